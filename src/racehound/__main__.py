@@ -1,0 +1,5 @@
+"""`python -m racehound` is `racehound`."""
+
+from racehound.cli.main import main
+
+main()

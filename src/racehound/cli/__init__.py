@@ -1,0 +1,1 @@
+"""The command line: one module per command. They parse, call and print; the logic is elsewhere."""

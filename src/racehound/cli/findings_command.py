@@ -1,0 +1,30 @@
+"""`racehound findings`: what a run has found."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command("findings")
+@click.argument("path", metavar="RUN_DIR|FINDING")
+@click.option("--json", "as_json", is_flag=True, help="One finding per line, as JSON.")
+def command(path: str, *, as_json: bool) -> None:
+    """List the findings of RUN_DIR, worst first; for one FINDING (its directory) all that is known about it."""
+    import msgspec
+
+    from racehound.finding import finding_directories, read_finding
+    from racehound.report.summary import finding_text
+
+    directories = finding_directories(Path(path))
+    for directory in directories:
+        finding, _ = read_finding(directory)
+        if as_json:
+            click.echo(msgspec.json.encode({"id": finding.id, **msgspec.to_builtins(finding)}))
+        elif [directory] == [Path(path)]:
+            click.echo(finding_text(finding, directory.parent.parent))
+        else:
+            click.echo(f"{finding.id}  {finding.severity:17} {finding.count:6} ×  {finding.title}")
+    if not directories:
+        click.echo("no findings", err=True)

@@ -1,0 +1,28 @@
+"""`racehound print`: what a seed would do."""
+
+from __future__ import annotations
+
+import click
+
+from racehound.cli.options import option, program_options, seed_or_random, target_argument
+
+
+@click.command("print")
+@target_argument
+@option("--release", metavar="X.Y", help="As this release of the target, instead of the embedded one.")
+@program_options
+@click.option("--json", "as_json", is_flag=True, help="The program as JSON, as `run` keeps it.")
+def command(
+    *, target: str, release: str | None, seed: int | None, scenario: str, num_objects: int, kinds: tuple[str, ...], tries: int,
+    as_json: bool,
+) -> None:  # fmt: skip
+    """Show the exact program of a seed for TARGET without running it. Names that differ by run are shown as variables."""
+    import msgspec
+
+    from racehound.hunt import choose_kinds, plan_and_program
+    from racehound.program import print_program
+    from racehound.targets.registry import Choice, dialect, printable_kinds
+
+    chosen = choose_kinds(printable_kinds(Choice(target, release)), kinds)
+    _, program = plan_and_program(dialect(target), chosen, seed_or_random(seed), scenario, num_objects, tries)  # type: ignore[arg-type]
+    click.echo(msgspec.json.format(msgspec.json.encode(program), indent=1) if as_json else print_program(program), nl=as_json)

@@ -1,0 +1,100 @@
+"""`racehound run`: the hunt."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import click
+
+from racehound.cli.options import (
+    option,
+    program_options,
+    seed_or_random,
+    server_options,
+    statement_limit,
+    target_argument,
+)
+
+
+@click.command("run")
+@target_argument
+@server_options
+@program_options
+@option("--runtime", type=click.FloatRange(0, min_open=True), default=600.0, metavar="SECONDS", help="How long to hunt.")
+@option("--repetitions", type=click.IntRange(1), default=100, help="Repetitions of each drawn plan.")
+@option("--reset", type=click.Choice(["objects", "database", "services"]), default="objects",
+        help="What is made new before a repetition: the objects in the database, the database, or the whole server.")  # fmt: skip
+@statement_limit
+@option("--out", metavar="DIR", help="The run directory.", show_default="racehound-runs/TIME-SEED")
+@option("--baseline", metavar="FILE", help="Stay silent about the findings that this file names.")
+@option("--quiet/--verbose", default=None, help="Findings and summary only, or a line per repetition.", show_default=False)
+def command(**options: Any) -> int:  # noqa: ANN401 click's values
+    """Hunt for races in TARGET (postgres): draw plans from seeds and let their objects race until the runtime is over.
+
+    Ends with a summary. Exit code 0: clean, 1: findings, 2: bad input, 130: interrupted.
+    """
+    from racehound.evidence import RunDirectory, redact
+    from racehound.finding import Baseline, Store, read_baseline
+    from racehound.hunt import Hunt, HuntOptions, choose_kinds
+    from racehound.report.summary import summary_text
+    from racehound.targets.registry import Choice, opened, printable_kinds
+
+    seed = seed_or_random(options["seed"])
+    choice = Choice(options["target"], options["release"], options["url"])
+    if choice.url is None:
+        choose_kinds(printable_kinds(choice), options["kinds"])
+    baseline = read_baseline(Path(options["baseline"])) if options["baseline"] else Baseline()
+    hunt_options = HuntOptions(
+        seed=seed,
+        runtime_s=options["runtime"],
+        repetitions=options["repetitions"],
+        scenario=options["scenario"],
+        num_objects=options["num_objects"],
+        tries=options["tries"],
+        reset=options["reset"],
+        statement_limit_s=options["statement_limit"],
+        kinds=options["kinds"],
+    )
+    _interrupt_on_terminate()
+    click.echo(f"--- Random seed is {seed}")
+    directory = RunDirectory(Path(options["out"] or f"racehound-runs/{time.strftime('%Y%m%d-%H%M%S')}-{seed}"))
+    with opened(choice, directory.server_log) as place:
+        asked = {"target": choice.name, "release": choice.release, "url": redact(choice.url) if choice.url else None}
+        directory.write_run(run_id=place.target.run_id, server_release=place.target.release, **asked, options=hunt_options)
+        click.echo(f"--- {choice.name} {place.target.release}, run {place.target.run_id}, evidence in {directory.path}")
+        store = Store(directory.findings, baseline)
+        reporter = _reporter(quiet=options["quiet"])
+        try:
+            summary = Hunt(hunt_options, place.target, directory, store, reporter, place.scratch).run()
+        finally:
+            reporter.close()
+    outcomes = ", ".join(f"{count} {drawer}" for drawer, count in summary.outcomes.items() if count)
+    facts = (
+        f"{'interrupted after ' if summary.interrupted else ''}{summary.seconds:.0f} s, {summary.plans} plans, "
+        f"{summary.repetitions} repetitions, {summary.statements} statements: {outcomes}"
+    )
+    click.echo(summary_text(summary.findings, facts, summary.silenced, directory.path))
+    if summary.interrupted:
+        return 130
+    return 1 if summary.findings else 0
+
+
+def _reporter(*, quiet: bool | None) -> Any:  # noqa: ANN401 one of two classes of the same face
+    from racehound.report.console import LiveReporter, PlainReporter
+
+    verbosity = {True: 0, None: 1, False: 2}[quiet]
+    return LiveReporter(verbosity) if sys.stdout.isatty() else PlainReporter(sys.stdout, verbosity)
+
+
+def _interrupt_on_terminate() -> None:
+    """SIGTERM ends a run as Ctrl-C does: cleaned up and reported."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupt)

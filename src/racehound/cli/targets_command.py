@@ -1,0 +1,14 @@
+"""`racehound targets`: the databases that can be tested."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command("targets")
+def command() -> None:
+    """List the databases that can be tested."""
+    from racehound.targets.registry import dialects
+
+    for dialect in dialects():
+        click.echo(f"{dialect.name}: {dialect.summary} ({len(dialect.kinds)} kinds)")

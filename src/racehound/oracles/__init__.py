@@ -1,0 +1,25 @@
+"""Oracles: each judges a history, or the target's state at rest, and returns findings. None changes what it judges."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from racehound.oracles.contents import judge_contents
+from racehound.oracles.crash import judge_crashes
+from racehound.oracles.errors import judge_errors
+from racehound.oracles.hang import judge_hangs
+from racehound.oracles.oracle import HistoryOracle, Oracle
+from racehound.oracles.postgres_rest import CatalogJudge, LeakJudge
+
+ORACLES: dict[str, Callable[[], Oracle]] = {
+    "crash": lambda: HistoryOracle(judge_crashes),
+    "hang": lambda: HistoryOracle(judge_hangs),
+    "contents": lambda: HistoryOracle(judge_contents),
+    "errors": lambda: HistoryOracle(judge_errors),
+    "catalog": CatalogJudge,
+    "leaks": LeakJudge,
+}
+"""By the name that a target's dialect uses."""
+
+AT_REST = ("catalog", "leaks")
+"""Oracles that look at the target's state while what the actors left is still there, before the program's last steps."""

@@ -1,0 +1,125 @@
+"""Errors, sorted into the four drawers: *expected*, *unexplained*, *internal*, *lost*.
+
+Expected is an error of the sort that races bring, where some other actor (or an earlier failure of the same one) could have
+caused it. An internal error while nobody changed the object is a headline; while somebody did, a known weakness, kept apart
+with the pair of statements that showed it (upstream tolerates many of those, see docs/reading-findings.md).
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from typing import Literal
+
+from racehound.finding import Finding, normalise
+from racehound.history import Statement
+from racehound.oracles.oracle import Observed
+from racehound.oracles.touches import Change, Web, changes, disturbers, names_in
+from racehound.targets.target import Dialect
+
+Drawer = Literal["expected", "unexplained", "internal", "lost"]
+
+
+class Judgement:
+    """The drawers of one repetition."""
+
+    def __init__(self, observed: Observed) -> None:
+        self._dialect: Dialect = observed.target.dialect
+        self._web = Web(observed.program)
+        self._statements = observed.statements
+        self._changes = changes(self._statements)
+        self.drawers: Counter[Drawer] = Counter()
+        self.internal: list[Statement] = []
+        self.unexplained: list[Statement] = []
+        for statement in self._statements:
+            if statement.status != "ok":
+                self._sort(statement)
+
+    def disturbers(self, statement: Statement) -> list[Statement]:
+        return disturbers(statement, self._changes, self._web)
+
+    def _sort(self, statement: Statement) -> None:
+        drawer = self._drawer(statement)
+        self.drawers[drawer] += 1
+        if drawer == "internal":
+            self.internal.append(statement)
+        elif drawer == "unexplained":
+            self.unexplained.append(statement)
+
+    def _drawer(self, statement: Statement) -> Drawer:
+        if statement.status == "lost":
+            return "lost"
+        if self._dialect.is_internal(statement):
+            return "internal"
+        if self._dialect.is_race_outcome(statement) and self._explained(statement):
+            return "expected"
+        return "unexplained"
+
+    def _explained(self, statement: Statement) -> bool:
+        """Whether anything before the error's end could have caused it: another actor's change, or an own step that failed."""
+        touched = self._web.grounds(names_in(statement.sql) | names_in(statement.message) | {statement.object})
+        return any(_before(change, statement) and self._concerns(change, statement, touched) for change in self._changes)
+
+    def _concerns(self, change: Change, statement: Statement, touched: frozenset[str]) -> bool:
+        other = change.statement
+        if other.actor == statement.actor:
+            return other.object == statement.object and other.status != "ok" and other is not statement
+        return bool(self._web.grounds(names_in(other.sql) | {other.object}) & touched)
+
+
+def _before(change: Change, statement: Statement) -> bool:
+    return change.statement.start_ns <= statement.end_ns
+
+
+def judge_errors(observed: Observed) -> list[Finding]:
+    """Findings for the internal and the unexplained errors of a repetition."""
+    judgement = Judgement(observed)
+    found = [_internal(observed, statement, judgement.disturbers(statement)) for statement in judgement.internal]
+    return found + [_unexplained(observed, statement) for statement in judgement.unexplained]
+
+
+def _internal(observed: Observed, statement: Statement, others: list[Statement]) -> Finding:
+    signature = f"{statement.sqlstate} {normalise(statement.message)} [{_function(statement)}]"
+    title = f"{statement.sqlstate} {statement.message}"
+    if not others:
+        return observed.finding(
+            "errors", "internal error", f"{signature} undisturbed", f"{title}, while nobody changed {statement.object}",
+            detail=(f"statement: {statement.sql}",), statements=_context(observed, statement, others),
+        )  # fmt: skip
+    pairs = {f"{shape(statement.sql)} | {shape(other.sql)}": 1 for other in others}
+    return observed.finding(
+        "errors", "known weakness", signature, title,
+        detail=(f"statement: {statement.sql}",), statements=_context(observed, statement, others), pairs=pairs,
+    )  # fmt: skip
+
+
+def _unexplained(observed: Observed, statement: Statement) -> Finding:
+    return observed.finding(
+        "errors", "unexplained error",
+        f"{statement.sqlstate} {normalise(statement.message)} from {shape(statement.sql)}",
+        f"{statement.sqlstate} {statement.message}, and nothing that others did explains it",
+        detail=(f"statement: {statement.sql}",), statements=_context(observed, statement, []),
+    )  # fmt: skip
+
+
+def _context(observed: Observed, culprit: Statement, others: list[Statement]) -> tuple[Statement, ...]:
+    """What a person needs to see: what the culprit's and the disturbers' actors did so far, successfully."""
+    actors = {culprit.actor, *(other.actor for other in others)}
+    chosen = [
+        s for s in observed.statements
+        if s is culprit or s in others or (s.end_ns <= culprit.end_ns and s.status == "ok" and (s.actor in actors or s.actor == "main"))
+    ]  # fmt: skip
+    return tuple(sorted(chosen, key=lambda s: s.start_ns))
+
+
+_CONNECTIVES = {"IF", "NOT", "EXISTS", "ONLY"}
+
+
+def shape(sql: str) -> str:
+    """The kind of a statement: its leading keywords, e.g. `ALTER TABLE … ADD COLUMN` without names."""
+    words = [word for word in re.sub(r"'[^']*'|\$\{[^}]*\}", " ", sql).split() if word.isupper() and word.isalpha()]
+    return " ".join(word for word in words if word not in _CONNECTIVES)[:60] or " ".join(sql.split()[:2])
+
+
+def _function(statement: Statement) -> str:
+    return statement.source.rpartition(" ")[2] or "source unknown"

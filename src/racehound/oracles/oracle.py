@@ -1,0 +1,62 @@
+"""What an oracle is given and what it gives back."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Protocol
+
+from racehound.finding import Finding, Severity
+from racehound.history import Event, Statement
+from racehound.program import Program
+from racehound.targets.target import Target
+
+
+@dataclasses.dataclass(frozen=True)
+class Observed:
+    """A repetition after its actors have come to rest."""
+
+    program: Program
+    number: int
+    events: list[Event]
+    target: Target
+    own_pids: frozenset[int]
+    """Server processes of racehound's own sessions."""
+
+    @property
+    def statements(self) -> list[Statement]:
+        return [event for event in self.events if isinstance(event, Statement)]
+
+    def finding(
+        self, oracle: str, severity: Severity, signature: str, title: str, *,
+        detail: tuple[str, ...] = (), statements: tuple[Statement, ...] = (), pairs: dict[str, int] | None = None,
+    ) -> Finding:  # fmt: skip
+        """A finding of this repetition, with the server's log around it."""
+        pids = {statement.pid for statement in statements}
+        return Finding(
+            oracle, severity, signature, title, self.program.seed, self.number, 1, self.target.release,
+            detail, statements, tuple(self.target.log_around(pids)), pairs or {},
+        )  # fmt: skip
+
+
+class Oracle(Protocol):
+    """Judges; never changes what it judges."""
+
+    def judge(self, observed: Observed) -> list[Finding]:
+        """After every repetition, at rest."""
+
+    def judge_plan(self, observed: Observed) -> list[Finding]:
+        """After the last repetition of a plan, at rest: checks that are too slow for every one."""
+
+
+@dataclasses.dataclass(frozen=True)
+class HistoryOracle:
+    """An oracle that needs nothing but what was observed."""
+
+    function: Callable[[Observed], list[Finding]]
+
+    def judge(self, observed: Observed) -> list[Finding]:
+        return self.function(observed)
+
+    def judge_plan(self, observed: Observed) -> list[Finding]:  # noqa: ARG002 all was judged with its repetition
+        return []

@@ -1,0 +1,92 @@
+"""Which objects a statement touches, and what another one did to them meanwhile.
+
+Every name that an object makes begins with the object's own name, so the objects of a statement can be read off its text. What
+an object refers to belongs to it: who drops or alters that, drops or alters what stands on it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Iterable
+
+from racehound.history import Event, Statement
+from racehound.program import Program
+
+_NAME = re.compile(r"(?<![A-Za-z0-9])o_(?:base|\d+)(?![0-9])")
+_READ_ONLY = re.compile(r"\s*(?:SELECT|TABLE|VALUES|SHOW|EXPLAIN|FETCH|BEGIN|SET|RESET|DISCARD|LISTEN)\b", re.IGNORECASE)
+_END = re.compile(r"\s*(?:COMMIT|ROLLBACK|END|ABORT)\b", re.IGNORECASE)
+
+
+def names_in(text: str) -> frozenset[str]:
+    """Names of the objects that a text mentions: `DROP TABLE o_0_tmp` mentions `o_0`."""
+    return frozenset(_NAME.findall(text))
+
+
+def changes_something(sql: str) -> bool:
+    """Whether a statement may change a catalog or contents: anything but plain reads and the ends of transactions."""
+    return not _READ_ONLY.match(sql) and not _END.match(sql)
+
+
+@dataclasses.dataclass(frozen=True)
+class Change:
+    """A statement that changes something, from its start to the end of the transaction that it stands in."""
+
+    statement: Statement
+    end_ns: int
+
+
+class Web:
+    """The objects of a program and what refers to what."""
+
+    def __init__(self, program: Program) -> None:
+        self._refers_to = program.refers_to
+
+    def grounds(self, names: Iterable[str]) -> frozenset[str]:
+        """The named objects and all that they stand on."""
+        found: set[str] = set()
+        for name in names:
+            current: str | None = name
+            while current is not None and current not in found:
+                found.add(current)
+                current = self._refers_to.get(current)
+        return frozenset(found)
+
+
+def changes(events: Iterable[Event]) -> list[Change]:
+    """The changes of a history, each lasting until its transaction ended (its own end, outside a transaction)."""
+    result: list[Change] = []
+    open_at: dict[str, list[Statement]] = {}
+    in_transaction: set[str] = set()
+    for event in events:
+        if not isinstance(event, Statement):
+            continue
+        if event.sql == "BEGIN":
+            in_transaction.add(event.actor)
+        elif _END.match(event.sql):
+            in_transaction.discard(event.actor)
+            result += [Change(statement, event.end_ns) for statement in open_at.pop(event.actor, [])]
+        elif changes_something(event.sql):
+            if event.actor in in_transaction:
+                open_at.setdefault(event.actor, []).append(event)
+            else:
+                result.append(Change(event, event.end_ns))
+    result += [Change(statement, 2**63 - 1) for rest in open_at.values() for statement in rest]
+    return result
+
+
+def disturbers(statement: Statement, known: Iterable[Change], web: Web) -> list[Statement]:
+    """The changes by other actors, under way while the statement ran, to what it names or to what that stands on.
+
+    A disturber is under way from its start to the end of its transaction; it touches what it names, and a change of an object
+    touches all that stands on it.
+    """
+    touched = web.grounds(names_in(statement.sql) | names_in(statement.message) | {statement.object})
+    return [
+        change.statement
+        for change in known
+        if change.statement.actor != statement.actor
+        and change.statement.start_ns <= statement.end_ns
+        and change.end_ns >= statement.start_ns
+        and (names_in(change.statement.sql) | {change.statement.object}) & touched
+    ]

@@ -1,0 +1,135 @@
+"""Plan: all that a seed draws, as plain data, and how it is drawn.
+
+One `random.Random(seed)` draws everything, in a fixed order and over ordered sequences only: no clock, set order, hash order or
+uuid4 enters. The same number of draws is made for every scenario, so that a seed means the same objects in all three.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import msgspec
+
+ScenarioName = Literal["subsequent", "subsequent-chain", "concurrent"]
+WindowEnd = Literal["none", "commit", "rollback"]
+
+SEED_LIMIT = 2**63
+"""Seeds are whole numbers from 0 to this limit, exclusive: one type, on the command line and in the generator."""
+
+BASE = "o_base"
+
+
+class KindEntry(msgspec.Struct, frozen=True):
+    """What drawing needs to know of a kind."""
+
+    name: str
+    attributes: tuple[tuple[str, tuple[Any, ...]], ...]
+    """Drawn fields in the order written, each with its possible values."""
+    can_refer: bool
+    weight: int
+
+
+class Timing(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How one step of an object is disturbed."""
+
+    jitter_us: int = 0
+    """The step starts up to this many microseconds after its rendezvous; each repetition draws its own offset below it."""
+    window: WindowEnd = "none"
+    """Whether the step runs inside a transaction, and how that ends."""
+    hold_us: int = 0
+    """How long such a transaction is kept open after the step's last statement, in microseconds."""
+
+
+class PlannedObject(msgspec.Struct, frozen=True):
+    """An object as drawn; `refers_to` names another one, None for the base."""
+
+    name: str
+    kind: str
+    attributes: dict[str, Any]
+    refers_to: str | None
+    manipulator: int
+    """0…99; the manipulation is number `manipulator % n` of the kind's n."""
+    lag: int
+    """How many rendezvous later than the first actors this one starts its life, so that one's create meets another's destroy."""
+    create: Timing
+    manipulate: Timing
+    destroy: Timing
+
+
+class Plan(msgspec.Struct, frozen=True):
+    seed: int
+    scenario: ScenarioName
+    base: PlannedObject
+    objects: tuple[PlannedObject, ...]
+    rest_before_destroy: bool
+    """Concurrent only: all actors come to rest between manipulate and destroy, and what exists then is verified."""
+    verify_in_race: bool
+    """Concurrent only: each actor verifies its object right after the manipulation, while the others go on."""
+    next_seed: int
+
+
+def draw_plan(seed: int, scenario: ScenarioName, catalogue: Sequence[KindEntry], num_objects: int) -> Plan:
+    """Draw the plan of a seed. The catalogue's order matters; at least one of its kinds must be referable (ValueError)."""
+    rng = random.Random(seed)
+    referable = [entry for entry in catalogue if entry.can_refer]
+    if not referable:
+        raise ValueError("none of the kinds can be referred to: there is no base object")
+    base = _draw_object(rng, BASE, _draw_kind(rng, referable), None)
+    objects: list[PlannedObject] = []
+    targets = [BASE]
+    for index in range(num_objects):
+        inner_link = scenario == "subsequent-chain" and index < num_objects - 1
+        entry = _draw_kind(rng, referable if inner_link else catalogue)
+        drawn = _draw_object(rng, f"o_{index}", entry, _draw_reference(rng, scenario, targets))
+        objects.append(drawn)
+        if entry.can_refer:
+            targets.append(drawn.name)
+    return Plan(
+        seed=seed,
+        scenario=scenario,
+        base=base,
+        objects=tuple(objects),
+        rest_before_destroy=rng.random() < 0.4,
+        verify_in_race=rng.random() < 0.3,
+        next_seed=rng.randrange(SEED_LIMIT),
+    )
+
+
+def _draw_kind(rng: random.Random, entries: Sequence[KindEntry]) -> KindEntry:
+    return rng.choices(entries, weights=[entry.weight for entry in entries])[0]
+
+
+def _draw_reference(rng: random.Random, scenario: ScenarioName, targets: Sequence[str]) -> str:
+    """The base, or (concurrent) as often one of the objects drawn before: what an actor drops, another may be building on."""
+    over_base, which = rng.random() < 0.5, rng.random()
+    if scenario == "subsequent-chain":
+        return targets[-1]
+    if scenario == "subsequent" or over_base:
+        return BASE
+    return targets[int(which * len(targets))]
+
+
+def _draw_object(rng: random.Random, name: str, entry: KindEntry, refers_to: str | None) -> PlannedObject:
+    return PlannedObject(
+        name=name,
+        kind=entry.name,
+        attributes={field: rng.choice(values) for field, values in entry.attributes},
+        refers_to=refers_to,
+        manipulator=rng.randrange(100),
+        lag=rng.choice((0, 0, 0, 1, 1, 2)),
+        create=_draw_timing(rng),
+        manipulate=_draw_timing(rng),
+        destroy=_draw_timing(rng),
+    )
+
+
+def _draw_timing(rng: random.Random) -> Timing:
+    """Half of the steps run in a transaction window: measured, it turns races of 0.1–10 % into 100 % (docs/how-it-works.md)."""
+    windows: tuple[WindowEnd, ...] = ("none", "commit", "rollback")
+    return Timing(
+        jitter_us=rng.choice((0, 100, 500, 1500)),
+        window=rng.choices(windows, weights=(50, 42, 8))[0],
+        hold_us=rng.choice((0, 300, 1000, 3000)),
+    )

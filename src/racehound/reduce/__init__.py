@@ -1,0 +1,1 @@
+"""Reduce: measuring how often a program shows a finding, and (to come) making it smaller while it still does."""

@@ -1,0 +1,70 @@
+"""The end of a run as text: what a person needs next."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from racehound.finding import Finding
+from racehound.report.sessions import sessions_text
+
+PAIRS_LIMIT = 3
+
+
+def summary_text(findings: Sequence[Finding], facts: str, silenced: int, directory: Path) -> str:
+    """Headlines first, each with its statements by session; known weaknesses after them, a line and their pairs each."""
+    headlines = [f for f in findings if f.severity != "known weakness"]
+    weaknesses = [f for f in findings if f.severity == "known weakness"]
+    lines = ["", "=== Summary", facts]
+    if silenced:
+        lines.append(f"{silenced} meetings with findings of the baseline")
+    for finding in headlines:
+        lines += ["", *_headline(finding, directory)]
+    if weaknesses:
+        lines += ["", "=== Known weaknesses: internal errors while another session changed the same object"]
+    for finding in weaknesses:
+        lines += ["", *_weakness(finding, directory)]
+    lines += ["", _total(headlines, weaknesses), f"everything is in {directory}"]
+    return "\n".join(lines)
+
+
+def finding_text(finding: Finding, directory: Path) -> str:
+    """All that is to be said about one finding."""
+    lines = _headline(finding, directory)
+    if finding.pairs:
+        lines += ["    pairs of statements (failed | disturbed by):", *_pairs(finding)]
+    lines += [f"    log: {line}" for line in finding.log]
+    return "\n".join(lines)
+
+
+def _headline(finding: Finding, directory: Path) -> list[str]:
+    lines = [f"--- {finding.severity} {finding.id}, met {_times(finding.count)}: {finding.title}"]
+    lines += [f"    {line}" for line in finding.detail]
+    if finding.reproduction:
+        lines.append(f"    replayed: {finding.reproduction.reproduced} of {finding.reproduction.tried} repetitions showed it again")
+    lines.append(f"    again: racehound replay {directory / 'findings' / finding.id}")
+    return [*lines, *(f"    {line}" for line in sessions_text(finding).splitlines())]
+
+
+def _weakness(finding: Finding, directory: Path) -> list[str]:
+    return [
+        f"--- {finding.id}, met {_times(finding.count)}: {finding.signature}",
+        *_pairs(finding),
+        f"    statements by session: {directory / 'findings' / finding.id / 'sessions.sql'}",
+    ]
+
+
+def _pairs(finding: Finding) -> list[str]:
+    most = sorted(finding.pairs.items(), key=lambda pair: (-pair[1], pair[0]))[:PAIRS_LIMIT]
+    more = len(finding.pairs) - len(most)
+    return [f"    {count:4} × {pair}" for pair, count in most] + ([f"    … and {more} other pairs"] if more else [])
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
+
+
+def _total(headlines: Sequence[Finding], weaknesses: Sequence[Finding]) -> str:
+    if not headlines and not weaknesses:
+        return "no findings"
+    return f"{len(headlines)} findings, {len(weaknesses)} known weaknesses"

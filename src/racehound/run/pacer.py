@@ -1,0 +1,102 @@
+"""The storm's pacer: every actor runs as fast as it can, but for rendezvous, offsets and windows that the program names.
+
+An actor asks its pacer before every step and after every try; nothing else knows which gait is on.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections import Counter
+
+from racehound.program import Program, Step
+
+RENDEZVOUS_LIMIT_S = 120.0
+"""A rendezvous that is not complete by then is given up; long before, the watchdog deals with whoever is missing."""
+RETRY_PAUSE_S = 0.0002
+"""Pause before the second try of a step; it grows with every further one, up to the limit below, or ends when another succeeds."""
+RETRY_PAUSE_LIMIT_S = 0.005
+
+
+def draw_offsets(program: Program, repetition: int) -> dict[tuple[str, int], int]:
+    """Microseconds after its rendezvous at which each step of each actor starts, the same for the same seed and repetition."""
+    rng = random.Random(program.seed * 1_000_003 + repetition)
+    return {
+        (actor.name, number): rng.randint(0, step.jitter_us)
+        for actor in program.actors
+        for number, step in enumerate(actor.steps)
+        if step.jitter_us
+    }
+
+
+class StormPacer:
+    """Rendezvous and retries of one repetition; shared by its actors.
+
+    Invariant, under the lock: `_missing[beat]` actors have neither arrived at that beat nor left.
+    """
+
+    def __init__(self, program: Program, offsets: dict[tuple[str, int], int]) -> None:
+        self._offsets = offsets
+        self._lock = threading.Condition()
+        self._missing = Counter(beat for actor in program.actors for beat in _beats(actor.steps))
+        self._progress = 0
+        self._busy = {actor.name for actor in program.actors}
+
+    def before(self, actor: str, number: int, step: Step) -> None:
+        """Wait for the others where the step has a beat, then for the step's own offset."""
+        with self._lock:
+            if step.beat is not None:
+                self._arrive(actor, step.beat)
+            self._busy.add(actor)
+        offset_us = self._offsets.get((actor, number), 0)
+        if offset_us:
+            time.sleep(offset_us / 1e6)
+
+    def hold(self, step: Step) -> None:
+        """Keep the step's transaction open for others to run into."""
+        if step.hold_us:
+            time.sleep(step.hold_us / 1e6)
+
+    def progressed(self, actor: str) -> None:
+        """A step of the actor succeeded: what others tried in vain may succeed now."""
+        with self._lock:
+            self._progress += 1
+            self._busy.add(actor)
+            self._lock.notify_all()
+
+    @property
+    def progress(self) -> int:
+        """How many steps have succeeded so far, by anyone."""
+        return self._progress
+
+    def worth_another_try(self, actor: str, attempt: int, seen: int) -> bool:
+        """Wait a moment after a failed try; False when nobody is left whose doing could change the outcome.
+
+        `seen` is the progress when the try began. An actor that tries again changes nothing until it succeeds: it is not busy.
+        """
+        with self._lock:
+            self._busy.discard(actor)
+            self._lock.notify_all()
+            self._lock.wait_for(
+                lambda: self._progress != seen or not self._busy, timeout=min(RETRY_PAUSE_S * attempt, RETRY_PAUSE_LIMIT_S)
+            )
+            return self._progress != seen or bool(self._busy)
+
+    def leave(self, actor: str, remaining: tuple[Step, ...]) -> None:
+        """The actor will not keep the rendezvous of its remaining steps: nobody shall wait for it."""
+        with self._lock:
+            for beat in _beats(remaining):
+                self._missing[beat] -= 1
+            self._busy.discard(actor)
+            self._lock.notify_all()
+
+    def _arrive(self, actor: str, beat: int) -> None:
+        self._missing[beat] -= 1
+        self._busy.discard(actor)
+        self._lock.notify_all()
+        self._lock.wait_for(lambda: self._missing[beat] <= 0, timeout=RENDEZVOUS_LIMIT_S)
+
+
+def _beats(steps: tuple[Step, ...]) -> list[int]:
+    return [step.beat for step in steps if step.beat is not None]

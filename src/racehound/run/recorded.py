@@ -1,0 +1,81 @@
+"""A session that records every statement it runs, and tells the watchdog which one is running."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+
+from racehound.history import Recorder, Statement
+from racehound.program import Phase
+from racehound.targets.session import Outcome, Session
+
+
+@dataclasses.dataclass(frozen=True)
+class Running:
+    """A statement that has not come back yet."""
+
+    sql: str
+    start_ns: int
+
+
+@dataclasses.dataclass
+class Place:
+    """Where in the program an actor is; its statements are recorded with it."""
+
+    actor: str
+    repetition: int = 0
+    object: str = ""
+    phase: Phase = "prepare"
+    step: int = 0
+    attempt: int = 1
+
+
+class RecordedSession:
+    """Implements `Session` over another one. `running` may be read from any thread."""
+
+    def __init__(self, inner: Session, recorder: Recorder, place: Place) -> None:
+        self.inner = inner
+        self.place = place
+        self.running: Running | None = None
+        self.lost = False
+        self.last_sql = ""
+        self._recorder = recorder
+        self._pid = inner.pid
+
+    @property
+    def pid(self) -> int:
+        return self._pid
+
+    def execute(self, sql: str) -> Outcome:
+        start_ns = time.monotonic_ns()
+        self.running = Running(sql, start_ns)
+        outcome = self.inner.execute(sql)
+        end_ns = time.monotonic_ns()
+        self.running = None
+        self.last_sql = sql
+        if outcome.status == "lost":
+            self.lost = True
+        self._recorder.append(self._event(sql, outcome, start_ns, end_ns))
+        return outcome
+
+    def cancel(self) -> None:
+        self.inner.cancel()
+
+    def reset(self) -> Outcome:
+        return self.inner.reset()
+
+    def close(self) -> None:
+        self.inner.close()
+
+    def _event(self, sql: str, outcome: Outcome, start_ns: int, end_ns: int) -> Statement:
+        place, error = self.place, outcome.error
+        if error is None:
+            return Statement(
+                place.repetition, place.actor, place.object, place.phase, place.step, place.attempt, sql,
+                start_ns, end_ns, outcome.status, outcome.tag, outcome.count, pid=self._pid,
+            )  # fmt: skip
+        return Statement(
+            place.repetition, place.actor, place.object, place.phase, place.step, place.attempt, sql,
+            start_ns, end_ns, outcome.status, outcome.tag, outcome.count, error.sqlstate, error.message, error.detail, error.hint,
+            error.context, error.constraint, ".".join(filter(None, (error.schema, error.table))), error.source, self._pid,
+        )  # fmt: skip

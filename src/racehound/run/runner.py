@@ -1,0 +1,162 @@
+"""The runner: leads actors, sessions and watchdog through a program, repetition by repetition, and hands back what was observed."""
+
+from __future__ import annotations
+
+import queue
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+from racehound.history import Event, Fault, Recorder, RepetitionStarted
+from racehound.program import Program, Step
+from racehound.run.actor import ActorThread, Client
+from racehound.run.pacer import StormPacer, draw_offsets
+from racehound.run.recorded import Place, RecordedSession
+from racehound.run.watchdog import Watchdog
+from racehound.targets.target import Reset, Target
+from racehound.testdrive.retry import Policy
+from racehound.testdrive.state import Context
+
+DIRECTOR = "main"
+"""Name of the session that does setup, verification and teardown."""
+
+ONE_TRY = Policy(max_tries=1)
+"""An actor tries whole steps again, not statements: no retry shall hide an error."""
+
+
+class Runner:
+    """Runs programs against a started target. Used by one thread; the actors' threads are its own."""
+
+    def __init__(self, target: Target, recorder: Recorder, temp_dir: Path, statement_limit_s: float) -> None:
+        self.target = target
+        self.recorder = recorder
+        self._temp_dir = temp_dir
+        self._clients: dict[str, Client] = {}
+        self._threads: dict[str, ActorThread] = {}
+        self._done: queue.SimpleQueue[tuple[str, BaseException | None]] = queue.SimpleQueue()
+        self._watchdog = Watchdog(target, recorder, self._sessions, statement_limit_s)
+        self._number = 0
+
+    def record_to(self, recorder: Recorder) -> None:
+        """Go on in another history file. All sessions are opened anew: a plan starts with clean ones."""
+        self.close_sessions()
+        self.recorder = self._watchdog.recorder = recorder
+
+    def begin(self, program: Program) -> None:
+        """A new working database for the program, and what it does once."""
+        self.rebuild()
+        self._serial(program.once, 0)
+
+    def repetition(self, program: Program, number: int) -> list[Event]:
+        """One repetition up to the moment when all actors have come to rest and what is left was verified."""
+        self._number = number
+        offsets = draw_offsets(program, number)
+        named = tuple((actor, step, offset) for (actor, step), offset in offsets.items())
+        self.recorder.append(RepetitionStarted(number, time.monotonic_ns(), named))
+        self._serial(program.setup, number)
+        self._race(program, StormPacer(program, offsets), number)
+        self._serial(program.verify, number)
+        return self.recorder.take()
+
+    def finish(self, program: Program, number: int) -> list[Event]:
+        """The end of a repetition: what the program does last."""
+        self._serial(program.teardown, number)
+        return self.recorder.take()
+
+    def reset(self, kind: Reset) -> None:
+        """Make the target as it was before the repetition. A reset that cannot remove everything becomes a rebuild."""
+        if kind == "services":
+            self.close_sessions()
+            self.target.restart()
+            self.rebuild()
+        elif kind == "database" or any(client.session.lost for client in self._clients.values()):
+            self.rebuild()
+        elif not self.target.reset():
+            self.note("the working database was rebuilt: not all that a repetition left in it could be dropped")
+            self.rebuild()
+
+    def rebuild(self) -> None:
+        """A new working database, with new sessions."""
+        self.close_sessions()
+        self.target.rebuild()
+
+    def session(self, name: str) -> RecordedSession:
+        """The session of an actor, or of the director; opened when first asked for."""
+        return self._client(name).session
+
+    def pids(self) -> set[int]:
+        """Server processes of all open sessions."""
+        return {session.pid for session in self._sessions()}
+
+    def note(self, text: str) -> None:
+        """Record something that racehound did or noticed."""
+        self.recorder.append(Fault(self._number, text, time.monotonic_ns()))
+
+    def close_sessions(self) -> None:
+        for client in self._clients.values():
+            client.session.close()
+        self._clients.clear()
+
+    def close(self) -> None:
+        """End sessions, threads and watchdog."""
+        self._watchdog.stop()
+        for thread in self._threads.values():
+            thread.end()
+        self.close_sessions()
+
+    def _sessions(self) -> Iterable[RecordedSession]:
+        return [client.session for client in list(self._clients.values())]
+
+    def _client(self, name: str) -> Client:
+        known = self._clients.get(name)
+        if known is None:
+            session = RecordedSession(self.target.open(name), self.recorder, Place(name))
+            context = Context(
+                session=session,
+                variables=dict(self.target.variables()),
+                connect=self.target.open,
+                temp_dir=self._temp_dir,
+                policy=ONE_TRY,
+            )
+            known = self._clients[name] = Client(session, context, self.recorder)
+        return known
+
+    def _serial(self, steps: tuple[Step, ...], number: int) -> None:
+        client = self._client(DIRECTOR)
+        client.session.place.repetition = number
+        for index, step in enumerate(steps):
+            client.run(index, step)
+            if client.session.lost:
+                return
+
+    def _race(self, program: Program, pacer: StormPacer, number: int) -> None:
+        for actor in program.actors:
+            client = self._client(actor.name)
+            client.session.place.repetition = number
+            if actor.name not in self._threads:
+                self._threads[actor.name] = ActorThread(actor.name, lambda name, error: self._done.put((name, error)))
+        for actor in program.actors:
+            self._threads[actor.name].start(self._clients[actor.name], actor.steps, pacer)
+        self._wait_for(len(program.actors))
+
+    def _wait_for(self, actors: int) -> None:
+        """Until all actors are done. On Ctrl-C they are cancelled and waited for before the interrupt goes on."""
+        errors: list[BaseException] = []
+        interrupted: KeyboardInterrupt | None = None
+        while actors:
+            try:
+                _, error = self._done.get(timeout=1.0)
+            except queue.Empty:
+                continue
+            except KeyboardInterrupt as interrupt:
+                interrupted = interrupt
+                for session in self._sessions():
+                    session.cancel()
+                continue
+            actors -= 1
+            if error is not None:
+                errors.append(error)
+        if interrupted:
+            raise interrupted
+        if errors:
+            raise errors[0]

@@ -1,0 +1,121 @@
+"""The watchdog: looks at what every actor is running and steps in when a statement is beyond its limit.
+
+It first asks who waits for whom, then cancels; a statement that ignores that has its server session terminated.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+import time
+from collections.abc import Callable, Iterable
+from typing import Literal
+
+from racehound.errors import TargetError
+from racehound.history import Fault, Overdue, Recorder
+from racehound.run.recorded import RecordedSession, Running
+from racehound.targets.target import Target, Wait
+
+Verdict = Literal["deadlock", "held", "running", "undecided"]
+
+LOOK_S = 0.1
+GRACE_S = 5.0
+"""How long a cancelled statement may take to end before its session is terminated."""
+PATIENCE = 3
+"""A statement that waits for no lock gets this many times the limit: a busy machine is no hang."""
+
+
+@dataclasses.dataclass
+class _Case:
+    """A statement beyond its limit, from the first look to its end."""
+
+    running: Running
+    judged: bool = False
+    cancelled_ns: int = 0
+    terminated: bool = False
+
+
+class Watchdog:
+    """A thread over the sessions that `sessions()` names. `limit_s` is per statement, in seconds."""
+
+    def __init__(self, target: Target, recorder: Recorder, sessions: Callable[[], Iterable[RecordedSession]], limit_s: float) -> None:
+        self._target = target
+        self.recorder = recorder
+        self._sessions = sessions
+        self._limit_s = limit_s
+        self._cases: dict[int, _Case] = {}
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._loop, name="watchdog", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._end.set()
+        self._thread.join()
+
+    def _loop(self) -> None:
+        while not self._end.wait(LOOK_S):
+            for session in list(self._sessions()):
+                self._look(session)
+
+    def _look(self, session: RecordedSession) -> None:
+        running = session.running
+        known = self._cases.get(id(session))
+        if running is None or (known and known.running is not running):
+            self._cases.pop(id(session), None)
+            return
+        age_s = (time.monotonic_ns() - running.start_ns) / 1e9
+        if age_s < self._limit_s:
+            return
+        case = self._cases.setdefault(id(session), _Case(running))
+        if not case.judged:
+            self._judge(session, case, age_s)
+        elif case.cancelled_ns and not case.terminated and time.monotonic_ns() - case.cancelled_ns > GRACE_S * 1e9:
+            case.terminated = True
+            text = f"terminated {session.place.actor} (pid {session.pid}): it ignored the request to cancel {case.running.sql}"
+            self.recorder.append(Fault(session.place.repetition, text, time.monotonic_ns()))
+            self._target.terminate(session.pid)
+
+    def _judge(self, session: RecordedSession, case: _Case, age_s: float) -> None:
+        try:
+            waits = self._target.waits()
+        except TargetError:
+            return  # the server does not answer just now: looked at again in LOOK_S, and a dead one is the crash oracle's
+        verdict = judge_waits(waits, session.pid, {s.pid for s in self._sessions()})
+        if verdict in ("running", "undecided") and age_s < self._limit_s * PATIENCE:
+            return
+        case.judged = True
+        self.recorder.append(
+            Overdue(
+                repetition=session.place.repetition,
+                actor=session.place.actor,
+                sql=case.running.sql,
+                start_ns=case.running.start_ns,
+                limit_s=self._limit_s,
+                waits=tuple(str(wait) for wait in waits),
+                verdict=verdict,
+            )
+        )
+        case.cancelled_ns = time.monotonic_ns()
+        session.cancel()
+
+
+def judge_waits(waits: list[Wait], pid: int, own: set[int]) -> Verdict:
+    """Why a session waits: in a cycle, for a session that is none of ours, for nobody, or for one of ours that does nothing."""
+    by_pid = {wait.pid: wait for wait in waits}
+    seen: list[int] = []
+    frontier = [pid]
+    ends: set[int] = set()
+    while frontier:
+        current = frontier.pop()
+        seen.append(current)
+        blockers = by_pid[current].blockers if current in by_pid else ()
+        if pid in blockers:
+            return "deadlock"
+        if not blockers:
+            ends.add(current)
+        frontier += [blocker for blocker in blockers if blocker not in seen and blocker not in frontier]
+    if ends == {pid}:
+        return "running"
+    if ends - own:
+        return "held"
+    return "undecided"

@@ -1,0 +1,82 @@
+"""From the objects of a plan to objects of kinds, and from these to steps: what all scenarios share."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+
+from racehound.kinds.kind import Kind
+from racehound.plan import Plan, PlannedObject, Timing
+from racehound.program import Step
+
+
+@dataclasses.dataclass(frozen=True)
+class Cast:
+    """The kinds a plan's names stand for, and which fragments the target lets run inside a transaction."""
+
+    kinds: Mapping[str, type[Kind]]
+    allows_transaction: Callable[[str], bool]
+
+
+@dataclasses.dataclass(frozen=True)
+class Player:
+    """An object of a plan together with the kind that gives its fragments."""
+
+    planned: PlannedObject
+    kind: Kind
+
+    @property
+    def name(self) -> str:
+        return self.planned.name
+
+    @property
+    def title(self) -> str:
+        return f"{type(self.kind).__name__} {self.name}"
+
+    @property
+    def manipulation(self) -> str:
+        names = self.kind.manipulations()
+        return names[self.planned.manipulator % len(names)]
+
+    def prepare(self) -> Step:
+        return Step(self.name, "prepare", self.kind.prepare())
+
+    def create(self) -> Step:
+        return Step(self.name, "create", self.kind.create())
+
+    def manipulate(self) -> Step:
+        return Step(self.name, "manipulate", self.kind.manipulate(self.manipulation), manipulation=self.manipulation)
+
+    def verify(self) -> Step:
+        return Step(self.name, "verify", self.kind.verify())
+
+    def destroy(self) -> Step:
+        return Step(self.name, "destroy", self.kind.destroy())
+
+    def timing(self, step: Step) -> Timing:
+        return {"create": self.planned.create, "manipulate": self.planned.manipulate, "destroy": self.planned.destroy}[step.phase]
+
+
+def players(plan: Plan, cast: Cast) -> tuple[Player, ...]:
+    """The base first, then the objects in order; each kind is given the object that it refers to."""
+    made: dict[str, Player] = {}
+    for planned in (plan.base, *plan.objects):
+        refers_to = made[planned.refers_to].kind if planned.refers_to else None
+        kind = cast.kinds[planned.kind](name=planned.name, refers_to=refers_to, **planned.attributes)
+        made[planned.name] = Player(planned, kind)
+    return tuple(made.values())
+
+
+def title(everyone: tuple[Player, ...]) -> str:
+    """`Table o_base; View o_0 over o_base; …`"""
+    return "; ".join(p.title + (f" over {p.planned.refers_to}" if p.planned.refers_to else "") for p in everyone)
+
+
+def references(everyone: tuple[Player, ...]) -> dict[str, str]:
+    """Which object each one refers to."""
+    return {p.name: p.planned.refers_to for p in everyone if p.planned.refers_to}
+
+
+def worth_running(*steps: Step) -> tuple[Step, ...]:
+    """The steps without those that have nothing to do."""
+    return tuple(step for step in steps if step.fragment)

@@ -1,0 +1,25 @@
+"""One life after another over the same base. With one actor nothing can race: what shows up is a bug of a kind or an oracle."""
+
+from __future__ import annotations
+
+from racehound.plan import Plan
+from racehound.program import Actor, Program
+from racehound.scenarios.casting import Cast, players, references, title, worth_running
+
+
+def build(plan: Plan, cast: Cast, tries: int) -> Program:  # noqa: ARG001 one actor: a failure is final
+    """Prepare all once; each repetition: create the base; create, manipulate, verify, destroy each object; destroy the base."""
+    base, *objects = everyone = players(plan, cast)
+    lives = [step for p in objects for step in (p.create(), p.manipulate(), p.verify(), p.destroy())]
+    return Program(
+        seed=plan.seed,
+        scenario=plan.scenario,
+        title=title(everyone),
+        refers_to=references(everyone),
+        reset_each=False,
+        once=worth_running(*(p.prepare() for p in everyone)),
+        setup=worth_running(base.create()),
+        actors=(Actor("main", worth_running(*lives)),),
+        verify=worth_running(base.verify()),
+        teardown=worth_running(base.destroy()),
+    )

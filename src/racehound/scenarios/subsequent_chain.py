@@ -1,0 +1,28 @@
+"""A chain: each object refers to the one before. Created in order, manipulated, destroyed in reverse, by one actor."""
+
+from __future__ import annotations
+
+from racehound.plan import Plan
+from racehound.program import Actor, Program
+from racehound.scenarios.casting import Cast, players, references, title, worth_running
+
+
+def build(plan: Plan, cast: Cast, tries: int) -> Program:  # noqa: ARG001 one actor: a failure is final
+    """Prepare all once; each repetition: create all, manipulate all but the base, verify all, destroy in reverse."""
+    everyone = players(plan, cast)
+    steps = [p.create() for p in everyone]
+    steps += [p.manipulate() for p in everyone[1:]]
+    steps += [p.verify() for p in everyone]
+    steps += [p.destroy() for p in reversed(everyone)]
+    return Program(
+        seed=plan.seed,
+        scenario=plan.scenario,
+        title=title(everyone),
+        refers_to=references(everyone),
+        reset_each=False,
+        once=worth_running(*(p.prepare() for p in everyone)),
+        setup=(),
+        actors=(Actor("main", worth_running(*steps)),),
+        verify=(),
+        teardown=(),
+    )

@@ -1,0 +1,1 @@
+"""Services: real servers that a run needs, started as guarded processes that never outlive racehound."""

@@ -1,0 +1,214 @@
+"""Real processes that never outlive racehound, however it dies (kill -9 included): each has a warden (`warden.py`)."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from racehound.errors import TargetError
+from racehound.services import warden
+
+_START_LIMIT = 10.0
+"""Seconds that the warden may take to start the command; it takes some 50 ms."""
+_KILL_LIMIT = 10.0
+"""Seconds after SIGKILL in which everything must be gone; longer means that the kernel is stuck."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Command:
+    """What to run, as whom, where its output goes, and how it is ended."""
+
+    argv: tuple[str, ...]
+    env: Mapping[str, str] | None = None
+    """The whole environment; None: racehound's own."""
+    cwd: Path | None = None
+    user: str | None = None
+    """Run as this user and its own group, without further groups; needs root. None: as racehound itself."""
+    log: Path | None = None
+    """Standard output and error are appended here; None: thrown away."""
+    stop_signal: signal.Signals = signal.SIGTERM
+    """Also what the command gets when its warden is killed."""
+    grace: float = 5.0
+    """Seconds between the stop signal and SIGKILL; when racehound itself is gone, one at most."""
+    remove_when_orphaned: tuple[Path, ...] = ()
+    """Directories that the warden removes when racehound is gone."""
+
+
+class GuardedProcess:
+    """A command, run once, with everything it starts in turn.
+
+    Ends within two seconds of racehound's own end. Safe to use from several threads.
+    """
+
+    def __init__(self, command: Command) -> None:
+        self._command = command
+        self._warden: subprocess.Popen[bytes] | None = None
+        self._lock = threading.Lock()
+        self._closing = threading.Lock()
+        self._said = b""
+        self._pid = 0
+        self._returncode: int | None = None
+
+    @property
+    def pid(self) -> int:
+        """Process id of the command itself, also after its end; 0 before the start."""
+        return self._pid
+
+    @property
+    def returncode(self) -> int | None:
+        """As `poll`."""
+        return self.poll()
+
+    def start(self) -> None:
+        """Start the command and return when it runs. TargetError when it cannot be started."""
+        if self._warden is not None:
+            raise RuntimeError("a guarded process is started once")
+        # -I -S: no user's site directory, no .pth file: a warden is there in 30 ms.
+        program = [sys.executable, "-I", "-S", warden.__file__, str(os.getpid())]
+        self._warden = subprocess.Popen(
+            program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0, start_new_session=True, cwd="/"
+        )
+        self._tell(json.dumps(self._order()))
+        line = self._listen(_START_LIMIT)
+        word, _, rest = line.partition(" ")
+        if word != "started":
+            self._end_warden()
+            raise TargetError(f"cannot start {self._command.argv[0]}: {rest or 'its warden ended'}")
+        self._pid = int(rest)
+
+    def poll(self) -> int | None:
+        """The command's exit code, negative for a signal, as soon as it has ended; None while it runs or before its start.
+
+        When the warden was killed nobody knows the exit code; then it is that of the signal which the command got.
+        """
+        return self.wait(0)
+
+    def wait(self, timeout: float | None = None) -> int | None:
+        """`poll` after waiting for the command's end, `timeout` seconds at most."""
+        # Waits without the lock: others may ask, signal and stop meanwhile.
+        if self._returncode is None and self._pid and self._speaks(timeout):
+            with self._lock:
+                if self._returncode is None:
+                    word, _, rest = self._listen(_START_LIMIT).partition(" ")
+                    self._returncode = int(rest) if word == "exited" else -self._command.stop_signal
+        return self._returncode
+
+    def signal(self, number: int) -> bool:
+        """Send the command itself a signal; False when it has ended."""
+        if not self._pid or self.poll() is not None:
+            return False
+        try:
+            os.kill(self._pid, number)
+        except ProcessLookupError:
+            return False
+        return True
+
+    def stop(self, grace: float | None = None) -> int | None:
+        """Send the stop signal, SIGKILL to all that is left after the grace (seconds), and return when everything is gone."""
+        seconds = self._command.grace if grace is None else grace
+        return self._finish(f"stop {seconds}", seconds)
+
+    def kill(self) -> int | None:
+        """Send SIGKILL to the command and to all that it started, and return when everything is gone."""
+        return self._finish("kill", 0.0)
+
+    def _finish(self, request: str, seconds: float) -> int | None:
+        if self._warden is None or not self._pid:
+            return None
+        self._tell(request)
+        returncode = self.wait(seconds + _KILL_LIMIT)
+        try:
+            self._warden.wait(seconds + _KILL_LIMIT)
+        except subprocess.TimeoutExpired:
+            raise TargetError(f"{self._command.argv[0]} (process {self._pid}) cannot be ended, not even by SIGKILL") from None
+        self._close()
+        return returncode
+
+    def _order(self) -> warden.Order:
+        command = self._command
+        return {
+            "argv": list(command.argv),
+            "env": None if command.env is None else dict(command.env),
+            "cwd": None if command.cwd is None else str(command.cwd),
+            "user": command.user,
+            "group": None if command.user is None else _group_of(command.user),
+            "log": None if command.log is None else str(command.log.absolute()),
+            "stop_signal": int(command.stop_signal),
+            "grace": command.grace,
+            "remove": [str(path.absolute()) for path in command.remove_when_orphaned],
+        }
+
+    def _tell(self, line: str) -> None:
+        if self._warden is not None and self._warden.stdin is not None:
+            # A warden that has ended has nothing left to be told.
+            with contextlib.suppress(BrokenPipeError, ValueError):
+                self._warden.stdin.write(line.encode() + b"\n")
+
+    def _speaks(self, timeout: float | None) -> bool:
+        """Whether the warden has said something (or ended) within the time."""
+        assert self._warden is not None
+        assert self._warden.stdout is not None
+        with self._closing:
+            if b"\n" in self._said or self._warden.stdout.closed:
+                return True
+            events = select.poll()
+            events.register(self._warden.stdout, select.POLLIN)
+        return bool(events.poll(None if timeout is None else timeout * 1000))
+
+    def _listen(self, timeout: float) -> str:
+        """The warden's next line; empty when it has ended or says nothing for so long (seconds)."""
+        assert self._warden is not None
+        assert self._warden.stdout is not None
+        deadline = time.monotonic() + timeout
+        while b"\n" not in self._said and self._speaks(max(0.0, deadline - time.monotonic())):
+            chunk = b"" if self._warden.stdout.closed else self._warden.stdout.read(4096)
+            if not chunk:
+                break
+            self._said += chunk
+        line, _, self._said = self._said.partition(b"\n")
+        return line.decode(errors="replace")
+
+    def _end_warden(self) -> None:
+        assert self._warden is not None
+        self._warden.kill()
+        self._warden.wait()
+        self._close()
+
+    def _close(self) -> None:
+        assert self._warden is not None
+        for pipe in (self._warden.stdin, self._warden.stdout):
+            if pipe is not None:
+                with self._closing:
+                    pipe.close()
+
+
+def run(command: Command, timeout: float) -> int:
+    """Run a command to its end under guard; its exit code. TargetError when it cannot be started or takes longer (seconds)."""
+    process = GuardedProcess(command)
+    process.start()
+    try:
+        returncode = process.wait(timeout)
+    finally:
+        process.kill()
+    if returncode is None:
+        raise TargetError(f"{command.argv[0]} did not end within {timeout:g} s")
+    return returncode
+
+
+def _group_of(user: str) -> int:
+    import pwd
+
+    try:
+        return pwd.getpwnam(user).pw_gid
+    except KeyError:
+        raise TargetError(f"there is no user named {user}") from None

@@ -1,0 +1,163 @@
+"""The run's scratch directories: fast, recognisable, and removed, also after racehound was killed.
+
+A scratch directory is called `racehound-<run id>-<random>` and holds a file `owner` that names the process which made it:
+process id, its start time (field 22 of /proc/<pid>/stat, proc_pid_stat(5)), the boot and the process id namespace, so that a
+process id used again, a restart of the machine or another container cannot be taken for the owner or for its absence.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import tempfile
+from pathlib import Path
+
+import msgspec
+
+from racehound.errors import RacehoundError, UserError
+
+_MEMORY = Path("/dev/shm")  # noqa: S108 (its directories are made by mkdtemp)
+_ENOUGH = 1_500_000_000
+"""Bytes that must be free in memory: a server with its pristine copy needs some 100 MB, a storm's WAL and tables the rest."""
+_OWNER = "owner"
+_RUN_ID = re.compile(r"[A-Za-z0-9_.]{1,32}")
+_NAME = re.compile(rf"racehound-({_RUN_ID.pattern})-[a-z0-9_]{{8}}")
+
+
+class Owner(msgspec.Struct, frozen=True):
+    """Which process a scratch directory belongs to."""
+
+    pid: int
+    started: int
+    """Clock ticks after the boot."""
+    boot: str
+    namespace: str
+    """Process id namespace, without which a process id says nothing."""
+
+
+class Leftover(msgspec.Struct, frozen=True):
+    """A scratch directory whose run is dead."""
+
+    path: Path
+    run_id: str
+    pid: int
+
+
+def create(run_id: str, *, executable: bool = False) -> Path:
+    """A new scratch directory of this process: in memory where 1.5 GB are free there, else in the temporary directory.
+
+    `executable`: programs will be run from it, so a file system mounted `noexec` will not do. UserError for a run id that is not
+    1 to 32 letters, digits, `_` and `.`.
+    """
+    if not _RUN_ID.fullmatch(run_id):
+        raise UserError(f"run id {run_id!r}: use 1 to 32 letters, digits, _ and .")
+    path = Path(tempfile.mkdtemp(prefix=f"racehound-{run_id}-", dir=_root(executable=executable)))
+    if os.geteuid() == 0:
+        # The server runs as another user, who must be able to pass through, not to look around.
+        path.chmod(0o711)
+    (path / _OWNER).write_bytes(msgspec.json.encode(_myself()))
+    return path
+
+
+def is_mine(path: Path) -> bool:
+    """Whether it is a scratch directory that this process made."""
+    return _owner(path) == _myself()
+
+
+def leftovers() -> list[Leftover]:
+    """The scratch directories of this user whose runs are dead, by path.
+
+    Left out are those of live runs, of other process id namespaces (whose life cannot be told from here) and whatever has no
+    owner's mark.
+    """
+    found = []
+    for root in {_MEMORY, Path(tempfile.gettempdir())}:
+        for path in root.glob("racehound-*"):
+            owner = _owner(path)
+            if owner is not None and not _may_live(owner):
+                found.append(Leftover(path, _run_id(path), owner.pid))
+    return sorted(found, key=lambda leftover: leftover.path)
+
+
+def remove(path: Path) -> None:
+    """Remove a scratch directory of this process or of a dead one.
+
+    Nothing happens when it is gone already. RacehoundError when it is not a scratch directory of this user or belongs to a live
+    run.
+    """
+    if not os.path.lexists(path):
+        return
+    owner = _owner(path)
+    if owner is None:
+        raise RacehoundError(f"{path} is not a scratch directory of racehound's, or not this user's: left alone")
+    if owner != _myself() and _may_live(owner):
+        raise RacehoundError(f"{path} belongs to process {owner.pid}, which is alive: left alone")
+    _remove_tree(path)
+
+
+def _remove_tree(path: Path) -> None:
+    # The owner's mark goes last: killed in between, the rest is still known for what it is.
+    for entry in path.iterdir():
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        elif entry.name != _OWNER:
+            entry.unlink()
+    shutil.rmtree(path)
+
+
+def _root(*, executable: bool) -> Path:
+    temporary = Path(tempfile.gettempdir())
+    if not _MEMORY.is_dir() or not os.access(_MEMORY, os.W_OK | os.X_OK):
+        return temporary
+    status = os.statvfs(_MEMORY)
+    fits = status.f_bavail * status.f_frsize >= _ENOUGH and not (executable and status.f_flag & os.ST_NOEXEC)
+    return _MEMORY if fits else temporary
+
+
+def _run_id(path: Path) -> str:
+    match = _NAME.fullmatch(path.name)
+    return match[1] if match else ""
+
+
+def _owner(path: Path) -> Owner | None:
+    """Who made this scratch directory; None when it is not one, or not one of this user's."""
+    if not _run_id(path):
+        return None
+    # Directories come and go while one looks, and others' may not be read: neither is ours to remove.
+    with contextlib.suppress(OSError, msgspec.MsgspecError):
+        status = path.lstat()
+        if status.st_uid == os.geteuid() and path.is_dir() and not path.is_symlink():
+            return msgspec.json.decode((path / _OWNER).read_bytes(), type=Owner)
+    return None
+
+
+def _myself() -> Owner:
+    started = _start_time(os.getpid())
+    assert started is not None
+    return Owner(os.getpid(), started, _boot(), _namespace())
+
+
+def _may_live(owner: Owner) -> bool:
+    if owner.boot != _boot():
+        return False
+    return owner.namespace != _namespace() or _start_time(owner.pid) == owner.started
+
+
+def _boot() -> str:
+    return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+
+
+def _namespace() -> str:
+    return str(Path("/proc/self/ns/pid").readlink())
+
+
+def _start_time(pid: int) -> int | None:
+    """Clock ticks after the boot; None when there is no such process, or only a zombie, which holds nothing any more."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    fields = stat.rpartition(b")")[2].split()
+    return None if fields[0] == b"Z" else int(fields[19])

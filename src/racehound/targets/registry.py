@@ -1,0 +1,86 @@
+"""The targets there are, and how a run opens one."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import secrets
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from racehound.errors import UserError
+from racehound.kinds.kind import Kind
+from racehound.services import scratch
+from racehound.targets.target import Dialect, Target
+
+DEFAULT = "postgres"
+
+
+@dataclasses.dataclass(frozen=True)
+class Choice:
+    """Which target a user wants: its name, and a release or an address of it."""
+
+    name: str = DEFAULT
+    release: str | None = None
+    url: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.release and self.url:
+            raise UserError("--release starts a server of that release, --url names one that runs: give one of them")
+
+
+@dataclasses.dataclass(frozen=True)
+class Opened:
+    """A started target and the scratch directory of the run."""
+
+    target: Target
+    scratch: Path
+
+
+def dialects() -> tuple[Dialect, ...]:
+    """All targets, by what can be known without a server."""
+    from racehound.targets.postgres.dialect import POSTGRES
+
+    return (POSTGRES,)
+
+
+def dialect(name: str) -> Dialect:
+    """The target of that name; UserError when there is none."""
+    known = {each.name: each for each in dialects()}
+    if name not in known:
+        raise UserError(f"unknown target {name!r}; there are: {', '.join(known)}")
+    return known[name]
+
+
+def printable_kinds(choice: Choice) -> Sequence[type[Kind]]:
+    """The kinds that an embedded server of the chosen release can have: what `print` draws from, without starting it."""
+    from racehound.targets.postgres import releases
+    from racehound.targets.postgres.target import EMBEDDED_CAPABILITIES, is_available
+
+    major = releases.parse(choice.release or releases.wheel().version)[0]
+    return [kind for kind in dialect(choice.name).kinds if is_available(kind, major, EMBEDDED_CAPABILITIES)]
+
+
+@contextlib.contextmanager
+def opened(choice: Choice, log_path: Path) -> Iterator[Opened]:
+    """Start the chosen target; on leaving, remove what the run created in it and end a server of ours."""
+    dialect(choice.name)
+    run_id = f"rh{secrets.token_hex(4)}"
+    directory = scratch.create(run_id)
+    try:
+        target = _postgres(choice, run_id, directory, log_path)
+        try:
+            target.start()
+            yield Opened(target, directory)
+        finally:
+            target.stop()
+    finally:
+        scratch.remove(directory)
+
+
+def _postgres(choice: Choice, run_id: str, directory: Path, log_path: Path) -> Target:
+    from racehound.targets.postgres.place import EmbeddedPlace, RemotePlace
+    from racehound.targets.postgres.target import PostgresTarget
+
+    place = RemotePlace(choice.url) if choice.url else EmbeddedPlace(choice.release, directory, log_path)
+    return PostgresTarget(place, run_id)

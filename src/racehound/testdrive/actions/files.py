@@ -1,0 +1,83 @@
+"""Files in the temporary directory of the script, where a target on the same machine can read them."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import lzma
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+from racehound.testdrive.errors import ActionError
+from racehound.testdrive.state import Call, Handler, State
+from racehound.testdrive.values import integer, unescape_bytes
+
+_ZSTD_MAGIC = bytes.fromhex("28b52ffd")
+_ZSTD_BLOCK_BYTES_MAX = 128 * 1024
+
+
+def _zstd(content: bytes) -> bytes:
+    """A frame of uncompressed blocks, which every reader takes (RFC 8878, section 3.1.1), so that no library is needed."""
+    # One segment whose size stands in eight bytes (descriptor 0xE0), no checksum, no dictionary.
+    return _ZSTD_MAGIC + b"\xe0" + len(content).to_bytes(8, "little") + b"".join(_zstd_blocks(content))
+
+
+def _zstd_blocks(content: bytes) -> Iterator[bytes]:
+    for start in range(0, max(len(content), 1), _ZSTD_BLOCK_BYTES_MAX):
+        block = content[start : start + _ZSTD_BLOCK_BYTES_MAX]
+        is_last = start + _ZSTD_BLOCK_BYTES_MAX >= len(content)
+        yield (len(block) << 3 | is_last).to_bytes(3, "little") + block
+
+
+_COMPRESSIONS: Mapping[str, Callable[[bytes], bytes]] = MappingProxyType(
+    {
+        "none": bytes,
+        "gzip": lambda content: gzip.compress(content, mtime=0),
+        "bzip2": bz2.compress,
+        "xz": lzma.compress,
+        "zstd": _zstd,
+    }
+)
+
+
+def _path(call: Call, state: State) -> Path:
+    name = call["path"]
+    if state.context.temp_dir is None:
+        raise ActionError("no temporary directory is configured")
+    if "/" in name or name in {"", ".", ".."}:
+        raise ValueError(f"the path {name!r} must be a plain file name, without a separator")
+    return state.context.temp_dir / name
+
+
+def _append(call: Call, state: State) -> None:
+    path, content = _path(call, state), _content(call)
+    compress = _COMPRESSIONS.get(call.get("compression", "none"))
+    if compress is None:
+        raise ValueError(f"unknown compression {call['compression']}: one of {', '.join(_COMPRESSIONS)}")
+    if call.get("container", "none") != "none":
+        raise ActionError(f"the container {call['container']} is not supported")
+    try:
+        with path.open("ab") as file:
+            file.write(compress(content))
+    except OSError as error:
+        raise ActionError(f"cannot append to {path.name}: {error.strerror}") from error
+
+
+def _content(call: Call) -> bytes:
+    """The header once, then the input as often as `repeat` says."""
+    lines = [unescape_bytes(line) for line in call.input]
+    body = b"\n".join(lines) + (b"\n" if lines and call.flag("trailing-newline", default=True) else b"")
+    header = call["header"].encode() + b"\n" if "header" in call.arguments else b""
+    return header + body * integer(call.get("repeat", "1"))
+
+
+def _delete(call: Call, state: State) -> None:
+    path = _path(call, state)
+    try:
+        path.unlink()
+    except OSError as error:
+        raise ActionError(f"cannot delete {path.name}: {error.strerror}") from error
+
+
+ACTIONS: Mapping[str, Handler] = MappingProxyType({"file-append": _append, "file-delete": _delete})

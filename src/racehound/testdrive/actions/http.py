@@ -1,0 +1,30 @@
+"""Plain HTTP requests."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from racehound.testdrive.errors import ActionError
+from racehound.testdrive.state import Call, Handler, State
+from racehound.testdrive.values import integer
+
+
+def _request(call: Call, state: State) -> None:
+    """Send the input as body; any status outside 2xx that is not accepted fails."""
+    import httpx
+
+    accepted = {integer(code.strip()) for code in call.get("accept-additional-status-codes").split(",") if code.strip()}
+    headers = {"content-type": call["content-type"]} if "content-type" in call.arguments else {}
+    try:
+        response = httpx.request(
+            call["method"], call["url"], content=call.text.encode(), headers=headers, timeout=state.policy.timeout
+        )
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise ActionError(f"{call['method']} {call['url']}: {error}") from error
+    state.context.output(f"{response.status_code}\n{response.text}")
+    if not response.is_success and response.status_code not in accepted:
+        raise ActionError(f"{call['method']} {call['url']}: status {response.status_code}: {response.text}")
+
+
+ACTIONS: Mapping[str, Handler] = MappingProxyType({"http-request": _request})

@@ -1,0 +1,251 @@
+"""Running a script: every command in order, on one session.
+
+Racehound's actors run small fragments thousands of times a second through it, so a statement without variables, whose
+context allows one try, goes straight to the session and from there to its judgement.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import threading
+from collections.abc import Iterator
+from types import TracebackType
+from typing import NoReturn, Self
+
+import msgspec
+
+from racehound.errors import TargetError, UserError
+from racehound.targets.session import Outcome
+from racehound.testdrive.actions import SPECS, handler
+from racehound.testdrive.check import check
+from racehound.testdrive.errors import ActionError, CommandFailed, Location, ScriptError
+from racehound.testdrive.judgement import Failure, judge
+from racehound.testdrive.parser import parse
+from racehound.testdrive.redaction import holds_secret, redact, scrub
+from racehound.testdrive.retry import Policy, until_success
+from racehound.testdrive.script import (
+    Action,
+    Command,
+    Expected,
+    ExpectedError,
+    ExpectedHash,
+    ExpectedRows,
+    ExpectedText,
+    Row,
+    Script,
+    Sql,
+)
+from racehound.testdrive.state import Call, Context, State, limited
+from racehound.testdrive.statements import count_statements, is_failure_retried, is_retried
+from racehound.testdrive.values import regex
+from racehound.testdrive.variables import UnknownVariableError, substitute
+
+# PostgreSQL has no mz_version_num(); its own number is the next best thing that a bound can speak of.
+_VERSION_QUERIES = ("SELECT mz_version_num()", "SELECT current_setting('server_version_num')")
+
+
+class Interpreter:
+    """Runs scripts one after the other on the session of its context; variables and named connections last between them."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self.state = State(context)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close what the scripts opened; the session of the context stays open."""
+        self.state.close()
+
+    def run(self, script: Script) -> None:
+        """Run every command in order.
+
+        Raises `ScriptError` before anything runs for what can be seen to be wrong, or at a command whose variables are
+        unknown or have unreadable values; `CommandFailed` at the first command that does not do what it says.
+        """
+        check(script)
+        state = self.state
+        state.skipping = False
+        if script.has_version_bounds and state.version is None:
+            state.version = self._ask_version(script)
+        for command in script.commands:
+            if command.version is not None and state.version is not None and not command.version.admits(state.version):
+                continue
+            if isinstance(command, Action):
+                if not state.skipping or SPECS[command.name].ends_skipping:
+                    self._run_action(script, command)
+            elif not state.skipping:
+                self._run_sql(script, command)
+
+    # SQL
+
+    def _run_sql(self, script: Script, command: Sql) -> None:
+        text, expect = command.text, command.expect
+        if command.has_variables:
+            text, expect = self._substitute_sql(script, command)
+        self._require_valid_regex(script, command, expect)
+        policy = self._policy_for(text, expect)
+        if self.context.max_tries == 1 and policy.max_tries == 1 and not _expects_timeout(expect):
+            failure = judge(expect, self.state.session.execute(text), self.state.rewrite)
+        else:
+            failure = self._try_until(text, expect, policy)
+        if failure is not None:
+            _fail(script, command, text, failure)
+
+    def _try_until(self, text: str, expect: Expected, policy: Policy) -> Failure | None:
+        def attempt() -> Failure | None:
+            outcome, late = self._execute_bounded(text)
+            return judge(expect, outcome, self.state.rewrite, late=late)
+
+        return until_success(attempt, policy, self.context.clock, self.context.sleep)
+
+    def _execute_bounded(self, text: str) -> tuple[Outcome, bool]:
+        """Run a statement and cancel it when the timeout is over; whether that happened."""
+        late = threading.Event()
+        timer = threading.Timer(self.state.policy.timeout, self._cancel, (late,))
+        timer.daemon = True
+        timer.start()
+        try:
+            return self.state.session.execute(text), late.is_set()
+        finally:
+            timer.cancel()
+            timer.join()
+
+    def _cancel(self, late: threading.Event) -> None:
+        late.set()
+        self.state.session.cancel()
+
+    def _policy_for(self, text: str, expect: Expected) -> Policy:
+        policy = self.state.policy
+        if policy.max_tries == 1:
+            return policy
+        if isinstance(expect, ExpectedError):
+            retried = expect.match != "timeout" and is_failure_retried(text)
+        else:
+            retried = is_retried(text)
+        return policy if retried else limited(policy, 1)
+
+    def _require_valid_regex(self, script: Script, command: Sql, expect: Expected) -> None:
+        if isinstance(expect, ExpectedError) and expect.match == "regex":
+            with _misuse(script, command):
+                regex(expect.text)
+
+    # Variables
+
+    def _substitute_sql(self, script: Script, command: Sql) -> tuple[str, Expected]:
+        with _misuse(script, command):
+            text = self._substitute(command.text)
+            if count_statements(text) > 1:
+                raise ValueError(f"a {command.sigil} takes one statement, not {count_statements(text)}")
+            return text, self._substitute_expected(command.expect)
+
+    def _substitute(self, text: str) -> str:
+        return substitute(text, self.state.variables, self.context.environment)
+
+    def _substitute_expected(self, expect: Expected) -> Expected:
+        match expect:
+            case ExpectedRows(rows=rows, columns=columns):
+                return ExpectedRows(tuple(map(self._substitute_row, rows)), columns and self._substitute_row(columns))
+            case ExpectedHash(count=count, md5=md5, columns=columns):
+                return ExpectedHash(count, md5, columns and self._substitute_row(columns))
+            case ExpectedText(text=text):
+                return ExpectedText(self._substitute(text))
+            case ExpectedError():
+                return self._substitute_error(expect)
+
+    def _substitute_row(self, row: Row) -> Row:
+        return tuple(map(self._substitute, row))
+
+    def _substitute_error(self, expect: ExpectedError) -> ExpectedError:
+        escape = re.escape if expect.match == "regex" else str
+        text = substitute(expect.text, self.state.variables, self.context.environment, escape=escape)
+        return ExpectedError(expect.match, text, *map(self._substitute_optional, (expect.detail, expect.hint)))
+
+    def _substitute_optional(self, text: str | None) -> str | None:
+        return None if text is None else self._substitute(text)
+
+    # Actions
+
+    def _run_action(self, script: Script, action: Action) -> None:
+        with _misuse(script, action):
+            call = self._call(action)
+        try:
+            handler(action.name, self.context)(call, self.state)
+        except (ActionError, TargetError) as error:
+            outcome = error.outcome if isinstance(error, ActionError) else None
+            raise CommandFailed(str(error), _location(script, action), outcome=outcome) from error
+        except (UserError, ValueError) as error:
+            raise ScriptError(str(error), _location(script, action)) from error
+
+    def _call(self, action: Action) -> Call:
+        def value(text: str) -> str:
+            return substitute(text, self.state.variables, self.context.environment, action=action.name)
+
+        arguments = {argument.key: value(argument.value) for argument in action.arguments}
+        return Call(action.name, arguments, tuple(map(value, action.input)))
+
+    # Version
+
+    def _ask_version(self, script: Script) -> int:
+        command = next(command for command in script.commands if command.version is not None)
+        for query in _VERSION_QUERIES:
+            outcome = self.state.session.execute(query)
+            if outcome.rows is not None and outcome.rows.cells and (number := outcome.rows.cells[0][0] or "").isdecimal():
+                return int(number)
+        reason = "a version bound needs the target's version, but it has neither mz_version_num() nor server_version_num"
+        raise CommandFailed(reason, _location(script, command), outcome=outcome)
+
+
+def run_file(text: str, file: str, context: Context) -> None:
+    """Parse and run one script from beginning to end, and close what it opened. Raises as `parse` and `Interpreter.run` do."""
+    with Interpreter(context) as interpreter:
+        interpreter.run(parse(text, file))
+
+
+def _location(script: Script, command: Command) -> Location:
+    return Location(script.file, command.position, script.source)
+
+
+def _expects_timeout(expect: Expected) -> bool:
+    return isinstance(expect, ExpectedError) and expect.match == "timeout"
+
+
+@contextlib.contextmanager
+def _misuse(script: Script, command: Command) -> Iterator[None]:
+    """What a command's text gets wrong, found only now that its variables are known, is an error of the script."""
+    try:
+        yield
+    except (UnknownVariableError, ValueError) as error:
+        raise ScriptError(str(error), _location(script, command)) from error
+
+
+def _fail(script: Script, command: Sql, text: str, failure: Failure) -> NoReturn:
+    reason, outcome = failure.reason, failure.outcome
+    if holds_secret(text):
+        reason, outcome = scrub(reason, text), _scrub_outcome(outcome, text)
+    raise CommandFailed(
+        reason or "the statement failed",
+        _location(script, command),
+        sql=redact(text),
+        outcome=outcome,
+        expected=failure.expected,
+        actual=failure.actual,
+    )
+
+
+def _scrub_outcome(outcome: Outcome, text: str) -> Outcome:
+    if outcome.error is None:
+        return outcome
+    error = outcome.error
+    hidden = msgspec.structs.replace(
+        error, message=scrub(error.message, text), detail=scrub(error.detail, text), hint=scrub(error.hint, text)
+    )
+    return msgspec.structs.replace(outcome, error=hidden)
+
+
+__all__ = ["CommandFailed", "Context", "Interpreter", "ScriptError", "run_file"]

@@ -1,0 +1,139 @@
+"""Whether what became of a statement is what the script expects."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from racehound.targets.session import Outcome, Rows, ServerError
+from racehound.testdrive import values
+from racehound.testdrive.rows import md5_of, to_text
+from racehound.testdrive.script import Expected, ExpectedError, ExpectedHash, ExpectedResult, ExpectedRows, ExpectedText, Row
+
+SYNTAX_ERROR = "42601"
+QUERY_CANCELED = "57014"
+
+Rewrite = Callable[[str], str]
+"""What an active `set-regex` does to a cell or a message."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why an outcome is not the expected one; the rows are sorted, None where rows were not compared."""
+
+    reason: str
+    outcome: Outcome
+    expected: tuple[Row, ...] | None = None
+    actual: tuple[Row, ...] | None = None
+    is_final: bool = False
+
+
+def judge(expect: Expected, outcome: Outcome, rewrite: Rewrite | None, *, late: bool = False) -> Failure | None:
+    """None if the outcome is the expected one. `late` says that the statement was cancelled because its time was over."""
+    if outcome.status == "lost":
+        return Failure(_describe("the connection was lost", outcome.error), outcome, is_final=True)
+    if isinstance(expect, ExpectedError):
+        return _judge_error(expect, outcome, rewrite, late=late)
+    if outcome.status == "error":
+        return Failure(_describe("no answer within the timeout" if late else "", outcome.error), outcome)
+    return _judge_result(expect, outcome, rewrite)
+
+
+def _judge_result(expect: ExpectedResult, outcome: Outcome, rewrite: Rewrite | None) -> Failure | None:
+    match expect:
+        case ExpectedRows(rows=(), columns=None) if outcome.rows is None or not outcome.rows.cells:
+            return None
+        case ExpectedRows():
+            return _judge_rows(expect, outcome, rewrite)
+        case ExpectedHash():
+            return _judge_hash(expect, outcome, rewrite)
+        case ExpectedText():
+            return _judge_text(expect, outcome, rewrite)
+
+
+def _actual_rows(outcome: Outcome, rewrite: Rewrite | None) -> list[Row]:
+    rows = to_text(outcome.rows)
+    if rewrite is not None:
+        rows = [tuple(map(rewrite, row)) for row in rows]
+    return sorted(rows)
+
+
+def _judge_columns(columns: Row | None, outcome: Outcome) -> Failure | None:
+    actual = _columns(outcome.rows)
+    if columns is None or columns == actual:
+        return None
+    return Failure("column names differ", outcome, (columns,), (actual,))
+
+
+def _columns(rows: Rows | None) -> Row:
+    return rows.columns if rows is not None else ()
+
+
+def _judge_rows(expect: ExpectedRows, outcome: Outcome, rewrite: Rewrite | None) -> Failure | None:
+    expected, actual = sorted(expect.rows), _actual_rows(outcome, rewrite)
+    if expected != actual:
+        return Failure("rows differ", outcome, tuple(expected), tuple(actual))
+    return _judge_columns(expect.columns, outcome)
+
+
+def _judge_hash(expect: ExpectedHash, outcome: Outcome, rewrite: Rewrite | None) -> Failure | None:
+    actual = _actual_rows(outcome, rewrite)
+    if len(actual) != expect.count:
+        return Failure(f"expected {expect.count} rows, got {len(actual)}", outcome)
+    if (md5 := md5_of(actual)) != expect.md5:
+        return Failure(f"the rows hash to {md5}, not to {expect.md5}", outcome)
+    return _judge_columns(expect.columns, outcome)
+
+
+def _judge_text(expect: ExpectedText, outcome: Outcome, rewrite: Rewrite | None) -> Failure | None:
+    """The rows are one cell: servers that send a plan line by line mean the same block of text."""
+    lines = [" ".join(row) for row in to_text(outcome.rows)]
+    text = "\n".join(lines).rstrip("\n") + "\n" if lines else ""
+    if rewrite is not None:
+        text = rewrite(text)
+    return None if text == expect.text else Failure("the text differs", outcome, ((expect.text,),), ((text,),))
+
+
+def _judge_error(expect: ExpectedError, outcome: Outcome, rewrite: Rewrite | None, *, late: bool) -> Failure | None:
+    if expect.match == "timeout":
+        ended = late or (outcome.error is not None and outcome.error.sqlstate == QUERY_CANCELED)
+        return None if ended else Failure(_describe("expected no answer within the timeout", outcome.error), outcome)
+    if outcome.error is None:
+        return Failure(f"the statement succeeded ({outcome.tag or 'ok'}) although it must fail", outcome)
+    rewrite = rewrite or str
+    error = outcome.error
+    fields = (
+        (_matches(expect, rewrite(error.message)), f"{expect.match}:{expect.text}"),
+        (expect.detail is None or expect.detail in rewrite(error.detail), f"detail:{expect.detail}"),
+        (expect.hint is None or expect.hint in rewrite(error.hint), f"hint:{expect.hint}"),
+    )
+    missed = next((wanted for matched, wanted in fields if not matched), None)
+    if missed is None:
+        return None
+    # Text that does not parse now will not parse on the next try either.
+    return Failure(f"expected {missed}, got {_message(error)}", outcome, is_final=error.sqlstate == SYNTAX_ERROR)
+
+
+def _matches(expect: ExpectedError, message: str) -> bool:
+    match expect.match:
+        case "exact":
+            return message == expect.text
+        case "regex":
+            return values.regex(expect.text).search(message) is not None
+        case _:
+            return expect.text in message
+
+
+def _describe(reason: str, error: ServerError | None) -> str:
+    return ": ".join(filter(None, (reason, _message(error) if error is not None else "")))
+
+
+def _message(error: ServerError) -> str:
+    extras = "".join(f"; {name}: {text}" for name, text in (("detail", error.detail), ("hint", error.hint)) if text)
+    return f"{error.message} ({error.sqlstate}){extras}" if error.sqlstate else f"{error.message}{extras}"
+
+
+def rewriter(match: re.Pattern[str], replacement: str) -> Rewrite:
+    """What `set-regex` does to every cell and message from now on."""
+    return lambda text: values.replace_all(match, replacement, text)

@@ -1,0 +1,126 @@
+"""A trial: one repetition of a program, run and judged. What `run` does many times, `replay` and reduction do again."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections import Counter
+from typing import get_args
+
+import msgspec
+
+from racehound.errors import TargetError
+from racehound.finding import Finding
+from racehound.history import Event, LogLine, RepetitionEnded, Statement
+from racehound.oracles import AT_REST, ORACLES
+from racehound.oracles.errors import Drawer, Judgement
+from racehound.oracles.oracle import Observed
+from racehound.program import Program
+from racehound.run.runner import Runner
+from racehound.targets.target import Reset
+
+DRAWERS: tuple[Drawer, ...] = get_args(Drawer)
+
+
+@dataclasses.dataclass(frozen=True)
+class Verdict:
+    """What became of one repetition."""
+
+    events: list[Event]
+    findings: list[Finding]
+    statements: int
+    drawers: Counter[Drawer]
+
+
+class Judge:
+    """All oracles of a target."""
+
+    def __init__(self, runner: Runner) -> None:
+        self._runner = runner
+        names = runner.target.dialect.oracles
+        self._at_rest = [ORACLES[name]() for name in names if name in AT_REST]
+        self._afterwards = [ORACLES[name]() for name in names if name not in AT_REST]
+
+    def at_rest(self, program: Program, number: int, events: list[Event], *, whole_plan: bool) -> list[Finding]:
+        """Judge the state of the target; `whole_plan` adds the checks that are too slow for every repetition."""
+        observed = self._observed(program, number, events)
+        found = [finding for oracle in self._at_rest for finding in oracle.judge(observed)]
+        if whole_plan:
+            found += [finding for oracle in self._at_rest for finding in oracle.judge_plan(observed)]
+        return found
+
+    def afterwards(self, program: Program, number: int, events: list[Event]) -> list[Finding]:
+        """Judge what was observed, from setup to teardown."""
+        observed = self._observed(program, number, events)
+        return [finding for oracle in self._afterwards for finding in oracle.judge(observed)]
+
+    def drawers(self, program: Program, number: int, events: list[Event]) -> Counter[Drawer]:
+        return Judgement(self._observed(program, number, events)).drawers
+
+    def _observed(self, program: Program, number: int, events: list[Event]) -> Observed:
+        return Observed(program, number, events, self._runner.target, frozenset(self._runner.pids()))
+
+
+class Trial:
+    """Runs and judges repetitions of one program."""
+
+    def __init__(self, runner: Runner, program: Program, reset: Reset) -> None:
+        self._runner = runner
+        self._program = program
+        self._reset = reset
+        self._judge = Judge(runner)
+        self._damaged = False
+
+    def begin(self) -> None:
+        """A clean place for the program."""
+        self._runner.begin(self._program)
+
+    def run(self, number: int, *, last: bool = False) -> Verdict:
+        """One repetition; `last` adds the checks that are made once per plan. TargetError when the target cannot go on."""
+        if number > 1:
+            self._clean()
+        events = self._runner.repetition(self._program, number)
+        findings = self._state(events, number, last=last)
+        events += self._runner.finish(self._program, number)
+        events += self._log_lines(number)
+        findings += self._judge.afterwards(self._program, number, events)
+        findings = consequences(findings)
+        self._damaged = any(finding.severity in ("crash", "corruption", "hang") for finding in findings)
+        drawers = self._judge.drawers(self._program, number, events)
+        self._runner.recorder.append(
+            RepetitionEnded(number, time.monotonic_ns(), *(drawers[d] for d in DRAWERS), tuple(f.id for f in findings))
+        )
+        events += self._runner.recorder.take()
+        return Verdict(events, findings, sum(isinstance(e, Statement) for e in events), drawers)
+
+    def _clean(self) -> None:
+        if self._damaged:
+            self._runner.rebuild()
+        elif self._program.reset_each or self._reset == "services":
+            self._runner.reset(self._reset)
+
+    def _state(self, events: list[Event], number: int, *, last: bool) -> list[Finding]:
+        lost = any(isinstance(event, Statement) and event.status == "lost" for event in events)
+        if lost and not self._runner.target.alive():
+            return []
+        try:
+            return self._judge.at_rest(self._program, number, events, whole_plan=last)
+        except TargetError:
+            if lost:
+                return []  # the server went down under the oracle, too: the crash oracle has it
+            raise
+
+    def _log_lines(self, number: int) -> list[Event]:
+        for text in self._runner.target.new_log_lines():
+            self._runner.recorder.append(LogLine(number, text))
+        return self._runner.recorder.take()
+
+
+def consequences(findings: list[Finding]) -> list[Finding]:
+    """In a repetition that broke the catalog, later errors are told with the corruption and are no findings of their own."""
+    broken = next((f for f in findings if f.severity == "corruption"), None)
+    if broken is None:
+        return findings
+    following = [f for f in findings if f.severity in ("internal error", "unexplained error")]
+    told = msgspec.structs.replace(broken, detail=(*broken.detail, *(f"and then: {f.title}" for f in following)))
+    return [told if f is broken else f for f in findings if f not in following]

@@ -1,0 +1,71 @@
+"""What tests of several rooms share: real servers, started once, and databases of one's own on them."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from racehound.services import scratch
+from racehound.targets.postgres import releases
+from racehound.targets.postgres.server import EmbeddedServer
+from racehound.targets.postgres.session import PostgresSession
+
+_numbers = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def scratch_dir() -> Iterator[Path]:
+    """A scratch directory for the whole test run."""
+    path = scratch.create("tests")
+    yield path
+    scratch.remove(path)
+
+
+@pytest.fixture(scope="session")
+def embedded_server(scratch_dir: Path) -> Iterator[EmbeddedServer]:
+    """A running server of the default release, shared: whoever stops, kills or breaks one starts one of their own."""
+    server = EmbeddedServer(releases.find(), scratch_dir, scratch_dir / "postgres.log")
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def fresh_database(embedded_server: EmbeddedServer) -> Iterator[str]:
+    """Conninfo of an empty database on the shared server; dropped, with whoever is still connected, after the test."""
+    name = f"test_{os.getpid()}_{next(_numbers)}"
+    admin = PostgresSession.connect(embedded_server.address.conninfo(), "tests")
+    created = admin.execute(f"CREATE DATABASE {name}")
+    assert created.ok, created
+    yield embedded_server.address.conninfo(name)
+    dropped = admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    admin.close()
+    assert dropped.ok, dropped
+
+
+@pytest.fixture
+def connect(fresh_database: str) -> Iterator[Callable[[], PostgresSession]]:
+    """Opens sessions to the fresh database; they are closed after the test."""
+    sessions: list[PostgresSession] = []
+
+    def open_one() -> PostgresSession:
+        sessions.append(PostgresSession.connect(fresh_database, f"test {len(sessions)}"))
+        return sessions[-1]
+
+    yield open_one
+    for session in sessions:
+        session.close()
+
+
+@pytest.fixture(scope="session")
+def maven() -> str:
+    """The mvn command; what needs it is skipped where there is none."""
+    mvn = shutil.which("mvn")
+    if mvn is None:
+        pytest.skip("other PostgreSQL releases are fetched by Maven, and there is no mvn: apt-get install maven")
+    return mvn

@@ -1,0 +1,278 @@
+"""The embedded server: starts, stops, recovers, is fresh again, and never stays behind."""
+
+from __future__ import annotations
+
+import os
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from racehound.errors import TargetError, UserError
+from racehound.services import scratch
+from racehound.targets.postgres import installation, releases, server
+from racehound.targets.postgres.server import LOG_LINE, EmbeddedServer
+from racehound.targets.postgres.session import PostgresSession
+
+Start = Callable[..., EmbeddedServer]
+
+_HUNTER = """
+import sys, time
+from pathlib import Path
+from racehound.services import scratch
+from racehound.targets.postgres import releases
+from racehound.targets.postgres.server import EmbeddedServer
+from racehound.targets.postgres.session import PostgresSession
+directory = scratch.create("hunter")
+server = EmbeddedServer(releases.find(), directory, directory / "log")
+server.start()
+session = PostgresSession.connect(server.address.conninfo())
+print(server.pid, session.pid, directory, flush=True)
+session.execute("SELECT sum(i) FROM generate_series(1, 100000000000) AS i")
+"""
+
+
+@pytest.fixture
+def directory() -> Iterator[Path]:
+    path = scratch.create("server")
+    yield path
+    scratch.remove(path)
+
+
+@pytest.fixture
+def start(directory: Path) -> Iterator[Start]:
+    """Starts servers of the test's own."""
+    servers: list[EmbeddedServer] = []
+
+    def start_one(settings: Mapping[str, str] | None = None, *, durable: bool = False) -> EmbeddedServer:
+        servers.append(EmbeddedServer(releases.find(), directory, directory / "log", settings, durable=durable))
+        servers[-1].start()
+        return servers[-1]
+
+    yield start_one
+    for started in servers:
+        started.kill()
+
+
+def _value(owner: EmbeddedServer, sql: str, *, tcp: bool = False) -> str | None:
+    session = PostgresSession.connect(owner.address.conninfo(tcp=tcp))
+    outcome = session.execute(sql)
+    session.close()
+    assert outcome.rows is not None, outcome
+    return outcome.rows.cells[0][0]
+
+
+def _run(owner: EmbeddedServer, sql: str) -> None:
+    session = PostgresSession.connect(owner.address.conninfo())
+    outcome = session.execute(sql)
+    session.close()
+    assert outcome.ok, outcome
+
+
+def _ends(pid: int, within: float) -> bool:
+    try:
+        handle = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    try:
+        return bool(select.select([handle], [], [], within)[0])
+    finally:
+        os.close(handle)
+
+
+def _shared_memory_segments() -> set[str]:
+    lines = Path("/proc/sysvipc/shm").read_text().splitlines()[1:]
+    return {line.split()[1] for line in lines}
+
+
+def test_it_runs_as_an_ordinary_user_and_answers_over_both_sockets(start: Start) -> None:
+    own = start()
+    assert own.alive()
+    assert Path(f"/proc/{own.pid}").stat().st_uid != 0
+    assert own.data_dir.stat().st_mode & 0o777 == 0o700
+    for tcp in (False, True):
+        assert _value(own, "SHOW server_version", tcp=tcp) == own.installation.version
+    assert _value(own, "SELECT inet_server_addr() IS NULL") == "t"
+    assert own.address.url("a b") == f"postgres://postgres@127.0.0.1:{own.address.port}/a%20b"
+
+
+def test_it_is_ready_within_a_second_again_and_again(start: Start) -> None:
+    own = start()
+    for again in (own.restart, own.recreate):
+        begun = time.monotonic()
+        again()
+        assert time.monotonic() - begun < 1.0
+
+
+def test_nobody_outside_the_machine_can_reach_it(start: Start) -> None:
+    assert _value(start(), "SHOW listen_addresses") == "127.0.0.1"
+
+
+def test_the_settings_are_those_of_the_hunt(start: Start) -> None:
+    own = start({"work_mem": "1234kB", "search_path": "it's, \\here"})
+    expected = {"fsync": "off", "synchronous_commit": "off", "wal_level": "logical", "deadlock_timeout": "200ms", "jit": "off"}
+    expected |= {"allow_in_place_tablespaces": "on", "allow_system_table_mods": "off", "restart_after_crash": "on"}
+    expected |= {"autovacuum_naptime": "1s", "TimeZone": "UTC", "work_mem": "1234kB", "search_path": "it's, \\here"}
+    for name, value in expected.items():
+        assert _value(own, f'SHOW "{name}"') == value
+
+
+def test_durable_means_what_it_says(start: Start) -> None:
+    own = start(durable=True)
+    for name in ("fsync", "full_page_writes", "synchronous_commit"):
+        assert _value(own, f"SHOW {name}") == "on"
+
+
+@pytest.mark.parametrize("name", ["a b", "x = 1\nfsync", "", "a.b.c"])
+def test_a_name_that_no_setting_can_have_is_the_users_error(directory: Path, name: str) -> None:
+    with pytest.raises(UserError, match="cannot be the name"):
+        EmbeddedServer(releases.find(), directory, directory / "log", {name: "1"})
+
+
+def test_a_setting_that_the_server_refuses_is_told_in_one_line(start: Start) -> None:
+    with pytest.raises(TargetError, match='unrecognized configuration parameter "nonsense"') as caught:
+        start({"nonsense": "1"})
+    assert "\n" not in str(caught.value)
+
+
+def test_settings_of_later_releases_are_left_out() -> None:
+    assert "allow_in_place_tablespaces" not in server.configuration(14, {}, durable=False)
+    assert "allow_in_place_tablespaces" in server.configuration(15, {}, durable=False)
+
+
+@pytest.mark.parametrize("end", [lambda own: own.stop("fast"), lambda own: own.stop("immediate"), EmbeddedServer.kill])
+def test_it_ends_with_all_its_processes_and_keeps_its_data(start: Start, end: Callable[[EmbeddedServer], None]) -> None:
+    before = _shared_memory_segments()
+    own = start()
+    _run(own, "CREATE TABLE kept (a int); CHECKPOINT")
+    session = PostgresSession.connect(own.address.conninfo())
+    port = own.address.port
+    end(own)
+    assert not own.alive()
+    assert _ends(session.pid, 0)
+    assert session.execute("SELECT 1").status == "lost"
+    assert _shared_memory_segments() <= before
+    own.start()
+    assert own.address.port == port
+    assert _value(own, "SELECT count(*) FROM kept") == "0"
+
+
+def test_a_postmaster_that_was_killed_is_noticed_and_can_be_started_again(start: Start) -> None:
+    own = start()
+    busy = PostgresSession.connect(own.address.conninfo())
+    os.kill(own.pid, signal.SIGKILL)
+    assert _ends(own.pid, 5)
+    while own.alive():
+        time.sleep(0.001)
+    own.start()
+    assert own.alive()
+    assert busy.execute("SELECT 1").status == "lost"
+
+
+def test_a_backend_that_crashes_does_not_end_the_server(start: Start) -> None:
+    own = start()
+    victim = PostgresSession.connect(own.address.conninfo())
+    os.kill(victim.pid, signal.SIGSEGV)
+    assert _ends(victim.pid, 5)
+    assert victim.execute("SELECT 1").status == "lost"
+    assert own.alive()
+    own.restart()
+    assert "was terminated by signal 11" in own.log_path.read_text()
+
+
+def test_recreate_gives_a_fresh_cluster_whatever_state_it_was_in(start: Start) -> None:
+    own = start()
+    _run(own, "CREATE DATABASE old")
+    _run(own, "CREATE ROLE old")
+    shutil.rmtree(own.data_dir / "global")
+    own.recreate()
+    assert _value(own, "SELECT count(*) FROM pg_database") == "3"
+    assert _value(own, "SELECT count(*) FROM pg_roles WHERE rolname = 'old'") == "0"
+
+
+def test_a_port_that_was_taken_meanwhile_is_changed(start: Start) -> None:
+    own = start()
+    own.stop()
+    taken = own.address.port
+    with socket.create_server(("127.0.0.1", taken)):
+        own.start()
+        assert own.address.port != taken
+        assert _value(own, "SELECT 1", tcp=True) == "1"
+
+
+def test_an_error_in_the_log_can_be_tied_to_its_session(start: Start) -> None:
+    own = start()
+    session = PostgresSession.connect(own.address.conninfo(), "actor\t1: x")
+    session.execute("SELECT 'two\nlines'::int")
+    own.stop("fast")
+    matches = [match for line in own.log_path.read_text().splitlines() if (match := LOG_LINE.fullmatch(line))]
+    mine = [match for match in matches if match["pid"] == str(session.pid) and match["level"] == "ERROR"]
+    assert [match["sqlstate"] for match in mine] == ["22P02"]
+    assert mine[0]["backend"] == "client backend"
+    assert mine[0]["application"].startswith("actor")
+    assert mine[0]["application"].endswith("1: x")
+    assert mine[0]["message"].startswith("22P02: invalid input syntax")
+    assert {match["backend"] for match in matches} >= {"postmaster", "checkpointer"}
+
+
+def test_two_servers_share_a_scratch_directory(start: Start) -> None:
+    one, other = start(), start()
+    assert one.address.port != other.address.port
+    one.stop()
+    assert _value(other, "SELECT 1") == "1"
+
+
+def test_a_path_too_long_for_a_socket_is_the_users_error(directory: Path) -> None:
+    deep = directory / ("x" * 100)
+    deep.mkdir()
+    with pytest.raises(UserError, match="TMPDIR"):
+        EmbeddedServer(releases.find(), deep, directory / "log")
+
+
+@pytest.mark.parametrize("user", [None, pytest.param("nobody", marks=pytest.mark.skipif(os.geteuid() != 0, reason="needs root"))])
+def test_a_killed_racehound_leaves_no_server_no_busy_backend_and_no_directory(user: str | None, tmp_path: Path) -> None:
+    environment = {**os.environ, "HOME": "/nonexistent"}
+    with subprocess.Popen(
+        [sys.executable, "-c", _HUNTER],
+        stdout=subprocess.PIPE,
+        text=True,
+        user=user,
+        env=environment,
+        cwd="/",
+        extra_groups=[] if user else None,
+    ) as hunter:
+        assert hunter.stdout is not None
+        postmaster, backend, path = hunter.stdout.readline().split()
+        if user is not None:
+            assert Path(f"/proc/{postmaster}").owner() == user
+        hunter.kill()
+        killed = time.monotonic()
+        assert _ends(int(postmaster), 2)
+        assert _ends(int(backend), 2)
+        while Path(path).exists():
+            assert time.monotonic() - killed < 2
+            time.sleep(0.01)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root runs the server as another user")
+def test_programs_in_a_closed_directory_are_copied_to_where_the_servers_user_reaches_them(directory: Path) -> None:
+    closed = directory / "closed"
+    wheel = releases.find()
+    shutil.copytree(wheel.bin.parent, closed / "pginstall", symlinks=True)
+    closed.chmod(0o700)
+    user = installation.server_user()
+    hidden = installation.Installation(closed / "pginstall" / "bin", wheel.version, wheel.clients)
+    assert not installation.runs(hidden.bin, user)
+    own = EmbeddedServer(hidden, directory, directory / "log")
+    own.start()
+    assert own.installation.bin.parent.parent == directory
+    assert _value(own, "SELECT 1") == "1"
+    own.kill()
+    assert installation.reachable(wheel, user, directory) == wheel
