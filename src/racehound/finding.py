@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 import tomllib
 from collections import Counter
@@ -106,7 +105,10 @@ def read_baseline(path: Path) -> Baseline:
 
 def print_baseline(findings: Iterable[Finding]) -> str:
     """The findings as a baseline file, to be read, commented and kept beside the tests that use it."""
-    blocks = ['# Findings that are known: `racehound run --baseline` stays silent about them.\n# severities = ["known weakness"]\n']
+    blocks = [
+        "# Findings that are known: `racehound run --baseline` stays silent about them.\n",
+        '# severities = ["known weakness"]\n',
+    ]
     for finding in findings:
         entry = {"id": finding.id, "severity": finding.severity, "signature": finding.signature}
         blocks.append("\n[[known]]\n" + "".join(f"{key} = {json.dumps(value)}\n" for key, value in entry.items()))
@@ -203,4 +205,4 @@ def write_atomically(path: Path, content: bytes) -> None:
     """Replace a file as a whole: a reader, or a kill at any instant, meets the old content or the new one."""
     partial = path.with_name(path.name + ".part")
     partial.write_bytes(content)
-    os.replace(partial, path)
+    partial.replace(path)

@@ -1,7 +1,7 @@
 """History: everything that was observed, one event per statement, appended while the run goes on.
 
 Each event is one line of JSON written by one `write(2)` to a file opened for appending, so that a kill -9 of racehound at any
-instant loses at most the event being written. Times are nanoseconds of the monotonic clock; `RunStarted` ties them to the calendar.
+instant loses at most the event being written. Times are nanoseconds of the monotonic clock; run.json ties them to the calendar.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class _Event(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="type", 
     pass
 
 
-class Statement(_Event):
+class Statement(_Event, frozen=True):
     """One statement: who, what, when, and what became of it."""
 
     repetition: int
@@ -51,7 +51,7 @@ class Statement(_Event):
     pid: int = 0
 
 
-class Mismatch(_Event):
+class Mismatch(_Event, frozen=True):
     """A statement succeeded with other rows than the ones that must hold."""
 
     repetition: int
@@ -64,7 +64,7 @@ class Mismatch(_Event):
     end_ns: int
 
 
-class Overdue(_Event):
+class Overdue(_Event, frozen=True):
     """A statement ran beyond its limit; who waited for whom at that moment."""
 
     repetition: int
@@ -78,25 +78,25 @@ class Overdue(_Event):
     """deadlock: a cycle of waits; held: by a session that is none of the actors; running: waits for no lock."""
 
 
-class LogLine(_Event):
+class LogLine(_Event, frozen=True):
     """A line of the server's log that says something."""
 
     repetition: int
     text: str
 
 
-class PlanStarted(_Event):
+class PlanStarted(_Event, frozen=True):
     program: Program
 
 
-class RepetitionStarted(_Event):
+class RepetitionStarted(_Event, frozen=True):
     repetition: int
     start_ns: int
     offsets_us: tuple[tuple[str, int, int], ...] = ()
     """The pacer's own draws: actor, step, microseconds after the rendezvous."""
 
 
-class RepetitionEnded(_Event):
+class RepetitionEnded(_Event, frozen=True):
     repetition: int
     end_ns: int
     expected: int = 0
@@ -107,7 +107,7 @@ class RepetitionEnded(_Event):
     """Ids of the findings met in this repetition."""
 
 
-class Fault(_Event):
+class Fault(_Event, frozen=True):
     """Something that racehound did to the target, or noticed about it: a restart, a rebuilt database."""
 
     repetition: int
@@ -152,7 +152,7 @@ class Recorder:
 
 
 def compress(path: Path) -> Path:
-    """Pack a finished history file as `.gz` (duckdb and zcat read it as it is); the plain file goes only when the packed one is whole."""
+    """Pack a finished history file as `.gz`, which duckdb and zcat read as it is; the plain file goes once that is whole."""
     packed = path.with_name(path.name + ".gz")
     partial = packed.with_name(packed.name + ".part")
     with path.open("rb") as source, gzip.open(partial, "wb", compresslevel=1) as sink:

@@ -64,7 +64,7 @@ def choose_kinds(available: Sequence[type[Kind]], names: Sequence[str]) -> list[
     wanted = {name.lower() for name in names}
     chosen = [kind for kind in available if (kind.__name__.lower() in wanted if wanted else kind.enabled)]
     if not any(kind.can_refer for kind in chosen):
-        raise UserError(f"--kinds {','.join(names)}: none of them can be the base object; add Table or another that can be referred to")
+        raise UserError(f"--kinds {','.join(names)}: none of them can be the base object; add Table, or another one that can")
     return chosen
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections import Counter
-from typing import get_args
 
 import msgspec
 
@@ -18,9 +17,6 @@ from racehound.oracles.oracle import Observed
 from racehound.program import Program
 from racehound.run.runner import Runner
 from racehound.targets.target import Reset
-
-DRAWERS: tuple[Drawer, ...] = get_args(Drawer)
-
 
 @dataclasses.dataclass(frozen=True)
 class Verdict:
@@ -40,6 +36,11 @@ class Judge:
         names = runner.target.dialect.oracles
         self._at_rest = [ORACLES[name]() for name in names if name in AT_REST]
         self._afterwards = [ORACLES[name]() for name in names if name not in AT_REST]
+
+    def begin(self) -> None:
+        """Let the oracles look at a clean working database."""
+        for oracle in (*self._at_rest, *self._afterwards):
+            oracle.begin(self._runner.target)
 
     def at_rest(self, program: Program, number: int, events: list[Event], *, whole_plan: bool) -> list[Finding]:
         """Judge the state of the target; `whole_plan` adds the checks that are too slow for every repetition."""
@@ -74,6 +75,7 @@ class Trial:
     def begin(self) -> None:
         """A clean place for the program."""
         self._runner.begin(self._program)
+        self._judge.begin()
 
     def run(self, number: int, *, last: bool = False) -> Verdict:
         """One repetition; `last` adds the checks that are made once per plan. TargetError when the target cannot go on."""
@@ -84,11 +86,19 @@ class Trial:
         events += self._runner.finish(self._program, number)
         events += self._log_lines(number)
         findings += self._judge.afterwards(self._program, number, events)
-        findings = consequences(findings)
+        findings = consequences(distinct(findings))
         self._damaged = any(finding.severity in ("crash", "corruption", "hang") for finding in findings)
         drawers = self._judge.drawers(self._program, number, events)
         self._runner.recorder.append(
-            RepetitionEnded(number, time.monotonic_ns(), *(drawers[d] for d in DRAWERS), tuple(f.id for f in findings))
+            RepetitionEnded(
+                repetition=number,
+                end_ns=time.monotonic_ns(),
+                expected=drawers["expected"],
+                unexplained=drawers["unexplained"],
+                internal=drawers["internal"],
+                lost=drawers["lost"],
+                findings=tuple(finding.id for finding in findings),
+            )
         )
         events += self._runner.recorder.take()
         return Verdict(events, findings, sum(isinstance(e, Statement) for e in events), drawers)
@@ -96,6 +106,7 @@ class Trial:
     def _clean(self) -> None:
         if self._damaged:
             self._runner.rebuild()
+            self._judge.begin()
         elif self._program.reset_each or self._reset == "services":
             self._runner.reset(self._reset)
 
@@ -114,6 +125,16 @@ class Trial:
         for text in self._runner.target.new_log_lines():
             self._runner.recorder.append(LogLine(number, text))
         return self._runner.recorder.take()
+
+
+def distinct(findings: list[Finding]) -> list[Finding]:
+    """One finding per defect: the first one, with the pairs of all."""
+    by_id: dict[str, Finding] = {}
+    for finding in findings:
+        known = by_id.setdefault(finding.id, finding)
+        if known is not finding and finding.pairs:
+            by_id[finding.id] = msgspec.structs.replace(known, pairs=dict(Counter(known.pairs) + Counter(finding.pairs)))
+    return list(by_id.values())
 
 
 def consequences(findings: list[Finding]) -> list[Finding]:

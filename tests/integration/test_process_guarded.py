@@ -8,13 +8,15 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from racehound.errors import TargetError
 from racehound.services.process import Command, GuardedProcess, run
+
+StartOwner = Callable[..., tuple[subprocess.Popen[str], int, int]]
 
 _STUBBORN = ("sh", "-c", "trap '' TERM; echo ready; while :; do sleep 1; done")
 _DAEMON = ("sh", "-c", "setsid sh -c 'trap \"\" TERM; sleep 1000 & echo $! > daemon; wait' & wait")
@@ -32,13 +34,13 @@ process.start()
 heir = os.fork()  # inherits every descriptor, and outlives its parent
 if heir == 0:
     time.sleep(1000)
-print(process.pid, heir, os.getppid() and process._warden.pid, flush=True)
+print(process.pid, heir, process._warden.pid, flush=True)
 time.sleep(1000)
 """
 
 
 @pytest.fixture
-def owner_of(tmp_path: Path) -> Iterator[object]:
+def owner_of(tmp_path: Path) -> Iterator[StartOwner]:
     """Starts a racehound of a few lines that runs a command under guard: (itself, the command's pid, the warden's pid)."""
     started: list[subprocess.Popen[str]] = []
     heirs: list[int] = []
@@ -52,11 +54,12 @@ def owner_of(tmp_path: Path) -> Iterator[object]:
         return owner, pid, warden
 
     yield start
+    # The heirs first: they hold the other end of what is read from the owners.
+    for heir in heirs:
+        os.kill(heir, signal.SIGKILL)
     for owner in started:
         owner.kill()
         owner.communicate()
-    for heir in heirs:
-        os.kill(heir, signal.SIGKILL)
 
 
 def _ends(pid: int, within: float) -> bool:
@@ -87,7 +90,7 @@ def test_output_environment_directory_and_exit_code(tmp_path: Path) -> None:
 
 
 def test_a_command_that_cannot_start_is_told_with_the_reason(tmp_path: Path) -> None:
-    with pytest.raises(TargetError, match="cannot start /nonexistent/program: .*No such file"):
+    with pytest.raises(TargetError, match=r"cannot start /nonexistent/program: .*No such file"):
         GuardedProcess(Command(("/nonexistent/program",))).start()
     with pytest.raises(TargetError, match="no user named nobody-of-that-name"):
         GuardedProcess(Command(("true",), user="nobody-of-that-name")).start()
@@ -161,7 +164,9 @@ def test_another_user_with_its_own_group_and_no_others(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("argv", [("sleep", "1000"), _STUBBORN], ids=["obedient", "stubborn"])
-def test_a_killed_owner_takes_the_command_and_its_directories_along(owner_of, tmp_path: Path, argv: tuple[str, ...]) -> None:  # type: ignore[no-untyped-def]
+def test_a_killed_owner_takes_the_command_and_its_directories_along(
+    owner_of: StartOwner, tmp_path: Path, argv: tuple[str, ...]
+) -> None:
     owner, pid, warden = owner_of(*argv)
     assert (tmp_path / "removed" / "file").exists()
     owner.kill()
@@ -170,7 +175,7 @@ def test_a_killed_owner_takes_the_command_and_its_directories_along(owner_of, tm
     assert not (tmp_path / "removed").exists()
 
 
-def test_a_killed_owner_takes_daemons_along(owner_of, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_a_killed_owner_takes_daemons_along(owner_of: StartOwner, tmp_path: Path) -> None:
     owner, _, _ = owner_of(*_DAEMON)
     daemon = int(_await_text(tmp_path / "daemon"))
     owner.kill()

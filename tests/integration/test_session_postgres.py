@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 from psycopg.pq import TransactionStatus
@@ -166,9 +167,10 @@ def test_reset_leaves_nothing_behind(connect: Connect) -> None:
     session.execute("PREPARE p AS SELECT 1")
     session.execute("BEGIN")
     session.execute("SELECT 1/0")
-    assert session.transaction_status == TransactionStatus.INERROR
+    states = [session.transaction_status]
     assert session.reset() == Outcome("ok", "DISCARD ALL")
-    assert session.transaction_status == TransactionStatus.IDLE
+    states.append(session.transaction_status)
+    assert states == [TransactionStatus.INERROR, TransactionStatus.IDLE]
     path = session.execute("SHOW search_path").rows
     assert path is not None
     assert path.cells == [('"$user", public',)]
@@ -209,9 +211,7 @@ def test_a_server_that_never_answers_is_given_up(unused_listener: int) -> None:
 
 
 @pytest.fixture
-def unused_listener() -> object:
+def unused_listener() -> Iterator[int]:
     """A port that accepts connections, by the kernel, and says nothing."""
-    import socket
-
     with socket.create_server(("127.0.0.1", 0)) as listener:
         yield listener.getsockname()[1]

@@ -72,7 +72,13 @@ def test_a_dead_runs_directory_is_a_leftover_and_can_be_removed(made: Path) -> N
 
 
 def test_a_live_runs_directory_is_left_alone() -> None:
-    program = "from racehound.services import scratch; p = scratch.create('unit.live'); print(p, flush=True); input(); scratch.remove(p)"
+    program = (
+        "from racehound.services import scratch\n"
+        "path = scratch.create('unit.live')\n"
+        "print(path, flush=True)\n"
+        "input()\n"
+        "scratch.remove(path)\n"
+    )
     with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as owner:
         assert owner.stdout is not None
         path = Path(owner.stdout.readline().strip())

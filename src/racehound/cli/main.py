@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from racehound import __version__
-from racehound.errors import RacehoundError, UserError
+from racehound.errors import RacehoundError
 
 COMMANDS = {
     "run": "Hunt: draw objects, let them race, judge what happened.",
@@ -48,7 +48,9 @@ class Commands(click.Group):
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, message="racehound %(version)s")
-@click.option("--config", metavar="FILE", envvar="RACEHOUND_CONFIG", help="Options from a TOML file [default: racehound.toml, if there].")
+@click.option(
+    "--config", metavar="FILE", envvar="RACEHOUND_CONFIG", help="Options from TOML [default: racehound.toml, if there]."
+)
 @click.pass_context
 def cli(ctx: click.Context, config: str | None) -> None:
     """racehound finds races in databases: it draws objects and their lives from a seed, lets them race, judges what happened,
@@ -67,9 +69,6 @@ def run(arguments: list[str]) -> int:
     """Run the command line; the exit code."""
     try:
         result: Any = cli.main(args=arguments, prog_name="racehound", standalone_mode=False)
-    except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.format_message(), err=True)
-        return 2
     except click.ClickException as error:
         return _refuse(error.format_message())
     except (click.Abort, KeyboardInterrupt):
@@ -78,8 +77,6 @@ def run(arguments: list[str]) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
-    except UserError as error:
-        return _refuse(str(error))
     except RacehoundError as error:
         return _refuse(str(error))
     except OSError as error:
@@ -88,5 +85,6 @@ def run(arguments: list[str]) -> int:
 
 
 def _refuse(message: str) -> int:
-    click.echo(f"racehound: {' '.join(message.split())}", err=True)
+    first = message.strip().split("\n", 1)[0]
+    click.echo(f"racehound: {first}", err=True)
     return 2

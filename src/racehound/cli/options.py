@@ -50,7 +50,7 @@ server_options = together(
 
 program_options = together(
     option("--seed", type=click.IntRange(0, SEED_LIMIT - 1), help="Start with this seed.", show_default="random"),
-    option("--scenario", type=click.Choice(get_args(ScenarioName)), default="concurrent", help="How the lives follow one another."),
+    option("--scenario", type=click.Choice(get_args(ScenarioName)), default="concurrent", help="How the lives are run."),
     option("--num-objects", type=click.IntRange(1, 64), default=5, help="Objects besides the base object."),
     option("--kinds", multiple=True, callback=names, metavar="A,B,…", help="Draw only from these kinds.", show_default="all"),
     option("--tries", type=click.IntRange(1, 100_000), default=100, help="How often an actor tries a step until it succeeds."),

@@ -65,7 +65,7 @@ class Kind:
         """The text of the manipulation of that name; KeyError if the kind has none such."""
         if name not in self.manipulations():
             raise KeyError(name)
-        return typing.cast(Fragment, getattr(self, name)())
+        return typing.cast("Fragment", getattr(self, name)())
 
     @classmethod
     @functools.cache

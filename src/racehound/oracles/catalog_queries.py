@@ -3,7 +3,7 @@
 Every reference, whatever catalog it stands in, becomes one row of a stream: the object that refers, and the address (catalog,
 OID, column number) that it refers to. Foreign keys, `pg_depend`, ACLs and comments all flow into it; one lookup by address, at
 its end, says which lead nowhere, and another which lack their note in `pg_depend` or `pg_shdepend`. The rules of
-`catalog_rules` are added behind it. So the number of index lookups in the plan grows with the catalogs, not with the pairs of them.
+`catalog_rules` are added behind it. So the lookups in the plan are as many as the catalogs, not as the pairs of them.
 """
 
 from __future__ import annotations
@@ -188,7 +188,8 @@ def _acl_arms(builder: _Builder) -> Iterator[str]:
         for column in catalog.acls:
             if catalog.name == "pg_init_privs" and builder.map.version < _ROLES_IN_INIT_PRIVS_SINCE:
                 continue
-            numbers = [builder.number(Check(catalog.name, f"{column} {side}", "pg_authid.oid")) for side in ("grantor", "grantee")]
+            sides = (f"{column} grantor", f"{column} grantee")
+            numbers = [builder.number(Check(catalog.name, side, "pg_authid.oid")) for side in sides]
             class_oid, oid, subid = builder.subject(catalog)
             if catalog.name in _ADDRESSES:
                 class_oid, oid, subid = (f"c.{name}" if name != "0" else name for name in _ADDRESSES[catalog.name])
@@ -201,7 +202,7 @@ def _acl_arms(builder: _Builder) -> Iterator[str]:
                 target=f"{role}::oid",
                 oid="unnest(ARRAY[x.grantor, NULLIF(x.grantee, 0)])",
                 column="0",
-                bond="NULL::text",
+                bond="''::text",
                 rows=f"{rows} AND c.{column} IS NOT NULL",
             )
 
@@ -221,7 +222,7 @@ def _address_arms(builder: _Builder) -> Iterator[str]:
             target=f"c.{class_column}",
             oid=f"c.{oid_column}",
             column=subid,
-            bond="NULL::text",
+            bond="''::text",
             rows=builder.rows(catalog),
         )
 
@@ -252,7 +253,7 @@ def _dependency_arm(builder: _Builder, name: str, where: str) -> str:
         target="unnest(ARRAY[c.classid, c.refclassid])",
         oid="unnest(ARRAY[c.objid, c.refobjid])",
         column=f"unnest(ARRAY[c.objsubid, {referenced_column}])",
-        bond="NULL::text",
+        bond="''::text",
         rows=f"FROM pg_catalog.{name} c WHERE {where}",
     )
 
@@ -287,7 +288,8 @@ def _rule_arms(builder: _Builder, rules: Iterable[CatalogRule]) -> Iterator[str]
 def _judge(builder: _Builder, stream: str) -> str:
     """The stream's references that lead nowhere or lack their note; of and on pinned objects no note is kept.
 
-    Materialised, and fenced with OFFSET 0, lest the planner copies the lookups into every arm of the stream.
+    Materialised, and fenced with OFFSET 0, lest the planner copies the lookups into every arm of the stream. The casts to int8
+    keep it off the index by what is referred to: a schema may be referred to a thousand times, an object refers to a few.
     """
     return f"""WITH refs AS MATERIALIZED (SELECT * FROM (
 {stream}
@@ -296,10 +298,10 @@ SELECT n, problem, class, obj, sub, target, value, attnum FROM (SELECT refs.*, C
 WHEN ({_resolver(builder)}) IS NULL THEN 'm'
 WHEN obj < {FIRST_UNPINNED_OID} OR value < {FIRST_UNPINNED_OID} AND NOT {_is_public(builder, "refs")} THEN NULL
 WHEN bond = 'd' AND (SELECT 1 FROM pg_catalog.pg_depend d WHERE d.classid = class AND d.objid = obj AND d.objsubid = sub
- AND d.refclassid = target AND d.refobjid = value AND (attnum = 0 OR d.refobjsubid = attnum) LIMIT 1) IS NULL THEN 'd'
+ AND d.refclassid::int8 = target AND d.refobjid::int8 = value AND (attnum = 0 OR d.refobjsubid = attnum) LIMIT 1) IS NULL THEN 'd'
 WHEN bond = 'o' AND (SELECT 1 FROM pg_catalog.pg_shdepend d WHERE d.dbid = {_database_of(builder)}
  AND d.classid = class AND d.objid = obj AND d.objsubid = 0
- AND d.refclassid = target AND d.refobjid = value AND d.deptype = 'o' LIMIT 1) IS NULL THEN 'o'
+ AND d.refclassid::int8 = target AND d.refobjid::int8 = value AND d.deptype = 'o' LIMIT 1) IS NULL THEN 'o'
 END AS problem FROM refs OFFSET 0) j WHERE problem IS NOT NULL"""
 
 
@@ -354,8 +356,8 @@ def _bond(key: ForeignKey) -> str:
     where = (key.catalog, ",".join(key.columns))
     for letter, conditions in (("d", DEPENDENCIES), ("o", OWNERS)):
         if where in conditions:
-            return f"CASE WHEN {conditions[where]} THEN '{letter}' END"
-    return "NULL::text"
+            return f"CASE WHEN {conditions[where]} THEN '{letter}' ELSE '' END"
+    return "''::text"
 
 
 def _value(column: str, *, optional: bool) -> str:

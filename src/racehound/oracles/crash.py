@@ -13,11 +13,11 @@ _INTERNAL = re.compile(r"\bXX\d{3}\b")
 
 
 def judge_crashes(observed: Observed) -> list[Finding]:
-    """A finding for every death that the log tells of; for a lost connection where no log explains it; for internal errors in
-    the server's own processes (autovacuum, workers), which no client is told."""
+    """A finding for every death that the log tells of; for a lost connection that no log explains; for internal errors in the
+    server's own processes (autovacuum, workers), which no client is told."""
     lines = [event.text for event in observed.events if isinstance(event, LogLine)]
     deaths = [line for line in lines if _DEATH.search(line)]
-    lost = [statement for statement in observed.statements if statement.status == "lost" and not _ended_by_us(observed, statement)]
+    lost = [s for s in observed.statements if s.status == "lost" and not _ended_by_us(observed, s)]
     found = [_death(observed, line, lost) for line in deaths]
     if lost and not deaths:
         found.append(_loss(observed, lost[0]))

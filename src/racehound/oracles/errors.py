@@ -17,6 +17,10 @@ from racehound.oracles.oracle import Observed
 from racehound.oracles.touches import Change, Web, changes, disturbers, names_in
 from racehound.targets.target import Dialect
 
+INDEX_CORRUPTED = "XX002"
+DATA_CORRUPTED = "XX001"
+"""Also met while a table is being truncated, hence a finding only where nobody disturbs."""
+
 Drawer = Literal["expected", "unexplained", "internal", "lost"]
 
 
@@ -81,6 +85,15 @@ def judge_errors(observed: Observed) -> list[Finding]:
 def _internal(observed: Observed, statement: Statement, others: list[Statement]) -> Finding:
     signature = f"{statement.sqlstate} {normalise(statement.message)} [{_function(statement)}]"
     title = f"{statement.sqlstate} {statement.message}"
+    if statement.sqlstate == INDEX_CORRUPTED or (statement.sqlstate == DATA_CORRUPTED and not others):
+        return observed.finding(
+            "errors",
+            "corruption",
+            signature,
+            title,
+            detail=(f"statement: {statement.sql}",),
+            statements=_context(observed, statement, observed.statements),
+        )
     if not others:
         return observed.finding(
             "errors", "internal error", f"{signature} undisturbed", f"{title}, while nobody changed {statement.object}",
@@ -105,11 +118,9 @@ def _unexplained(observed: Observed, statement: Statement) -> Finding:
 def _context(observed: Observed, culprit: Statement, others: list[Statement]) -> tuple[Statement, ...]:
     """What a person needs to see: what the culprit's and the disturbers' actors did so far, successfully."""
     actors = {culprit.actor, *(other.actor for other in others)}
-    chosen = [
-        s for s in observed.statements
-        if s is culprit or s in others or (s.end_ns <= culprit.end_ns and s.status == "ok" and (s.actor in actors or s.actor == "main"))
-    ]  # fmt: skip
-    return tuple(sorted(chosen, key=lambda s: s.start_ns))
+    before = [s for s in observed.statements if s.end_ns <= culprit.end_ns and s.status == "ok" and s.actor in {*actors, "main"}]
+    chosen = {id(s): s for s in (*before, *others, culprit)}
+    return tuple(sorted(chosen.values(), key=lambda s: s.start_ns))
 
 
 _CONNECTIVES = {"IF", "NOT", "EXISTS", "ONLY"}

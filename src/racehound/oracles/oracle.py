@@ -42,6 +42,9 @@ class Observed:
 class Oracle(Protocol):
     """Judges; never changes what it judges."""
 
+    def begin(self, target: Target) -> None:
+        """Look at a clean working database before anything is done in it."""
+
     def judge(self, observed: Observed) -> list[Finding]:
         """After every repetition, at rest."""
 
@@ -54,6 +57,9 @@ class HistoryOracle:
     """An oracle that needs nothing but what was observed."""
 
     function: Callable[[Observed], list[Finding]]
+
+    def begin(self, target: Target) -> None:
+        """The target's state is of no interest."""
 
     def judge(self, observed: Observed) -> list[Finding]:
         return self.function(observed)

@@ -1,7 +1,7 @@
 """Which objects a statement touches, and what another one did to them meanwhile.
 
 Every name that an object makes begins with the object's own name, so the objects of a statement can be read off its text. What
-an object refers to belongs to it: who drops or alters that, drops or alters what stands on it.
+an object refers to belongs to it: who drops or alters that, drops or alters what stands on it, and so reaches those, too.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from racehound.history import Event, Statement
 from racehound.program import Program
 
 _NAME = re.compile(r"(?<![A-Za-z0-9])o_(?:base|\d+)(?![0-9])")
-_READ_ONLY = re.compile(r"\s*(?:SELECT|TABLE|VALUES|SHOW|EXPLAIN|FETCH|BEGIN|SET|RESET|DISCARD|LISTEN)\b", re.IGNORECASE)
+_READ = re.compile(r"\s*(?:SELECT|TABLE|VALUES|SHOW|EXPLAIN|FETCH)\b", re.IGNORECASE)
+_SESSION = re.compile(r"\s*(?:BEGIN|SET|RESET|DISCARD|LISTEN)\b", re.IGNORECASE)
 _END = re.compile(r"\s*(?:COMMIT|ROLLBACK|END|ABORT)\b", re.IGNORECASE)
 
 
@@ -23,9 +24,14 @@ def names_in(text: str) -> frozenset[str]:
     return frozenset(_NAME.findall(text))
 
 
+def is_read(sql: str) -> bool:
+    """Whether a statement only reads (as far as its first word tells)."""
+    return bool(_READ.match(sql))
+
+
 def changes_something(sql: str) -> bool:
-    """Whether a statement may change a catalog or contents: anything but plain reads and the ends of transactions."""
-    return not _READ_ONLY.match(sql) and not _END.match(sql)
+    """Whether a statement may change a catalog or contents: no read, no setting, no end of a transaction."""
+    return not (is_read(sql) or _SESSION.match(sql) or _END.match(sql))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,6 +57,11 @@ class Web:
                 found.add(current)
                 current = self._refers_to.get(current)
         return frozenset(found)
+
+    def around(self, names: Iterable[str]) -> frozenset[str]:
+        """The named objects, all that they stand on, and all that stands on them: what dropping or altering them may reach."""
+        named = frozenset(names)
+        return self.grounds(named) | {name for name in self._refers_to if self.grounds([name]) & named}
 
 
 def changes(events: Iterable[Event]) -> list[Change]:
@@ -78,10 +89,10 @@ def changes(events: Iterable[Event]) -> list[Change]:
 def disturbers(statement: Statement, known: Iterable[Change], web: Web) -> list[Statement]:
     """The changes by other actors, under way while the statement ran, to what it names or to what that stands on.
 
-    A disturber is under way from its start to the end of its transaction; it touches what it names, and a change of an object
-    touches all that stands on it.
+    A disturber is under way from its start to the end of its transaction. A statement reaches what it names, what that stands on
+    and what stands on it: DROP OWNED BY stumbles over a policy that goes away meanwhile, without naming it.
     """
-    touched = web.grounds(names_in(statement.sql) | names_in(statement.message) | {statement.object})
+    touched = web.around(names_in(statement.sql) | names_in(statement.message) | {statement.object})
     return [
         change.statement
         for change in known

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import time
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from racehound.finding import Finding
 from racehound.report.progress import Progress
+
+if TYPE_CHECKING:
+    from rich.console import Group
 
 LINE_EVERY_S = 5.0
 REFRESHES_PER_S = 4
@@ -31,7 +34,7 @@ class PlainReporter:
             self._print(progress_line(progress))
 
     def finding(self, finding: Finding) -> None:
-        self._print(f"*** {finding.severity}: {finding.title} ({finding.id}, seed {finding.seed})")
+        self._print(finding_line(finding))
 
     def close(self) -> None:
         """Nothing to put away."""
@@ -64,12 +67,12 @@ class LiveReporter:
         self._live.update(self._picture(progress))
 
     def finding(self, finding: Finding) -> None:
-        self._console.print(f"*** {finding.severity}: {finding.title} ({finding.id}, seed {finding.seed})", markup=False, style="bold")
+        self._console.print(finding_line(finding), markup=False, style="bold")
 
     def close(self) -> None:
         self._live.stop()
 
-    def _picture(self, progress: Progress) -> object:
+    def _picture(self, progress: Progress) -> Group:
         from rich.console import Group
         from rich.table import Table
         from rich.text import Text
@@ -83,11 +86,17 @@ class LiveReporter:
         return Group(Text(progress_line(progress), style="bold"), *([table] if shown else []))
 
 
+def finding_line(finding: Finding) -> str:
+    """A new finding, in one line."""
+    return f"*** {finding.severity}: {finding.title} ({finding.id}, seed {finding.seed})"
+
+
 def progress_line(progress: Progress) -> str:
     """Where the hunt stands, in one line."""
+    repetitions_per_s = progress.total_repetitions / max(progress.elapsed_s, 1e-9)
     outcomes = ", ".join(f"{count} {drawer}" for drawer, count in progress.outcomes.items() if count)
     return (
         f"{progress.left_s:4.0f} s left · plan {progress.plan}, repetition {progress.repetition}/{progress.repetitions}"
-        f" · {progress.statements_per_s:.0f} statements/s, {progress.total_repetitions / max(progress.elapsed_s, 1e-9):.1f} repetitions/s"
+        f" · {progress.statements_per_s:.0f} statements/s, {repetitions_per_s:.1f} repetitions/s"
         f" · {outcomes} · {len(progress.findings())} findings"
     )

@@ -40,8 +40,8 @@ def finding_text(finding: Finding, directory: Path) -> str:
 def _headline(finding: Finding, directory: Path) -> list[str]:
     lines = [f"--- {finding.severity} {finding.id}, met {_times(finding.count)}: {finding.title}"]
     lines += [f"    {line}" for line in finding.detail]
-    if finding.reproduction:
-        lines.append(f"    replayed: {finding.reproduction.reproduced} of {finding.reproduction.tried} repetitions showed it again")
+    if again := finding.reproduction:
+        lines.append(f"    replayed: {again.reproduced} of {again.tried} repetitions showed it again")
     lines.append(f"    again: racehound replay {directory / 'findings' / finding.id}")
     return [*lines, *(f"    {line}" for line in sessions_text(finding).splitlines())]
 

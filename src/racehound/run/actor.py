@@ -13,7 +13,7 @@ from racehound.run.pacer import StormPacer
 from racehound.run.recorded import RecordedSession
 from racehound.testdrive.errors import CommandFailed
 from racehound.testdrive.interpreter import Interpreter
-from racehound.testdrive.parser import parse_cached
+from racehound.testdrive.parser import parse_fragment
 from racehound.testdrive.state import Context
 
 
@@ -56,7 +56,7 @@ class Client:
     def _fragment(self, step: Step) -> bool:
         start_ns = time.monotonic_ns()
         try:
-            self._interpreter.run(parse_cached(step.fragment))
+            self._interpreter.run(parse_fragment(step.fragment))
         except CommandFailed as failure:
             if failure.outcome is None:
                 self._recorder.append(Fault(self.session.place.repetition, f"{step.object}: {failure}", time.monotonic_ns()))
@@ -72,8 +72,8 @@ class Client:
             actor=place.actor,
             object=step.object,
             phase=step.phase,
-            sql=self.session.last_sql,
-            difference=failure.diff or failure.reason,
+            sql=failure.sql,
+            difference=failure.difference or failure.reason,
             start_ns=start_ns,
             end_ns=time.monotonic_ns(),
         )

@@ -15,7 +15,7 @@ from racehound.program import Program, Step
 RENDEZVOUS_LIMIT_S = 120.0
 """A rendezvous that is not complete by then is given up; long before, the watchdog deals with whoever is missing."""
 RETRY_PAUSE_S = 0.0002
-"""Pause before the second try of a step; it grows with every further one, up to the limit below, or ends when another succeeds."""
+"""Pause before the second try of a step; it grows with every further one, up to the limit, or ends when another succeeds."""
 RETRY_PAUSE_LIMIT_S = 0.005
 
 

@@ -8,6 +8,7 @@ import time
 from racehound.history import Recorder, Statement
 from racehound.program import Phase
 from racehound.targets.session import Outcome, Session
+from racehound.testdrive.redaction import redact, scrub_outcome
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,7 +39,6 @@ class RecordedSession:
         self.place = place
         self.running: Running | None = None
         self.lost = False
-        self.last_sql = ""
         self._recorder = recorder
         self._pid = inner.pid
 
@@ -52,10 +52,9 @@ class RecordedSession:
         outcome = self.inner.execute(sql)
         end_ns = time.monotonic_ns()
         self.running = None
-        self.last_sql = sql
         if outcome.status == "lost":
             self.lost = True
-        self._recorder.append(self._event(sql, outcome, start_ns, end_ns))
+        self._recorder.append(self._event(redact(sql), scrub_outcome(outcome, sql), start_ns, end_ns))
         return outcome
 
     def cancel(self) -> None:

@@ -1,4 +1,4 @@
-"""The runner: leads actors, sessions and watchdog through a program, repetition by repetition, and hands back what was observed."""
+"""The runner: leads actors, sessions and watchdog through a program, repetition by repetition, and returns what was observed."""
 
 from __future__ import annotations
 
@@ -14,14 +14,10 @@ from racehound.run.pacer import StormPacer, draw_offsets
 from racehound.run.recorded import Place, RecordedSession
 from racehound.run.watchdog import Watchdog
 from racehound.targets.target import Reset, Target
-from racehound.testdrive.retry import Policy
 from racehound.testdrive.state import Context
 
 DIRECTOR = "main"
 """Name of the session that does setup, verification and teardown."""
-
-ONE_TRY = Policy(max_tries=1)
-"""An actor tries whole steps again, not statements: no retry shall hide an error."""
 
 
 class Runner:
@@ -116,7 +112,7 @@ class Runner:
                 variables=dict(self.target.variables()),
                 connect=self.target.open,
                 temp_dir=self._temp_dir,
-                policy=ONE_TRY,
+                max_tries=1,  # an actor tries whole steps again: no retry shall hide an error
             )
             known = self._clients[name] = Client(session, context, self.recorder)
         return known

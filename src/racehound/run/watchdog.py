@@ -38,7 +38,9 @@ class _Case:
 class Watchdog:
     """A thread over the sessions that `sessions()` names. `limit_s` is per statement, in seconds."""
 
-    def __init__(self, target: Target, recorder: Recorder, sessions: Callable[[], Iterable[RecordedSession]], limit_s: float) -> None:
+    def __init__(
+        self, target: Target, recorder: Recorder, sessions: Callable[[], Iterable[RecordedSession]], limit_s: float
+    ) -> None:
         self._target = target
         self.recorder = recorder
         self._sessions = sessions

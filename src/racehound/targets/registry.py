@@ -7,13 +7,19 @@ import dataclasses
 import secrets
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from racehound.errors import UserError
+from racehound.errors import TargetError, UserError
 from racehound.kinds.kind import Kind
 from racehound.services import scratch
 from racehound.targets.target import Dialect, Target
 
+if TYPE_CHECKING:
+    from racehound.targets.postgres.server import EmbeddedServer
+
 DEFAULT = "postgres"
+_SCRIPTS = "testdrive"
+"""Name of the database that scripts run in."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,10 +60,10 @@ def dialect(name: str) -> Dialect:
 
 def printable_kinds(choice: Choice) -> Sequence[type[Kind]]:
     """The kinds that an embedded server of the chosen release can have: what `print` draws from, without starting it."""
-    from racehound.targets.postgres import releases
+    from racehound.targets.postgres import installation, releases
     from racehound.targets.postgres.target import EMBEDDED_CAPABILITIES, is_available
 
-    major = releases.parse(choice.release or releases.wheel().version)[0]
+    major = releases.parse(choice.release or installation.wheel().version)[0]
     return [kind for kind in dialect(choice.name).kinds if is_available(kind, major, EMBEDDED_CAPABILITIES)]
 
 
@@ -74,6 +80,45 @@ def opened(choice: Choice, log_path: Path) -> Iterator[Opened]:
             yield Opened(target, directory)
         finally:
             target.stop()
+    finally:
+        scratch.remove(directory)
+
+
+class Databases:
+    """A database on a server of our own, for scripts; `renew` empties it, under the same address."""
+
+    def __init__(self, server: EmbeddedServer) -> None:
+        self._server = server
+        self.url = server.address.url(_SCRIPTS)
+
+    def renew(self) -> None:
+        """Drop and make it. Whoever is still connected is disconnected. TargetError when that fails."""
+        from racehound.targets.postgres.session import PostgresSession
+
+        session = PostgresSession.connect(self._server.address.conninfo())
+        for sql in (f"DROP DATABASE IF EXISTS {_SCRIPTS} WITH (FORCE)", f"CREATE DATABASE {_SCRIPTS}"):
+            outcome = session.execute(sql)
+            if outcome.error:
+                raise TargetError(f"{sql}: {outcome.error.message}")
+        session.close()
+
+
+@contextlib.contextmanager
+def opened_databases(choice: Choice, log_path: Path) -> Iterator[Databases]:
+    """A server of our own with an empty database for scripts; ended on leaving."""
+    from racehound.targets.postgres import releases
+    from racehound.targets.postgres.server import EmbeddedServer
+
+    directory = scratch.create(f"rh{secrets.token_hex(4)}")
+    try:
+        server = EmbeddedServer(releases.find(choice.release), directory, log_path)
+        server.start()
+        try:
+            databases = Databases(server)
+            databases.renew()
+            yield databases
+        finally:
+            server.stop()
     finally:
         scratch.remove(directory)
 

@@ -51,19 +51,30 @@ class ScriptError(UserError):
 
 
 class ActionError(RacehoundError):
-    """An action could not do its work; the interpreter adds where it stands and raises `CommandFailed`."""
+    """An action could not do its work; the interpreter adds where it stands and raises `CommandFailed`.
 
-    def __init__(self, reason: str, outcome: Outcome | None = None) -> None:
+    `expected` and `actual` are rows where the action compares some.
+    """
+
+    def __init__(
+        self,
+        reason: str,
+        outcome: Outcome | None = None,
+        expected: tuple[Row, ...] | None = None,
+        actual: tuple[Row, ...] | None = None,
+    ) -> None:
         super().__init__(reason)
         self.reason = reason
         self.outcome = outcome
+        self.expected = expected
+        self.actual = actual
 
 
 class CommandFailed(RacehoundError):  # noqa: N818 it is what a script reports, not an error of racehound
     """A command of a script did not do what it says.
 
     `sql` is the statement as it was sent, secrets hidden, "" for an action. `outcome` is what the server answered, None where
-    no server was asked. `expected` and `actual` are sorted rows as scripts write them where rows were compared, else None.
+    no server was asked. `expected` and `actual` are rows as scripts write them, those of a statement sorted, else None.
     Rendering is left to `str`, since races fail thousands of times a second.
     """
 

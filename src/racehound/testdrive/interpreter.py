@@ -13,8 +13,6 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import NoReturn, Self
 
-import msgspec
-
 from racehound.errors import TargetError, UserError
 from racehound.targets.session import Outcome
 from racehound.testdrive.actions import SPECS, handler
@@ -22,7 +20,7 @@ from racehound.testdrive.check import check
 from racehound.testdrive.errors import ActionError, CommandFailed, Location, ScriptError
 from racehound.testdrive.judgement import Failure, judge
 from racehound.testdrive.parser import parse
-from racehound.testdrive.redaction import holds_secret, redact, scrub
+from racehound.testdrive.redaction import holds_secret, redact, scrub, scrub_outcome
 from racehound.testdrive.retry import Policy, until_success
 from racehound.testdrive.script import (
     Action,
@@ -176,9 +174,12 @@ class Interpreter:
             call = self._call(action)
         try:
             handler(action.name, self.context)(call, self.state)
-        except (ActionError, TargetError) as error:
-            outcome = error.outcome if isinstance(error, ActionError) else None
-            raise CommandFailed(str(error), _location(script, action), outcome=outcome) from error
+        except ActionError as error:
+            raise CommandFailed(
+                error.reason, _location(script, action), outcome=error.outcome, expected=error.expected, actual=error.actual
+            ) from error
+        except TargetError as error:
+            raise CommandFailed(str(error), _location(script, action)) from error
         except (UserError, ValueError) as error:
             raise ScriptError(str(error), _location(script, action)) from error
 
@@ -227,7 +228,7 @@ def _misuse(script: Script, command: Command) -> Iterator[None]:
 def _fail(script: Script, command: Sql, text: str, failure: Failure) -> NoReturn:
     reason, outcome = failure.reason, failure.outcome
     if holds_secret(text):
-        reason, outcome = scrub(reason, text), _scrub_outcome(outcome, text)
+        reason, outcome = scrub(reason, text), scrub_outcome(outcome, text)
     raise CommandFailed(
         reason or "the statement failed",
         _location(script, command),
@@ -236,16 +237,6 @@ def _fail(script: Script, command: Sql, text: str, failure: Failure) -> NoReturn
         expected=failure.expected,
         actual=failure.actual,
     )
-
-
-def _scrub_outcome(outcome: Outcome, text: str) -> Outcome:
-    if outcome.error is None:
-        return outcome
-    error = outcome.error
-    hidden = msgspec.structs.replace(
-        error, message=scrub(error.message, text), detail=scrub(error.detail, text), hint=scrub(error.hint, text)
-    )
-    return msgspec.structs.replace(outcome, error=hidden)
 
 
 __all__ = ["CommandFailed", "Context", "Interpreter", "ScriptError", "run_file"]

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import re
 
+import msgspec
+
+from racehound.targets.session import Outcome
+
 HIDDEN = "<redacted>"
 _SECRET = re.compile(r"(\b(?:create|alter)\s+secret\b).*", re.IGNORECASE | re.DOTALL)
 _LITERAL = re.compile(r"'((?:[^']|'')*)'?")
@@ -27,3 +31,12 @@ def scrub(message: str, statement: str) -> str:
         for form in (literal, literal.replace("''", "'")):
             message = message.replace(form, HIDDEN)
     return message
+
+
+def scrub_outcome(outcome: Outcome, statement: str) -> Outcome:
+    """What became of a statement, with `scrub` applied to all that the server said."""
+    if outcome.error is None or not holds_secret(statement):
+        return outcome
+    error = outcome.error
+    fields = {name: scrub(getattr(error, name), statement) for name in ("message", "detail", "hint", "context")}
+    return msgspec.structs.replace(outcome, error=msgspec.structs.replace(error, **fields))

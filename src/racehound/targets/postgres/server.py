@@ -111,8 +111,9 @@ class Address:
         )
 
     def url(self, dbname: str | None = None) -> str:
-        """For drivers other than libpq, over TCP."""
-        return f"postgres://{self.user}@{self.host}:{self.port}/{urllib.parse.quote(dbname or self.dbname, safe='')}"
+        """The same as a URL over TCP, for people, scripts and drivers other than libpq."""
+        name = urllib.parse.quote(dbname or self.dbname, safe="")
+        return f"postgres://{self.user}@{self.host}:{self.port}/{name}?sslmode=disable"
 
 
 class EmbeddedServer:
@@ -276,8 +277,9 @@ class EmbeddedServer:
         with self.log_path.open(errors="replace") as log:
             log.seek(since)
             lines = log.read().splitlines()
-        fatal = [line for line in lines if re.search(r"\b(FATAL|PANIC|ERROR):", line)]
-        return " ".join((fatal or lines[-1:] or ["it says nothing"])[0].split())
+        # What is wrong with a setting stands in a line of its own, before "configuration file … contains errors".
+        telling = [line for line in lines if re.search(r"\b(FATAL|PANIC|ERROR):|postgresql\.conf\" line \d|parameter \"", line)]
+        return " ".join((telling or lines[-1:] or ["it says nothing"])[0].split())
 
     def _remove_shared_memory(self) -> None:
         """Remove the System V segment (a few bytes, of which a machine has 4,096) of a server that could not do it itself.

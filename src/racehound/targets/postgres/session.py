@@ -123,11 +123,14 @@ class PostgresSession:
         self._connection.finish()
 
     def _failure(self, result: PGresult) -> Outcome:
-        if self._connection.status == _CONNECTION_OK:
+        # Every error of a server has a SQLSTATE, none of libpq's own has. The status alone is no sure sign: when the statement
+        # could not even be sent, libpq still calls the connection good.
+        if result.error_field(Field.SQLSTATE) and self._connection.status == _CONNECTION_OK:
             return Outcome("error", error=_server_error(result))
-        # The result tells only that the connection broke; the connection also remembers the server's last words.
+        # The result tells only that the connection broke; the connection also remembers what the server said before.
         last_words = _one_line(_text(self._connection.error_message)) or _one_line(_text(result.error_message))
-        return Outcome("lost", error=ServerError(_text(result.error_field(Field.SQLSTATE)) or _CONNECTION_FAILURE, last_words))
+        self._connection.finish()
+        return Outcome("lost", error=ServerError(_CONNECTION_FAILURE, last_words))
 
     def _end_copy(self, status: int) -> Outcome:
         """Leave the COPY state, so that the session can go on."""
@@ -215,7 +218,7 @@ def _server_error(result: PGresult) -> ServerError:
     line = field(Field.SOURCE_LINE)
     return ServerError(
         sqlstate=field(Field.SQLSTATE),
-        message=field(Field.MESSAGE_PRIMARY) or _one_line(_text(result.error_message)),
+        message=field(Field.MESSAGE_PRIMARY),
         detail=field(Field.MESSAGE_DETAIL),
         hint=field(Field.MESSAGE_HINT),
         context=field(Field.CONTEXT),

@@ -30,7 +30,8 @@ FROM (
     WHERE oid > {first} AND relkind IN ('r', 'v', 'm', 'f', 'p', 'S', 'i') AND relpersistence <> 't' AND NOT relispartition
   UNION ALL SELECT 'pg_proc'::regclass, oid FROM pg_proc WHERE oid > {first}
   UNION ALL SELECT 'pg_type'::regclass, oid FROM pg_type WHERE oid > {first} AND typtype IN ('e', 'd', 'r')
-  UNION ALL SELECT 'pg_type'::regclass, t.oid FROM pg_type t JOIN pg_class c ON c.oid = t.typrelid AND c.relkind = 'c' WHERE t.oid > {first}
+  UNION ALL SELECT 'pg_type'::regclass, t.oid FROM pg_type t JOIN pg_class c ON c.oid = t.typrelid AND c.relkind = 'c'
+    WHERE t.oid > {first}
   UNION ALL SELECT 'pg_operator'::regclass, oid FROM pg_operator WHERE oid > {first}
   UNION ALL SELECT 'pg_opfamily'::regclass, oid FROM pg_opfamily WHERE oid > {first}
   UNION ALL SELECT 'pg_cast'::regclass, oid FROM pg_cast WHERE oid > {first}

@@ -26,8 +26,8 @@ EMBEDDED_CAPABILITIES = frozenset({"superuser", "loopback", "wal_level=logical",
 """What a server that racehound starts itself can do."""
 
 _WAITS = """
-SELECT a.pid, coalesce(nullif(split_part(a.application_name, ' ', 3), ''), a.backend_type), coalesce(a.state, ''),
-  coalesce(a.query, ''), array_to_string(pg_blocking_pids(a.pid), ' '), concat_ws(':', a.wait_event_type, a.wait_event)
+SELECT a.pid, CASE WHEN a.application_name LIKE 'racehound %' THEN split_part(a.application_name, ' ', 3)
+  ELSE coalesce(nullif(a.application_name, ''), a.backend_type) END, coalesce(a.state, ''), coalesce(a.query, ''), array_to_string(pg_blocking_pids(a.pid), ' '), concat_ws(':', a.wait_event_type, a.wait_event)
 FROM pg_stat_activity AS a
 WHERE a.datname = '{database}' AND a.pid <> pg_backend_pid()
 ORDER BY a.pid

@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from racehound.targets.session import Session
 from racehound.testdrive.errors import ActionError
+from racehound.testdrive.redaction import redact, scrub, scrub_outcome
 from racehound.testdrive.state import Call, Handler, State, error_text
 
 _SCHEMES = ("postgres://", "postgresql://")
@@ -26,7 +27,7 @@ def _execute(call: Call, state: State) -> None:
         for batch in call.input:
             outcome = session.execute(batch)
             if not outcome.ok:
-                raise ActionError(f"{batch}: {error_text(outcome)}", outcome)
+                raise ActionError(f"{redact(batch)}: {scrub(error_text(outcome), batch)}", scrub_outcome(outcome, batch))
 
 
 def _execute_in_background(call: Call, state: State) -> None:

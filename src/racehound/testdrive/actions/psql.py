@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from racehound.testdrive.errors import ActionError
-from racehound.testdrive.rows import diff_rows
+from racehound.testdrive.script import Row
 from racehound.testdrive.state import Call, Handler, State
 
 
@@ -17,8 +17,7 @@ def _execute(call: Call, state: State) -> None:
     printed = _run(call["command"], state)
     expected, actual = _lines("\n".join(call.input)), _lines(printed)
     if expected != actual:
-        difference = diff_rows([(line,) for line in expected], [(line,) for line in actual])
-        raise ActionError(f"psql printed something else\n{difference}")
+        raise ActionError("psql printed something else", None, expected, actual)
 
 
 def _run(command: str, state: State) -> str:
@@ -37,8 +36,8 @@ def _run(command: str, state: State) -> str:
     return done.stdout
 
 
-def _lines(text: str) -> list[str]:
-    return [line.rstrip() for line in text.split("\n") if line.strip()]
+def _lines(text: str) -> tuple[Row, ...]:
+    return tuple((line.rstrip(),) for line in text.split("\n") if line.strip())
 
 
 ACTIONS: Mapping[str, Handler] = MappingProxyType({"psql-execute": _execute})

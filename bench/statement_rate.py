@@ -1,0 +1,106 @@
+"""Statements per second of racehound against pgbench, on the same server, with the same DDL mix, alternating.
+
+The mix makes no errors, so that pgbench's clients survive; racehound records every statement and judges every repetition with
+all oracles. Run: `python bench/statement_rate.py [--seconds 8] [--rounds 3] [--actors 8 16]`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import subprocess
+import time
+
+import workload
+
+from racehound.history import PlanStarted, Recorder
+from racehound.program import Actor, Program, Step
+from racehound.run.runner import Runner
+from racehound.targets.postgres.target import PostgresTarget
+from racehound.targets.registry import Opened
+from racehound.trial import Trial
+
+MIX = (
+    "CREATE TABLE {o} (a TEXT, b TEXT)",
+    "CREATE INDEX {o}_index ON {o} (a)",
+    "INSERT INTO {o} SELECT i, i FROM generate_series(1, 10) AS i",
+    "CREATE VIEW {o}_view AS SELECT a, b FROM {o}",
+    "ALTER TABLE {o} ADD COLUMN c TEXT",
+    "COMMENT ON TABLE {o} IS 'a comment'",
+    "CREATE FUNCTION {o}_function() RETURNS integer LANGUAGE sql AS 'SELECT 1'",
+    "UPDATE {o} SET b = b || 'x'",
+    "ALTER TABLE {o} RENAME TO {o}_tmp",
+    "ALTER TABLE {o}_tmp RENAME TO {o}",
+    "DROP FUNCTION {o}_function()",
+    "DROP TABLE {o} CASCADE",
+)
+LIVES = 40
+"""Rounds of the mix that an actor does in one repetition."""
+
+
+def ours(place: Opened, actors: int, seconds: float) -> float:
+    """Statements per second through racehound, history and oracles on."""
+    program = Program(
+        seed=0, scenario="concurrent", title="the mix of the benchmark", refers_to={}, reset_each=True, once=(), setup=(),
+        actors=tuple(Actor(f"o_{n}", _life(f"o_{n}")) for n in range(actors)), verify=(), teardown=(),
+    )  # fmt: skip
+    recorder = Recorder(place.scratch / f"history-{actors}-{time.monotonic_ns()}.jsonl")
+    recorder.append(PlanStarted(program))
+    runner = Runner(place.target, recorder, place.scratch, statement_limit_s=30)
+    trial = Trial(runner, program, "objects")
+    trial.begin()
+    start, statements, number = time.monotonic(), 0, 0
+    while time.monotonic() - start < seconds:
+        number += 1
+        verdict = trial.run(number)
+        if verdict.findings or sum(verdict.drawers.values()):
+            raise SystemExit(f"the mix must make no errors: {verdict.drawers} {verdict.findings}")
+        statements += verdict.statements
+    elapsed = time.monotonic() - start
+    runner.close()
+    recorder.close()
+    recorder.path.unlink()
+    return statements / elapsed
+
+
+def _life(name: str) -> tuple[Step, ...]:
+    fragment = "".join(f"> {sql.format(o=name)}\n" for sql in MIX)
+    return tuple(Step(name, "manipulate", fragment) for _ in range(LIVES))
+
+
+def pgbench(place: Opened, actors: int, seconds: float) -> float:
+    """Statements per second through pgbench, each client on objects of its own."""
+    target = place.target
+    assert isinstance(target, PostgresTarget)
+    target.rebuild()
+    clients = target.place.clients()
+    assert clients is not None
+    script = place.scratch / "mix.sql"
+    script.write_text("".join(f"{sql.format(o='o_:client_id')};\n" for sql in MIX))
+    command = [clients / "pgbench", "--no-vacuum", "--client", str(actors), "--jobs", "2", "--time", str(int(seconds)), "--file"]
+    ended = subprocess.run(
+        [*map(str, command), str(script), target.place.conninfo(target.database)], capture_output=True, text=True, check=True
+    )
+    match = re.search(r"tps = ([\d.]+)", ended.stdout)
+    if match is None or "aborted" in ended.stderr:
+        raise SystemExit(f"pgbench: {ended.stdout}{ended.stderr}")
+    return float(match[1]) * len(MIX)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=8)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--actors", type=int, nargs="+", default=[8, 16])
+    arguments = parser.parse_args()
+    with workload.server() as place:
+        for actors in arguments.actors:
+            pairs = [
+                (ours(place, actors, arguments.seconds), pgbench(place, actors, arguments.seconds)) for _ in range(arguments.rounds)
+            ]
+            names = (f"racehound, {actors} actors", f"pgbench, {actors} clients")
+            workload.print_ratio([a for a, _ in pairs], [b for _, b in pairs], "statements/s", names)
+
+
+if __name__ == "__main__":
+    main()

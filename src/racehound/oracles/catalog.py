@@ -1,0 +1,162 @@
+"""The catalog-integrity oracle for PostgreSQL: is every reference between system catalog rows, and every count and flag, intact?
+
+Orphans and dangling dependencies are the usual trace of a race between DDL statements, and nothing else shows them until much
+later. So all of it is checked after every repetition, in one round trip and one snapshot:
+
+- only rows of objects with an OID from `first_oid` on are looked at, through range scans of the primary keys, since a database
+  cloned from a clean template can only be wrong where something was made since; catalogs of a few rows are looked at whole;
+- references to pinned objects are not followed: PostgreSQL drops none of them;
+- one prepared statement, returning nothing but what is broken.
+
+Measured on PostgreSQL 18.6 with two busy cores: 1.3 to 2.8 ms for the prepared statement over a database with few objects, and
+about 2.6 µs for each reference more; 40 to 60 ms once per session to plan it, and 20 ms to plan it again, which the server does
+after any change of a schema, operator or foreign server (`ResetPlanCache`). The same over every row takes 0.12 to 0.24 s.
+"""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+
+from racehound.errors import TargetError
+from racehound.oracles.catalog_map import read_catalog_map
+from racehound.oracles.catalog_queries import EVERYTHING, FIRST_UNPINNED_OID, CatalogQuery, Scope, build_catalog_query
+from racehound.targets.session import Outcome, Session
+
+FIRST_NORMAL_OID = 16384
+"""`FirstNormalObjectId`: the server gives no lower OID to what users create."""
+
+_SETTINGS = (
+    "SET search_path = pg_catalog, pg_temp",
+    "SET jit = off",
+    "SET plan_cache_mode = force_generic_plan",
+    "SET lock_timeout = '30s'",
+    # An index lookup for each of a few rows; without these the planner reads whole catalogs, whose statistics mislead it here.
+    "SET enable_hashjoin = off",
+    "SET enable_mergejoin = off",
+    "SET enable_seqscan = off",
+    "SET enable_bitmapscan = off",
+    # Ways that would never be chosen; not looking at them saves a quarter of the planning.
+    "SET enable_memoize = off",
+    "SET enable_material = off",
+)
+_STATEMENT = "racehound_catalog"
+_UNREADABLE = "XX"
+"""SQLSTATE class of internal errors: the server stumbles over its own catalogs."""
+
+
+class Violation(msgspec.Struct, frozen=True):
+    """A row of a system catalog that is wrong."""
+
+    check: str
+    """What is wrong with it, e.g. `row missing`."""
+    catalog: str
+    column: str
+    row: str
+    """The object that the row belongs to, e.g. `pg_proc 16412`."""
+    refers_to: str
+    """What the column refers to, e.g. `pg_namespace 16411`; empty where the check is no reference."""
+    target: str = ""
+    """The column referred to, e.g. `pg_namespace.oid`."""
+    describe: str = ""
+    """The object in the server's words (`pg_describe_object`); empty where it has none any more."""
+
+    @property
+    def normalised(self) -> str:
+        """The same text for the same defect in any run: without OIDs and names."""
+        arrow = f" -> {self.target}" if self.target else ""
+        return f"{self.catalog}.{self.column}{arrow}: {self.check}"
+
+
+class CatalogOracle:
+    """Checks the database that its session is connected to; the session is the oracle's own and needs to be a superuser's."""
+
+    def __init__(self, session: Session, first_oid: int = FIRST_NORMAL_OID, *, legal_leftovers: bool = False) -> None:
+        """Read the server's map of its catalogs and prepare the check.
+
+        `first_oid`: the lowest OID that can have been given since the database was known to be clean. `legal_leftovers`: report
+        also invalid indexes and unfinished detaches, which a failed CONCURRENTLY may lawfully leave behind. Raises
+        CatalogCheckUnavailableError before PostgreSQL 14, TargetError if the server does not answer.
+        """
+        self._session = session
+        for setting in _SETTINGS:
+            self._require(session.execute(setting))
+        self._map = read_catalog_map(session)
+        self._legal_leftovers = legal_leftovers
+        self._names = {catalog.oid: catalog.name for catalog in self._map.catalogs.values()}
+        scope = Scope(first_oid, FIRST_UNPINNED_OID)
+        self._query = build_catalog_query(self._map, scope, legal_leftovers=legal_leftovers)
+        self._require(session.execute(f"PREPARE {_STATEMENT} AS {self._query.sql}"))
+
+    def check(self) -> list[Violation]:
+        """What is wrong with rows made since `first_oid`; two executions agree on each violation. Raises TargetError."""
+        return self._confirmed(self._query, f"EXECUTE {_STATEMENT}")
+
+    def check_everything(self) -> list[Violation]:
+        """The same over every row and reference, also to pinned objects: slow, and good against a blind spot of `check`."""
+        query = build_catalog_query(self._map, EVERYTHING, legal_leftovers=self._legal_leftovers)
+        return self._confirmed(query, query.sql)
+
+    def _confirmed(self, query: CatalogQuery, sql: str) -> list[Violation]:
+        """A transaction may end, or a worker tidy up, between the actors' rest and the first look: what is broken stays so."""
+        first = self._violations(query, sql)
+        if not first:
+            return []
+        again = set(self._violations(query, sql))
+        return [self._described(violation) for violation in first if violation in again]
+
+    def _violations(self, query: CatalogQuery, sql: str) -> list[Violation]:
+        outcome = self._session.execute(sql)
+        if outcome.error is not None and outcome.error.sqlstate.startswith(_UNREADABLE):
+            # The oracle reads nothing but catalogs, so it is they that the server cannot read.
+            return [Violation(_without_numbers(outcome.error.message), "pg_catalog", "*", outcome.error.sqlstate, "")]
+        self._require(outcome)
+        rows = outcome.rows.cells if outcome.rows else []
+        return list(dict.fromkeys(self._violation(query, row) for row in rows))
+
+    def _violation(self, query: CatalogQuery, row: tuple[str | None, ...]) -> Violation:
+        number, letter, *address = (cell or "" for cell in row)
+        check = query.checks[int(number)]
+        referring, referred = address[:3], address[3:]
+        return Violation(
+            query.problem(int(number), letter),
+            check.catalog,
+            check.column,
+            self._address(referring),
+            self._address(referred) if int(referred[0]) else "",
+            check.target or self._target(referred),
+        )
+
+    def _address(self, address: list[str]) -> str:
+        class_oid, oid, column = address
+        name = self._names.get(int(class_oid), f"catalog {class_oid}")
+        return f"{name} {oid}" if column == "0" else f"{name} {oid} column {column}"
+
+    def _target(self, address: list[str]) -> str:
+        """Where the row itself names the catalog, as `pg_depend` does."""
+        if not int(address[0]):
+            return ""
+        name = self._names.get(int(address[0]), "no catalog")
+        return f"{name}.oid" if address[2] == "0" else "pg_attribute.attrelid,attnum"
+
+    def _described(self, violation: Violation) -> Violation:
+        """With the server's words for the object; it may have none, or fail over what is broken, which says as much."""
+        match = re.fullmatch(r"(\w+) (\d+)(?: column (-?\d+))?", violation.row)
+        if match is None:
+            return violation
+        name, oid, column = match.groups(default="0")
+        outcome = self._session.execute(f"SELECT pg_describe_object('pg_catalog.{name}'::regclass, {oid}, {column})")
+        if outcome.error is not None:
+            return msgspec.structs.replace(violation, describe=f"not describable: {outcome.error.message}")
+        words = outcome.rows.cells[0][0] if outcome.rows else None
+        return msgspec.structs.replace(violation, describe=words or "")
+
+    def _require(self, outcome: Outcome) -> None:
+        if not outcome.ok:
+            reason = outcome.error.message if outcome.error else outcome.status
+            raise TargetError(f"the catalog check could not run: {reason}")
+
+
+def _without_numbers(message: str) -> str:
+    return re.sub(r"\d+", "N", message)

@@ -1,0 +1,43 @@
+"""kill -9 at any instant: the history is readable, nothing survives, the next run or `clean` removes the rest."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import time
+from pathlib import Path
+
+from racehound.history import Statement, read_history
+from racehound.services import scratch
+from tests.end_to_end.command import COMMAND, racehound
+from tests.end_to_end.test_run import servers_of
+
+INSTANTS = 30
+GONE_S = 2.0
+"""A server does not outlive its owner by more than this."""
+
+
+def test_thirty_random_instants(tmp_path: Path) -> None:
+    rng = random.Random(20261123)
+    statements = 0
+    for number in range(INSTANTS):
+        out = tmp_path / f"out{number}"
+        statements += kill_after(rng.uniform(0.05, 2.5), out, tmp_path)
+    assert statements > 1000, "most of the kills must have come while it hunted"
+    racehound("clean", cwd=tmp_path)
+    assert scratch.leftovers() == []
+
+
+def kill_after(seconds: float, out: Path, cwd: Path) -> int:
+    """Start a hunt, kill it after that long; the number of statements in its history."""
+    running = subprocess.Popen([*COMMAND, "run", "--quiet", "--out", str(out)], cwd=cwd, stdout=subprocess.DEVNULL)
+    time.sleep(seconds)  # the instant is the point of the test: there is no event to wait for
+    running.kill()
+    running.wait()
+    if (out / "run.json").exists():
+        deadline = time.monotonic() + GONE_S
+        while (left := servers_of(out)) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert not left
+    histories = sorted((out / "history").glob("*")) if out.exists() else []
+    return sum(isinstance(event, Statement) for path in histories if path.suffix != ".part" for event in read_history(path))

@@ -1,0 +1,164 @@
+"""Every oracle catches a defect that is made by hand on the real server, and says nothing about the same program without it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from racehound.finding import Finding
+from racehound.history import Recorder
+from racehound.program import Actor, Phase, Program, Step
+from racehound.run.runner import Runner
+from racehound.targets.postgres.session import PostgresSession
+from racehound.targets.postgres.target import PostgresTarget
+from racehound.targets.registry import Choice, Opened, opened
+from racehound.trial import Trial
+
+Judge = Callable[[Program], list[Finding]]
+
+TABLE = "> CREATE TABLE o_base (a TEXT, b TEXT)\n> INSERT INTO o_base SELECT i, i FROM generate_series(1, 10) AS i\n"
+DROP = Step("o_base", "destroy", "> DROP TABLE IF EXISTS o_base CASCADE")
+CHEAT = "> SET allow_system_table_mods = on\n"
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Opened]:
+    """A target of this module's own: it will be damaged."""
+    with opened(Choice(), tmp_path_factory.mktemp("log") / "server.log") as own:
+        yield own
+
+
+@pytest.fixture
+def judge(place: Opened, tmp_path: Path) -> Iterator[Judge]:
+    """Run one repetition of a program, all oracles on, those of a plan's end included."""
+    runners: list[Runner] = []
+
+    def run(program: Program) -> list[Finding]:
+        recorder = Recorder(tmp_path / f"history-{len(runners)}.jsonl")
+        runner = Runner(place.target, recorder, tmp_path, statement_limit_s=1.0)
+        runners.append(runner)
+        trial = Trial(runner, program, "objects")
+        trial.begin()
+        return trial.run(1, last=True).findings
+
+    yield run
+    for runner in runners:
+        runner.close()
+        runner.recorder.close()
+
+
+def program(*actors: Actor, setup: str = TABLE, verify: str = "", teardown: tuple[Step, ...] = (DROP,)) -> Program:
+    return Program(
+        seed=1, scenario="concurrent", title="by hand", refers_to={"o_0": "o_base"}, reset_each=True, once=(),
+        setup=(Step("o_base", "create", setup),), actors=actors,
+        verify=(Step("o_base", "verify", verify),) if verify else (), teardown=teardown,
+    )  # fmt: skip
+
+
+def actor(fragment: str, name: str = "o_0", phase: Phase = "manipulate") -> Actor:
+    return Actor(name, (Step(name, phase, fragment),))
+
+
+def only(found: list[Finding], severity: str) -> Finding:
+    assert {finding.severity for finding in found} == {severity}, found
+    return found[0]
+
+
+def test_nothing_is_found_where_nothing_is_wrong(judge: Judge) -> None:
+    sound = actor("> CREATE INDEX o_0 ON o_base (a)\n> DROP INDEX o_0")
+    assert judge(program(sound, verify="> SELECT count(*) % 10 FROM o_base\n0\n")) == []
+
+
+def test_a_deleted_catalog_row_is_corruption(judge: Judge) -> None:
+    damage = "> CREATE SCHEMA o_0 CREATE TABLE o_0_table (a TEXT)\n" + CHEAT + "> DELETE FROM pg_namespace WHERE nspname = 'o_0'"
+    found = judge(program(actor(damage)))
+    assert {finding.severity for finding in found} == {"corruption"}
+    (schema,) = [f for f in found if f.signature == "pg_class.relnamespace -> pg_namespace.oid: row missing"]
+    assert [s.sql for s in schema.statements if "pg_namespace" in s.sql]
+    assert [f for f in found if f.signature.startswith("pg_dump")], "pg_dump must have failed, too"
+
+
+def test_broken_rows_of_shared_catalogs_are_told_once(judge: Judge, place: Opened) -> None:
+    role = f"{place.target.run_id}_o_0"
+    damage = f"> CREATE ROLE {role}\n> GRANT pg_monitor TO {role}\n{CHEAT}> DELETE FROM pg_authid WHERE rolname = '{role}'"
+    found = judge(program(actor(damage)))
+    assert "pg_auth_members.member -> pg_authid.oid: row missing" in [finding.signature for finding in found]
+    assert judge(program(actor("> SELECT 1\n1"))) == []
+    place.target.restart()
+
+
+def test_an_index_that_misses_rows_is_a_wrong_result(judge: Judge) -> None:
+    """Rows written while the index is marked as not ready are not in it; amcheck misses them."""
+    damage = (
+        f"> CREATE INDEX o_0 ON o_base (a)\n{CHEAT}> UPDATE pg_index SET indisready = false WHERE indexrelid = 'o_0'::regclass\n"
+        "> INSERT INTO o_base VALUES ('x', 'y')\n> UPDATE pg_index SET indisready = true WHERE indexrelid = 'o_0'::regclass\n"
+    )
+    check = Step("o_0", "verify", "> SELECT racehound.bt_index_check('o_0'::regclass, true)\n\"\"\n")
+    found = judge(program(Actor("o_0", (Step("o_0", "manipulate", damage), check))))
+    # amcheck raises what it finds as an error of class XX002 (index corrupted).
+    assert [f for f in found if f.severity == "corruption" and "lacks matching index tuple" in f.title], found
+
+
+def test_a_backend_that_dies_by_a_signal_is_a_crash_and_the_next_repetition_goes_on(judge: Judge) -> None:
+    found = judge(program(actor("> COPY (SELECT 1) TO PROGRAM 'kill -SEGV $PPID'")))
+    crash = only(found, "crash")
+    assert "terminated by signal N" in crash.signature
+    assert judge(program(actor("> SELECT 1\n1"))) == []
+
+
+def test_a_connection_that_somebody_ended_is_a_crash_without_a_death(judge: Judge) -> None:
+    found = judge(program(actor("> SELECT pg_terminate_backend(pg_backend_pid())\nt")))
+    assert "connection lost" in only(found, "crash").signature
+
+
+def test_a_lock_that_a_stranger_holds_for_ever_is_a_hang_that_names_him(judge: Judge, place: Opened) -> None:
+    target = place.target
+    assert isinstance(target, PostgresTarget)
+
+    def lock() -> None:
+        stranger = PostgresSession.connect(target.place.conninfo(target.database), "stranger")
+        assert stranger.execute("BEGIN").ok
+        assert stranger.execute("LOCK TABLE o_base").ok
+        strangers.append(stranger)
+
+    strangers: list[object] = []
+    hold = Step("o_1", "manipulate", "> SELECT 1\n1", beat=0)
+    wait = Step("o_0", "manipulate", "> ALTER TABLE o_base ADD COLUMN c TEXT", beat=0)
+
+    found = _judge_while(judge, program(Actor("o_0", (wait,)), Actor("o_1", (hold,)), teardown=()), lock, target)
+    hang = only(found, "hang")
+    assert hang.signature == "held: ALTER TABLE ADD COLUMN TEXT"
+    assert [line for line in hang.detail if line.startswith("stranger") and "LOCK TABLE o_base" in line]
+
+
+def _judge_while(judge: Judge, case: Program, disturb: Callable[[], None], target: PostgresTarget) -> list[Finding]:
+    """Let the disturbance happen when the first actor opens its session: after setup, before the race."""
+    original = target.open
+
+    def opening(name: str):  # type: ignore[no-untyped-def]
+        if name == "o_0":
+            target.open = original  # type: ignore[method-assign]
+            disturb()
+        return original(name)
+
+    target.open = opening  # type: ignore[method-assign]
+    return judge(case)
+
+
+def test_a_row_changed_behind_a_verify_is_a_wrong_result(judge: Judge) -> None:
+    found = judge(program(actor("> INSERT INTO o_base VALUES ('x', 'y')"), verify="> SELECT count(*) % 10 FROM o_base\n0\n"))
+    wrong = only(found, "wrong result")
+    assert wrong.detail
+    assert "INSERT INTO o_base" in " ".join(s.sql for s in wrong.statements)
+
+
+def test_a_slot_that_stays_is_a_leak(judge: Judge, place: Opened) -> None:
+    found = judge(program(actor("> SELECT count(*) FROM pg_create_logical_replication_slot('stays', 'test_decoding')\n1")))
+    assert "replication slot stays" in only(found, "leak").title
+
+
+def test_a_lock_that_outlives_its_session_state_is_a_leak(judge: Judge) -> None:
+    found = judge(program(actor("> BEGIN\n> CREATE TABLE o_0 (a TEXT)\n> PREPARE TRANSACTION 'stays'"), teardown=()))
+    assert "prepared transaction" in only(found, "leak").title

@@ -1,0 +1,72 @@
+"""Small programs, plans and events for tests that need no server."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from racehound.history import Statement
+from racehound.kinds.kind import Fragment, Kind, manipulation
+from racehound.plan import KindEntry
+from racehound.program import Phase, Program
+from racehound.scenarios.casting import Cast
+
+
+@dataclass(frozen=True)
+class Box(Kind):
+    """A kind that others may refer to."""
+
+    size: Literal["small", "large"] = "small"
+
+    def prepare(self) -> Fragment:
+        return f"> PREPARE {self.name}\n"
+
+    def create(self) -> Fragment:
+        return f"> CREATE {self.name} OVER {self.refers_to.name if self.refers_to else 'nothing'}\n"
+
+    def verify(self) -> Fragment:
+        return f"> VERIFY {self.name}\n"
+
+    def destroy(self) -> Fragment:
+        return f"> DROP {self.name}\n"
+
+    @manipulation
+    def paint(self) -> Fragment:
+        return f"> PAINT {self.name}\n"
+
+
+@dataclass(frozen=True)
+class Lid(Box):
+    """A kind that nothing refers to, and that no transaction may hold."""
+
+    can_refer: ClassVar[bool] = False
+
+    def create(self) -> Fragment:
+        return f"> VACUUM {self.name}\n"
+
+    @manipulation
+    def turn(self) -> Fragment:
+        return f"> TURN {self.name}\n"
+
+
+KINDS: tuple[type[Kind], ...] = (Box, Lid)
+CATALOGUE = tuple(KindEntry(k.__name__, tuple(k.attributes().items()), k.can_refer, k.weight) for k in KINDS)
+CAST = Cast({kind.__name__: kind for kind in KINDS}, lambda fragment: "VACUUM" not in fragment)
+
+
+def program(**references: str) -> Program:
+    """A program without steps, in which objects refer to others as given."""
+    return Program(
+        seed=1, scenario="concurrent", title="", refers_to=references, reset_each=True, once=(), setup=(), actors=(), verify=(),
+        teardown=(),
+    )  # fmt: skip
+
+
+def statement(
+    actor: str, sql: str, start: int, end: int, *, sqlstate: str = "", message: str = "", about: str | None = None, phase: Phase = "create"
+) -> Statement:
+    """A statement of an actor from start to end; failed if it has an SQLSTATE."""
+    return Statement(
+        repetition=1, actor=actor, object=about or actor, phase=phase, step=0, attempt=1, sql=sql, start_ns=start, end_ns=end,
+        status="error" if sqlstate else "ok", sqlstate=sqlstate, message=message, pid=sum(actor.encode()),
+    )  # fmt: skip

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import msgspec
+
+from racehound.plan import Plan, ScenarioName, draw_plan
+from racehound.program import Program, Step, print_program
+from racehound.scenarios import build_program
+from tests.unit.programs import CAST, CATALOGUE
+
+
+def build(seed: int, scenario: ScenarioName) -> tuple[Plan, Program]:
+    plan = draw_plan(seed, scenario, CATALOGUE, 4)
+    return plan, build_program(plan, CAST, tries=7)
+
+
+def lives(steps: tuple[Step, ...]) -> list[str]:
+    return [f"{step.object} {step.phase}" for step in steps]
+
+
+def test_subsequent_lives_follow_one_another() -> None:
+    _, program = build(3, "subsequent")
+    assert lives(program.once) == [f"{name} prepare" for name in ("o_base", "o_0", "o_1", "o_2", "o_3")]
+    assert lives(program.setup) == ["o_base create"]
+    (actor,) = program.actors
+    order = [step.object for step in actor.steps]
+    assert order == sorted(order)
+    for name in ("o_0", "o_1", "o_2", "o_3"):
+        phases = [step.phase for step in actor.steps if step.object == name and step.phase != "manipulate"]
+        assert phases == ["create", "verify", "destroy"]
+    assert lives(program.teardown) == ["o_base destroy"]
+    assert not program.reset_each
+
+
+def test_a_chain_is_created_in_order_and_destroyed_in_reverse() -> None:
+    _, program = build(3, "subsequent-chain")
+    (actor,) = program.actors
+    names = ["o_base", "o_0", "o_1", "o_2", "o_3"]
+    assert [s.object for s in actor.steps if s.phase == "create"] == names
+    assert [s.object for s in actor.steps if s.phase == "destroy"] == names[::-1]
+    assert "o_base" not in [s.object for s in actor.steps if s.phase == "manipulate"]
+    assert [s.fragment for s in actor.steps if s.phase == "create"][2] in ("> CREATE o_1 OVER o_0\n", "> VACUUM o_1\n")
+
+
+def test_each_concurrent_actor_has_its_own_object_and_always_destroys_it() -> None:
+    for seed in range(30):
+        plan, program = build(seed, "concurrent")
+        assert [a.name for a in program.actors] == [o.name for o in plan.objects]
+        for actor in program.actors:
+            assert {step.object for step in actor.steps} == {actor.name}
+            assert all(actor.name in step.fragment for step in actor.steps)
+            assert actor.steps[0].phase == "create"
+            assert actor.steps[-1].phase == "destroy"
+            assert actor.steps[-1].tries == 1
+            assert actor.steps[-1].window != "rollback"
+            assert {s.tries for s in actor.steps if s.phase in ("create", "manipulate")} == {7}
+
+
+def test_the_manipulation_is_the_drawn_number_modulo_how_many_there_are() -> None:
+    for seed in range(20):
+        plan, program = build(seed, "concurrent")
+        for drawn, actor in zip(plan.objects, program.actors, strict=True):
+            names = CAST.kinds[drawn.kind].manipulations()
+            expected = names[drawn.manipulator % len(names)]
+            done = [s.manipulation for s in actor.steps if s.phase == "manipulate"]
+            assert done == ([] if expected == "nothing" else [expected])
+
+
+def test_lags_let_the_create_of_one_meet_the_destroy_of_another() -> None:
+    met = set()
+    for seed in range(60):
+        _, program = build(seed, "concurrent")
+        at = {(s.phase, s.beat) for actor in program.actors for s in actor.steps}
+        met |= {(a, b) for a, beat in at for b, other in at if beat is not None and beat == other}
+    assert ("create", "destroy") in met
+    assert ("create", "manipulate") in met
+
+
+def test_no_transaction_is_wrapped_around_what_refuses_it() -> None:
+    steps = [s for seed in range(40) for actor in build(seed, "concurrent")[1].actors for s in actor.steps]
+    assert {s.window for s in steps if "VACUUM" in s.fragment} == {"none"}
+    assert {s.window for s in steps if "VACUUM" not in s.fragment} == {"none", "commit", "rollback"}
+
+
+def test_a_program_survives_json_and_is_printed_whole() -> None:
+    for scenario in ("subsequent", "subsequent-chain", "concurrent"):
+        _, program = build(11, scenario)  # type: ignore[arg-type]
+        assert msgspec.json.decode(msgspec.json.encode(program), type=Program) == program
+        text = print_program(program)
+        assert text.startswith("--- Scenario to run (--seed=11)\n")
+        for step in program.steps():
+            assert step.fragment.strip() in text
