@@ -13,8 +13,8 @@ import time
 from collections.abc import Sequence
 
 import msgspec
-import workload
 
+import workload
 from racehound.history import Recorder
 from racehound.hunt import plan_and_program
 from racehound.kinds.kind import Kind

@@ -1,7 +1,7 @@
-"""Repetitions per second of the concurrent scenario with 5 objects, against a new server for each, on the same plans, alternating.
+"""Repetitions per second with 5 objects in the concurrent scenario against a new server for each, on the same plans, alternating.
 
-Three ways to give every repetition the same isolation: racehound's reset of objects; stopping and starting the server (which leaves
-what was made, so a new database is made, too); and, as the test that racehound grew from did it, a server with nothing in it.
+Three ways to give every repetition the same isolation: racehound's reset of objects; stopping and starting the server (which
+leaves what was made, so a new database is made, too); and, as in the test that racehound grew from, a server with nothing in it.
 Run: `python bench/repetition_rate.py [--seconds 10] [--rounds 3]`.
 """
 
@@ -11,7 +11,6 @@ import argparse
 import time
 
 import workload
-
 from racehound.history import Recorder
 from racehound.hunt import plan_and_program
 from racehound.program import Program

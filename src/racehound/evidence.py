@@ -45,6 +45,14 @@ class RunDirectory:
         except OSError as error:
             raise UserError(f"--out {path}: cannot be written ({error.strerror})") from error
 
+    def discard_unused(self) -> None:
+        """Remove a directory that nothing was written to: the run never began."""
+        if (self.path / "run.json").exists() or self.server_log.exists():
+            return
+        for name in ("history", "findings"):
+            (self.path / name).rmdir()
+        self.path.rmdir()
+
     @property
     def findings(self) -> Path:
         return self.path / "findings"

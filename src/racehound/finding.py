@@ -70,10 +70,12 @@ class Finding(msgspec.Struct, frozen=True, omit_defaults=True):
     pairs: dict[str, int] = {}
     """Pairs of statements that showed it (`X | Y`) and how often."""
     reproduction: Reproduction | None = None
+    id: str = ""
+    """Made from oracle and signature."""
 
-    @property
-    def id(self) -> str:
-        return hashlib.blake2b(f"{self.oracle}\n{self.signature}".encode(), digest_size=5).hexdigest()
+    def __post_init__(self) -> None:
+        digest = hashlib.blake2b(f"{self.oracle}\n{self.signature}".encode(), digest_size=5)
+        msgspec.structs.force_setattr(self, "id", digest.hexdigest())
 
 
 class Baseline(msgspec.Struct, frozen=True):

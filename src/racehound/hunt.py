@@ -55,12 +55,20 @@ class Summary(msgspec.Struct, frozen=True):
     interrupted: bool
 
 
-def choose_kinds(available: Sequence[type[Kind]], names: Sequence[str]) -> list[type[Kind]]:
-    """The kinds to draw from, in the catalogue's order: the named ones, or all enabled. UserError for a name there is none of."""
-    by_name = {kind.__name__.lower(): kind for kind in available}
+def choose_kinds(dialect: Dialect, available: Sequence[type[Kind]], names: Sequence[str]) -> list[type[Kind]]:
+    """The kinds to draw from, in the catalogue's order: the named ones, or all enabled, of those that the server can have.
+
+    UserError for a name that no kind has, or one that the server cannot have, and where none could be the base object.
+    """
+    possible = {kind.__name__.lower() for kind in available}
+    known = {kind.__name__.lower() for kind in dialect.kinds}
     for name in names:
-        if name.lower() not in by_name:
+        if name.lower() not in known:
             raise UserError(f"unknown kind {name!r}; `racehound kinds` lists those there are")
+        if name.lower() not in possible:
+            raise UserError(f"this server cannot have {name} objects: its release is too old, or the user may not make them")
+    if not available:
+        raise UserError("this server can have none of the kinds: connect as a superuser")
     wanted = {name.lower() for name in names}
     chosen = [kind for kind in available if (kind.__name__.lower() in wanted if wanted else kind.enabled)]
     if not any(kind.can_refer for kind in chosen):
@@ -97,7 +105,7 @@ class Hunt:
 
     def run(self) -> Summary:
         """Hunt until the runtime is over; the summary is also kept in the run directory."""
-        kinds = choose_kinds(self._target.kinds(), self._options.kinds)
+        kinds = choose_kinds(self._target.dialect, self._target.kinds(), self._options.kinds)
         interrupted = False
         seed = self._options.seed
         try:

@@ -14,6 +14,7 @@ import msgspec
 
 ScenarioName = Literal["subsequent", "subsequent-chain", "concurrent"]
 WindowEnd = Literal["none", "commit", "rollback"]
+BaseLife = Literal["still", "manipulated", "recreated"]
 
 SEED_LIMIT = 2**63
 """Seeds are whole numbers from 0 to this limit, exclusive: one type, on the command line and in the generator."""
@@ -65,9 +66,15 @@ class Plan(msgspec.Struct, frozen=True):
     objects: tuple[PlannedObject, ...]
     rest_before_destroy: bool
     """Concurrent only: all actors come to rest between manipulate and destroy, and what exists then is verified."""
+    base_life: BaseLife
+    """Concurrent only: whether an actor manipulates the base meanwhile, or drops it with all that stands on it and makes it."""
     verify_in_race: bool
     """Concurrent only: each actor verifies its object right after the manipulation, while the others go on."""
     next_seed: int
+
+
+_BASE_LIVES: tuple[BaseLife, ...] = ("still", "manipulated", "recreated")
+_WINDOWS: tuple[WindowEnd, ...] = ("none", "commit", "rollback")
 
 
 def draw_plan(seed: int, scenario: ScenarioName, catalogue: Sequence[KindEntry], num_objects: int) -> Plan:
@@ -76,22 +83,24 @@ def draw_plan(seed: int, scenario: ScenarioName, catalogue: Sequence[KindEntry],
     referable = [entry for entry in catalogue if entry.can_refer]
     if not referable:
         raise ValueError("none of the kinds can be referred to: there is no base object")
-    base = _draw_object(rng, BASE, _draw_kind(rng, referable), None)
+    base = _draw_object(rng, BASE, _draw_kind(rng, referable), None, 0)
     objects: list[PlannedObject] = []
-    targets = [BASE]
+    targets = [base]
     for index in range(num_objects):
         inner_link = scenario == "subsequent-chain" and index < num_objects - 1
         entry = _draw_kind(rng, referable if inner_link else catalogue)
-        drawn = _draw_object(rng, f"o_{index}", entry, _draw_reference(rng, scenario, targets))
+        ground = _draw_reference(rng, scenario, targets)
+        drawn = _draw_object(rng, f"o_{index}", entry, ground.name, ground.lag if ground is not base else -1)
         objects.append(drawn)
         if entry.can_refer:
-            targets.append(drawn.name)
+            targets.append(drawn)
     return Plan(
         seed=seed,
         scenario=scenario,
         base=base,
         objects=tuple(objects),
-        rest_before_destroy=rng.random() < 0.4,
+        rest_before_destroy=rng.random() < 0.3,
+        base_life=rng.choices(_BASE_LIVES, weights=(30, 20, 50))[0],
         verify_in_race=rng.random() < 0.3,
         next_seed=rng.randrange(SEED_LIMIT),
     )
@@ -101,24 +110,25 @@ def _draw_kind(rng: random.Random, entries: Sequence[KindEntry]) -> KindEntry:
     return rng.choices(entries, weights=[entry.weight for entry in entries])[0]
 
 
-def _draw_reference(rng: random.Random, scenario: ScenarioName, targets: Sequence[str]) -> str:
-    """The base, or (concurrent) as often one of the objects drawn before: what an actor drops, another may be building on."""
-    over_base, which = rng.random() < 0.5, rng.random()
+def _draw_reference(rng: random.Random, scenario: ScenarioName, targets: Sequence[PlannedObject]) -> PlannedObject:
+    """The base or, in the concurrent scenario, rather an object drawn before: what an actor drops, another may be building on."""
+    over_base, which = rng.random() < 0.35, rng.random()
     if scenario == "subsequent-chain":
         return targets[-1]
     if scenario == "subsequent" or over_base:
-        return BASE
+        return targets[0]
     return targets[int(which * len(targets))]
 
 
-def _draw_object(rng: random.Random, name: str, entry: KindEntry, refers_to: str | None) -> PlannedObject:
+def _draw_object(rng: random.Random, name: str, entry: KindEntry, refers_to: str | None, ground_lag: int) -> PlannedObject:
+    """An object starts one rendezvous after its ground, when that is manipulated, or two, when that is destroyed."""
     return PlannedObject(
         name=name,
         kind=entry.name,
         attributes={field: rng.choice(values) for field, values in entry.attributes},
         refers_to=refers_to,
         manipulator=rng.randrange(100),
-        lag=rng.choice((0, 0, 0, 1, 1, 2)),
+        lag=ground_lag + rng.choice((1, 1, 2)),
         create=_draw_timing(rng),
         manipulate=_draw_timing(rng),
         destroy=_draw_timing(rng),
@@ -127,9 +137,8 @@ def _draw_object(rng: random.Random, name: str, entry: KindEntry, refers_to: str
 
 def _draw_timing(rng: random.Random) -> Timing:
     """Half of the steps run in a transaction window: measured, it turns races of 0.1–10 % into 100 % (docs/how-it-works.md)."""
-    windows: tuple[WindowEnd, ...] = ("none", "commit", "rollback")
     return Timing(
         jitter_us=rng.choice((0, 100, 500, 1500)),
-        window=rng.choices(windows, weights=(50, 42, 8))[0],
+        window=rng.choices(_WINDOWS, weights=(50, 42, 8))[0],
         hold_us=rng.choice((0, 300, 1000, 3000)),
     )

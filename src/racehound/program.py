@@ -19,6 +19,8 @@ class Step(msgspec.Struct, frozen=True, omit_defaults=True):
     fragment: str
     manipulation: str = ""
     """Name of the manipulation, for phase `manipulate`."""
+    clear: str = ""
+    """Fragment that is run before another try, outside a transaction; what becomes of it does not matter."""
     tries: int = 1
     """How often the fragment is tried until it succeeds; every failure is recorded."""
     beat: int | None = None
@@ -78,7 +80,7 @@ def _section(title: str, steps: tuple[Step, ...]) -> list[str]:
     lines = ["", f"## {title}"]
     for step in steps:
         if step.fragment:
-            lines += [_headline(step), *_body(step)]
+            lines += [_headline(step), *_clearing(step), *_body(step)]
     return lines
 
 
@@ -91,6 +93,12 @@ def _headline(step: Step) -> str:
     if step.tries > 1:
         words.append(f"up to {step.tries} tries")
     return ", ".join(words)
+
+
+def _clearing(step: Step) -> list[str]:
+    if not step.clear or step.window != "none" or step.tries == 1:
+        return []
+    return ["# before another try:", *(f"#   {line}" for line in step.clear.rstrip("\n").split("\n"))]
 
 
 def _body(step: Step) -> list[str]:

@@ -12,11 +12,13 @@ from racehound.errors import TargetError
 from racehound.finding import Finding
 from racehound.history import Event, LogLine, RepetitionEnded, Statement
 from racehound.oracles import AT_REST, ORACLES
-from racehound.oracles.errors import Drawer, Judgement
+from racehound.oracles.crash import BACKGROUND
+from racehound.oracles.errors import Drawer, judgement_of
 from racehound.oracles.oracle import Observed
 from racehound.program import Program
 from racehound.run.runner import Runner
 from racehound.targets.target import Reset
+
 
 @dataclasses.dataclass(frozen=True)
 class Verdict:
@@ -42,21 +44,28 @@ class Judge:
         for oracle in (*self._at_rest, *self._afterwards):
             oracle.begin(self._runner.target)
 
-    def at_rest(self, program: Program, number: int, events: list[Event], *, whole_plan: bool) -> list[Finding]:
-        """Judge the state of the target; `whole_plan` adds the checks that are too slow for every repetition."""
+    def at_rest(self, program: Program, number: int, events: list[Event], *, whole_plan: bool) -> tuple[list[Finding], str]:
+        """Judge the state of the target; `whole_plan` adds the checks that are too slow for every repetition.
+
+        Also returned is why it could not be judged to the end, if so: a broken catalog may crash the server under an oracle.
+        """
         observed = self._observed(program, number, events)
-        found = [finding for oracle in self._at_rest for finding in oracle.judge(observed)]
+        judges = [oracle.judge for oracle in self._at_rest]
         if whole_plan:
-            found += [finding for oracle in self._at_rest for finding in oracle.judge_plan(observed)]
-        return found
+            judges += [oracle.judge_plan for oracle in self._at_rest]
+        found: list[Finding] = []
+        for judge in judges:
+            try:
+                found += judge(observed)
+            except TargetError as error:
+                return found, str(error)
+        return found, ""
 
-    def afterwards(self, program: Program, number: int, events: list[Event]) -> list[Finding]:
-        """Judge what was observed, from setup to teardown."""
+    def afterwards(self, program: Program, number: int, events: list[Event]) -> tuple[list[Finding], Counter[Drawer]]:
+        """Judge what was observed, from setup to teardown; also how many statements lie in each drawer."""
         observed = self._observed(program, number, events)
-        return [finding for oracle in self._afterwards for finding in oracle.judge(observed)]
-
-    def drawers(self, program: Program, number: int, events: list[Event]) -> Counter[Drawer]:
-        return Judgement(self._observed(program, number, events)).drawers
+        found = [finding for oracle in self._afterwards for finding in oracle.judge(observed)]
+        return found, judgement_of(observed).drawers
 
     def _observed(self, program: Program, number: int, events: list[Event]) -> Observed:
         return Observed(program, number, events, self._runner.target, frozenset(self._runner.pids()))
@@ -82,13 +91,12 @@ class Trial:
         if number > 1:
             self._clean()
         events = self._runner.repetition(self._program, number)
-        findings = self._state(events, number, last=last)
+        findings, unjudged = self._state(events, number, last=last)
         events += self._runner.finish(self._program, number)
         events += self._log_lines(number)
-        findings += self._judge.afterwards(self._program, number, events)
-        findings = consequences(distinct(findings))
-        self._damaged = any(finding.severity in ("crash", "corruption", "hang") for finding in findings)
-        drawers = self._judge.drawers(self._program, number, events)
+        found, drawers = self._judge.afterwards(self._program, number, events)
+        findings = consequences(distinct([*findings, *found]))
+        self._damaged = bool(unjudged) or any(finding.severity in ("crash", "corruption", "hang") for finding in findings)
         self._runner.recorder.append(
             RepetitionEnded(
                 repetition=number,
@@ -110,16 +118,16 @@ class Trial:
         elif self._program.reset_each or self._reset == "services":
             self._runner.reset(self._reset)
 
-    def _state(self, events: list[Event], number: int, *, last: bool) -> list[Finding]:
+    def _state(self, events: list[Event], number: int, *, last: bool) -> tuple[list[Finding], str]:
+        """Findings at rest, and why not all could be judged. TargetError when the target does not come back."""
         lost = any(isinstance(event, Statement) and event.status == "lost" for event in events)
         if lost and not self._runner.target.alive():
-            return []
-        try:
-            return self._judge.at_rest(self._program, number, events, whole_plan=last)
-        except TargetError:
-            if lost:
-                return []  # the server went down under the oracle, too: the crash oracle has it
-            raise
+            return [], "the server is gone"
+        findings, unjudged = self._judge.at_rest(self._program, number, events, whole_plan=last)
+        if unjudged:
+            self._runner.note(f"the state at rest was not judged to the end: {unjudged}")
+            self._runner.target.alive()
+        return findings, unjudged
 
     def _log_lines(self, number: int) -> list[Event]:
         for text in self._runner.target.new_log_lines():
@@ -142,6 +150,8 @@ def consequences(findings: list[Finding]) -> list[Finding]:
     broken = next((f for f in findings if f.severity == "corruption"), None)
     if broken is None:
         return findings
-    following = [f for f in findings if f.severity in ("internal error", "unexplained error")]
+    following = [
+        f for f in findings if f.severity in ("internal error", "unexplained error") or f.signature.startswith(BACKGROUND)
+    ]
     told = msgspec.structs.replace(broken, detail=(*broken.detail, *(f"and then: {f.title}" for f in following)))
     return [told if f is broken else f for f in findings if f not in following]

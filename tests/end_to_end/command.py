@@ -14,7 +14,17 @@ def racehound(
     *arguments: str | Path, cwd: Path, timeout: float = 120, variables: dict[str, str] | None = None, text: str | None = None
 ) -> subprocess.CompletedProcess[str]:
     """Run it to its end in a directory."""
-    environment = {**{k: v for k, v in os.environ.items() if not k.startswith("RACEHOUND_") or k == "RACEHOUND_CACHE"}, **(variables or {})}
+    environment = {
+        **{k: v for k, v in os.environ.items() if not k.startswith("RACEHOUND_") or k == "RACEHOUND_CACHE"},
+        **(variables or {}),
+    }
     return subprocess.run(
-        [*COMMAND, *map(str, arguments)], cwd=cwd, timeout=timeout, capture_output=True, text=True, check=False, env=environment, input=text
+        [*COMMAND, *map(str, arguments)],
+        cwd=cwd,
+        timeout=timeout,
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment,
+        input=text,
     )

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tests.end_to_end.command import racehound
 
 from racehound.services import scratch
-from tests.end_to_end.command import racehound
 
 CASES = {
     "scenario": (("run", "--scenario", "chaotic"), "chaotic"),

@@ -7,10 +7,11 @@ import subprocess
 import time
 from pathlib import Path
 
-from racehound.history import Statement, read_history
-from racehound.services import scratch
 from tests.end_to_end.command import COMMAND, racehound
 from tests.end_to_end.test_run import servers_of
+
+from racehound.history import Statement, read_history
+from racehound.services import scratch
 
 INSTANTS = 30
 GONE_S = 2.0

@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 
 import pytest
+from tests.end_to_end.command import racehound
 
 from racehound.plan import ScenarioName
 from racehound.targets.postgres.dialect import POSTGRES
-from tests.end_to_end.command import racehound
 
 PLANS = 30
 OBJECTS = 12

@@ -10,7 +10,6 @@ import time
 from pathlib import Path
 
 import pytest
-
 from tests.end_to_end.command import COMMAND, racehound
 
 SEEDS = 1000
@@ -20,7 +19,7 @@ import hashlib
 from racehound.hunt import choose_kinds, plan_and_program
 from racehound.program import print_program
 from racehound.targets.registry import Choice, dialect, printable_kinds
-kinds = choose_kinds(printable_kinds(Choice()), ())
+kinds = choose_kinds(dialect("postgres"), printable_kinds(Choice()), ())
 for scenario in ("subsequent", "subsequent-chain", "concurrent"):
     digest = hashlib.sha256()
     for seed in range({SEEDS}):
@@ -51,7 +50,10 @@ def test_what_is_printed_is_what_runs(tmp_path: Path) -> None:
     printed = racehound("print", "--seed", "7", cwd=tmp_path).stdout
     run = racehound("run", "--seed", "7", "--runtime", "1", "--out", "out", cwd=tmp_path)
     assert printed in run.stdout
-    assert hashlib.sha256(printed.encode()).digest() != hashlib.sha256(racehound("print", "--seed", "8", cwd=tmp_path).stdout.encode()).digest()
+    assert (
+        hashlib.sha256(printed.encode()).digest()
+        != hashlib.sha256(racehound("print", "--seed", "8", cwd=tmp_path).stdout.encode()).digest()
+    )
 
 
 def test_help_is_there_at_once() -> None:

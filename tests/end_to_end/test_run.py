@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import signal
 import subprocess
@@ -11,13 +10,13 @@ import time
 from pathlib import Path
 
 import pytest
+from tests.end_to_end.command import COMMAND, racehound
 
 from racehound.finding import Finding, finding_directories, read_finding
 from racehound.history import RepetitionEnded, Statement, read_history
 from racehound.services import scratch
 from racehound.targets.postgres.server import EmbeddedServer
 from racehound.targets.postgres.session import PostgresSession
-from tests.end_to_end.command import COMMAND, racehound
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +107,11 @@ def test_findings_are_listed_and_shown(hunted: tuple[Path, subprocess.CompletedP
 
 def test_an_interrupt_ends_with_a_report_and_leaves_nothing(tmp_path: Path) -> None:
     running = subprocess.Popen(
-        [*COMMAND, "run", "--runtime", "100", "--out", "out"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*COMMAND, "run", "--runtime", "100", "--out", "out"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     assert running.stdout is not None
     for line in running.stdout:
@@ -151,8 +154,8 @@ def test_a_server_of_the_users_is_left_as_it_was(embedded_server: EmbeddedServer
     url = embedded_server.address.conninfo()
     session = PostgresSession.connect(url)
     names = (
-        "SELECT datname::text FROM pg_database UNION ALL SELECT rolname FROM pg_roles UNION ALL SELECT spcname FROM pg_tablespace "
-        "UNION ALL SELECT slot_name FROM pg_replication_slots ORDER BY 1"
+        "SELECT datname::text FROM pg_database UNION ALL SELECT rolname FROM pg_roles "
+        "UNION ALL SELECT spcname FROM pg_tablespace UNION ALL SELECT slot_name FROM pg_replication_slots ORDER BY 1"
     )
     before = session.execute(names)
     ended = racehound("run", "--seed", "3", "--runtime", "8", "--url", url, "--out", "out", "--quiet", cwd=tmp_path)
@@ -184,4 +187,3 @@ def test_what_a_killed_run_left_on_a_users_server_is_removed_by_clean(embedded_s
     after = session.execute(ours)
     assert after.rows
     assert after.rows.cells == []
-    assert os.environ.get("HOME")

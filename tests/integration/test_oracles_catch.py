@@ -113,7 +113,9 @@ def test_a_connection_that_somebody_ended_is_a_crash_without_a_death(judge: Judg
     assert "connection lost" in only(found, "crash").signature
 
 
-def test_a_lock_that_a_stranger_holds_for_ever_is_a_hang_that_names_him(judge: Judge, place: Opened) -> None:
+def test_a_lock_that_a_stranger_holds_for_ever_is_a_hang_that_names_him(
+    judge: Judge, place: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
     target = place.target
     assert isinstance(target, PostgresTarget)
 
@@ -127,23 +129,24 @@ def test_a_lock_that_a_stranger_holds_for_ever_is_a_hang_that_names_him(judge: J
     hold = Step("o_1", "manipulate", "> SELECT 1\n1", beat=0)
     wait = Step("o_0", "manipulate", "> ALTER TABLE o_base ADD COLUMN c TEXT", beat=0)
 
-    found = _judge_while(judge, program(Actor("o_0", (wait,)), Actor("o_1", (hold,)), teardown=()), lock, target)
+    found = _judge_while(judge, program(Actor("o_0", (wait,)), Actor("o_1", (hold,)), teardown=()), lock, target, monkeypatch)
     hang = only(found, "hang")
     assert hang.signature == "held: ALTER TABLE ADD COLUMN TEXT"
     assert [line for line in hang.detail if line.startswith("stranger") and "LOCK TABLE o_base" in line]
 
 
-def _judge_while(judge: Judge, case: Program, disturb: Callable[[], None], target: PostgresTarget) -> list[Finding]:
+def _judge_while(
+    judge: Judge, case: Program, disturb: Callable[[], None], target: PostgresTarget, monkeypatch: pytest.MonkeyPatch
+) -> list[Finding]:
     """Let the disturbance happen when the first actor opens its session: after setup, before the race."""
     original = target.open
 
-    def opening(name: str):  # type: ignore[no-untyped-def]
+    def opening(name: str) -> PostgresSession:
         if name == "o_0":
-            target.open = original  # type: ignore[method-assign]
             disturb()
         return original(name)
 
-    target.open = opening  # type: ignore[method-assign]
+    monkeypatch.setattr(target, "open", opening)
     return judge(case)
 
 

@@ -63,7 +63,15 @@ def program(**references: str) -> Program:
 
 
 def statement(
-    actor: str, sql: str, start: int, end: int, *, sqlstate: str = "", message: str = "", about: str | None = None, phase: Phase = "create"
+    actor: str,
+    sql: str,
+    start: int,
+    end: int,
+    *,
+    sqlstate: str = "",
+    message: str = "",
+    about: str | None = None,
+    phase: Phase = "create",
 ) -> Statement:
     """A statement of an actor from start to end; failed if it has an SQLSTATE."""
     return Statement(

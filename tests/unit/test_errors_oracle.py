@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import TypedDict, cast
 
 import pytest
 
@@ -21,7 +21,7 @@ class Quiet:
     dialect = POSTGRES
     release = "18.6"
 
-    def log_around(self, pids: object) -> list[str]:
+    def log_around(self, _pids: object) -> list[str]:
         return []
 
 
@@ -33,8 +33,13 @@ def severities(found: list[Finding]) -> list[str]:
     return [finding.severity for finding in found]
 
 
-GONE = {"sqlstate": "42P01", "message": 'relation "o_base" does not exist'}
-LOOKUP = {"sqlstate": "XX000", "message": "cache lookup failed for relation 16412"}
+class Failure(TypedDict):
+    sqlstate: str
+    message: str
+
+
+GONE = Failure(sqlstate="42P01", message='relation "o_base" does not exist')
+LOOKUP = Failure(sqlstate="XX000", message="cache lookup failed for relation 16412")
 
 
 def test_a_missing_object_is_expected_where_another_actor_dropped_it() -> None:
@@ -69,9 +74,11 @@ def test_a_failed_step_explains_what_its_own_actor_misses_later() -> None:
 
 
 def test_dropping_the_ground_explains_errors_of_what_stands_on_it() -> None:
-    gone = {"sqlstate": "42P01", "message": 'relation "o_1" does not exist'}
+    gone = Failure(sqlstate="42P01", message='relation "o_1" does not exist')
     case = observed(
-        statement("o_0", "DROP SCHEMA o_0 CASCADE", 0, 5), statement("o_1", "ALTER VIEW o_1 RENAME TO o_1_tmp", 6, 7, **gone), o_1="o_0"
+        statement("o_0", "DROP SCHEMA o_0 CASCADE", 0, 5),
+        statement("o_1", "ALTER VIEW o_1 RENAME TO o_1_tmp", 6, 7, **gone),
+        o_1="o_0",
     )
     assert Judgement(case).drawers == {"expected": 1}
 
@@ -104,14 +111,16 @@ def test_an_internal_error_while_nobody_changes_the_object_is_a_headline() -> No
 
 
 def test_readers_disturb_nobody() -> None:
-    case = observed(statement("o_1", "SELECT * FROM o_0", 0, 10), statement("o_0", "ALTER TABLE o_0 ADD COLUMN c TEXT", 5, 9, **LOOKUP))
+    case = observed(
+        statement("o_1", "SELECT * FROM o_0", 0, 10), statement("o_0", "ALTER TABLE o_0 ADD COLUMN c TEXT", 5, 9, **LOOKUP)
+    )
     assert severities(judge_errors(case)) == ["internal error"]
 
 
 def test_the_same_defect_on_other_objects_has_the_same_signature() -> None:
     signatures = set()
     for name, oid in (("o_0", 16412), ("o_3", 99)):
-        error = {"sqlstate": "XX000", "message": f"cache lookup failed for relation {oid}"}
+        error = Failure(sqlstate="XX000", message=f"cache lookup failed for relation {oid}")
         (found,) = judge_errors(observed(statement(name, f"DROP TABLE {name}", 5, 9, **error)))
         signatures.add(found.id)
     assert len(signatures) == 1
@@ -119,7 +128,8 @@ def test_the_same_defect_on_other_objects_has_the_same_signature() -> None:
 
 def test_a_syntax_error_is_never_a_race_outcome() -> None:
     case = observed(
-        statement("o_1", "DROP TABLE o_base", 0, 10), statement("o_0", "CRATE o_base", 5, 9, sqlstate="42601", message="syntax error")
+        statement("o_1", "DROP TABLE o_base", 0, 10),
+        statement("o_0", "CRATE o_base", 5, 9, sqlstate="42601", message="syntax error"),
     )
     assert severities(judge_errors(case)) == ["unexplained error"]
 

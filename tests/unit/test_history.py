@@ -7,13 +7,17 @@ import sys
 import threading
 from pathlib import Path
 
-from racehound.history import PlanStarted, Recorder, Statement, compress, in_flight, read_history
+from racehound.history import Event, PlanStarted, Recorder, Statement, compress, in_flight, read_history
 from tests.unit.programs import program, statement
 
 
 def test_what_was_recorded_is_read_back_plain_and_packed(tmp_path: Path) -> None:
     recorder = Recorder(tmp_path / "h.jsonl")
-    events = [PlanStarted(program()), statement("o_0", "SELECT 'ä'\n", 1, 2), statement("o_1", "X", 2, 3, sqlstate="XX000", message="m")]
+    events: list[Event] = [
+        PlanStarted(program()),
+        statement("o_0", "SELECT 'ä'\n", 1, 2),
+        statement("o_1", "X", 2, 3, sqlstate="XX000", message="m"),
+    ]
     for event in events:
         recorder.append(event)
     recorder.close()

@@ -8,10 +8,20 @@ from racehound.run.pacer import StormPacer, draw_offsets
 
 def race(*beats: tuple[int | None, ...]) -> Program:
     actors = tuple(
-        Actor(f"o_{n}", tuple(Step(f"o_{n}", "create", "> X", beat=beat, jitter_us=500) for beat in mine)) for n, mine in enumerate(beats)
+        Actor(f"o_{n}", tuple(Step(f"o_{n}", "create", "> X", beat=beat, jitter_us=500) for beat in mine))
+        for n, mine in enumerate(beats)
     )
     return Program(
-        seed=5, scenario="concurrent", title="", refers_to={}, reset_each=True, once=(), setup=(), actors=actors, verify=(), teardown=()
+        seed=5,
+        scenario="concurrent",
+        title="",
+        refers_to={},
+        reset_each=True,
+        once=(),
+        setup=(),
+        actors=actors,
+        verify=(),
+        teardown=(),
     )
 
 

@@ -29,7 +29,9 @@ def test_the_scenario_changes_neither_objects_nor_the_next_seed(seed: int, num_o
     one = draw_plan(seed, "subsequent", CATALOGUE, num_objects)
     other = draw_plan(seed, "concurrent", CATALOGUE, num_objects)
     assert one.next_seed == other.next_seed
-    assert [(o.kind, o.attributes, o.manipulator) for o in one.objects] == [(o.kind, o.attributes, o.manipulator) for o in other.objects]
+    assert [(o.kind, o.attributes, o.manipulator) for o in one.objects] == [
+        (o.kind, o.attributes, o.manipulator) for o in other.objects
+    ]
 
 
 @given(seeds, scenarios, st.integers(1, 8))

@@ -15,7 +15,7 @@ from racehound.testdrive.script import Sql
 from racehound.testdrive.statements import count_statements
 
 _NAMES = {kind.__name__: kind for kind in KINDS}
-_STEPS = ("prepare", "create", "verify", "destroy")
+_STEPS = ("prepare", "create", "clear", "verify", "destroy")
 
 
 def _made(kind: type[PostgresKind], over: PostgresKind | None = None, name: str = "o_0") -> Iterator[PostgresKind]:
@@ -43,12 +43,13 @@ def _everything() -> Iterator[tuple[str, str]]:
 
 
 def test_the_catalogue_has_every_kind_of_the_specification() -> None:
-    assert set(_NAMES) == set(
-        "Table Partition View MaterializedView Index ForeignKey UniqueConstraint CheckConstraint NotNull Sequence IdentityColumn "
-        "EnumType CompositeType Domain RangeType Function Procedure Aggregate Operator Cast Trigger EventTrigger Rule Policy Role "
-        "Schema Database Tablespace Extension Language Publication Subscription ReplicationSlot ForeignServer UserMapping "
-        "ForeignTable Statistics Collation Conversion TextSearchConfig AccessMethod LargeObject Comment DefaultPrivileges".split()
-    )
+    specified = """
+        Table Partition View MaterializedView Index ForeignKey UniqueConstraint CheckConstraint NotNull Sequence IdentityColumn
+        EnumType CompositeType Domain RangeType Function Procedure Aggregate Operator Cast Trigger EventTrigger Rule Policy
+        Role Schema Database Tablespace Extension Language Publication Subscription ReplicationSlot ForeignServer UserMapping
+        ForeignTable Statistics Collation Conversion TextSearchConfig AccessMethod LargeObject Comment DefaultPrivileges
+    """
+    assert set(_NAMES) == set(specified.split())
     assert len(_NAMES) == len(KINDS)
 
 
@@ -126,14 +127,17 @@ def test_facets_pass_through_what_has_none_of_its_own() -> None:
     assert "ALTER FUNCTION o_0.o_2 OWNER TO ${racehound.run}_o_1" in chain.create()
 
 
-def test_a_create_of_several_statements_can_be_tried_again() -> None:
-    """Everything that it makes after the first statement may have been made by the try before."""
+def test_what_a_failed_create_may_leave_is_cleared_before_the_next_try() -> None:
     for kind in KINDS:
         for made in _made(kind):
-            commands = [command.text for command in parse(made.create()).commands if isinstance(command, Sql)]
-            creating = [text for text in commands if text.startswith("CREATE ")]
-            if len(commands) > 1 and creating:
-                assert commands[0].startswith(("DROP ", "ALTER TABLE IF EXISTS ")), kind
+            creating = [line for line in made.create().splitlines() if line.startswith("> CREATE ")]
+            assert made.clear() or len(creating) <= 1, kind
+
+
+def test_a_build_that_leaves_an_invalid_index_is_cleared_too() -> None:
+    base = _NAMES["Table"]("o_base")
+    assert "DROP INDEX IF EXISTS o_0" in _NAMES["Index"]("o_0", base, concurrently=True).clear()  # type: ignore[call-arg]
+    assert not _NAMES["Index"]("o_0", base, concurrently=False).clear()  # type: ignore[call-arg]
 
 
 @pytest.mark.parametrize("name", ["Table", "View", "Schema", "Role", "Function", "EnumType", "ForeignTable", "Collation"])

@@ -44,8 +44,9 @@ def test_a_chain_is_created_in_order_and_destroyed_in_reverse() -> None:
 def test_each_concurrent_actor_has_its_own_object_and_always_destroys_it() -> None:
     for seed in range(30):
         plan, program = build(seed, "concurrent")
-        assert [a.name for a in program.actors] == [o.name for o in plan.objects]
-        for actor in program.actors:
+        actors = [actor for actor in program.actors if actor.name != "o_base"]
+        assert [a.name for a in actors] == [o.name for o in plan.objects]
+        for actor in actors:
             assert {step.object for step in actor.steps} == {actor.name}
             assert all(actor.name in step.fragment for step in actor.steps)
             assert actor.steps[0].phase == "create"
@@ -58,11 +59,22 @@ def test_each_concurrent_actor_has_its_own_object_and_always_destroys_it() -> No
 def test_the_manipulation_is_the_drawn_number_modulo_how_many_there_are() -> None:
     for seed in range(20):
         plan, program = build(seed, "concurrent")
-        for drawn, actor in zip(plan.objects, program.actors, strict=True):
+        actors = [actor for actor in program.actors if actor.name != "o_base"]
+        for drawn, actor in zip(plan.objects, actors, strict=True):
             names = CAST.kinds[drawn.kind].manipulations()
             expected = names[drawn.manipulator % len(names)]
             done = [s.manipulation for s in actor.steps if s.phase == "manipulate"]
             assert done == ([] if expected == "nothing" else [expected])
+
+
+def test_an_actor_of_the_base_disturbs_it_where_the_plan_says_so() -> None:
+    for seed in range(30):
+        plan, program = build(seed, "concurrent")
+        steps = [step for actor in program.actors if actor.name == "o_base" for step in actor.steps]
+        nothing = plan.base_life == "still" or plan.base.manipulator % 2 == 0
+        assert bool(steps) is not nothing
+        assert {step.phase for step in steps} <= {"manipulate"}
+        assert {step.beat for step in steps} <= {o.lag for o in plan.objects}
 
 
 def test_lags_let_the_create_of_one_meet_the_destroy_of_another() -> None:
@@ -82,8 +94,9 @@ def test_no_transaction_is_wrapped_around_what_refuses_it() -> None:
 
 
 def test_a_program_survives_json_and_is_printed_whole() -> None:
-    for scenario in ("subsequent", "subsequent-chain", "concurrent"):
-        _, program = build(11, scenario)  # type: ignore[arg-type]
+    scenarios: tuple[ScenarioName, ...] = ("subsequent", "subsequent-chain", "concurrent")
+    for scenario in scenarios:
+        _, program = build(11, scenario)
         assert msgspec.json.decode(msgspec.json.encode(program), type=Program) == program
         text = print_program(program)
         assert text.startswith("--- Scenario to run (--seed=11)\n")

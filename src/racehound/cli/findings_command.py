@@ -21,7 +21,7 @@ def command(path: str, *, as_json: bool) -> None:
     for directory in directories:
         finding, _ = read_finding(directory)
         if as_json:
-            click.echo(msgspec.json.encode({"id": finding.id, **msgspec.to_builtins(finding)}))
+            click.echo(msgspec.json.encode(finding))
         elif [directory] == [Path(path)]:
             click.echo(finding_text(finding, directory.parent.parent))
         else:

@@ -20,7 +20,7 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 def option(name: str, **settings: Any) -> Callable[[_Command], _Command]:  # noqa: ANN401 click's own settings
     """An option that can also be given as a variable: `--num-objects` is `RACEHOUND_NUM_OBJECTS`."""
-    variable = "RACEHOUND_" + name.removeprefix("--").upper().replace("-", "_")
+    variable = "RACEHOUND_" + name.partition("/")[0].removeprefix("--").upper().replace("-", "_")
     return click.option(name, envvar=variable, show_default=settings.pop("show_default", True), **settings)
 
 

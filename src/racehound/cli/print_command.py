@@ -23,6 +23,6 @@ def command(
     from racehound.program import print_program
     from racehound.targets.registry import Choice, dialect, printable_kinds
 
-    chosen = choose_kinds(printable_kinds(Choice(target, release)), kinds)
+    chosen = choose_kinds(dialect(target), printable_kinds(Choice(target, release)), kinds)
     _, program = plan_and_program(dialect(target), chosen, seed_or_random(seed), scenario, num_objects, tries)  # type: ignore[arg-type]
     click.echo(msgspec.json.format(msgspec.json.encode(program), indent=1) if as_json else print_program(program), nl=as_json)

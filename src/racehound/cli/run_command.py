@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -19,6 +19,12 @@ from racehound.cli.options import (
     statement_limit,
     target_argument,
 )
+
+if TYPE_CHECKING:
+    from racehound.evidence import RunDirectory
+    from racehound.finding import Baseline
+    from racehound.hunt import HuntOptions, Summary
+    from racehound.targets.registry import Choice
 
 
 @click.command("run")
@@ -38,16 +44,16 @@ def command(**options: Any) -> int:  # noqa: ANN401 click's values
 
     Ends with a summary. Exit code 0: clean, 1: findings, 2: bad input, 130: interrupted.
     """
-    from racehound.evidence import RunDirectory, redact
-    from racehound.finding import Baseline, Store, read_baseline
-    from racehound.hunt import Hunt, HuntOptions, choose_kinds
+    from racehound.evidence import RunDirectory
+    from racehound.finding import Baseline, read_baseline
+    from racehound.hunt import HuntOptions, choose_kinds
     from racehound.report.summary import summary_text
-    from racehound.targets.registry import Choice, opened, printable_kinds
+    from racehound.targets.registry import Choice, dialect, printable_kinds
 
     seed = seed_or_random(options["seed"])
     choice = Choice(options["target"], options["release"], options["url"])
     if choice.url is None:
-        choose_kinds(printable_kinds(choice), options["kinds"])
+        choose_kinds(dialect(choice.name), printable_kinds(choice), options["kinds"])
     baseline = read_baseline(Path(options["baseline"])) if options["baseline"] else Baseline()
     hunt_options = HuntOptions(
         seed=seed,
@@ -63,16 +69,10 @@ def command(**options: Any) -> int:  # noqa: ANN401 click's values
     _interrupt_on_terminate()
     click.echo(f"--- Random seed is {seed}")
     directory = RunDirectory(Path(options["out"] or f"racehound-runs/{time.strftime('%Y%m%d-%H%M%S')}-{seed}"))
-    with opened(choice, directory.server_log) as place:
-        asked = {"target": choice.name, "release": choice.release, "url": redact(choice.url) if choice.url else None}
-        directory.write_run(run_id=place.target.run_id, server_release=place.target.release, **asked, options=hunt_options)
-        click.echo(f"--- {choice.name} {place.target.release}, run {place.target.run_id}, evidence in {directory.path}")
-        store = Store(directory.findings, baseline)
-        reporter = _reporter(quiet=options["quiet"])
-        try:
-            summary = Hunt(hunt_options, place.target, directory, store, reporter, place.scratch).run()
-        finally:
-            reporter.close()
+    try:
+        summary = _hunt(choice, hunt_options, baseline, directory, quiet=options["quiet"])
+    finally:
+        directory.discard_unused()
     outcomes = ", ".join(f"{count} {drawer}" for drawer, count in summary.outcomes.items() if count)
     facts = (
         f"{'interrupted after ' if summary.interrupted else ''}{summary.seconds:.0f} s, {summary.plans} plans, "
@@ -82,6 +82,24 @@ def command(**options: Any) -> int:  # noqa: ANN401 click's values
     if summary.interrupted:
         return 130
     return 1 if summary.findings else 0
+
+
+def _hunt(choice: Choice, options: HuntOptions, baseline: Baseline, directory: RunDirectory, *, quiet: bool | None) -> Summary:
+    from racehound.evidence import redact
+    from racehound.finding import Store
+    from racehound.hunt import Hunt
+    from racehound.targets.registry import opened
+
+    with opened(choice, directory.server_log) as place:
+        target = place.target
+        asked = {"target": choice.name, "release": choice.release, "url": redact(choice.url) if choice.url else None}
+        directory.write_run(run_id=target.run_id, server_release=target.release, **asked, options=options)
+        click.echo(f"--- {choice.name} {target.release}, run {target.run_id}, evidence in {directory.path}")
+        reporter = _reporter(quiet=quiet)
+        try:
+            return Hunt(options, target, directory, Store(directory.findings, baseline), reporter, place.scratch).run()
+        finally:
+            reporter.close()
 
 
 def _reporter(*, quiet: bool | None) -> Any:  # noqa: ANN401 one of two classes of the same face

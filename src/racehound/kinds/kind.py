@@ -50,6 +50,10 @@ class Kind:
     def create(self) -> Fragment:
         raise NotImplementedError
 
+    def clear(self) -> Fragment:
+        """Removes what a create that failed half-way has left, before it is tried again; nothing where one statement is all."""
+        return ""
+
     def verify(self) -> Fragment:
         """What must hold at any moment while the object exists, whatever others do; a mismatch is a wrong result."""
         return ""

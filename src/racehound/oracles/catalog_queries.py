@@ -45,6 +45,9 @@ _SUBJECTS: dict[str, tuple[str, str, str]] = {
 }
 """Catalogs whose rows are part of another catalog's object: that catalog, and the columns of its OID and column number."""
 
+_STALE = {("pg_attribute", "attcollation"): "CASE WHEN c.attisdropped THEN 0 ELSE c.attcollation END"}
+"""Columns that lawfully keep a reference to what is gone: dropping a column leaves its collation (`RemoveAttributeById`)."""
+
 _ADDRESSES: dict[str, tuple[str, str, str]] = {
     "pg_description": ("classoid", "objoid", "objsubid"),
     "pg_shdescription": ("classoid", "objoid", "0"),
@@ -78,6 +81,16 @@ class Scope(msgspec.Struct, frozen=True):
     """Rows of objects with a lower OID are not looked at, but for catalogs of a few rows."""
     pinned_below: int
     """References to lower OIDs are taken as good: PostgreSQL drops no pinned object (`IsPinnedObject` in `catalog.c`)."""
+    occupied: frozenset[str] | None = None
+    """Catalogs that have rows in scope; the others are left out of the query. None: not known, all are in it."""
+
+    def bounds(self, catalog: Catalog) -> bool:
+        """Whether only rows from `first_oid` on are looked at."""
+        return bool(self.first_oid) and bool(catalog.key) and not catalog.shared and catalog.name not in _TINY
+
+    def leaves_out(self, catalog: Catalog) -> bool:
+        """Whether the catalog is known to have no row in scope."""
+        return self.occupied is not None and self.bounds(catalog) and catalog.name not in self.occupied
 
 
 EVERYTHING = Scope(first_oid=0, pinned_below=0)
@@ -124,8 +137,7 @@ class _Builder:
 
     def rows(self, catalog: Catalog) -> str:
         """FROM and WHERE: the rows of a catalog that are in scope, by a range scan of its primary key."""
-        bounded = self.scope.first_oid and not catalog.shared and catalog.name not in _TINY
-        where = f"c.{catalog.key[0]}::oid >= {self.scope.first_oid}" if bounded else "true"
+        where = f"c.{catalog.key[0]}::oid >= {self.scope.first_oid}" if self.scope.bounds(catalog) else "true"
         return f"FROM pg_catalog.{catalog.name} c WHERE {where}"
 
 
@@ -133,13 +145,31 @@ def build_catalog_query(catalog_map: CatalogMap, scope: Scope, *, legal_leftover
     """The query over the rows in scope; `legal_leftovers` adds what failed statements may lawfully leave behind."""
     builder = _Builder(catalog_map, scope)
     stream = [*_foreign_key_arms(builder), *_acl_arms(builder), *_address_arms(builder), *_dependency_arms(builder)]
-    rules = [rule for rule in RULES if catalog_map.version >= rule.since and (legal_leftovers or not rule.legal)]
+    rules = [rule for rule in RULES if _applies(rule, catalog_map, scope) and (legal_leftovers or not rule.legal)]
     judged = _judge(builder, "\nUNION ALL\n".join(stream))
     return CatalogQuery(sql="\nUNION ALL\n".join([judged, *_rule_arms(builder, rules)]), checks=tuple(builder.checks))
 
 
+def build_occupancy_query(catalog_map: CatalogMap, scope: Scope) -> str:
+    """The query for the names of the catalogs that have rows in scope, in one text with spaces between them."""
+    names = (
+        f"CASE WHEN EXISTS (SELECT FROM pg_catalog.{c.name} WHERE {c.key[0]}::oid >= {scope.first_oid}) THEN '{c.name}' END"
+        for c in catalog_map.catalogs.values()
+        if scope.bounds(c)
+    )
+    return f"SELECT pg_catalog.concat_ws(' ', {', '.join(names)})"
+
+
+def _applies(rule: CatalogRule, catalog_map: CatalogMap, scope: Scope) -> bool:
+    """Whether the release has the rule, and the catalog whose rows it goes through has any in scope."""
+    ranged = catalog_map.catalogs.get(rule.ranged)
+    return catalog_map.version >= rule.since and not (ranged and scope.leaves_out(ranged))
+
+
 def _foreign_key_arms(builder: _Builder) -> Iterator[str]:
     for catalog in builder.map.catalogs.values():
+        if builder.scope.leaves_out(catalog):
+            continue
         keys = [key for key in builder.map.keys if key.catalog == catalog.name and catalog.key]
         scalars = [key for key in keys if not key.is_array]
         if scalars:
@@ -151,7 +181,7 @@ def _scalar_arm(builder: _Builder, catalog: Catalog, keys: list[ForeignKey]) -> 
     """All scalar columns of a catalog in one scan: arrays of equal length, unnested in step."""
     numbers = [_number_key(builder, key) for key in keys]
     classes = [_address_class(builder, key) for key in keys]
-    oids = [_value(f"c.{key.columns[0]}", optional=key.is_opt) for key in keys]
+    oids = [_value(_STALE.get((catalog.name, key.columns[0]), f"c.{key.columns[0]}"), optional=key.is_opt) for key in keys]
     columns = [f"c.{key.columns[1]}::int" if len(key.columns) > 1 else "0" for key in keys]
     bonds = [_bond(key) for key in keys]
     return _arm(
@@ -186,6 +216,8 @@ def _acl_arms(builder: _Builder) -> Iterator[str]:
     role = builder.class_oid("pg_authid")
     for catalog in builder.map.catalogs.values():
         for column in catalog.acls:
+            if builder.scope.leaves_out(catalog):
+                continue
             if catalog.name == "pg_init_privs" and builder.map.version < _ROLES_IN_INIT_PRIVS_SINCE:
                 continue
             sides = (f"{column} grantor", f"{column} grantee")
@@ -212,6 +244,8 @@ def _address_arms(builder: _Builder) -> Iterator[str]:
         if name not in builder.map.catalogs:
             continue
         catalog = builder.map.catalogs[name]
+        if builder.scope.leaves_out(catalog):
+            continue
         subid = "0" if sub_column == "0" else f"c.{sub_column}"
         number = builder.number(Check(name, oid_column))
         yield _arm(

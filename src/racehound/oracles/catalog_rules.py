@@ -7,6 +7,7 @@ A flag that is true without need is legitimate where the server clears it lazily
 
 from __future__ import annotations
 
+import re
 import string
 
 import msgspec
@@ -31,6 +32,13 @@ class CatalogRule(msgspec.Struct, frozen=True):
     """`server_version_num` from which the rule holds."""
     legal: bool = False
     """What it finds may lawfully remain after a statement that failed or was cancelled."""
+
+    @property
+    def ranged(self) -> str:
+        """The catalog whose rows from `$first` on the query goes through; empty where it goes through others."""
+        bound = re.search(r"\b(\w+)\.\w+(?:::oid)? >= \$first", self.query)
+        catalog = bound and re.search(rf"\bpg_catalog\.(\w+) {bound[1]}\b", self.query)
+        return catalog[1] if catalog else ""
 
     def sql(self, first: int, database: int) -> str:
         """The query over objects with an OID of at least `first` in the database of that OID."""

@@ -9,6 +9,8 @@ from racehound.history import Fault, LogLine, Statement
 from racehound.oracles.oracle import Observed
 
 _DEATH = re.compile(r"PANIC|TRAP: |was terminated by signal \d+(?:: [\w ]+)?|server process .* exited with exit code \d+")
+BACKGROUND = "background process: "
+"""How the signature of an internal error begins that no client was told of."""
 _INTERNAL = re.compile(r"\bXX\d{3}\b")
 
 
@@ -44,7 +46,7 @@ def _loss(observed: Observed, statement: Statement) -> Finding:
 def _background(observed: Observed, line: str) -> Finding:
     message = line.rpartition("ERROR:  ")[2] or line
     return observed.finding(
-        "crash", "known weakness", f"background process: {normalise(message)}", f"a background process of the server: {message}",
+        "crash", "known weakness", f"{BACKGROUND}{normalise(message)}", f"a background process of the server: {message}",
         detail=(line,),
     )  # fmt: skip
 

@@ -7,6 +7,7 @@ with the pair of statements that showed it (upstream tolerates many of those, se
 
 from __future__ import annotations
 
+import functools
 import re
 from collections import Counter
 from typing import Literal
@@ -14,7 +15,7 @@ from typing import Literal
 from racehound.finding import Finding, normalise
 from racehound.history import Statement
 from racehound.oracles.oracle import Observed
-from racehound.oracles.touches import Change, Web, changes, disturbers, names_in
+from racehound.oracles.touches import Change, Web, changes, disturbers, ends_transaction, is_read, names_in
 from racehound.targets.target import Dialect
 
 INDEX_CORRUPTED = "XX002"
@@ -31,7 +32,6 @@ class Judgement:
         self._dialect: Dialect = observed.target.dialect
         self._web = Web(observed.program)
         self._statements = observed.statements
-        self._changes = changes(self._statements)
         self.drawers: Counter[Drawer] = Counter()
         self.internal: list[Statement] = []
         self.unexplained: list[Statement] = []
@@ -39,8 +39,21 @@ class Judgement:
             if statement.status != "ok":
                 self._sort(statement)
 
+    @functools.cached_property
+    def _changes(self) -> list[Change]:
+        return changes(self._statements)
+
     def disturbers(self, statement: Statement) -> list[Statement]:
-        return disturbers(statement, self._changes, self._web)
+        return disturbers(statement, self._changes, self._web, self._since(statement))
+
+    def _since(self, statement: Statement) -> int:
+        """What a session believes may be as old as its transaction, or as its last statement: it read the catalogs then."""
+        earlier = [s for s in self._statements if s.actor == statement.actor and s.end_ns <= statement.start_ns]
+        if not earlier:
+            return statement.start_ns
+        boundary = next((s for s in reversed(earlier) if s.sql == "BEGIN" or ends_transaction(s.sql)), None)
+        began = boundary if boundary and boundary.sql == "BEGIN" else earlier[-1]
+        return began.start_ns
 
     def _sort(self, statement: Statement) -> None:
         drawer = self._drawer(statement)
@@ -75,9 +88,15 @@ def _before(change: Change, statement: Statement) -> bool:
     return change.statement.start_ns <= statement.end_ns
 
 
+@functools.lru_cache(maxsize=1)
+def judgement_of(observed: Observed) -> Judgement:
+    """The drawers of a repetition, sorted once for all who ask."""
+    return Judgement(observed)
+
+
 def judge_errors(observed: Observed) -> list[Finding]:
     """Findings for the internal and the unexplained errors of a repetition."""
-    judgement = Judgement(observed)
+    judgement = judgement_of(observed)
     found = [_internal(observed, statement, judgement.disturbers(statement)) for statement in judgement.internal]
     return found + [_unexplained(observed, statement) for statement in judgement.unexplained]
 
@@ -97,7 +116,7 @@ def _internal(observed: Observed, statement: Statement, others: list[Statement])
     if not others:
         return observed.finding(
             "errors", "internal error", f"{signature} undisturbed", f"{title}, while nobody changed {statement.object}",
-            detail=(f"statement: {statement.sql}",), statements=_context(observed, statement, others),
+            detail=(f"statement: {statement.sql}",), statements=_context(observed, statement, _neighbours(observed, statement)),
         )  # fmt: skip
     pairs = {f"{shape(statement.sql)} | {shape(other.sql)}": 1 for other in others}
     return observed.finding(
@@ -111,8 +130,18 @@ def _unexplained(observed: Observed, statement: Statement) -> Finding:
         "errors", "unexplained error",
         f"{statement.sqlstate} {normalise(statement.message)} from {shape(statement.sql)}",
         f"{statement.sqlstate} {statement.message}, and nothing that others did explains it",
-        detail=(f"statement: {statement.sql}",), statements=_context(observed, statement, []),
+        detail=(f"statement: {statement.sql}",), statements=_context(observed, statement, _neighbours(observed, statement)),
     )  # fmt: skip
+
+
+def _neighbours(observed: Observed, culprit: Statement) -> list[Statement]:
+    """What succeeded before on the objects around the culprit's, on every actor."""
+    around = Web(observed.program).around(names_in(culprit.sql) | {culprit.object})
+    return [
+        s
+        for s in observed.statements
+        if s.status == "ok" and s.end_ns <= culprit.end_ns and (names_in(s.sql) | {s.object}) & around and not is_read(s.sql)
+    ]
 
 
 def _context(observed: Observed, culprit: Statement, others: list[Statement]) -> tuple[Statement, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from typing import Protocol
 
@@ -12,7 +13,7 @@ from racehound.program import Program
 from racehound.targets.target import Target
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Observed:
     """A repetition after its actors have come to rest."""
 
@@ -23,7 +24,7 @@ class Observed:
     own_pids: frozenset[int]
     """Server processes of racehound's own sessions."""
 
-    @property
+    @functools.cached_property
     def statements(self) -> list[Statement]:
         return [event for event in self.events if isinstance(event, Statement)]
 

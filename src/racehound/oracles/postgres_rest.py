@@ -13,7 +13,8 @@ from racehound.oracles.dump import dump_error
 from racehound.oracles.oracle import Observed
 from racehound.oracles.relation_files import FileViolation, check_relation_files
 from racehound.oracles.rest import Leak, find_leaks
-from racehound.oracles.touches import Web, is_read, names_in
+from racehound.oracles.touches import Web, ends_transaction, is_read, names_in
+from racehound.plan import BASE
 from racehound.targets.postgres.target import PostgresTarget
 from racehound.targets.session import Session
 from racehound.targets.target import Target
@@ -144,9 +145,15 @@ def _corruption(observed: Observed, signature: str, rows: list[Violation]) -> Fi
         "corruption",
         signature,
         f"{signature}{what}",
-        detail=tuple(str(row) for row in rows[:10]),
+        detail=tuple(_in_words(row) for row in rows[:10]),
         statements=_culprits(observed, names),
     )
+
+
+def _in_words(violation: Violation) -> str:
+    described = f" ({violation.describe})" if violation.describe else ""
+    refers = f" refers to {violation.refers_to}" if violation.refers_to else ""
+    return f"{violation.row}{described}{refers}: {violation.check}"
 
 
 def _file(observed: Observed, violation: FileViolation) -> Finding:
@@ -168,12 +175,21 @@ def _dump(observed: Observed, error: str) -> Finding:
 
 
 def _culprits(observed: Observed, names: frozenset[str]) -> tuple[Statement, ...]:
-    """What succeeded on every actor that touched the named objects or what they stand on; on all actors if no name is known."""
-    web = Web(observed.program)
-    wanted = web.grounds(names)
+    """What succeeded on the named objects and on what they stand on, whoever did it; all that did where no name is known."""
+    wanted = Web(observed.program).grounds(names)
     done = [s for s in observed.statements if s.status == "ok" and not is_read(s.sql)]
-    actors = {s.actor for s in done if not wanted or (names_in(s.sql) | {s.object}) & wanted}
-    return tuple(sorted((s for s in done if s.actor in actors), key=lambda s: s.start_ns))
+    chosen = done if not names else [s for s in done if s.object in wanted or names_in(s.sql) & (wanted - {BASE})]
+    return tuple(sorted(_with_transactions(chosen, done), key=lambda s: s.start_ns))
+
+
+def _with_transactions(chosen: list[Statement], done: list[Statement]) -> list[Statement]:
+    """The chosen statements with the BEGIN and COMMIT around them, without those of transactions that hold none of them."""
+    wanted = {(s.actor, s.step, s.attempt) for s in chosen if not _is_boundary(s)}
+    return [s for s in done if (s in chosen or _is_boundary(s)) and (s.actor, s.step, s.attempt) in wanted]
+
+
+def _is_boundary(statement: Statement) -> bool:
+    return statement.sql == "BEGIN" or ends_transaction(statement.sql)
 
 
 def _postgres(observed: Observed) -> PostgresTarget:

@@ -29,9 +29,14 @@ def is_read(sql: str) -> bool:
     return bool(_READ.match(sql))
 
 
+def ends_transaction(sql: str) -> bool:
+    """Whether a statement is COMMIT, ROLLBACK or the like."""
+    return bool(_END.match(sql))
+
+
 def changes_something(sql: str) -> bool:
     """Whether a statement may change a catalog or contents: no read, no setting, no end of a transaction."""
-    return not (is_read(sql) or _SESSION.match(sql) or _END.match(sql))
+    return not (is_read(sql) or _SESSION.match(sql) or ends_transaction(sql))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,7 +79,7 @@ def changes(events: Iterable[Event]) -> list[Change]:
             continue
         if event.sql == "BEGIN":
             in_transaction.add(event.actor)
-        elif _END.match(event.sql):
+        elif ends_transaction(event.sql):
             in_transaction.discard(event.actor)
             result += [Change(statement, event.end_ns) for statement in open_at.pop(event.actor, [])]
         elif changes_something(event.sql):
@@ -86,18 +91,22 @@ def changes(events: Iterable[Event]) -> list[Change]:
     return result
 
 
-def disturbers(statement: Statement, known: Iterable[Change], web: Web) -> list[Statement]:
-    """The changes by other actors, under way while the statement ran, to what it names or to what that stands on.
+def disturbers(statement: Statement, known: Iterable[Change], web: Web, since_ns: int) -> list[Statement]:
+    """The changes by other actors, under way at some moment from `since_ns` to the statement's end, within its reach.
 
-    A disturber is under way from its start to the end of its transaction. A statement reaches what it names, what that stands on
-    and what stands on it: DROP OWNED BY stumbles over a policy that goes away meanwhile, without naming it.
+    A change is under way from its start to the end of its transaction. The reach of a statement is what it names, all that this
+    stands on and all that stands on it: DROP OWNED BY stumbles over a policy that goes away meanwhile, and over a privilege on
+    the ground that it shares with another role, and names neither. The first such changes are those that name the same objects.
     """
-    touched = web.around(names_in(statement.sql) | names_in(statement.message) | {statement.object})
-    return [
+    names = names_in(statement.sql) | names_in(statement.message) | {statement.object}
+    reach = web.around(names)
+    found = [
         change.statement
         for change in known
         if change.statement.actor != statement.actor
         and change.statement.start_ns <= statement.end_ns
-        and change.end_ns >= statement.start_ns
-        and (names_in(change.statement.sql) | {change.statement.object}) & touched
+        and change.end_ns >= since_ns
+        and web.grounds(names_in(change.statement.sql) | {change.statement.object}) & reach
     ]
+    closest = [other for other in found if names_in(other.sql) & names]
+    return closest or found

@@ -7,20 +7,14 @@ from pathlib import Path
 from racehound.finding import Finding, write_atomically
 from racehound.history import Statement
 
-LINES_LIMIT = 40
-"""More statements than a person would paste; the rest is in the finding's history."""
-
 
 def sessions_text(finding: Finding) -> str:
     """SQL with a comment per statement: its session, when it ran, what came of it. Every session is one psql window."""
     if not finding.statements:
         return "-- no statement of a session was under way\n"
     start_ns = finding.statements[0].start_ns
-    shown = finding.statements[-LINES_LIMIT:]
     lines = [f"-- {finding.title}", f"-- seed {finding.seed}, repetition {finding.repetition}, PostgreSQL {finding.release}"]
-    if len(shown) < len(finding.statements):
-        lines.append(f"-- the first {len(finding.statements) - len(shown)} statements are in history.jsonl")
-    for number, statement in enumerate(shown, 1):
+    for number, statement in enumerate(finding.statements, 1):
         lines += ["", _comment(number, statement, start_ns), statement.sql.rstrip().rstrip(";") + ";"]
     return "\n".join(lines) + "\n"
 

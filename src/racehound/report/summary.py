@@ -9,6 +9,8 @@ from racehound.finding import Finding
 from racehound.report.sessions import sessions_text
 
 PAIRS_LIMIT = 3
+LINES_LIMIT = 150
+"""Lines of a finding's statements on the console; the file has them all."""
 
 
 def summary_text(findings: Sequence[Finding], facts: str, silenced: int, directory: Path) -> str:
@@ -43,15 +45,22 @@ def _headline(finding: Finding, directory: Path) -> list[str]:
     if again := finding.reproduction:
         lines.append(f"    replayed: {again.reproduced} of {again.tried} repetitions showed it again")
     lines.append(f"    again: racehound replay {directory / 'findings' / finding.id}")
-    return [*lines, *(f"    {line}" for line in sessions_text(finding).splitlines())]
+    return [*lines, *_sessions(finding, directory)]
 
 
 def _weakness(finding: Finding, directory: Path) -> list[str]:
     return [
         f"--- {finding.id}, met {_times(finding.count)}: {finding.signature}",
         *_pairs(finding),
-        f"    statements by session: {directory / 'findings' / finding.id / 'sessions.sql'}",
+        *_sessions(finding, directory),
     ]
+
+
+def _sessions(finding: Finding, directory: Path) -> list[str]:
+    lines = [f"    {line}" for line in sessions_text(finding).splitlines()]
+    if len(lines) <= LINES_LIMIT:
+        return lines
+    return [*lines[:LINES_LIMIT], f"    -- … and so on: {directory / 'findings' / finding.id / 'sessions.sql'}"]
 
 
 def _pairs(finding: Finding) -> list[str]:

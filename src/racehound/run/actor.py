@@ -31,6 +31,8 @@ class Client:
         place.object, place.phase, place.step = step.object, step.phase, number
         for attempt in range(1, step.tries + 1):
             place.attempt = attempt
+            if attempt > 1 and step.clear and step.window == "none":
+                self._fragment(step, step.clear)
             seen = pacer.progress if pacer else 0
             if self._attempt(step, pacer):
                 if pacer:
@@ -42,10 +44,10 @@ class Client:
 
     def _attempt(self, step: Step, pacer: StormPacer | None) -> bool:
         if step.window == "none":
-            return self._fragment(step)
+            return self._fragment(step, step.fragment)
         if not self.session.execute("BEGIN").ok:
             return False
-        if not self._fragment(step):
+        if not self._fragment(step, step.fragment):
             self.session.execute("ROLLBACK")
             return False
         if pacer:
@@ -53,10 +55,10 @@ class Client:
         outcome = self.session.execute(step.window.upper())
         return outcome.ok and outcome.tag == step.window.upper()
 
-    def _fragment(self, step: Step) -> bool:
+    def _fragment(self, step: Step, text: str) -> bool:
         start_ns = time.monotonic_ns()
         try:
-            self._interpreter.run(parse_fragment(step.fragment))
+            self._interpreter.run(parse_fragment(text))
         except CommandFailed as failure:
             if failure.outcome is None:
                 self._recorder.append(Fault(self.session.place.repetition, f"{step.object}: {failure}", time.monotonic_ns()))

@@ -5,10 +5,12 @@ from __future__ import annotations
 import dataclasses
 import time
 
+import msgspec
+
 from racehound.history import Recorder, Statement
 from racehound.program import Phase
 from racehound.targets.session import Outcome, Session
-from racehound.testdrive.redaction import redact, scrub_outcome
+from racehound.testdrive.redaction import HIDDEN, redact, scrub_outcome
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,12 +36,13 @@ class Place:
 class RecordedSession:
     """Implements `Session` over another one. `running` may be read from any thread."""
 
-    def __init__(self, inner: Session, recorder: Recorder, place: Place) -> None:
+    def __init__(self, inner: Session, recorder: Recorder, place: Place, secrets: tuple[str, ...] = ()) -> None:
         self.inner = inner
         self.place = place
         self.running: Running | None = None
         self.lost = False
         self._recorder = recorder
+        self._secrets = secrets
         self._pid = inner.pid
 
     @property
@@ -54,7 +57,7 @@ class RecordedSession:
         self.running = None
         if outcome.status == "lost":
             self.lost = True
-        self._recorder.append(self._event(redact(sql), scrub_outcome(outcome, sql), start_ns, end_ns))
+        self._recorder.append(self._event(self._clean(redact(sql)), scrub_outcome(outcome, sql), start_ns, end_ns))
         return outcome
 
     def cancel(self) -> None:
@@ -66,15 +69,27 @@ class RecordedSession:
     def close(self) -> None:
         self.inner.close()
 
+    def _clean(self, text: str) -> str:
+        for secret in self._secrets:
+            text = text.replace(secret, HIDDEN)
+        return text
+
     def _event(self, sql: str, outcome: Outcome, start_ns: int, end_ns: int) -> Statement:
         place, error = self.place, outcome.error
-        if error is None:
-            return Statement(
-                place.repetition, place.actor, place.object, place.phase, place.step, place.attempt, sql,
-                start_ns, end_ns, outcome.status, outcome.tag, outcome.count, pid=self._pid,
-            )  # fmt: skip
-        return Statement(
+        done = Statement(
             place.repetition, place.actor, place.object, place.phase, place.step, place.attempt, sql,
-            start_ns, end_ns, outcome.status, outcome.tag, outcome.count, error.sqlstate, error.message, error.detail, error.hint,
-            error.context, error.constraint, ".".join(filter(None, (error.schema, error.table))), error.source, self._pid,
+            start_ns, end_ns, outcome.status, outcome.tag, outcome.count, pid=self._pid,
         )  # fmt: skip
+        if error is None:
+            return done
+        return msgspec.structs.replace(
+            done,
+            sqlstate=error.sqlstate,
+            message=self._clean(error.message),
+            detail=self._clean(error.detail),
+            hint=error.hint,
+            context=self._clean(error.context),
+            constraint=error.constraint,
+            relation=".".join(filter(None, (error.schema, error.table))),
+            source=error.source,
+        )

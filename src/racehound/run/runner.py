@@ -106,7 +106,7 @@ class Runner:
     def _client(self, name: str) -> Client:
         known = self._clients.get(name)
         if known is None:
-            session = RecordedSession(self.target.open(name), self.recorder, Place(name))
+            session = RecordedSession(self.target.open(name), self.recorder, Place(name), self.target.secrets)
             context = Context(
                 session=session,
                 variables=dict(self.target.variables()),

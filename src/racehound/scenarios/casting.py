@@ -42,7 +42,7 @@ class Player:
         return Step(self.name, "prepare", self.kind.prepare())
 
     def create(self) -> Step:
-        return Step(self.name, "create", self.kind.create())
+        return Step(self.name, "create", self.kind.create(), clear=self.kind.clear())
 
     def manipulate(self) -> Step:
         return Step(self.name, "manipulate", self.kind.manipulate(self.manipulation), manipulation=self.manipulation)

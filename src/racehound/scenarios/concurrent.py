@@ -1,7 +1,8 @@
 """All lives at the same time, an actor for each, over one base. What one actor drops, another may be building on.
 
-A life keeps its rendezvous: beat `lag` for create, the next one for manipulate, a later one for destroy. Two objects of
-different lag therefore meet with create against manipulate, or create against destroy.
+A life keeps its rendezvous: beat `lag` for create, the next one for manipulate, a later one for destroy. An object's lag is one
+or two more than that of the object it is built over, so that its create meets the other one's manipulation, or its destruction.
+The base may have an actor, too, which manipulates it or drops it and makes it again.
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ def build(plan: Plan, cast: Cast, tries: int) -> Program:
     """Each repetition: reset, prepare all, create the base, one actor per object; then verify the base and destroy it."""
     base, *objects = everyone = players(plan, cast)
     rest = max((p.planned.lag for p in objects), default=0) + 2 if plan.rest_before_destroy else None
+    actors = [Actor(p.name, _life(p, plan, cast, tries, rest)) for p in objects]
+    if plan.base_life != "still":
+        actors.insert(0, Actor(base.name, _unrest(base, plan, cast)))
     return Program(
         seed=plan.seed,
         scenario=plan.scenario,
@@ -25,7 +29,7 @@ def build(plan: Plan, cast: Cast, tries: int) -> Program:
         reset_each=True,
         once=(),
         setup=worth_running(*(p.prepare() for p in everyone), base.create()),
-        actors=tuple(Actor(p.name, _life(p, plan, cast, tries, rest)) for p in objects),
+        actors=tuple(actor for actor in actors if actor.steps),
         verify=worth_running(base.verify()),
         teardown=worth_running(base.destroy()),
     )
@@ -43,6 +47,15 @@ def _life(player: Player, plan: Plan, cast: Cast, tries: int, rest: int | None) 
         steps.append(msgspec.structs.replace(player.verify(), beat=rest))
     steps.append(_raced(player, player.destroy(), cast, lag + 2 if rest is None else rest + 1, 1))
     return worth_running(*steps)
+
+
+def _unrest(base: Player, plan: Plan, cast: Cast) -> tuple[Step, ...]:
+    """What happens to the base meanwhile: its manipulation, or `recreate`, at every rendezvous at which objects are created."""
+    step = base.manipulate()
+    if plan.base_life == "recreated" and "recreate" in base.kind.manipulations():
+        step = msgspec.structs.replace(step, fragment=base.kind.manipulate("recreate"), manipulation="recreate")
+    beats = sorted({p.lag for p in plan.objects})
+    return worth_running(*(_raced(base, step, cast, beat, 1) for beat in beats))
 
 
 def _raced(player: Player, step: Step, cast: Cast, beat: int, tries: int) -> Step:

@@ -64,6 +64,10 @@ class Target(Protocol):
     def owned(self) -> bool:
         """Whether racehound started the server, and so may restart it, read its files and log."""
 
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Texts that never go into a history or a report: the passwords of addresses."""
+
     def start(self) -> None: ...
 
     def stop(self) -> None:

@@ -14,6 +14,7 @@ from racehound.kinds.postgres.datatype import CompositeType, Domain, EnumType, R
 from racehound.kinds.postgres.foreign import ForeignServer, ForeignTable, UserMapping
 from racehound.kinds.postgres.foreign_key import ForeignKey
 from racehound.kinds.postgres.index import Index
+from racehound.kinds.postgres.lives import ELSEWHERE
 from racehound.kinds.postgres.partition import Partition
 from racehound.kinds.postgres.policy import Policy
 from racehound.kinds.postgres.replication import Publication, ReplicationSlot
@@ -76,4 +77,4 @@ KINDS: tuple[type[PostgresKind], ...] = (
 )
 """Every kind. A seed draws by position: new ones go to the end."""
 
-__all__ = ["KINDS", "PostgresKind"]
+__all__ = ["ELSEWHERE", "KINDS", "PostgresKind"]

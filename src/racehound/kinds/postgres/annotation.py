@@ -77,9 +77,12 @@ class LargeObject(Commented, Owned):
         return (f"TABLE {self.carrier}",)
 
     def create(self) -> Fragment:
-        """The object after its helpers: what follows can hardly fail."""
-        making = run(*super().razing("IF EXISTS ")[1:], *self.carrying(f", {self.name}_c oid DEFAULT {self.number}"))
-        return making + ask(f"SELECT lo_from_bytea({self.number}, '{self.name}')", str(self.number)) + run(*self.adoption())
+        made = ask(f"SELECT lo_from_bytea({self.number}, '{self.name}')", str(self.number))
+        return run(*self.carrying(f", {self.name}_c oid DEFAULT {self.number}")) + made + run(*self.adoption())
+
+    def clear(self) -> Fragment:
+        there = f"FROM pg_largeobject_metadata WHERE oid = {self.number}"
+        return ask(f"SELECT count(lo_unlink(oid)) * 0 {there}", "0") + run(*super().razing()[1:])
 
     def destroy(self) -> Fragment:
         return ask(f"SELECT lo_unlink({self.number})", "1") + run(*super().razing()[1:])

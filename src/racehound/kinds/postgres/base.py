@@ -191,9 +191,10 @@ class PostgresKind(Kind):
         return self.dropping(maybe), *(drop_helper(helper) for helper in reversed(self.helpers))
 
     def create(self) -> Fragment:
-        making = self.building() + self.adoption()
-        # What a first try left half-made must not stand in the way of the next.
-        return run(*making) if len(making) == 1 else run(*self.razing("IF EXISTS "), *making)
+        return run(*self.building(), *self.adoption())
+
+    def clear(self) -> Fragment:
+        return run(*self.razing("IF EXISTS ")) if len(self.building() + self.adoption()) > 1 else ""
 
     def destroy(self) -> Fragment:
         return run(*self.razing())

@@ -209,4 +209,5 @@ class NotNull(Commented, Recreated, OnTable):
             "EXISTS (SELECT FROM pg_attribute AS c "
             f"WHERE c.attrelid = t.tableoid AND c.attname = '{self.marked}' AND c.attnotnull)"
         )
-        return ask(f"SELECT t.a FROM {self.on} AS t WHERE t.{self.marked} IS NULL AND {marked}")
+        # Of IS NULL on such a column the planner knows the answer without a look at the rows.
+        return ask(f"SELECT t.a FROM {self.on} AS t WHERE num_nulls(t.{self.marked}) > 0 AND {marked}")

@@ -21,6 +21,14 @@ class Database(Global, Holding):
     weight: ClassVar[int] = 1
     noun: ClassVar[str] = "DATABASE"
 
+    @property
+    def other_owner(self) -> str:
+        """Of its own: it is given privileges, which nobody else shall take away."""
+        return self.shared("_owner")
+
+    def prepare(self) -> Fragment:
+        return super().prepare() + run(f"CREATE ROLE {self.other_owner} SUPERUSER")
+
     def building(self) -> Statements:
         owner = f"OWNER {self.base.role or self.other_owner}"
         created = f"CREATE DATABASE {self.ident} TEMPLATE template0 {owner}{self.base.tablespace}"

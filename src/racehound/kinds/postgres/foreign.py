@@ -23,15 +23,12 @@ def conninfo(database: str) -> str:
 class Loopback(PostgresKind):
     """It reaches the working database through a foreign server, that of the object it refers to or one of its own."""
 
-    requires: ClassVar[frozenset[str]] = frozenset({"superuser", "loopback"})
+    requires: ClassVar[frozenset[str]] = frozenset({"superuser", "loopback", "postgres_fdw"})
 
     @property
     def through(self) -> str:
         """The server."""
         return self.base.server or f"{self.name}_server"
-
-    def prepare(self) -> Fragment:
-        return super().prepare() + run("CREATE EXTENSION IF NOT EXISTS postgres_fdw SCHEMA racehound")
 
     @property
     def connecting(self) -> Statements:

@@ -60,6 +60,10 @@ class Index(Commented, Recreated, Renamed, OnTable):
     def building(self) -> Statements:
         return *self.ground, self._creating(concurrently=self.concurrently)
 
+    def clear(self) -> Fragment:
+        """A concurrent build that fails leaves an invalid index."""
+        return run(*self.razing("IF EXISTS ")) if self.concurrently else super().clear()
+
     def _creating(self, *, concurrently: bool) -> str:
         unique = "UNIQUE " if self.variety == "unique" and self.method == "btree" else ""
         how = "CONCURRENTLY " if concurrently and not self.is_partitioned else ""

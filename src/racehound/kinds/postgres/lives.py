@@ -8,6 +8,11 @@ from racehound.kinds.kind import Fragment, manipulation
 from racehound.kinds.postgres.base import PostgresKind
 from racehound.kinds.postgres.text import Statements, run
 
+OTHER_OWNER = "${racehound.run}_owner"
+ELSEWHERE = "racehound_elsewhere"
+"""A role and a schema that the target keeps for all objects. A schema of each one's own would make the server forget every plan,
+that of the catalog oracle included, in every repetition."""
+
 
 class Commented(PostgresKind):
     """It can have a comment."""
@@ -42,11 +47,8 @@ class Owned(PostgresKind):
 
     @property
     def other_owner(self) -> str:
-        """A role that owns it for a while. A superuser, since not all objects may be owned by others."""
-        return self.shared("_owner")
-
-    def prepare(self) -> Fragment:
-        return super().prepare() + run(f"CREATE ROLE {self.other_owner} SUPERUSER")
+        """A role that owns it for a while: the target's, a superuser, since not all objects may be owned by others."""
+        return OTHER_OWNER
 
     def adoption(self) -> Statements:
         return self.owning(self.base.role) if self.base.role else ()
@@ -65,11 +67,8 @@ class Moved(PostgresKind):
 
     @property
     def elsewhere(self) -> str:
-        """The schema that it moves to and comes back from."""
-        return f"{self.name}_elsewhere"
-
-    def prepare(self) -> Fragment:
-        return super().prepare() + run(f"CREATE SCHEMA {self.elsewhere}")
+        """The schema that it moves to and comes back from: the target's."""
+        return ELSEWHERE
 
     def moving(self, old: str, new: str) -> str:
         """The statement that moves it from one schema to the other."""

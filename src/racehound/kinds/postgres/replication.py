@@ -106,8 +106,10 @@ class ReplicationSlot(Publishing):
     def create(self) -> Fragment:
         """The slot last: nothing can fail after it, so a further try finds none."""
         arguments = f"'{self.ident}', 'pgoutput', false, {str(self.two_phase).lower()}"
-        slot = ask(f"SELECT count(*) FROM pg_create_logical_replication_slot({arguments})", "1")
-        return run(*super().razing()[1:], *self.building()) + slot
+        return super().create() + ask(f"SELECT count(*) FROM pg_create_logical_replication_slot({arguments})", "1")
+
+    def clear(self) -> Fragment:
+        return run(*super().razing()[1:])
 
     def destroy(self) -> Fragment:
         return ask(f"SELECT pg_drop_replication_slot('{self.ident}')", '""') + run(*super().razing()[1:])

@@ -106,7 +106,8 @@ class Role(Commented, Recreated, Renamed, Holding):
 
     @manipulation
     def set_role(self) -> Fragment:
-        return run(f"SET ROLE {self.ident}") + ask("SELECT count(current_user)", "1") + run("RESET ROLE")
+        """Nothing between the two, which might fail as a role that is gone and leave the session in its clothes."""
+        return run(f"SET ROLE {self.ident}", "RESET ROLE") * 3
 
     @manipulation
     def alter_settings(self) -> Fragment:
@@ -176,14 +177,12 @@ class DefaultPrivileges(Holding):
 
     @manipulation
     def use_them(self) -> Fragment:
-        """A table that is made for the grantor gets the default privileges when it is created by that role."""
+        """A table gets them when the grantor creates it: in one statement, so that a failure ends the role too."""
         table = self.inside(f"{self.name}_new")
         return run(
             f"DROP TABLE IF EXISTS {table} CASCADE",
             f"GRANT CREATE ON SCHEMA {self.schema} TO {self.grantor}",
-            f"SET ROLE {self.grantor}",
-            f"CREATE TABLE {table} (a text)",
-            "RESET ROLE",
+            f"DO $do$BEGIN SET LOCAL ROLE {self.grantor}; CREATE TABLE {table} (a text); RESET ROLE; END$do$",
             f"DROP TABLE {table} CASCADE",
             f"REVOKE CREATE ON SCHEMA {self.schema} FROM {self.grantor}",
         )

@@ -116,10 +116,11 @@ class Procedure(Local):
     def _creating(self, body: str, replace: str = "") -> str:
         base = self.base
         work = rows.insert(base.table, base.row_prefix) if base.table else "SELECT 1"
-        language, quoted = base.language or "plpgsql", work.replace("SELECT 1", "NULL").replace("'", "''")
-        text = f"LANGUAGE {language} AS 'BEGIN {quoted}; END'"
         if body == "atomic" and not base.language:
             text = f"LANGUAGE sql BEGIN ATOMIC {work}; END"
+        else:
+            done = work if base.table else "NULL"
+            text = f"LANGUAGE {base.language or 'plpgsql'} AS $body$BEGIN {done}; END$body$"
         return f"CREATE {replace}PROCEDURE {self.ident}(x text{extra_argument(base)}) {text}"
 
     def building(self) -> Statements:
@@ -197,7 +198,7 @@ class Operator(Commented, Recreated, Moved, Owned):
 
     @property
     def symbol(self) -> str:
-        """Its name in an alphabet of eight operator characters, two octal digits to six bits: no two names give the same."""
+        """Its name in an alphabet of eight operator characters, in octal digits: no two names give the same."""
         digits = f"{int.from_bytes(self.name.encode()):o}"
         return "@" + digits.translate(str.maketrans("01234567", "!#%^&|~@"))
 

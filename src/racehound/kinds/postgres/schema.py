@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 
 from racehound.kinds.kind import Fragment, manipulation
 from racehound.kinds.postgres import rows
-from racehound.kinds.postgres.lives import Commented, Global, Recreated
+from racehound.kinds.postgres.lives import ELSEWHERE, Commented, Global, Recreated
 from racehound.kinds.postgres.routine import extra_argument
 from racehound.kinds.postgres.text import Statements, ask, run
 
@@ -93,14 +93,6 @@ class Extension(Commented, Recreated):
     def type(self) -> str:
         return self.inside(self.extension)
 
-    @property
-    def elsewhere(self) -> str:
-        """The schema that it moves to and comes back from."""
-        return f"{self.name}_elsewhere"
-
-    def prepare(self) -> Fragment:
-        return super().prepare() + run(f"CREATE SCHEMA {self.elsewhere}")
-
     def spelling(self, suffix: str = "", schema: str | None = None) -> str:  # noqa: ARG002 its name is its files'
         return self.extension
 
@@ -114,7 +106,7 @@ class Extension(Commented, Recreated):
     @manipulation
     def move_schema(self) -> Fragment:
         return run(
-            f"ALTER EXTENSION {self.extension} SET SCHEMA {self.elsewhere}",
+            f"ALTER EXTENSION {self.extension} SET SCHEMA {ELSEWHERE}",
             f"ALTER EXTENSION {self.extension} SET SCHEMA {self.schema}",
         )
 

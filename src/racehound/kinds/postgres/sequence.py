@@ -32,16 +32,8 @@ class Sequence(Local, OnTable):
         return f", c bigint DEFAULT nextval('{self.ident}'::regclass)"
 
     @property
-    def row_prefix(self) -> str:
-        return ""
-
-    @property
     def grantable(self) -> str:
         return f"SEQUENCE {self.ident}"
-
-    @property
-    def initial_key(self) -> str:
-        return "0"
 
     def building(self) -> Statements:
         bound = "" if self.base.role else f" OWNED BY {self.on}.a"

@@ -19,12 +19,13 @@ class Subscription(Global):
     Verified: groups are whole, since a transaction of the publisher arrives as a whole.
 
     A slot made by CREATE SUBSCRIPTION itself would wait for the end of that very statement, since both ends are in one cluster;
-    one made beforehand waits for every open transaction. So prepare makes a model slot while nothing runs, and create copies it.
+    one made beforehand waits for every open transaction. So prepare makes a model slot while nothing runs, and create copies it,
+    then advances the copy to the present: what an earlier subscription got shall not come again.
     """
 
     can_refer: ClassVar[bool] = False
     in_cluster: ClassVar[bool] = True
-    requires: ClassVar[frozenset[str]] = frozenset({"superuser", "loopback", "wal_level=logical"})
+    requires: ClassVar[frozenset[str]] = frozenset({"superuser", "loopback", "wal_level=logical", "dblink"})
     weight: ClassVar[int] = 1
     noun: ClassVar[str] = "SUBSCRIPTION"
 
@@ -64,9 +65,7 @@ class Subscription(Global):
         model = f"DO $do$BEGIN PERFORM pg_create_logical_replication_slot('{self.shared('_model')}', 'pgoutput'); END$do$"
         return (
             super().prepare()
-            + run(
-                "CREATE EXTENSION IF NOT EXISTS dblink SCHEMA racehound", f"CREATE DATABASE {self.publisher} TEMPLATE template0"
-            )
+            + run(f"CREATE DATABASE {self.publisher} TEMPLATE template0")
             + self._there(
                 *((f"CREATE SCHEMA {schema}",) if schema else ()),
                 f"CREATE TABLE {self.subscribed} ({rows.COLUMNS})",
@@ -83,9 +82,14 @@ class Subscription(Global):
     def create(self) -> Fragment:
         absent = f"NOT EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = '{self.ident}')"
         copy = f"PERFORM pg_copy_logical_replication_slot('{self.shared('_model')}', '{self.ident}')"
-        slot = self._there(f"DO $do$BEGIN IF {absent} THEN {copy}; END IF; END$do$")
-        ground = () if self.base.table else (*super().razing("IF EXISTS ")[1:], *self.carrying())
-        return run(*ground) + slot + run(*self.building(), *self.adoption())
+        advance = f"PERFORM pg_replication_slot_advance('{self.ident}', pg_current_wal_flush_lsn())"
+        slot = self._there(f"DO $do$BEGIN IF {absent} THEN {copy}; {advance}; END IF; END$do$")
+        ground = () if self.base.table else self.carrying()
+        return run(*ground) + slot + super().create()
+
+    def clear(self) -> Fragment:
+        """A slot that a first try has copied serves the next."""
+        return run(*super().razing()[1:])
 
     def adoption(self) -> Statements:
         """An owner that is no superuser may subscribe in some releases only."""
@@ -128,7 +132,8 @@ class Subscription(Global):
 
     @manipulation
     def write_there(self) -> Fragment:
-        return self._there(rows.insert(self.subscribed, self.row_prefix)) * 5
+        """Committed for sure, lest the present that a slot is advanced to is before it."""
+        return self._there(f"SET synchronous_commit = on; {rows.insert(self.subscribed, self.row_prefix)}") * 5
 
     def verify(self) -> Fragment:
         return ask(rows.broken_groups(self.subscribed))

@@ -31,7 +31,8 @@ def allows_transaction(fragment: str) -> bool:
 _INTERNAL_MESSAGES = re.compile(
     r"cache lookup failed|could not find tuple|could not open relation with OID|tuple concurrently|tuple already updated by self"
     r"|unexpected |no relation entry|could not find|invalid memory alloc|missing chunk number|could not read block"
-    r"|could not open file|could not access status of transaction|failed to find|unrecognized node type|relation \d+ deleted while still in use"
+    r"|could not open file|could not access status of transaction|failed to find|unrecognized node type"
+    r"|relation \d+ deleted while still in use"
 )
 _USER_MESSAGES = re.compile(
     r"could not find (?:array type|a function named|a procedure|an aggregate)|could not open file \".*\" for"
@@ -58,6 +59,7 @@ _RACE_OUTCOMES = re.compile(
       | 55000|55006|42809|42P16|42P17|42P10|42804|42611|42P13|42P15|42P21|42P22|42725|42846|42939|42830 # of another shape
       | 23505|23503|23514|23502|23P01|22P02|22023|21000|428C9|22003|2200H|22000
       | 42501|0A000|28000|0LP01|0LP02|0P000   # another owner, cached plan, a role that is gone
+      | HV\w{3}|08001                         # what a foreign server has to say about the same
     )$""",
     re.VERBOSE,
 )

@@ -10,9 +10,10 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Protocol
 
+import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from racehound.errors import TargetError
+from racehound.errors import TargetError, UserError
 from racehound.targets.postgres import releases
 from racehound.targets.postgres.server import LOG_LINE, EmbeddedServer
 from racehound.targets.postgres.session import PostgresSession
@@ -27,6 +28,8 @@ class Place(Protocol):
     """A server to connect to, as the target needs it."""
 
     owned: bool
+    secrets: tuple[str, ...]
+    """Passwords in its address."""
 
     def start(self) -> None: ...
 
@@ -58,6 +61,7 @@ class EmbeddedPlace:
     """A server of racehound's own; see `EmbeddedServer`. `scratch` is removed by whoever made it."""
 
     owned = True
+    secrets: tuple[str, ...] = ()
 
     def __init__(self, release: str | None, scratch: Path, log_path: Path, *, durable: bool = False) -> None:
         self._server = EmbeddedServer(releases.find(release), scratch, log_path, durable=durable)
@@ -107,6 +111,11 @@ class RemotePlace:
 
     def __init__(self, url: str) -> None:
         self._url = url
+        try:
+            password = conninfo_to_dict(url).get("password")
+        except psycopg.Error as error:
+            raise UserError(f"--url: not a PostgreSQL connection string: {' '.join(str(error).split())}") from None
+        self.secrets: tuple[str, ...] = (str(password),) if password else ()
 
     def start(self) -> None:
         PostgresSession.connect(self._url).close()
@@ -178,7 +187,12 @@ def _pid(line: str) -> int:
 
 def _background_failure(line: str) -> bool:
     match = LOG_LINE.match(line)
-    return bool(match and match["sqlstate"].startswith("XX") and match["backend"] != "client backend")
+    return bool(
+        match
+        and match["level"] in ("ERROR", "FATAL")
+        and match["sqlstate"].startswith("XX")
+        and match["backend"] != "client backend"
+    )
 
 
 def _answers(conninfo: str) -> bool:

@@ -61,7 +61,8 @@ _SETTINGS = {
     "autovacuum_analyze_threshold": "5",
     "autovacuum_analyze_scale_factor": "0",
     "autovacuum_vacuum_cost_delay": "0",
-    "deadlock_timeout": "200ms",
+    # A deadlock is an everyday outcome of a race, and costs its repetition this long.
+    "deadlock_timeout": "10ms",
     "log_destination": "stderr",
     "logging_collector": "off",
     "log_line_prefix": LOG_LINE_PREFIX,

@@ -59,7 +59,7 @@ SELECT 70, 'there are default privileges' FROM pg_default_acl
 _IN_CLUSTER = """
 SELECT 80, format('ROLLBACK PREPARED %L', gid) FROM pg_prepared_xacts WHERE database = current_database() OR gid LIKE '{run}\\_%'
 UNION ALL
-SELECT 81, format('DROP OWNED BY %I CASCADE', rolname) FROM pg_roles WHERE rolname LIKE '{run}\\_%'
+SELECT 81, format('DROP OWNED BY %I CASCADE', rolname) FROM pg_roles WHERE rolname LIKE '{run}\\_o\\_%'
 UNION ALL
 SELECT 82, format('SELECT pg_drop_replication_slot(%L)', slot_name) FROM pg_replication_slots
   WHERE NOT active AND (slot_name LIKE '{run}\\_%' OR database = current_database())
@@ -68,9 +68,9 @@ SELECT 83, d FROM pg_database, LATERAL (VALUES (format('ALTER DATABASE %I IS_TEM
   (format('DROP DATABASE IF EXISTS %I WITH (FORCE)', datname))) AS steps (d)
   WHERE datname LIKE '{run}\\_o\\_%'
 UNION ALL
-SELECT 84, format('DROP TABLESPACE IF EXISTS %I', spcname) FROM pg_tablespace WHERE spcname LIKE '{run}\\_%'
+SELECT 84, format('DROP TABLESPACE IF EXISTS %I', spcname) FROM pg_tablespace WHERE spcname LIKE '{run}\\_o\\_%'
 UNION ALL
-SELECT 85, format('DROP ROLE IF EXISTS %I', rolname) FROM pg_roles WHERE rolname LIKE '{run}\\_%'
+SELECT 85, format('DROP ROLE IF EXISTS %I', rolname) FROM pg_roles WHERE rolname LIKE '{run}\\_o\\_%'
 """
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from racehound.errors import TargetError, UserError
 from racehound.kinds.kind import Kind
-from racehound.kinds.postgres import PostgresKind
+from racehound.kinds.postgres import ELSEWHERE, PostgresKind
 from racehound.targets.postgres.dialect import POSTGRES
 from racehound.targets.postgres.place import Place
 from racehound.targets.postgres.session import PostgresSession
@@ -22,12 +22,18 @@ from racehound.targets.target import Wait
 
 OLDEST = 14
 
-EMBEDDED_CAPABILITIES = frozenset({"superuser", "loopback", "wal_level=logical", "amcheck"})
+EMBEDDED_CAPABILITIES = frozenset({"superuser", "loopback", "wal_level=logical", "amcheck", "postgres_fdw", "dblink"})
 """What a server that racehound starts itself can do."""
 
+_EXTENSIONS = ("amcheck", "postgres_fdw", "dblink")
+"""Made in the template where the server has them, so that nobody makes them in every repetition."""
+
 _WAITS = """
-SELECT a.pid, CASE WHEN a.application_name LIKE 'racehound %' THEN split_part(a.application_name, ' ', 3)
-  ELSE coalesce(nullif(a.application_name, ''), a.backend_type) END, coalesce(a.state, ''), coalesce(a.query, ''), array_to_string(pg_blocking_pids(a.pid), ' '), concat_ws(':', a.wait_event_type, a.wait_event)
+SELECT a.pid,
+  CASE WHEN a.application_name LIKE 'racehound %' THEN split_part(a.application_name, ' ', 3)
+    ELSE coalesce(nullif(a.application_name, ''), a.backend_type) END,
+  coalesce(a.state, ''), coalesce(a.query, ''), array_to_string(pg_blocking_pids(a.pid), ' '),
+  concat_ws(':', a.wait_event_type, a.wait_event)
 FROM pg_stat_activity AS a
 WHERE a.datname = '{database}' AND a.pid <> pg_backend_pid()
 ORDER BY a.pid
@@ -57,6 +63,7 @@ class PostgresTarget:
         self.run_id = run_id
         self.owned = place.owned
         self._template = f"{run_id}_template"
+        self._owner = f"{run_id}_owner"
         self._number = 0
         self._server: Server | None = None
         self._observer: PostgresSession | None = None
@@ -65,6 +72,10 @@ class PostgresTarget:
     @property
     def release(self) -> str:
         return self._asked.release
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        return self.place.secrets
 
     @property
     def database(self) -> str:
@@ -180,17 +191,20 @@ class PostgresTarget:
     def _make_template(self) -> None:
         with self._administration() as administration:
             _must(administration, f"CREATE DATABASE {self._template} TEMPLATE template0")
+            _must(administration, f"CREATE ROLE {self._owner} SUPERUSER")
         session = self._connect(self._template, "administration")
         _must(session, "CREATE SCHEMA racehound")
-        if "amcheck" in self._asked.capabilities:
-            _must(session, "CREATE EXTENSION amcheck SCHEMA racehound")
+        _must(session, f"CREATE SCHEMA {ELSEWHERE}")
+        for extension in _EXTENSIONS:
+            if extension in self._asked.capabilities:
+                _must(session, f"CREATE EXTENSION {extension} SCHEMA racehound")
         session.close()
 
     def _drop_working_databases(self, administration: Session) -> None:
         """Also the databases that objects of the run are, and what else bears its name in the cluster."""
         from racehound.targets.postgres.leftovers import remove_run
 
-        remove_run(administration, self.run_id, keep=self._template)
+        remove_run(administration, self.run_id, keep=(self._template, self._owner))
 
 
 class _Administration:
@@ -217,8 +231,10 @@ def _ask(session: Session) -> Server:
     capabilities = {"superuser", "loopback"} if superuser else set()
     if _value(session.execute("SHOW wal_level")) == "logical":
         capabilities.add("wal_level=logical")
-    if superuser and _value(session.execute("SELECT count(*) FROM pg_available_extensions WHERE name = 'amcheck'")) == "1":
-        capabilities.add("amcheck")
+    for extension in _EXTENSIONS:
+        available = session.execute(f"SELECT count(*) FROM pg_available_extensions WHERE name = '{extension}'")
+        if superuser and _value(available) == "1":
+            capabilities.add(extension)
     return Server(release, superuser, frozenset(capabilities))
 
 
