@@ -1,8 +1,11 @@
 """Repetitions per second with 5 objects in the concurrent scenario against a new server for each, on the same plans, alternating.
 
-Three ways to give every repetition the same isolation: racehound's reset of objects; stopping and starting the server (which
-leaves what was made, so a new database is made, too); and, as in the test that racehound grew from, a server with nothing in it.
-Run: `python bench/repetition_rate.py [--seconds 10] [--rounds 3]`.
+racehound's reset of objects against two ways to give every repetition the same isolation by the server itself:
+
+- `down and up`: as in the test that racehound grew from, the server is torn down with its data, initialised and started;
+- `stop and start`: the server is only stopped and started; since that leaves what was made, a new database is made, too.
+
+Run: `python bench/repetition_rate.py [--seconds 20] [--rounds 3]`.
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ from racehound.targets.postgres.target import PostgresTarget
 from racehound.targets.registry import Opened
 from racehound.trial import Trial
 
-WAYS = ("objects", "stop and start", "services")
+WAYS = ("objects", "down and up", "stop and start")
 PLANS = 10
 
 
@@ -28,22 +31,39 @@ def rate(place: Opened, programs: list[Program], way: str, seconds: float) -> fl
     """Repetitions per second, the time of a plan's beginning included."""
     start, count = time.monotonic(), 0
     for program in programs:
-        recorder = Recorder(place.scratch / f"history-{time.monotonic_ns()}.jsonl")
-        runner = Runner(place.target, recorder, place.scratch, statement_limit_s=30)
-        trial = Trial(runner, program, "services" if way == "services" else "objects")
-        trial.begin()
         until = time.monotonic() + seconds / len(programs)
-        number = 0
-        while time.monotonic() < until:
-            number += 1
-            if way == "stop and start" and number > 1:
-                restart(place, runner)
-            trial.run(number)
-        runner.close()
-        recorder.close()
-        recorder.path.unlink()
-        count += number
+        count += (
+            anew(program, until) if way == "down and up" else repeat(place, program, until, restarting=way == "stop and start")
+        )
     return count / (time.monotonic() - start)
+
+
+def repeat(place: Opened, program: Program, until: float, *, restarting: bool) -> int:
+    """Repetitions of a program on one server until that time."""
+    recorder = Recorder(place.scratch / f"history-{time.monotonic_ns()}.jsonl")
+    runner = Runner(place.target, recorder, place.scratch, statement_limit_s=30)
+    trial = Trial(runner, program, "objects")
+    trial.begin()
+    number = 0
+    while time.monotonic() < until:
+        number += 1
+        if restarting and number > 1:
+            restart(place, runner)
+        trial.run(number)
+    runner.close()
+    recorder.close()
+    recorder.path.unlink()
+    return number
+
+
+def anew(program: Program, until: float) -> int:
+    """Repetitions of a program on a server each until that time."""
+    number = 0
+    while time.monotonic() < until:
+        number += 1
+        with workload.server() as place:
+            repeat(place, program, time.monotonic() + 1e-6, restarting=False)
+    return number
 
 
 def restart(place: Opened, runner: Runner) -> None:
@@ -59,7 +79,7 @@ def restart(place: Opened, runner: Runner) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=10)
+    parser.add_argument("--seconds", type=float, default=20)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import threading
 
+import msgspec
+
 from racehound.program import Actor, Program, Step
 from racehound.run.pacer import StormPacer, draw_offsets
 
@@ -65,29 +67,36 @@ def test_an_actor_that_leaves_is_not_waited_for() -> None:
     thread.join()
 
 
-def test_another_try_is_worth_it_only_while_somebody_may_change_the_outcome() -> None:
-    pacer = StormPacer(race((None,), (None,)), {})
-    step = Step("o_0", "create", "> X")
-    pacer.before("o_0", 0, step)
-    pacer.before("o_1", 0, step)
-    assert pacer.worth_another_try("o_0", 1, pacer.progress)
+def over(program: Program, **references: str) -> StormPacer:
+    return StormPacer(msgspec.structs.replace(program, refers_to=references), {})
+
+
+def test_another_try_is_worth_it_only_while_the_grounds_actor_may_change_the_outcome() -> None:
+    pacer = over(race((None,), (None,)), o_0="o_1")
+    assert pacer.worth_another_try("o_0", 1, pacer.progress("o_0"), transient=False)
     pacer.leave("o_1", ())
-    assert not pacer.worth_another_try("o_0", 2, pacer.progress)
+    assert not pacer.worth_another_try("o_0", 2, pacer.progress("o_0"), transient=False)
 
 
-def test_another_try_is_worth_it_after_somebody_succeeded() -> None:
-    pacer = StormPacer(race((None,), (None,)), {})
-    seen = pacer.progress
+def test_another_try_is_worth_it_after_the_ground_has_changed() -> None:
+    pacer = over(race((None,), (None,), (None,)), o_0="o_1", o_1="o_2")
+    seen = pacer.progress("o_0")
+    pacer.progressed("o_2")
+    for name in ("o_1", "o_2"):
+        pacer.leave(name, ())
+    assert pacer.worth_another_try("o_0", 1, seen, transient=False)
+
+
+def test_what_strangers_do_makes_no_other_try_worth_it() -> None:
+    pacer = over(race((None,), (None,)))
+    seen = pacer.progress("o_0")
     pacer.progressed("o_1")
-    pacer.leave("o_1", ())
-    assert pacer.worth_another_try("o_0", 1, seen)
+    assert not pacer.worth_another_try("o_0", 1, seen, transient=False)
 
 
-def test_two_actors_that_wait_for_each_other_in_vain_give_up() -> None:
-    pacer = StormPacer(race((None,), (None,)), {})
-    assert pacer.worth_another_try("o_0", 1, pacer.progress)
-    assert not pacer.worth_another_try("o_1", 1, pacer.progress)
-    assert not pacer.worth_another_try("o_0", 2, pacer.progress)
+def test_a_transient_error_is_always_worth_another_try() -> None:
+    pacer = over(race((None,)))
+    assert pacer.worth_another_try("o_0", 1, 0, transient=True)
 
 
 def test_offsets_are_drawn_from_seed_and_repetition() -> None:

@@ -40,7 +40,7 @@ class Kind:
     """Whether other objects may be built over it; False: never the base, never an inner link of a chain."""
     enabled: ClassVar[bool] = True
     """Whether a seed draws it unless asked for by name."""
-    weight: ClassVar[int] = 4
+    weight: ClassVar[int] = 10
     """How often a seed draws it, relative to the other kinds."""
 
     def prepare(self) -> Fragment:

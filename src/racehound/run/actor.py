@@ -11,6 +11,7 @@ from racehound.history import Fault, Mismatch, Recorder
 from racehound.program import Step
 from racehound.run.pacer import StormPacer
 from racehound.run.recorded import RecordedSession
+from racehound.targets.session import ServerError
 from racehound.testdrive.errors import CommandFailed
 from racehound.testdrive.interpreter import Interpreter
 from racehound.testdrive.parser import parse_fragment
@@ -20,8 +21,12 @@ from racehound.testdrive.state import Context
 class Client:
     """Runs steps on one recorded session: what an actor does, without the thread."""
 
-    def __init__(self, session: RecordedSession, context: Context, recorder: Recorder) -> None:
+    def __init__(
+        self, session: RecordedSession, context: Context, recorder: Recorder, is_transient: Callable[[ServerError], bool]
+    ) -> None:
         self.session = session
+        self._is_transient = is_transient
+        self._failed_by_chance = False
         self._interpreter = Interpreter(context)
         self._recorder = recorder
 
@@ -33,12 +38,14 @@ class Client:
             place.attempt = attempt
             if attempt > 1 and step.clear and step.window == "none":
                 self._fragment(step, step.clear)
-            seen = pacer.progress if pacer else 0
+            seen = pacer.progress(place.actor) if pacer else 0
             if self._attempt(step, pacer):
                 if pacer:
                     pacer.progressed(place.actor)
                 return True
-            if self.session.lost or attempt == step.tries or not (pacer and pacer.worth_another_try(place.actor, attempt, seen)):
+            if self.session.lost or attempt == step.tries or not pacer:
+                return False
+            if not pacer.worth_another_try(place.actor, attempt, seen, transient=self._failed_by_chance):
                 return False
         return False
 
@@ -60,6 +67,8 @@ class Client:
         try:
             self._interpreter.run(parse_fragment(text))
         except CommandFailed as failure:
+            error = failure.outcome.error if failure.outcome else None
+            self._failed_by_chance = error is not None and self._is_transient(error)
             if failure.outcome is None:
                 self._recorder.append(Fault(self.session.place.repetition, f"{step.object}: {failure}", time.monotonic_ns()))
             elif failure.outcome.ok:

@@ -9,14 +9,15 @@ import random
 import threading
 import time
 from collections import Counter
+from collections.abc import Mapping
 
 from racehound.program import Program, Step
 
 RENDEZVOUS_LIMIT_S = 120.0
 """A rendezvous that is not complete by then is given up; long before, the watchdog deals with whoever is missing."""
-RETRY_PAUSE_S = 0.0002
+RETRY_PAUSE_S = 0.0005
 """Pause before the second try of a step; it grows with every further one, up to the limit, or ends when another succeeds."""
-RETRY_PAUSE_LIMIT_S = 0.005
+RETRY_PAUSE_LIMIT_S = 0.01
 
 
 def draw_offsets(program: Program, repetition: int) -> dict[tuple[str, int], int]:
@@ -40,7 +41,8 @@ class StormPacer:
         self._offsets = offsets
         self._lock = threading.Condition()
         self._missing = Counter(beat for actor in program.actors for beat in _beats(actor.steps))
-        self._progress = 0
+        self._progress: Counter[str] = Counter()
+        self._grounds = {actor.name: _grounds(actor.name, program.refers_to) for actor in program.actors}
         self._busy = {actor.name for actor in program.actors}
 
     def before(self, actor: str, number: int, step: Step) -> None:
@@ -59,29 +61,29 @@ class StormPacer:
             time.sleep(step.hold_us / 1e6)
 
     def progressed(self, actor: str) -> None:
-        """A step of the actor succeeded: what others tried in vain may succeed now."""
+        """A step of the actor succeeded: what stands on its object may succeed now."""
         with self._lock:
-            self._progress += 1
+            self._progress[actor] += 1
             self._busy.add(actor)
             self._lock.notify_all()
 
-    @property
-    def progress(self) -> int:
-        """How many steps have succeeded so far, by anyone."""
-        return self._progress
+    def progress(self, actor: str) -> int:
+        """How many steps have succeeded so far on what the actor's object stands on."""
+        return sum(self._progress[ground] for ground in self._grounds[actor])
 
-    def worth_another_try(self, actor: str, attempt: int, seen: int) -> bool:
+    def worth_another_try(self, actor: str, attempt: int, seen: int, *, transient: bool) -> bool:
         """Wait a moment after a failed try; False when nobody is left whose doing could change the outcome.
 
-        `seen` is the progress when the try began. An actor that tries again changes nothing until it succeeds: it is not busy.
+        Those are the actors of what the object stands on; `seen` was their progress when the try began. An actor that tries again
+        changes nothing until it succeeds: it is not busy. A transient error (a deadlock, say) is worth another try anyway.
         """
+        grounds = self._grounds[actor]
+        pause_s = min(RETRY_PAUSE_S * attempt, RETRY_PAUSE_LIMIT_S)
         with self._lock:
             self._busy.discard(actor)
             self._lock.notify_all()
-            self._lock.wait_for(
-                lambda: self._progress != seen or not self._busy, timeout=min(RETRY_PAUSE_S * attempt, RETRY_PAUSE_LIMIT_S)
-            )
-            return self._progress != seen or bool(self._busy)
+            self._lock.wait_for(lambda: self.progress(actor) != seen or not (transient or self._busy & grounds), timeout=pause_s)
+            return transient or self.progress(actor) != seen or bool(self._busy & grounds)
 
     def leave(self, actor: str, remaining: tuple[Step, ...]) -> None:
         """The actor will not keep the rendezvous of its remaining steps: nobody shall wait for it."""
@@ -96,6 +98,14 @@ class StormPacer:
         self._busy.discard(actor)
         self._lock.notify_all()
         self._lock.wait_for(lambda: self._missing[beat] <= 0, timeout=RENDEZVOUS_LIMIT_S)
+
+
+def _grounds(name: str, refers_to: Mapping[str, str]) -> frozenset[str]:
+    found = []
+    while name in refers_to:
+        name = refers_to[name]
+        found.append(name)
+    return frozenset(found)
 
 
 def _beats(steps: tuple[Step, ...]) -> list[int]:

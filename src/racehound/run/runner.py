@@ -114,7 +114,7 @@ class Runner:
                 temp_dir=self._temp_dir,
                 max_tries=1,  # an actor tries whole steps again: no retry shall hide an error
             )
-            known = self._clients[name] = Client(session, context, self.recorder)
+            known = self._clients[name] = Client(session, context, self.recorder, self.target.dialect.is_transient)
         return known
 
     def _serial(self, steps: tuple[Step, ...], number: int) -> None:

@@ -11,7 +11,7 @@ from typing import Literal, Protocol
 
 from racehound.history import Statement
 from racehound.kinds.kind import Kind
-from racehound.targets.session import Session
+from racehound.targets.session import ServerError, Session
 
 Reset = Literal["objects", "database", "services"]
 """objects: drop what a repetition left. database: a new one from a template. services: a new server."""
@@ -30,6 +30,8 @@ class Dialect:
     """Whether an error is one that the server should never show: it says itself that something went wrong inside."""
     is_race_outcome: Callable[[Statement], bool]
     """Whether an error is of the sort that a statement may meet because of what others did (never, if nobody did)."""
+    is_transient: Callable[[ServerError], bool]
+    """Whether the same statement may succeed when it is simply tried again."""
     oracles: tuple[str, ...]
     """Names of the oracles that apply, in the order in which they judge."""
 

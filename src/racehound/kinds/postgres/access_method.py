@@ -16,6 +16,7 @@ class AccessMethod(Commented, Recreated):
     """The heap under another name, with a copy of the base in it. Verified: the copy's groups are whole."""
 
     in_schema: ClassVar[bool] = False
+    weight: ClassVar[int] = 5
     noun: ClassVar[str] = "ACCESS METHOD"
 
     @property

@@ -24,6 +24,7 @@ class Loopback(PostgresKind):
     """It reaches the working database through a foreign server, that of the object it refers to or one of its own."""
 
     requires: ClassVar[frozenset[str]] = frozenset({"superuser", "loopback", "postgres_fdw"})
+    weight: ClassVar[int] = 5
 
     @property
     def through(self) -> str:

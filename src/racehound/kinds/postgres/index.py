@@ -49,7 +49,7 @@ class Index(Commented, Recreated, Renamed, OnTable):
     can_refer: ClassVar[bool] = False
     in_schema: ClassVar[bool] = True
     requires: ClassVar[frozenset[str]] = frozenset({"superuser", "amcheck"})
-    weight: ClassVar[int] = 6
+    weight: ClassVar[int] = 15
     noun: ClassVar[str] = "INDEX"
 
     @property

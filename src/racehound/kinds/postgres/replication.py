@@ -89,7 +89,7 @@ class ReplicationSlot(Publishing):
     two_phase: Literal[False, True] = False
 
     in_cluster: ClassVar[bool] = True
-    weight: ClassVar[int] = 2
+    weight: ClassVar[int] = 1
 
     @property
     def publication(self) -> str:

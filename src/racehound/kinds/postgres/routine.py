@@ -194,6 +194,7 @@ class Aggregate(Local):
 class Operator(Commented, Recreated, Moved, Owned):
     """An operator of text with the base's type, its function depending on the base. Verified: it is always true."""
 
+    weight: ClassVar[int] = 5
     noun: ClassVar[str] = "OPERATOR"
 
     @property

@@ -16,7 +16,7 @@ from racehound.kinds.postgres.text import Statements, ask, run
 class Schema(Global):
     """A schema with a copy of the base inside. Verified: the copy's groups are whole."""
 
-    weight: ClassVar[int] = 6
+    weight: ClassVar[int] = 15
     noun: ClassVar[str] = "SCHEMA"
 
     @property
@@ -84,7 +84,7 @@ class Extension(Commented, Recreated):
 
     extension: Literal["citext", "cube", "hstore", "seg"] = "citext"
 
-    weight: ClassVar[int] = 2
+    weight: ClassVar[int] = 3
     noun: ClassVar[str] = "EXTENSION"
 
     _VALUES: ClassVar[dict[str, str]] = {"citext": "x", "cube": "(1)", "hstore": '"a"=>"1"', "seg": "1"}

@@ -11,7 +11,7 @@ from racehound.kinds.postgres.base import PostgresKind, given_to
 from racehound.kinds.postgres.lives import Local
 from racehound.kinds.postgres.text import Statements, ask, run
 
-_LOOPS = 10
+_LOOPS = 5
 
 
 class Tabular(PostgresKind):

@@ -6,6 +6,7 @@ import re
 
 from racehound.history import Statement
 from racehound.kinds.postgres import KINDS
+from racehound.targets.session import ServerError
 from racehound.targets.target import Dialect
 
 _OUTSIDE_TRANSACTIONS = re.compile(
@@ -70,6 +71,11 @@ def is_race_outcome(statement: Statement) -> bool:
     return statement.status == "error" and bool(_RACE_OUTCOMES.match(statement.sqlstate))
 
 
+def is_transient(error: ServerError) -> bool:
+    """Deadlocks, serialisation failures, lock time-outs, and catalog rows that somebody else has just written."""
+    return error.sqlstate in ("40P01", "40001", "55P03") or error.message.startswith("tuple concurrently")
+
+
 POSTGRES = Dialect(
     name="postgres",
     summary="PostgreSQL 14 to 18: embedded (default), any release (--release), or a server of yours (--url)",
@@ -77,5 +83,6 @@ POSTGRES = Dialect(
     allows_transaction=allows_transaction,
     is_internal=is_internal,
     is_race_outcome=is_race_outcome,
+    is_transient=is_transient,
     oracles=("crash", "hang", "catalog", "contents", "errors", "leaks"),
 )

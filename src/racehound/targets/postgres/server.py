@@ -62,7 +62,7 @@ _SETTINGS = {
     "autovacuum_analyze_scale_factor": "0",
     "autovacuum_vacuum_cost_delay": "0",
     # A deadlock is an everyday outcome of a race, and costs its repetition this long.
-    "deadlock_timeout": "10ms",
+    "deadlock_timeout": "3ms",
     "log_destination": "stderr",
     "logging_collector": "off",
     "log_line_prefix": LOG_LINE_PREFIX,
