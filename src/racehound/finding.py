@@ -7,7 +7,7 @@ import json
 import re
 import tomllib
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Literal
 
@@ -118,11 +118,15 @@ def print_baseline(findings: Iterable[Finding]) -> str:
 
 
 class Store:
-    """The findings of a run, each defect once, in `findings/<id>/` of the run directory."""
+    """The findings of a run, each defect once, in `findings/<id>/` of the run directory.
 
-    def __init__(self, directory: Path, baseline: Baseline) -> None:
+    `accompany` is called after a finding was written, with its directory: it writes what else is to lie there.
+    """
+
+    def __init__(self, directory: Path, baseline: Baseline, accompany: Callable[[Path, Finding], None] | None = None) -> None:
         self.directory = directory
         self.baseline = baseline
+        self._accompany = accompany
         self._findings: dict[str, Finding] = {}
         self._dirty: set[str] = set()
         self.silenced: Counter[str] = Counter()
@@ -164,6 +168,8 @@ class Store:
         write_atomically(directory / "program.json", _pretty(program))
         write_atomically(directory / "history.jsonl", b"".join(msgspec.json.encode(event) + b"\n" for event in events))
         write_finding(directory, finding)
+        if self._accompany:
+            self._accompany(directory, finding)
         self._dirty.discard(finding.id)
 
 

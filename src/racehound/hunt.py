@@ -17,7 +17,6 @@ from racehound.kinds.kind import Kind
 from racehound.plan import KindEntry, Plan, ScenarioName, draw_plan
 from racehound.program import Program, print_program
 from racehound.report.progress import Progress, Reporter
-from racehound.report.sessions import write_sessions
 from racehound.run.runner import Runner
 from racehound.scenarios import build_program
 from racehound.scenarios.casting import Cast
@@ -158,7 +157,6 @@ class Hunt:
         self._outcomes.update(verdict.drawers)
         for finding in verdict.findings:
             if self._store.add(finding, program, verdict.events):
-                write_sessions(self._directory.findings / finding.id, finding)
                 self._reporter.finding(finding)
 
     def _progress(self, number: int) -> Progress:

@@ -136,9 +136,9 @@ def _draw_object(rng: random.Random, name: str, entry: KindEntry, refers_to: str
 
 
 def _draw_timing(rng: random.Random) -> Timing:
-    """Half of the steps run in a transaction window: measured, it turns races of 0.1–10 % into 100 % (docs/how-it-works.md)."""
+    """Most of the steps run in a transaction window: measured, it turns races of 0.1–10 % into 100 % (docs/how-it-works.md)."""
     return Timing(
         jitter_us=rng.choice((0, 50, 150, 400)),
-        window=rng.choices(_WINDOWS, weights=(50, 42, 8))[0],
+        window=rng.choices(_WINDOWS, weights=(40, 50, 10))[0],
         hold_us=rng.choice((0, 100, 300, 1000)),
     )

@@ -123,7 +123,7 @@ def test_nobody_outside_the_machine_can_reach_it(start: Start) -> None:
 
 def test_the_settings_are_those_of_the_hunt(start: Start) -> None:
     own = start({"work_mem": "1234kB", "search_path": "it's, \\here"})
-    expected = {"fsync": "off", "synchronous_commit": "off", "wal_level": "logical", "deadlock_timeout": "200ms", "jit": "off"}
+    expected = {"fsync": "off", "synchronous_commit": "off", "wal_level": "logical", "deadlock_timeout": "3ms", "jit": "off"}
     expected |= {"allow_in_place_tablespaces": "on", "allow_system_table_mods": "off", "restart_after_crash": "on"}
     expected |= {"autovacuum_naptime": "1s", "TimeZone": "UTC", "work_mem": "1234kB", "search_path": "it's, \\here"}
     for name, value in expected.items():

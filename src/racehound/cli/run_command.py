@@ -88,6 +88,7 @@ def _hunt(choice: Choice, options: HuntOptions, baseline: Baseline, directory: R
     from racehound.evidence import redact
     from racehound.finding import Store
     from racehound.hunt import Hunt
+    from racehound.report.sessions import write_sessions
     from racehound.targets.registry import opened
 
     with opened(choice, directory.server_log) as place:
@@ -97,7 +98,8 @@ def _hunt(choice: Choice, options: HuntOptions, baseline: Baseline, directory: R
         click.echo(f"--- {choice.name} {target.release}, run {target.run_id}, evidence in {directory.path}")
         reporter = _reporter(quiet=quiet)
         try:
-            return Hunt(options, target, directory, Store(directory.findings, baseline), reporter, place.scratch).run()
+            store = Store(directory.findings, baseline, write_sessions)
+            return Hunt(options, target, directory, store, reporter, place.scratch).run()
         finally:
             reporter.close()
 
