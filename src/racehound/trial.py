@@ -96,7 +96,7 @@ class Trial:
         events += self._log_lines(number)
         found, drawers = self._judge.afterwards(self._program, number, events)
         findings = consequences(distinct([*findings, *found]))
-        self._damaged = bool(unjudged) or any(finding.severity in ("crash", "corruption", "hang") for finding in findings)
+        self._damaged = self._left_damage(findings, drawers) or bool(unjudged)
         self._runner.recorder.append(
             RepetitionEnded(
                 repetition=number,
@@ -113,10 +113,14 @@ class Trial:
 
     def _clean(self) -> None:
         if self._damaged:
-            self._runner.rebuild()
-            self._judge.begin()
+            self.begin()
         elif self._program.reset_each or self._reset == "services":
             self._runner.reset(self._reset)
+
+    def _left_damage(self, findings: list[Finding], drawers: Counter[Drawer]) -> bool:
+        """Whether the next repetition needs a new database: this one is broken or, where nothing is reset, a step has failed."""
+        broken = any(finding.severity in ("crash", "corruption", "hang") for finding in findings)
+        return broken or (not self._program.reset_each and bool(drawers.total()))
 
     def _state(self, events: list[Event], number: int, *, last: bool) -> tuple[list[Finding], str]:
         """Findings at rest, and why not all could be judged. TargetError when the target does not come back."""

@@ -73,6 +73,14 @@ def test_a_failed_step_explains_what_its_own_actor_misses_later() -> None:
     assert Judgement(case).drawers == {"expected": 2}
 
 
+def test_an_inner_link_that_its_own_actor_made_anew_explains_what_is_missing_above_it() -> None:
+    gone = Failure(sqlstate="42P01", message='relation "o_1" does not exist')
+    drop = statement("main", "DROP SCHEMA o_0 CASCADE", 0, 5, about="o_0")
+    above = statement("main", "ALTER VIEW o_1 RENAME TO o_1_tmp", 6, 7, about="o_1", **gone)
+    assert Judgement(observed(drop, above, o_1="o_0")).drawers == {"expected": 1}
+    assert Judgement(observed(drop, above)).drawers == {"unexplained": 1}
+
+
 def test_dropping_the_ground_explains_errors_of_what_stands_on_it() -> None:
     gone = Failure(sqlstate="42P01", message='relation "o_1" does not exist')
     case = observed(

@@ -15,7 +15,7 @@ from typing import Literal
 from racehound.finding import Finding, normalise
 from racehound.history import Statement
 from racehound.oracles.oracle import Observed
-from racehound.oracles.touches import Change, Web, changes, disturbers, ends_transaction, is_read, names_in
+from racehound.oracles.touches import Change, Web, changes, disturbers, ends_transaction, is_drop, is_read, names_in
 from racehound.targets.target import Dialect
 
 INDEX_CORRUPTED = "XX002"
@@ -80,8 +80,16 @@ class Judgement:
     def _concerns(self, change: Change, statement: Statement, touched: frozenset[str]) -> bool:
         other = change.statement
         if other.actor == statement.actor:
-            return other.object == statement.object and other.status != "ok" and other is not statement
+            return other is not statement and self._own_doing(other, statement)
         return bool(self._web.grounds(names_in(other.sql) | {other.object}) & touched)
+
+    def _own_doing(self, other: Statement, statement: Statement) -> bool:
+        """In a chain one actor makes an inner link anew, and what stands on it is gone; or alters one that others stand on."""
+        if other.object == statement.object:
+            return other.status != "ok"
+        above = statement.object in self._web.grounds([other.object])
+        below = other.object in self._web.grounds([statement.object])
+        return above or (below and is_drop(other.sql))
 
 
 def _before(change: Change, statement: Statement) -> bool:

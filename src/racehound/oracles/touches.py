@@ -16,6 +16,7 @@ from racehound.program import Program
 _NAME = re.compile(r"(?<![A-Za-z0-9])o_(?:base|\d+)(?![0-9])")
 _READ = re.compile(r"\s*(?:SELECT|TABLE|VALUES|SHOW|EXPLAIN|FETCH)\b", re.IGNORECASE)
 _SESSION = re.compile(r"\s*(?:BEGIN|SET|RESET|DISCARD|LISTEN)\b", re.IGNORECASE)
+_DROP = re.compile(r"\s*DROP\b", re.IGNORECASE)
 _END = re.compile(r"\s*(?:COMMIT|ROLLBACK|END|ABORT)\b", re.IGNORECASE)
 
 
@@ -32,6 +33,11 @@ def is_read(sql: str) -> bool:
 def ends_transaction(sql: str) -> bool:
     """Whether a statement is COMMIT, ROLLBACK or the like."""
     return bool(_END.match(sql))
+
+
+def is_drop(sql: str) -> bool:
+    """Whether a statement drops something."""
+    return bool(_DROP.match(sql))
 
 
 def changes_something(sql: str) -> bool:

@@ -73,7 +73,7 @@ class Tablespace(Global):
 
     since: ClassVar[int] = 15
     in_cluster: ClassVar[bool] = True
-    weight: ClassVar[int] = 1
+    weight: ClassVar[int] = 5
     noun: ClassVar[str] = "TABLESPACE"
 
     @property

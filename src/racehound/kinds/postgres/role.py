@@ -43,6 +43,7 @@ class Role(Commented, Recreated, Renamed, Holding):
 
     in_schema: ClassVar[bool] = False
     in_cluster: ClassVar[bool] = True
+    weight: ClassVar[int] = 40
     noun: ClassVar[str] = "ROLE"
 
     @property
