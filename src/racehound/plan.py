@@ -62,6 +62,8 @@ class PlannedObject(msgspec.Struct, frozen=True):
 class Plan(msgspec.Struct, frozen=True):
     seed: int
     scenario: ScenarioName
+    theme: tuple[str, ...]
+    """The kinds that this plan draws from."""
     base: PlannedObject
     objects: tuple[PlannedObject, ...]
     rest_before_destroy: bool
@@ -74,21 +76,23 @@ class Plan(msgspec.Struct, frozen=True):
 
 
 _BASE_LIVES: tuple[BaseLife, ...] = ("still", "manipulated", "recreated")
+_THEME_SIZES = (2, 3, 4, 6, 10)
 _WINDOWS: tuple[WindowEnd, ...] = ("none", "commit", "rollback")
 
 
 def draw_plan(seed: int, scenario: ScenarioName, catalogue: Sequence[KindEntry], num_objects: int) -> Plan:
     """Draw the plan of a seed. The catalogue's order matters; at least one of its kinds must be referable (ValueError)."""
     rng = random.Random(seed)
-    referable = [entry for entry in catalogue if entry.can_refer]
-    if not referable:
+    if not any(entry.can_refer for entry in catalogue):
         raise ValueError("none of the kinds can be referred to: there is no base object")
+    theme = _draw_theme(rng, catalogue)
+    referable = [entry for entry in theme if entry.can_refer]
     base = _draw_object(rng, BASE, _draw_kind(rng, referable), None, 0)
     objects: list[PlannedObject] = []
     targets = [base]
     for index in range(num_objects):
         inner_link = scenario == "subsequent-chain" and index < num_objects - 1
-        entry = _draw_kind(rng, referable if inner_link else catalogue)
+        entry = _draw_kind(rng, referable if inner_link else theme)
         ground = _draw_reference(rng, scenario, targets)
         drawn = _draw_object(rng, f"o_{index}", entry, ground.name, ground.lag if ground is not base else -1)
         objects.append(drawn)
@@ -97,6 +101,7 @@ def draw_plan(seed: int, scenario: ScenarioName, catalogue: Sequence[KindEntry],
     return Plan(
         seed=seed,
         scenario=scenario,
+        theme=tuple(entry.name for entry in theme),
         base=base,
         objects=tuple(objects),
         rest_before_destroy=rng.random() < 0.3,
@@ -104,6 +109,20 @@ def draw_plan(seed: int, scenario: ScenarioName, catalogue: Sequence[KindEntry],
         verify_in_race=rng.random() < 0.3,
         next_seed=rng.randrange(SEED_LIMIT),
     )
+
+
+def _draw_theme(rng: random.Random, catalogue: Sequence[KindEntry]) -> list[KindEntry]:
+    """A few kinds, one of them referable, so that two that go badly together meet often where they meet at all.
+
+    Leaving features out at random finds more than using all of them always: A. Groce et al., "Swarm testing", ISSTA 2012.
+    """
+    size = rng.choice(_THEME_SIZES)
+    theme = [_draw_kind(rng, [entry for entry in catalogue if entry.can_refer])]
+    rest = [entry for entry in catalogue if entry not in theme]
+    while rest and len(theme) < size:
+        theme.append(_draw_kind(rng, rest))
+        rest.remove(theme[-1])
+    return theme
 
 
 def _draw_kind(rng: random.Random, entries: Sequence[KindEntry]) -> KindEntry:

@@ -67,6 +67,24 @@ def test_an_actor_that_leaves_is_not_waited_for() -> None:
     thread.join()
 
 
+def test_an_abandoned_repetition_waits_for_nobody_and_tries_nothing_again() -> None:
+    program = race((0,), (0,))
+    pacer = StormPacer(program, {})
+    passed = threading.Event()
+
+    def live() -> None:
+        pacer.before("o_0", 0, program.actors[0].steps[0])
+        passed.set()
+
+    thread = threading.Thread(target=live)
+    thread.start()
+    assert not passed.wait(0.05)
+    pacer.abandon()
+    assert passed.wait(10)
+    thread.join()
+    assert not pacer.worth_another_try("o_0", 1, 0, transient=True)
+
+
 def over(program: Program, **references: str) -> StormPacer:
     return StormPacer(msgspec.structs.replace(program, refers_to=references), {})
 

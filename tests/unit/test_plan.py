@@ -58,6 +58,14 @@ def test_a_plan_survives_json(seed: int, scenario: ScenarioName) -> None:
     assert msgspec.json.decode(msgspec.json.encode(plan), type=Plan) == plan
 
 
+@given(seeds)
+def test_a_plan_draws_from_its_theme_only(seed: int) -> None:
+    many = tuple(KindEntry(f"Kind{n}", (), can_refer=n % 3 == 0, weight=1 + n % 4) for n in range(30))
+    plan = draw_plan(seed, "concurrent", many, 12)
+    assert 2 <= len(set(plan.theme)) <= 10
+    assert {o.kind for o in (plan.base, *plan.objects)} <= set(plan.theme)
+
+
 def test_without_a_possible_base_there_is_no_plan() -> None:
     with pytest.raises(ValueError, match="no base object"):
         draw_plan(1, "concurrent", (KindEntry("Lid", (), can_refer=False, weight=1),), 2)

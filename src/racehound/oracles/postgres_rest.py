@@ -10,6 +10,7 @@ from racehound.finding import Finding, normalise
 from racehound.history import Statement
 from racehound.oracles.catalog import CatalogOracle, Violation
 from racehound.oracles.dump import dump_error
+from racehound.oracles.growth import Size, grown, sizes
 from racehound.oracles.oracle import Observed
 from racehound.oracles.relation_files import FileViolation, check_relation_files
 from racehound.oracles.rest import Leak, find_leaks
@@ -22,6 +23,8 @@ from racehound.targets.target import Target
 LEAK_GRACE_S = 5.0
 """What is just ending (a walsender, a worker's slot) is gone by then; only what stays is a leak."""
 _LOOK_S = 0.02
+_WARM = 10
+"""The repetition by which a session's caches hold what they need."""
 
 
 class CatalogJudge:
@@ -63,12 +66,18 @@ class CatalogJudge:
 
 
 class LeakJudge:
-    """What is still held though every actor has left."""
+    """What is still held though every actor has left, and what the sessions have piled up over a plan."""
 
-    def begin(self, target: Target) -> None:
-        """What is there before is not looked for."""
+    def __init__(self) -> None:
+        self._sizes: dict[int, Size] = {}
+
+    def begin(self, target: Target) -> None:  # noqa: ARG002 what matters is that it is another one
+        """The sessions of a new database are new, too."""
+        self._sizes.clear()
 
     def judge(self, observed: Observed) -> list[Finding]:
+        if observed.target.owned and observed.number == _WARM:
+            self._sizes = sizes(observed.own_pids)
         deadline = time.monotonic() + LEAK_GRACE_S
         leaks = self._leaks(observed)
         while leaks and time.monotonic() < deadline:
@@ -76,8 +85,14 @@ class LeakJudge:
             leaks = self._leaks(observed)
         return [_leak(observed, leak) for leak in leaks]
 
-    def judge_plan(self, observed: Observed) -> list[Finding]:  # noqa: ARG002 all was judged with its repetition
-        return []
+    def judge_plan(self, observed: Observed) -> list[Finding]:
+        """Memory and open files since the caches were warm."""
+        after = sizes(self._sizes)
+        over = f"between repetition {_WARM} and {observed.number}"
+        return [
+            observed.finding("leaks", "leak", f"{what} of a session", f"{what}: {how} {over}")
+            for what, how in grown(self._sizes, after)
+        ]
 
     def _leaks(self, observed: Observed) -> list[Leak]:
         found = find_leaks(_postgres(observed).observer, observed.own_pids)

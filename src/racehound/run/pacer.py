@@ -13,8 +13,6 @@ from collections.abc import Mapping
 
 from racehound.program import Program, Step
 
-RENDEZVOUS_LIMIT_S = 120.0
-"""A rendezvous that is not complete by then is given up; long before, the watchdog deals with whoever is missing."""
 RETRY_PAUSE_S = 0.0005
 """Pause before the second try of a step; it grows with every further one, up to the limit, or ends when another succeeds."""
 RETRY_PAUSE_LIMIT_S = 0.01
@@ -42,6 +40,7 @@ class StormPacer:
         self._lock = threading.Condition()
         self._missing = Counter(beat for actor in program.actors for beat in _beats(actor.steps))
         self._progress: Counter[str] = Counter()
+        self._abandoned = False
         self._grounds = {actor.name: _grounds(actor.name, program.refers_to) for actor in program.actors}
         self._busy = {actor.name for actor in program.actors}
 
@@ -83,7 +82,13 @@ class StormPacer:
             self._busy.discard(actor)
             self._lock.notify_all()
             self._lock.wait_for(lambda: self.progress(actor) != seen or not (transient or self._busy & grounds), timeout=pause_s)
-            return transient or self.progress(actor) != seen or bool(self._busy & grounds)
+            return not self._abandoned and (transient or self.progress(actor) != seen or bool(self._busy & grounds))
+
+    def abandon(self) -> None:
+        """The repetition takes too long: nobody waits for anybody any more, and nothing is tried again."""
+        with self._lock:
+            self._abandoned = True
+            self._lock.notify_all()
 
     def leave(self, actor: str, remaining: tuple[Step, ...]) -> None:
         """The actor will not keep the rendezvous of its remaining steps: nobody shall wait for it."""
@@ -97,7 +102,7 @@ class StormPacer:
         self._missing[beat] -= 1
         self._busy.discard(actor)
         self._lock.notify_all()
-        self._lock.wait_for(lambda: self._missing[beat] <= 0, timeout=RENDEZVOUS_LIMIT_S)
+        self._lock.wait_for(lambda: self._abandoned or self._missing[beat] <= 0)
 
 
 def _grounds(name: str, refers_to: Mapping[str, str]) -> frozenset[str]:

@@ -16,6 +16,9 @@ from racehound.run.watchdog import Watchdog
 from racehound.targets.target import Reset, Target
 from racehound.testdrive.state import Context
 
+REPETITION_LIMIT_S = 180.0
+"""Seconds; a repetition takes a few hundredths of one, a statement that hangs is cancelled long before."""
+
 DIRECTOR = "main"
 """Name of the session that does setup, verification and teardown."""
 
@@ -133,21 +136,32 @@ class Runner:
                 self._threads[actor.name] = ActorThread(actor.name, lambda name, error: self._done.put((name, error)))
         for actor in program.actors:
             self._threads[actor.name].start(self._clients[actor.name], actor.steps, pacer)
-        self._wait_for(len(program.actors))
+        self._wait_for(len(program.actors), pacer)
 
-    def _wait_for(self, actors: int) -> None:
-        """Until all actors are done. On Ctrl-C they are cancelled and waited for before the interrupt goes on."""
+    def _stop_actors(self, pacer: StormPacer) -> None:
+        pacer.abandon()
+        for session in self._sessions():
+            session.cancel()
+
+    def _wait_for(self, actors: int, pacer: StormPacer) -> None:
+        """Until all actors are done. On Ctrl-C they are cancelled and waited for before the interrupt goes on.
+
+        A repetition beyond its limit is abandoned: what runs is cancelled, nothing is tried again.
+        """
+        deadline = time.monotonic() + REPETITION_LIMIT_S
         errors: list[BaseException] = []
         interrupted: KeyboardInterrupt | None = None
         while actors:
             try:
                 _, error = self._done.get(timeout=1.0)
             except queue.Empty:
+                if time.monotonic() > deadline:
+                    self.note(f"abandoned after {REPETITION_LIMIT_S:g} s: {actors} actors were not done")
+                    self._stop_actors(pacer)
                 continue
             except KeyboardInterrupt as interrupt:
                 interrupted = interrupt
-                for session in self._sessions():
-                    session.cancel()
+                self._stop_actors(pacer)
                 continue
             actors -= 1
             if error is not None:

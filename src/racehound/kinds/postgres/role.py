@@ -43,7 +43,7 @@ class Role(Commented, Recreated, Renamed, Holding):
 
     in_schema: ClassVar[bool] = False
     in_cluster: ClassVar[bool] = True
-    weight: ClassVar[int] = 40
+    weight: ClassVar[int] = 25
     noun: ClassVar[str] = "ROLE"
 
     @property
@@ -89,6 +89,12 @@ class Role(Commented, Recreated, Renamed, Holding):
     @manipulation
     def become_member(self) -> Fragment:
         return run(f"GRANT {self.other} TO {self.ident}", f"REVOKE {self.other} FROM {self.ident}") * 3
+
+    @manipulation
+    def leave_and_join(self) -> Fragment:
+        """The base, where that is a role; else the role that its other one is."""
+        group = self.base.role or self.other
+        return run(f"REVOKE {group} FROM {self.ident}", f"GRANT {group} TO {self.ident}") * 3
 
     @manipulation
     def alter_default_privileges(self) -> Fragment:

@@ -68,6 +68,8 @@ _SETTINGS = {
     "log_line_prefix": LOG_LINE_PREFIX,
     "log_error_verbosity": "verbose",
     "log_min_messages": "warning",
+    # The history has every statement; the log would say each failed one again.
+    "log_min_error_statement": "panic",
     "log_timezone": "UTC",
     "TimeZone": "UTC",
     "restart_after_crash": "on",
