@@ -79,7 +79,7 @@ def plan_and_program(
     dialect: Dialect, kinds: Sequence[type[Kind]], seed: int, scenario: ScenarioName, num_objects: int, tries: int
 ) -> tuple[Plan, Program]:
     """The plan of a seed and the program that the scenario makes of it; needs no server."""
-    catalogue = [KindEntry(k.__name__, tuple(k.attributes().items()), k.can_refer, k.weight) for k in kinds]
+    catalogue = [KindEntry(k.__name__, tuple(k.attributes().items()), k.can_refer, k.weight, k.cluster_wide) for k in kinds]
     plan = draw_plan(seed, scenario, catalogue, num_objects)
     cast = Cast({kind.__name__: kind for kind in kinds}, dialect.allows_transaction)
     return plan, build_program(plan, cast, tries)

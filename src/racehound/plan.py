@@ -30,6 +30,8 @@ class KindEntry(msgspec.Struct, frozen=True):
     """Drawn fields in the order written, each with its possible values."""
     can_refer: bool
     weight: int
+    shared: bool = False
+    """Whether it touches what all databases of a server share."""
 
 
 class Timing(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -54,6 +56,8 @@ class PlannedObject(msgspec.Struct, frozen=True):
     """0…99; the manipulation is number `manipulator % n` of the kind's n."""
     lag: int
     """How many rendezvous later than the first actors this one starts its life, so that one's create meets another's destroy."""
+    lingers: bool
+    """Concurrent only: destroyed when all actors have come to rest and what is left was judged, not while others go on."""
     create: Timing
     manipulate: Timing
     destroy: Timing
@@ -77,6 +81,8 @@ class Plan(msgspec.Struct, frozen=True):
 
 _BASE_LIVES: tuple[BaseLife, ...] = ("still", "manipulated", "recreated")
 _THEME_SIZES = (2, 3, 4, 6, 10)
+_SHARED_THEMES = 0.25
+"""How many of the plans are about what all databases share: locks are fewest there."""
 _WINDOWS: tuple[WindowEnd, ...] = ("none", "commit", "rollback")
 
 
@@ -117,6 +123,9 @@ def _draw_theme(rng: random.Random, catalogue: Sequence[KindEntry]) -> list[Kind
     Leaving features out at random finds more than using all of them always: A. Groce et al., "Swarm testing", ISSTA 2012.
     """
     size = rng.choice(_THEME_SIZES)
+    shared = [entry for entry in catalogue if entry.shared]
+    if rng.random() < _SHARED_THEMES and any(entry.can_refer for entry in shared):
+        catalogue = shared
     theme = [_draw_kind(rng, [entry for entry in catalogue if entry.can_refer])]
     rest = [entry for entry in catalogue if entry not in theme]
     while rest and len(theme) < size:
@@ -148,6 +157,7 @@ def _draw_object(rng: random.Random, name: str, entry: KindEntry, refers_to: str
         refers_to=refers_to,
         manipulator=rng.randrange(100),
         lag=ground_lag + rng.choice((1, 1, 2)),
+        lingers=rng.random() < 0.5,
         create=_draw_timing(rng),
         manipulate=_draw_timing(rng),
         destroy=_draw_timing(rng),
@@ -157,7 +167,7 @@ def _draw_object(rng: random.Random, name: str, entry: KindEntry, refers_to: str
 def _draw_timing(rng: random.Random) -> Timing:
     """Most of the steps run in a transaction window: measured, it turns races of 0.1–10 % into 100 % (docs/how-it-works.md)."""
     return Timing(
-        jitter_us=rng.choice((0, 50, 150, 400)),
+        jitter_us=rng.choice((0, 100, 500, 2000)),
         window=rng.choices(_WINDOWS, weights=(40, 50, 10))[0],
-        hold_us=rng.choice((0, 100, 300, 1000)),
+        hold_us=rng.choice((0, 300, 1000, 3000)),
     )

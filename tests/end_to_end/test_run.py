@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 import signal
@@ -161,6 +162,20 @@ def test_a_server_of_the_users_is_left_as_it_was(embedded_server: EmbeddedServer
     ended = racehound("run", "--seed", "3", "--runtime", "8", "--url", url, "--out", "out", "--quiet", cwd=tmp_path)
     assert ended.returncode in (0, 1), ended.stderr
     assert session.execute(names) == before
+
+
+def test_a_password_in_the_address_goes_nowhere(embedded_server: EmbeddedServer, tmp_path: Path) -> None:
+    address = embedded_server.address
+    url = f"postgres://{address.user}:sekret@{address.host}:{address.port}/{address.dbname}"
+    kinds = ("--kinds", "ForeignServer,ForeignTable,Subscription,Table")
+    ended = racehound("run", "--seed", "4", "--runtime", "5", "--url", url, "--out", "out", *kinds, cwd=tmp_path)
+    assert ended.returncode in (0, 1), ended.stderr
+    assert "CREATE SERVER" in ended.stdout
+    assert "sekret" not in ended.stdout + ended.stderr
+    for path in (tmp_path / "out").rglob("*"):
+        if path.is_file():
+            content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+            assert b"sekret" not in content, path
 
 
 def test_what_a_killed_run_left_on_a_users_server_is_removed_by_clean(embedded_server: EmbeddedServer, tmp_path: Path) -> None:

@@ -50,9 +50,9 @@ def test_each_concurrent_actor_has_its_own_object_and_always_destroys_it() -> No
             assert {step.object for step in actor.steps} == {actor.name}
             assert all(actor.name in step.fragment for step in actor.steps)
             assert actor.steps[0].phase == "create"
-            assert actor.steps[-1].phase == "destroy"
-            assert actor.steps[-1].tries == 1
-            assert actor.steps[-1].window != "rollback"
+            (destroy,) = [s for s in (*actor.steps, *program.teardown) if s.phase == "destroy" and s.object == actor.name]
+            assert destroy.tries == 1
+            assert destroy.window != "rollback"
             assert {s.tries for s in actor.steps if s.phase in ("create", "manipulate")} == {7}
 
 
@@ -65,6 +65,19 @@ def test_the_manipulation_is_the_drawn_number_modulo_how_many_there_are() -> Non
             expected = names[drawn.manipulator % len(names)]
             done = [s.manipulation for s in actor.steps if s.phase == "manipulate"]
             assert done == ([] if expected == "nothing" else [expected])
+
+
+def test_what_lingers_is_verified_and_destroyed_after_the_race_above_before_below() -> None:
+    seen = 0
+    for seed in range(30):
+        plan, program = build(seed, "concurrent")
+        lingering = [o.name for o in plan.objects if o.lingers]
+        assert [s.object for s in program.verify] == ["o_base", *lingering]
+        assert [s.object for s in program.teardown] == [*reversed(lingering), "o_base"]
+        raced = {s.object for actor in program.actors for s in actor.steps if s.phase == "destroy"}
+        assert not raced & set(lingering)
+        seen += len(lingering)
+    assert seen > 10
 
 
 def test_an_actor_of_the_base_disturbs_it_where_the_plan_says_so() -> None:

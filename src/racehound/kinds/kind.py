@@ -42,6 +42,8 @@ class Kind:
     """Whether a seed draws it unless asked for by name."""
     weight: ClassVar[int] = 10
     """How often a seed draws it, relative to the other kinds."""
+    cluster_wide: ClassVar[bool] = False
+    """Whether it touches what all databases of a server share; such kinds also race among themselves."""
 
     def prepare(self) -> Fragment:
         """Once, before the races: what create and the manipulations stand on."""

@@ -2,7 +2,8 @@
 
 A life keeps its rendezvous: beat `lag` for create, the next one for manipulate, a later one for destroy. An object's lag is one
 or two more than that of the object it is built over, so that its create meets the other one's manipulation, or its destruction.
-The base may have an actor, too, which manipulates it or drops it and makes it again.
+The base may have an actor, too, which manipulates it or drops it and makes it again. Objects that linger are destroyed at the
+very end, when what the race has made of them was judged.
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ from racehound.scenarios.casting import Cast, Player, players, references, title
 
 
 def build(plan: Plan, cast: Cast, tries: int) -> Program:
-    """Each repetition: reset, prepare all, create the base, one actor per object; then verify the base and destroy it."""
+    """Each repetition: reset, prepare all, create the base, one actor per object; then verify what is left and destroy it."""
     base, *objects = everyone = players(plan, cast)
     rest = max((p.planned.lag for p in objects), default=0) + 2 if plan.rest_before_destroy else None
+    lingering = [p for p in objects if p.planned.lingers]
     actors = [Actor(p.name, _life(p, plan, cast, tries, rest)) for p in objects]
     if plan.base_life != "still":
         actors.insert(0, Actor(base.name, _unrest(base, plan, cast)))
@@ -30,8 +32,8 @@ def build(plan: Plan, cast: Cast, tries: int) -> Program:
         once=(),
         setup=worth_running(*(p.prepare() for p in everyone), base.create()),
         actors=tuple(actor for actor in actors if actor.steps),
-        verify=worth_running(base.verify()),
-        teardown=worth_running(base.destroy()),
+        verify=worth_running(base.verify(), *(p.verify() for p in lingering)),
+        teardown=worth_running(*(p.destroy() for p in reversed(lingering)), base.destroy()),
     )
 
 
@@ -41,6 +43,8 @@ def _life(player: Player, plan: Plan, cast: Cast, tries: int, rest: int | None) 
         _raced(player, player.create(), cast, lag, tries),
         _raced(player, player.manipulate(), cast, lag + 1, tries),
     ]
+    if player.planned.lingers:
+        return worth_running(*steps)
     if plan.verify_in_race:
         steps.append(player.verify())
     if rest is not None:

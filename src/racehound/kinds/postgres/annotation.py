@@ -18,6 +18,7 @@ class Comment(Commented):
     A comment on a relation locks it, so that it cannot come after the relation's end.
     """
 
+    cluster_wide: ClassVar[bool] = True
     can_refer: ClassVar[bool] = False
 
     @property

@@ -16,9 +16,10 @@ from racehound.kinds.postgres.text import Statements, ask, run
 class Database(Global, Holding):
     """A database that belongs to a role with privileges on the base. Verified: its owner exists."""
 
+    cluster_wide: ClassVar[bool] = True
     can_refer: ClassVar[bool] = False
     in_cluster: ClassVar[bool] = True
-    weight: ClassVar[int] = 1
+    weight: ClassVar[int] = 2
     noun: ClassVar[str] = "DATABASE"
 
     @property
@@ -71,9 +72,10 @@ class Database(Global, Holding):
 class Tablespace(Global):
     """A tablespace in the data directory, with a copy of the base in it. Verified: the copy's groups are whole."""
 
+    cluster_wide: ClassVar[bool] = True
     since: ClassVar[int] = 15
     in_cluster: ClassVar[bool] = True
-    weight: ClassVar[int] = 5
+    weight: ClassVar[int] = 8
     noun: ClassVar[str] = "TABLESPACE"
 
     @property

@@ -29,9 +29,9 @@ class Holding(PostgresKind):
         return () if self.base.grantable else (f"TABLE {self.carrier}",)
 
     def holding(self, role: str) -> Statements:
-        """The statements that give a role its privileges, and membership if the base is a role."""
+        """The statements that give a role membership, if the base is a role, and its privileges."""
         member = (f"GRANT {self.base.role} TO {role}",) if self.base.role else ()
-        return *self.ground, f"GRANT ALL ON {self.held} TO {role}", *member
+        return *member, *self.ground, f"GRANT ALL ON {self.held} TO {role}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,6 +41,7 @@ class Role(Commented, Recreated, Renamed, Holding):
     It may read and write all data, so that what it owns works in any schema.
     """
 
+    cluster_wide: ClassVar[bool] = True
     in_schema: ClassVar[bool] = False
     in_cluster: ClassVar[bool] = True
     weight: ClassVar[int] = 25
@@ -136,6 +137,7 @@ class DefaultPrivileges(Holding):
     Verified: their role exists.
     """
 
+    cluster_wide: ClassVar[bool] = True
     can_refer: ClassVar[bool] = False
 
     @property

@@ -37,7 +37,7 @@ _LOST_NETWORK = re.compile(
 )
 _NO_SUCH = re.compile(r"Could not find artifact|was not found in|No versions available", re.I)
 _POM = """\
-<project xmlns="http://maven.apache.org/POM/4.0.0">
+<project>
   <modelVersion>4.0.0</modelVersion>
   <groupId>racehound</groupId><artifactId>release</artifactId><version>1</version><packaging>pom</packaging>
   <dependencies>
