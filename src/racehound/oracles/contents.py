@@ -5,6 +5,7 @@ from __future__ import annotations
 from racehound.finding import Finding, normalise
 from racehound.history import Mismatch
 from racehound.oracles.oracle import Observed
+from racehound.oracles.touches import Web, concerning, names_in
 
 
 def judge_contents(observed: Observed) -> list[Finding]:
@@ -13,7 +14,8 @@ def judge_contents(observed: Observed) -> list[Finding]:
 
 
 def _finding(observed: Observed, event: Mismatch) -> Finding:
-    told = tuple(s for s in observed.statements if s.status == "ok" and s.start_ns <= event.end_ns)
+    before = [s for s in observed.statements if s.start_ns <= event.end_ns]
+    told = concerning(before, Web(observed.program), names_in(event.sql) | {event.object})
     return observed.finding(
         "contents", "wrong result", f"{normalise(' '.join(event.sql.split()))}: {normalise(event.difference)}",
         f"{event.object}: other rows than must hold after {event.phase}: {' '.join(event.sql.split())}",

@@ -14,8 +14,7 @@ from racehound.oracles.growth import Size, grown, sizes
 from racehound.oracles.oracle import Observed
 from racehound.oracles.relation_files import FileViolation, check_relation_files
 from racehound.oracles.rest import Leak, find_leaks
-from racehound.oracles.touches import Web, ends_transaction, is_read, names_in
-from racehound.plan import BASE
+from racehound.oracles.touches import Web, concerning, names_in
 from racehound.targets.postgres.target import PostgresTarget
 from racehound.targets.session import Session
 from racehound.targets.target import Target
@@ -190,21 +189,7 @@ def _dump(observed: Observed, error: str) -> Finding:
 
 
 def _culprits(observed: Observed, names: frozenset[str]) -> tuple[Statement, ...]:
-    """What succeeded on the named objects and on what they stand on, whoever did it; all that did where no name is known."""
-    wanted = Web(observed.program).grounds(names)
-    done = [s for s in observed.statements if s.status == "ok" and not is_read(s.sql)]
-    chosen = done if not names else [s for s in done if s.object in wanted or names_in(s.sql) & (wanted - {BASE})]
-    return tuple(sorted(_with_transactions(chosen, done), key=lambda s: s.start_ns))
-
-
-def _with_transactions(chosen: list[Statement], done: list[Statement]) -> list[Statement]:
-    """The chosen statements with the BEGIN and COMMIT around them, without those of transactions that hold none of them."""
-    wanted = {(s.actor, s.step, s.attempt) for s in chosen if not _is_boundary(s)}
-    return [s for s in done if (s in chosen or _is_boundary(s)) and (s.actor, s.step, s.attempt) in wanted]
-
-
-def _is_boundary(statement: Statement) -> bool:
-    return statement.sql == "BEGIN" or ends_transaction(statement.sql)
+    return concerning(observed.statements, Web(observed.program), names)
 
 
 def _postgres(observed: Observed) -> PostgresTarget:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable
 
 from racehound.history import Event, Statement
+from racehound.plan import BASE
 from racehound.program import Program
 
 _NAME = re.compile(r"(?<![A-Za-z0-9])o_(?:base|\d+)(?![0-9])")
@@ -116,3 +117,20 @@ def disturbers(statement: Statement, known: Iterable[Change], web: Web, since_ns
     ]
     closest = [other for other in found if names_in(other.sql) & names]
     return closest or found
+
+
+def concerning(statements: Iterable[Statement], web: Web, names: frozenset[str]) -> tuple[Statement, ...]:
+    """What succeeded on the named objects and on what they stand on, whoever did it, by start; on all where no name is known.
+
+    Reads are left out, and transactions that hold nothing else.
+    """
+    wanted = web.grounds(names)
+    done = [s for s in statements if s.status == "ok" and not is_read(s.sql)]
+    chosen = [s for s in done if not names or s.object in wanted or names_in(s.sql) & (wanted - {BASE})]
+    attempts = {(s.actor, s.step, s.attempt) for s in chosen if not _is_boundary(s)}
+    told = [s for s in done if (s in chosen or _is_boundary(s)) and (s.actor, s.step, s.attempt) in attempts]
+    return tuple(sorted(told, key=lambda s: s.start_ns))
+
+
+def _is_boundary(statement: Statement) -> bool:
+    return statement.sql == "BEGIN" or ends_transaction(statement.sql)
