@@ -55,7 +55,7 @@ class Commands(click.Group):
 def cli(ctx: click.Context, config: str | None) -> None:
     """racehound finds races in databases: it draws objects and their lives from a seed, lets them race, judges what happened,
     and hands back what shows the defect."""
-    from racehound.cli.options import read_config
+    from racehound.cli.config import read_config
 
     ctx.default_map = read_config(config, COMMANDS)
 

@@ -1,19 +1,14 @@
-"""Options that several commands share, and where they come from: the command line, `RACEHOUND_…` variables, a TOML file."""
+"""Options that several commands share; each can also be given as a `RACEHOUND_…` variable (for TOML see `config`)."""
 
 from __future__ import annotations
 
 import random
-import tomllib
-from collections.abc import Callable, Collection, Mapping
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any, TypeVar, get_args
 
 import click
 
-from racehound.errors import UserError
 from racehound.plan import SEED_LIMIT, ScenarioName
-
-DEFAULT_CONFIG = "racehound.toml"
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -65,52 +60,3 @@ statement_limit = option(
 def seed_or_random(seed: int | None) -> int:
     """The seed that was asked for, or a new one."""
     return random.SystemRandom().randrange(SEED_LIMIT) if seed is None else seed
-
-
-def read_config(path: str | None, commands: Collection[str]) -> dict[str, Any]:
-    """The defaults of all commands from a TOML file: keys at the top count for every command, tables for theirs.
-
-    Keys are the options' names, with `-` or `_`. UserError for a file that cannot be read.
-    """
-    file = Path(path or DEFAULT_CONFIG)
-    if path is None and not file.is_file():
-        return {}
-    try:
-        content = tomllib.loads(file.read_text())
-    except OSError as error:
-        raise UserError(f"--config {file}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"--config {file}: {error}") from error
-    shared = {key: value for key, value in content.items() if not isinstance(value, dict)}
-    tables = {key: value for key, value in content.items() if isinstance(value, dict)}
-    for name in tables:
-        if name not in commands:
-            raise UserError(f"--config {file}: there is no command {name!r}")
-    _check_keys(file, shared, tables)
-    return {command: _spelled({**shared, **tables.get(command, {})}) for command in commands}
-
-
-def _check_keys(file: Path, shared: Mapping[str, Any], tables: Mapping[str, Mapping[str, Any]]) -> None:
-    """A misspelt key must not be silently without effect."""
-    from racehound.cli import run_command
-
-    known = {parameter.name for parameter in run_command.command.params}
-    for key in shared:
-        if key.replace("-", "_") not in known:
-            raise UserError(f"--config {file}: there is no option {key!r}")
-    for name, table in tables.items():
-        options = known if name == "run" else _options_of(name)
-        for key in table:
-            if key.replace("-", "_") not in options:
-                raise UserError(f"--config {file}: {name} has no option {key!r}")
-
-
-def _options_of(name: str) -> set[str | None]:
-    import importlib
-
-    command: click.Command = importlib.import_module(f"racehound.cli.{name}_command").command
-    return {parameter.name for parameter in command.params}
-
-
-def _spelled(table: Mapping[str, Any]) -> dict[str, Any]:
-    return {key.replace("-", "_"): value for key, value in table.items()}

@@ -36,11 +36,6 @@ class Runner:
         self._watchdog = Watchdog(target, recorder, self._sessions, statement_limit_s)
         self._number = 0
 
-    def record_to(self, recorder: Recorder) -> None:
-        """Go on in another history file. All sessions are opened anew: a plan starts with clean ones."""
-        self.close_sessions()
-        self.recorder = self._watchdog.recorder = recorder
-
     def begin(self, program: Program) -> None:
         """A new working database for the program, and what it does once."""
         self.rebuild()

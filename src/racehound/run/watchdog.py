@@ -42,7 +42,7 @@ class Watchdog:
         self, target: Target, recorder: Recorder, sessions: Callable[[], Iterable[RecordedSession]], limit_s: float
     ) -> None:
         self._target = target
-        self.recorder = recorder
+        self._recorder = recorder
         self._sessions = sessions
         self._limit_s = limit_s
         self._cases: dict[int, _Case] = {}
@@ -74,7 +74,7 @@ class Watchdog:
         elif case.cancelled_ns and not case.terminated and time.monotonic_ns() - case.cancelled_ns > GRACE_S * 1e9:
             case.terminated = True
             text = f"terminated {session.place.actor} (pid {session.pid}): it ignored the request to cancel {case.running.sql}"
-            self.recorder.append(Fault(session.place.repetition, text, time.monotonic_ns()))
+            self._recorder.append(Fault(session.place.repetition, text, time.monotonic_ns()))
             self._target.terminate(session.pid)
 
     def _judge(self, session: RecordedSession, case: _Case, age_s: float) -> None:
@@ -86,7 +86,7 @@ class Watchdog:
         if verdict in ("running", "undecided") and age_s < self._limit_s * PATIENCE:
             return
         case.judged = True
-        self.recorder.append(
+        self._recorder.append(
             Overdue(
                 repetition=session.place.repetition,
                 actor=session.place.actor,
