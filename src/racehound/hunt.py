@@ -70,7 +70,7 @@ def choose_kinds(dialect: Dialect, available: Sequence[type[Kind]], names: Seque
         raise UserError("this server can have none of the kinds: connect as a superuser")
     wanted = {name.lower() for name in names}
     chosen = [kind for kind in available if (kind.__name__.lower() in wanted if wanted else kind.enabled)]
-    if not any(kind.can_refer for kind in chosen):
+    if not any(kind.can_refer and not kind.single for kind in chosen):
         raise UserError(f"--kinds {','.join(names)}: none of them can be the base object; add Table, or another one that can")
     return chosen
 
@@ -79,7 +79,9 @@ def plan_and_program(
     dialect: Dialect, kinds: Sequence[type[Kind]], seed: int, scenario: ScenarioName, num_objects: int, tries: int
 ) -> tuple[Plan, Program]:
     """The plan of a seed and the program that the scenario makes of it; needs no server."""
-    catalogue = [KindEntry(k.__name__, tuple(k.attributes().items()), k.can_refer, k.weight, k.cluster_wide) for k in kinds]
+    catalogue = [
+        KindEntry(k.__name__, tuple(k.attributes().items()), k.can_refer, k.weight, k.cluster_wide, k.single) for k in kinds
+    ]
     plan = draw_plan(seed, scenario, catalogue, num_objects)
     cast = Cast({kind.__name__: kind for kind in kinds}, dialect.allows_transaction)
     return plan, build_program(plan, cast, tries)

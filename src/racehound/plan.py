@@ -32,6 +32,8 @@ class KindEntry(msgspec.Struct, frozen=True):
     weight: int
     shared: bool = False
     """Whether it touches what all databases of a server share."""
+    single: bool = False
+    """Whether a plan has at most one object of it."""
 
 
 class Timing(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -89,16 +91,16 @@ _WINDOWS: tuple[WindowEnd, ...] = ("none", "commit", "rollback")
 def draw_plan(seed: int, scenario: ScenarioName, catalogue: Sequence[KindEntry], num_objects: int) -> Plan:
     """Draw the plan of a seed. The catalogue's order matters; at least one of its kinds must be referable (ValueError)."""
     rng = random.Random(seed)
-    if not any(entry.can_refer for entry in catalogue):
+    if not any(_can_be_all(entry) for entry in catalogue):
         raise ValueError("none of the kinds can be referred to: there is no base object")
     theme = _draw_theme(rng, catalogue)
-    referable = [entry for entry in theme if entry.can_refer]
-    base = _draw_object(rng, BASE, _draw_kind(rng, referable), None, 0)
+    left = list(theme)
+    base = _draw_object(rng, BASE, _draw_kind(rng, left, referable=True), None, 0)
     objects: list[PlannedObject] = []
     targets = [base]
     for index in range(num_objects):
         inner_link = scenario == "subsequent-chain" and index < num_objects - 1
-        entry = _draw_kind(rng, referable if inner_link else theme)
+        entry = _draw_kind(rng, left, referable=inner_link)
         ground = _draw_reference(rng, scenario, targets)
         drawn = _draw_object(rng, f"o_{index}", entry, ground.name, ground.lag if ground is not base else -1)
         objects.append(drawn)
@@ -124,18 +126,28 @@ def _draw_theme(rng: random.Random, catalogue: Sequence[KindEntry]) -> list[Kind
     """
     size = rng.choice(_THEME_SIZES)
     shared = [entry for entry in catalogue if entry.shared]
-    if rng.random() < _SHARED_THEMES and any(entry.can_refer for entry in shared):
+    if rng.random() < _SHARED_THEMES and any(_can_be_all(entry) for entry in shared):
         catalogue = shared
-    theme = [_draw_kind(rng, [entry for entry in catalogue if entry.can_refer])]
+    theme = [_draw_kind(rng, [entry for entry in catalogue if _can_be_all(entry)])]
     rest = [entry for entry in catalogue if entry not in theme]
     while rest and len(theme) < size:
-        theme.append(_draw_kind(rng, rest))
+        theme += rng.choices(rest, weights=[entry.weight for entry in rest])
         rest.remove(theme[-1])
     return theme
 
 
-def _draw_kind(rng: random.Random, entries: Sequence[KindEntry]) -> KindEntry:
-    return rng.choices(entries, weights=[entry.weight for entry in entries])[0]
+def _can_be_all(entry: KindEntry) -> bool:
+    """Whether a plan could be made of this kind alone."""
+    return entry.can_refer and not entry.single
+
+
+def _draw_kind(rng: random.Random, left: list[KindEntry], *, referable: bool = False) -> KindEntry:
+    """One of the kinds that are left; a single one is then left no more."""
+    entries = [entry for entry in left if entry.can_refer or not referable]
+    drawn = rng.choices(entries, weights=[entry.weight for entry in entries])[0]
+    if drawn.single:
+        left.remove(drawn)
+    return drawn
 
 
 def _draw_reference(rng: random.Random, scenario: ScenarioName, targets: Sequence[PlannedObject]) -> PlannedObject:

@@ -66,6 +66,13 @@ def test_a_plan_draws_from_its_theme_only(seed: int) -> None:
     assert {o.kind for o in (plan.base, *plan.objects)} <= set(plan.theme)
 
 
+@given(seeds, scenarios)
+def test_a_single_kind_is_drawn_at_most_once_in_a_plan(seed: int, scenario: ScenarioName) -> None:
+    lonely = KindEntry("Lonely", (), can_refer=True, weight=50, single=True)
+    plan = draw_plan(seed, scenario, (*CATALOGUE, lonely), 8)
+    assert [o.kind for o in (plan.base, *plan.objects)].count("Lonely") <= 1
+
+
 def test_without_a_possible_base_there_is_no_plan() -> None:
     with pytest.raises(ValueError, match="no base object"):
         draw_plan(1, "concurrent", (KindEntry("Lid", (), can_refer=False, weight=1),), 2)

@@ -42,6 +42,8 @@ class Kind:
     """Whether a seed draws it unless asked for by name."""
     weight: ClassVar[int] = 10
     """How often a seed draws it, relative to the other kinds."""
+    single: ClassVar[bool] = False
+    """Whether a plan has at most one object of it, since a second one would be the same thing under another name."""
     cluster_wide: ClassVar[bool] = False
     """Whether it touches what all databases of a server share; such kinds also race among themselves."""
 

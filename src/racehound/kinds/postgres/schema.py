@@ -79,11 +79,12 @@ class Schema(Global):
 class Extension(Commented, Recreated):
     """A contrib extension in the base's schema, and a table of its type that depends on the base. Verified: its type works.
 
-    An extension's name is given by its files, so two objects may mean the same one: the second one fails.
+    An extension's name is given by its files, so two objects might mean the same one.
     """
 
     extension: Literal["citext", "cube", "hstore", "seg"] = "citext"
 
+    single: ClassVar[bool] = True
     weight: ClassVar[int] = 3
     noun: ClassVar[str] = "EXTENSION"
 
