@@ -33,7 +33,7 @@ MIX = (
     "DROP FUNCTION f_{o}()",
     "DROP TABLE t_{o} CASCADE",
 )
-LIVES = 40
+LIVES = 100
 """Rounds of the mix that an actor does in one repetition."""
 
 
