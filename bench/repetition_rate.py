@@ -5,7 +5,7 @@ racehound's reset of objects against two ways to give every repetition the same 
 - `down and up`: as in the test that racehound grew from, the server is torn down with its data, initialised and started;
 - `stop and start`: the server is only stopped and started; since that leaves what was made, a new database is made, too.
 
-Run: `python bench/repetition_rate.py [--seconds 20] [--rounds 3]`.
+Run: `python bench/repetition_rate.py [--seconds 40] [--rounds 3]`.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def restart(place: Opened, runner: Runner) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=20)
+    parser.add_argument("--seconds", type=float, default=40)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()

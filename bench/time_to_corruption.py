@@ -14,7 +14,9 @@ import sys
 import tempfile
 import time
 
-ORPHAN = "*** corruption: "
+CORRUPTION = "*** corruption: "
+STILL_THERE = ("pg_shdescription", "pg_auth_members")
+"""Catalogs that 18.6 still breaks; what is found in them does not count as an orphan of 18.3."""
 
 
 def first_corruption(release: str, seed: int, runtime: float) -> tuple[float | None, str]:
@@ -41,9 +43,11 @@ def first_corruption(release: str, seed: int, runtime: float) -> tuple[float | N
         for line in hunt.stdout:
             if line.startswith("--- postgres"):
                 start = time.monotonic()
-            elif line.startswith(ORPHAN) and found is None:
-                found = (time.monotonic() - start, line.removeprefix(ORPHAN).strip())
-                hunt.send_signal(signal.SIGINT)
+            elif line.startswith(CORRUPTION) and found is None:
+                what = line.removeprefix(CORRUPTION).strip()
+                if not what.startswith(STILL_THERE):
+                    found = (time.monotonic() - start, what)
+                    hunt.send_signal(signal.SIGINT)
     return found or (None, "none")
 
 
