@@ -3,7 +3,7 @@
 racehound's reset of objects against two ways to give every repetition the same isolation by the server itself:
 
 - `down and up`: as in the test that racehound grew from, the server is torn down with its data, initialised and started;
-- `stop and start`: the server is only stopped and started; since that leaves what was made, a new database is made, too.
+- `stop and start`: the server is only stopped and started on its data, which gives no isolation: a new database is made, too.
 
 Run: `python bench/repetition_rate.py [--seconds 40] [--rounds 3]`.
 """
@@ -72,7 +72,8 @@ def restart(place: Opened, runner: Runner) -> None:
     assert isinstance(target, PostgresTarget)
     assert isinstance(target.place, EmbeddedPlace)
     runner.close_sessions()
-    target.observer.close()
+    for observer in target.observers:
+        observer.close()
     target.place.server.restart("fast")
     runner.rebuild()
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import time
 from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
 
@@ -50,13 +53,16 @@ class Judge:
         Also returned is why it could not be judged to the end, if so: a broken catalog may crash the server under an oracle.
         """
         observed = self._observed(program, number, events)
-        judges = [oracle.judge for oracle in self._at_rest]
+        # They only look, and each on sessions of its own: at the same time, since the actors leave the cores to them.
+        with ThreadPoolExecutor(len(self._at_rest)) as pool:
+            looks = [pool.submit(oracle.judge, observed) for oracle in self._at_rest]
+        judges: list[Callable[[], list[Finding]]] = [look.result for look in looks]
         if whole_plan:
-            judges += [oracle.judge_plan for oracle in self._at_rest]
+            judges += [functools.partial(oracle.judge_plan, observed) for oracle in self._at_rest]
         found: list[Finding] = []
         for judge in judges:
             try:
-                found += judge(observed)
+                found += judge()
             except TargetError as error:
                 return found, str(error)
         return found, ""

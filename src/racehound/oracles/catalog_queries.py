@@ -83,6 +83,8 @@ class Scope(msgspec.Struct, frozen=True):
     """References to lower OIDs are taken as good: PostgreSQL drops no pinned object (`IsPinnedObject` in `catalog.c`)."""
     occupied: frozenset[str] | None = None
     """Catalogs that have rows in scope; the others are left out of the query. None: not known, all are in it."""
+    settled: frozenset[str] | None = None
+    """Catalogs that have rows which are neither pinned nor in scope: those of the template. None: not known, any may have."""
 
     def bounds(self, catalog: Catalog) -> bool:
         """Whether only rows from `first_oid` on are looked at."""
@@ -92,6 +94,10 @@ class Scope(msgspec.Struct, frozen=True):
         """Whether the catalog is known to have no row in scope."""
         return self.occupied is not None and self.bounds(catalog) and catalog.name not in self.occupied
 
+    def holds_nothing(self, catalog: Catalog) -> bool:
+        """Whether the catalog is known to have no row at all that is not pinned: whatever refers to one leads nowhere."""
+        return self.leaves_out(catalog) and self.settled is not None and catalog.name not in self.settled
+
 
 EVERYTHING = Scope(first_oid=0, pinned_below=0)
 FIRST_UNPINNED_OID = 12000
@@ -99,14 +105,20 @@ FIRST_UNPINNED_OID = 12000
 
 
 class CatalogQuery(msgspec.Struct, frozen=True):
-    """The query and the key to what it returns.
+    """The query, in two halves that can be run at the same time or as one, and the key to what it returns.
 
     Its columns: check number, problem letter (`m`, `d`, `o`, or `r` of a rule), then catalog, OID and column number of the
     object that is wrong, then catalog, OID and column number of what it refers to (0 for a rule).
     """
 
-    sql: str
+    references: str
+    rules: str
     checks: tuple[Check, ...]
+
+    @property
+    def sql(self) -> str:
+        """Both halves as one query."""
+        return f"{self.references}\nUNION ALL\n{self.rules}"
 
     def problem(self, check: int, letter: str) -> str:
         """In words, what the query says of a row."""
@@ -147,14 +159,19 @@ def build_catalog_query(catalog_map: CatalogMap, scope: Scope, *, legal_leftover
     stream = [*_foreign_key_arms(builder), *_acl_arms(builder), *_address_arms(builder), *_dependency_arms(builder)]
     rules = [rule for rule in RULES if _applies(rule, catalog_map, scope) and (legal_leftovers or not rule.legal)]
     judged = _judge(builder, "\nUNION ALL\n".join(stream))
-    return CatalogQuery(sql="\nUNION ALL\n".join([judged, *_rule_arms(builder, rules)]), checks=tuple(builder.checks))
+    return CatalogQuery(judged, "\nUNION ALL\n".join(_rule_arms(builder, rules)), tuple(builder.checks))
 
 
-def build_occupancy_query(catalog_map: CatalogMap, scope: Scope) -> str:
-    """The query for the names of the catalogs that have rows in scope, in one text with spaces between them."""
+def build_occupancy_query(catalog_map: CatalogMap, scope: Scope, *, settled: bool = False) -> str:
+    """The query for the names of the catalogs that have rows in scope, in one text with spaces between them.
+
+    `settled`: of those, instead, that have rows which are neither pinned nor in scope.
+    """
+    first, last = (scope.pinned_below, f" AND {{key}} < {scope.first_oid}") if settled else (scope.first_oid, "")
     names = (
-        f"CASE WHEN EXISTS (SELECT FROM pg_catalog.{c.name} WHERE {c.key[0]}::oid >= {scope.first_oid}) THEN '{c.name}' END"
+        f"CASE WHEN EXISTS (SELECT FROM pg_catalog.{c.name} WHERE {key} >= {first}{last.format(key=key)}) THEN '{c.name}' END"
         for c in catalog_map.catalogs.values()
+        for key in [f"{c.key[0]}::oid" if c.key else ""]
         if scope.bounds(c)
     )
     return f"SELECT pg_catalog.concat_ws(' ', {', '.join(names)})"
@@ -360,7 +377,7 @@ def _resolver(builder: _Builder) -> str:
     )
     cases = [f"WHEN {builder.class_oid('pg_class')} THEN {relation}"]
     for catalog in _resolvable(builder.map):
-        if catalog.name != "pg_class":
+        if catalog.name != "pg_class" and not builder.scope.holds_nothing(catalog):
             table = "pg_largeobject_metadata" if catalog.name == "pg_largeobject" else catalog.name
             cases.append(f"WHEN {catalog.oid} THEN (SELECT 1 FROM pg_catalog.{table} t WHERE t.oid = value)")
     return f"CASE target::int8 {' '.join(cases)} END"

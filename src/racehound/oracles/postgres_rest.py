@@ -36,9 +36,9 @@ class CatalogJudge:
 
     def begin(self, target: Target) -> None:
         """Make the oracle of this working database. Broken rows of shared catalogs outlive the one that they were broken from."""
-        session = cast("PostgresTarget", target).observer
+        session, helper, _ = cast("PostgresTarget", target).observers
         if self._session is not session:
-            self._session, self._oracle = session, CatalogOracle(session, _oid_of_database(session))
+            self._session, self._oracle = session, CatalogOracle(session, _oid_of_database(session), helper=helper)
             self._known = frozenset(_identity(violation) for violation in self._oracle.check())
 
     def judge(self, observed: Observed) -> list[Finding]:
@@ -94,7 +94,9 @@ class LeakJudge:
         ]
 
     def _leaks(self, observed: Observed) -> list[Leak]:
-        found = find_leaks(_postgres(observed).observer, observed.own_pids)
+        target = _postgres(observed)
+        *others, session = target.observers
+        found = find_leaks(session, observed.own_pids, ignored_pids=[other.pid for other in others])
         return [leak for leak in found if _is_ours(observed, leak)]
 
 

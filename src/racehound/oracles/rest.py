@@ -28,7 +28,7 @@ class Leak(msgspec.Struct, frozen=True):
 _LEAKS = """
 WITH here AS (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()),
      activity AS (SELECT a.* FROM pg_catalog.pg_stat_activity a, here
-                  WHERE a.datid = here.oid AND a.pid <> pg_catalog.pg_backend_pid()
+                  WHERE a.datid = here.oid AND a.pid <> pg_catalog.pg_backend_pid() AND NOT a.pid = ANY ($3)
                   AND a.backend_type IN ('client backend', 'parallel worker', 'walsender'))
 SELECT 'backend', a.pid::text, pg_catalog.concat_ws(', ', a.backend_type, a.application_name, a.state, a.query)
 FROM activity a WHERE NOT a.pid = ANY ($1)
@@ -65,19 +65,22 @@ _NOT_PREPARED = "26000"
 """invalid_sql_statement_name"""
 
 
-def find_leaks(session: Session, own_pids: Collection[int], allowed_slots: Collection[str] = ()) -> list[Leak]:
+def find_leaks(
+    session: Session, own_pids: Collection[int], allowed_slots: Collection[str] = (), ignored_pids: Collection[int] = ()
+) -> list[Leak]:
     """Everything left behind in the session's database.
 
     `own_pids`: backends of racehound's own sessions, which may be there, idle, but hold nothing; they have done DISCARD, so that
-    no temporary object may remain. `allowed_slots`: slots that may stay. The query is prepared when the session first runs it.
+    no temporary object may remain. `allowed_slots`: slots that may stay. `ignored_pids`: backends that may do what they like,
+    those of other observers. The query is prepared when the session first runs it.
     Raises TargetError if the server does not answer.
     """
-    pids = ",".join(str(pid) for pid in own_pids)
+    pids, ignored = (",".join(map(str, numbers)) for numbers in (own_pids, ignored_pids))
     slots = ",".join("'" + name.replace("'", "''") + "'" for name in allowed_slots)
-    execute = f"EXECUTE {_STATEMENT} (ARRAY[{pids}]::int[], ARRAY[{slots}]::name[])"
+    execute = f"EXECUTE {_STATEMENT} (ARRAY[{pids}]::int[], ARRAY[{slots}]::name[], ARRAY[{ignored}]::int[])"
     outcome = session.execute(execute)
     if outcome.error is not None and outcome.error.sqlstate == _NOT_PREPARED:
-        session.execute(f"PREPARE {_STATEMENT} (int[], name[]) AS {_LEAKS}")
+        session.execute(f"PREPARE {_STATEMENT} (int[], name[], int[]) AS {_LEAKS}")
         outcome = session.execute(execute)
     if outcome.rows is None:
         reason = outcome.error.message if outcome.error else outcome.status

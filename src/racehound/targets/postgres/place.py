@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import threading
 import time
 from collections import deque
 from collections.abc import Collection, Iterable
@@ -150,12 +151,13 @@ class RemotePlace:
 
 
 class LogReader:
-    """Reads a server's log as it grows, and keeps the last lines for evidence."""
+    """Reads a server's log as it grows, and keeps the last lines for evidence. Safe to use from several threads."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._offset = path.stat().st_size if path.exists() else 0
         self._recent: deque[str] = deque(maxlen=400)
+        self._lock = threading.Lock()
 
     def new_lines(self) -> list[str]:
         """Lines since the last call that tell of a death, or of an internal error in a process that serves no client of ours."""
@@ -164,19 +166,21 @@ class LogReader:
     def around(self, pids: Collection[int]) -> list[str]:
         """The last messages of these processes, and of deaths, with names and all."""
         self._read()
-        wanted = [line for line in self._recent if _DEATH.search(line) or _pid(line) in pids]
+        with self._lock:
+            recent = list(self._recent)
+        wanted = [line for line in recent if _DEATH.search(line) or _pid(line) in pids]
         return wanted[-_LOG_AROUND:]
 
     def _read(self) -> Iterable[str]:
         if not self._path.exists():
             return []
-        with self._path.open("rb") as log:
+        with self._lock, self._path.open("rb") as log:
             log.seek(self._offset)
             content = log.read()
-        whole = content[: content.rfind(b"\n") + 1]
-        self._offset += len(whole)
-        lines = [line for line in whole.decode("utf-8", "replace").splitlines() if not line.startswith("\t")]
-        self._recent.extend(lines)
+            whole = content[: content.rfind(b"\n") + 1]
+            self._offset += len(whole)
+            lines = [line for line in whole.decode("utf-8", "replace").splitlines() if not line.startswith("\t")]
+            self._recent.extend(lines)
         return lines
 
 

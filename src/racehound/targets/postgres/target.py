@@ -21,6 +21,8 @@ from racehound.targets.session import Outcome, Session
 from racehound.targets.target import Wait
 
 OLDEST = 14
+OBSERVERS = 3
+"""Two for the two halves of the catalog check, one for the search for leaks."""
 
 EMBEDDED_CAPABILITIES = frozenset({"superuser", "loopback", "wal_level=logical", "amcheck", "postgres_fdw", "dblink"})
 """What a server that racehound starts itself can do."""
@@ -66,7 +68,7 @@ class PostgresTarget:
         self._owner = f"{run_id}_owner"
         self._number = 0
         self._server: Server | None = None
-        self._observer: PostgresSession | None = None
+        self._observers: tuple[PostgresSession, ...] = ()
         self._sweeper: Sweeper | None = None
 
     @property
@@ -84,9 +86,14 @@ class PostgresTarget:
 
     @property
     def observer(self) -> PostgresSession:
-        if self._observer is None:
+        return self.observers[0]
+
+    @property
+    def observers(self) -> tuple[PostgresSession, ...]:
+        """`observer`, and others for what can be read at the same time: OBSERVERS of them."""
+        if not self._observers:
             raise TargetError("there is no working database yet")
-        return self._observer
+        return self._observers
 
     def start(self) -> None:
         self.place.start()
@@ -97,7 +104,7 @@ class PostgresTarget:
         self._make_template()
 
     def stop(self) -> None:
-        self._close_observer()
+        self._close_observers()
         if not self.owned and self._server is not None:
             from racehound.targets.postgres.leftovers import remove_run
 
@@ -121,7 +128,7 @@ class PostgresTarget:
         return self._connect(self.database, actor)
 
     def rebuild(self) -> None:
-        self._close_observer()
+        self._close_observers()
         if not self.place.alive():
             if not self.owned:
                 raise TargetError("the server does not answer any more")
@@ -132,14 +139,14 @@ class PostgresTarget:
             self._number += 1
             strategy = " STRATEGY file_copy" if self._asked.major >= 15 else ""
             _must(administration, f"CREATE DATABASE {self.database} TEMPLATE {self._template}{strategy}")
-        self._observer = self._connect(self.database, "observer")
-        self._sweeper = Sweeper(self._observer, self.run_id)
+        self._observers = tuple(self._connect(self.database, "observer") for _ in range(OBSERVERS))
+        self._sweeper = Sweeper(self.observer, self.run_id)
 
     def reset(self) -> bool:
         return self._sweeper is not None and self._sweeper.sweep()
 
     def restart(self) -> None:
-        self._close_observer()
+        self._close_observers()
         self.place.renew()
         self._make_template()
 
@@ -183,10 +190,10 @@ class PostgresTarget:
     def _connect(self, database: str | None, actor: str) -> PostgresSession:
         return PostgresSession.connect(self.place.conninfo(database), f"racehound {self.run_id} {actor}")
 
-    def _close_observer(self) -> None:
-        if self._observer is not None:
-            self._observer.close()
-        self._observer = self._sweeper = None
+    def _close_observers(self) -> None:
+        for observer in self._observers:
+            observer.close()
+        self._observers, self._sweeper = (), None
 
     def _make_template(self) -> None:
         with self._administration() as administration:
