@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 
 from racehound.services import scratch
+from racehound.services.backends.instance import Instance
+from racehound.services.catalogue import find, in_order
+from racehound.services.composition import Composition, Wanted
 from racehound.targets.postgres import releases
 from racehound.targets.postgres.server import EmbeddedServer
 from racehound.targets.postgres.session import PostgresSession
@@ -69,3 +72,27 @@ def maven() -> str:
     if mvn is None:
         pytest.skip("other PostgreSQL releases are fetched by Maven, and there is no mvn: apt-get install maven")
     return mvn
+
+
+@pytest.fixture(scope="session")
+def composition() -> Iterator[Composition]:
+    """The services of the whole test run; each is brought up when a test first asks `service` for it."""
+    directory = scratch.create("tests.services")
+    composition = Composition("tests", directory)
+    yield composition
+    composition.down(lambda _name, _what: None)
+    scratch.remove(directory)
+
+
+@pytest.fixture(scope="session")
+def service(composition: Composition) -> Callable[[str], Instance]:
+    """Brings a service up, with those it needs, and returns it. Tests of what is not installed are skipped."""
+
+    def up(name: str) -> Instance:
+        missing = [artifact.name for each in in_order([name]) for artifact in find(each).artifacts() if artifact.find() is None]
+        if missing:
+            pytest.skip(f"{', '.join(missing)}: not installed; racehound services install {name}")
+        composition.up([Wanted(name)], lambda _name, _what: None)
+        return composition.instance(name)
+
+    return up

@@ -13,6 +13,7 @@ import pytest
 
 from racehound.errors import RacehoundError, UserError
 from racehound.services import scratch
+from racehound.services.owner import myself
 
 
 @pytest.fixture
@@ -93,7 +94,7 @@ def test_a_live_runs_directory_is_left_alone() -> None:
 def test_a_process_id_used_again_does_not_bring_the_dead_to_life(made: Path) -> None:
     mark = made / "owner"
     original = mark.read_bytes()
-    started = scratch._myself().started
+    started = myself().started
     mark.write_bytes(original.replace(str(started).encode(), str(started - 1).encode()))
     assert made in {leftover.path for leftover in scratch.leftovers()}
     mark.write_bytes(original)
@@ -102,11 +103,11 @@ def test_a_process_id_used_again_does_not_bring_the_dead_to_life(made: Path) -> 
 
 def test_another_containers_run_counts_as_alive_but_not_one_of_before_the_boot(made: Path) -> None:
     mark = made / "owner"
-    original, myself = mark.read_bytes(), scratch._myself()
-    elsewhere = original.replace(myself.namespace.encode(), b"pid:[1]")
+    original, me = mark.read_bytes(), myself()
+    elsewhere = original.replace(me.namespace.encode(), b"pid:[1]")
     mark.write_bytes(elsewhere)
     assert made not in {leftover.path for leftover in scratch.leftovers()}
-    mark.write_bytes(elsewhere.replace(myself.boot.encode(), b"another-boot"))
+    mark.write_bytes(elsewhere.replace(me.boot.encode(), b"another-boot"))
     assert made in {leftover.path for leftover in scratch.leftovers()}
     mark.write_bytes(original)
 

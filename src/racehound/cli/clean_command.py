@@ -11,8 +11,8 @@ from racehound.cli.options import option
 @option("--url", metavar="URL", help="Clean this server, too: databases, roles, tablespaces and slots of runs that are over.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be removed.")
 def command(url: str | None, *, dry_run: bool) -> None:
-    """Remove exactly what runs that were killed have left: scratch directories and, with --url, what bears their ids."""
-    from racehound.services import scratch
+    """Remove exactly what killed runs have left: scratch directories, compositions, and with --url what bears their ids."""
+    from racehound.services import kept, scratch
 
     verb = "would remove" if dry_run else "removed"
     removed = 0
@@ -21,6 +21,12 @@ def command(url: str | None, *, dry_run: bool) -> None:
             scratch.remove(leftover.path)
         click.echo(f"{verb} {leftover.path} of run {leftover.run_id}")
         removed += 1
+    for name in kept.names():
+        if not kept.is_up(name):
+            if not dry_run:
+                kept.forget(name)
+            click.echo(f"{verb} what the keeper of composition {name} left")
+            removed += 1
     if url:
         removed += _clean_server(url, verb, dry_run=dry_run)
     if not removed:

@@ -13,6 +13,8 @@ import click
 from racehound.errors import UserError
 
 DEFAULT_CONFIG = "racehound.toml"
+_GROUPS = ("services",)
+"""Commands that have commands of their own; the others need not be imported to know."""
 
 
 def read_config(path: str | None, commands: Collection[str]) -> dict[str, Any]:
@@ -35,7 +37,13 @@ def read_config(path: str | None, commands: Collection[str]) -> dict[str, Any]:
         if name not in commands:
             raise UserError(f"--config {file}: there is no command {name!r}")
     _check_keys(file, shared, tables)
-    return {command: _spelled({**shared, **tables.get(command, {})}) for command in commands}
+    return {command: _defaults(command, _spelled({**shared, **tables.get(command, {})})) for command in commands}
+
+
+def _defaults(name: str, table: dict[str, Any]) -> dict[str, Any]:
+    """As click wants them: a command that has commands of its own takes the defaults of each."""
+    command = _command(name) if name in _GROUPS else None
+    return dict.fromkeys(command.commands, table) if isinstance(command, click.Group) else table
 
 
 def _check_keys(file: Path, shared: Mapping[str, Any], tables: Mapping[str, Mapping[str, Any]]) -> None:
@@ -52,8 +60,14 @@ def _check_keys(file: Path, shared: Mapping[str, Any], tables: Mapping[str, Mapp
 
 
 def _options_of(name: str) -> set[str | None]:
+    command = _command(name)
+    commands = command.commands.values() if isinstance(command, click.Group) else (command,)
+    return {parameter.name for each in commands for parameter in each.params}
+
+
+def _command(name: str) -> click.Command:
     command: click.Command = importlib.import_module(f"racehound.cli.{name}_command").command
-    return {parameter.name for parameter in command.params}
+    return command
 
 
 def _spelled(table: Mapping[str, Any]) -> dict[str, Any]:

@@ -24,6 +24,7 @@ COMMANDS = {
     "kinds": "List the kinds of objects of a target.",
     "targets": "List the databases that can be tested.",
     "testdrive": "Run scripts of the testdrive language.",
+    "services": "Install, start and stop the real servers around a target.",
     "clean": "Remove what killed runs have left.",
 }
 

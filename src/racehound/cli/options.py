@@ -13,10 +13,10 @@ from racehound.plan import SEED_LIMIT, ScenarioName
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
-def option(name: str, **settings: Any) -> Callable[[_Command], _Command]:  # noqa: ANN401 click's own settings
-    """An option that can also be given as a variable: `--num-objects` is `RACEHOUND_NUM_OBJECTS`."""
+def option(name: str, *names: str, **settings: Any) -> Callable[[_Command], _Command]:  # noqa: ANN401 click's own settings
+    """An option that can also be given as a variable: `--num-objects` is `RACEHOUND_NUM_OBJECTS`. `names`: more names."""
     variable = "RACEHOUND_" + name.partition("/")[0].removeprefix("--").upper().replace("-", "_")
-    return click.option(name, envvar=variable, show_default=settings.pop("show_default", True), **settings)
+    return click.option(name, *names, envvar=variable, show_default=settings.pop("show_default", True), **settings)
 
 
 def together(*options: Callable[[Any], Any]) -> Callable[[_Command], _Command]:

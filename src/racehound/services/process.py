@@ -39,7 +39,9 @@ class Command:
     stop_signal: signal.Signals = signal.SIGTERM
     """Also what the command gets when its warden is killed."""
     grace: float = 5.0
-    """Seconds between the stop signal and SIGKILL; when racehound itself is gone, one at most."""
+    """Seconds between the stop signal and SIGKILL."""
+    orphan_grace: float = 1.0
+    """The same when racehound itself is gone, if that is less."""
     remove_when_orphaned: tuple[Path, ...] = ()
     """Directories that the warden removes when racehound is gone."""
 
@@ -145,6 +147,7 @@ class GuardedProcess:
             "log": None if command.log is None else str(command.log.absolute()),
             "stop_signal": int(command.stop_signal),
             "grace": command.grace,
+            "orphan_grace": min(command.grace, command.orphan_grace),
             "remove": [str(path.absolute()) for path in command.remove_when_orphaned],
         }
 

@@ -1,8 +1,7 @@
 """The run's scratch directories: fast, recognisable, and removed, also after racehound was killed.
 
-A scratch directory is called `racehound-<run id>-<random>` and holds a file `owner` that names the process which made it:
-process id, its start time (field 22 of /proc/<pid>/stat, proc_pid_stat(5)), the boot and the process id namespace, so that a
-process id used again, a restart of the machine or another container cannot be taken for the owner or for its absence.
+A scratch directory is called `racehound-<run id>-<random>` and holds a file `owner` that names the process which made it
+(`owner.py`).
 """
 
 from __future__ import annotations
@@ -17,6 +16,7 @@ from pathlib import Path
 import msgspec
 
 from racehound.errors import RacehoundError, UserError
+from racehound.services.owner import Owner, may_live, myself
 
 _MEMORY = Path("/dev/shm")  # noqa: S108 (its directories are made by mkdtemp)
 _ENOUGH = 1_500_000_000
@@ -24,17 +24,6 @@ _ENOUGH = 1_500_000_000
 _OWNER = "owner"
 _RUN_ID = re.compile(r"[A-Za-z0-9_.]{1,32}")
 _NAME = re.compile(rf"racehound-({_RUN_ID.pattern})-[a-z0-9_]{{8}}")
-
-
-class Owner(msgspec.Struct, frozen=True):
-    """Which process a scratch directory belongs to."""
-
-    pid: int
-    started: int
-    """Clock ticks after the boot."""
-    boot: str
-    namespace: str
-    """Process id namespace, without which a process id says nothing."""
 
 
 class Leftover(msgspec.Struct, frozen=True):
@@ -57,13 +46,13 @@ def create(run_id: str, *, executable: bool = False) -> Path:
     if os.geteuid() == 0:
         # The server runs as another user, who must be able to pass through, not to look around.
         path.chmod(0o711)
-    (path / _OWNER).write_bytes(msgspec.json.encode(_myself()))
+    (path / _OWNER).write_bytes(msgspec.json.encode(myself()))
     return path
 
 
 def is_mine(path: Path) -> bool:
     """Whether it is a scratch directory that this process made."""
-    return _owner(path) == _myself()
+    return _owner(path) == myself()
 
 
 def leftovers() -> list[Leftover]:
@@ -76,7 +65,7 @@ def leftovers() -> list[Leftover]:
     for root in {_MEMORY, Path(tempfile.gettempdir())}:
         for path in root.glob("racehound-*"):
             owner = _owner(path)
-            if owner is not None and not _may_live(owner):
+            if owner is not None and not may_live(owner):
                 found.append(Leftover(path, _run_id(path), owner.pid))
     return sorted(found, key=lambda leftover: leftover.path)
 
@@ -92,7 +81,7 @@ def remove(path: Path) -> None:
     owner = _owner(path)
     if owner is None:
         raise RacehoundError(f"{path} is not a scratch directory of racehound's, or not this user's: left alone")
-    if owner != _myself() and _may_live(owner):
+    if owner != myself() and may_live(owner):
         raise RacehoundError(f"{path} belongs to process {owner.pid}, which is alive: left alone")
     _remove_tree(path)
 
@@ -131,33 +120,3 @@ def _owner(path: Path) -> Owner | None:
         if status.st_uid == os.geteuid() and path.is_dir() and not path.is_symlink():
             return msgspec.json.decode((path / _OWNER).read_bytes(), type=Owner)
     return None
-
-
-def _myself() -> Owner:
-    started = _start_time(os.getpid())
-    assert started is not None
-    return Owner(os.getpid(), started, _boot(), _namespace())
-
-
-def _may_live(owner: Owner) -> bool:
-    if owner.boot != _boot():
-        return False
-    return owner.namespace != _namespace() or _start_time(owner.pid) == owner.started
-
-
-def _boot() -> str:
-    return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-
-
-def _namespace() -> str:
-    return str(Path("/proc/self/ns/pid").readlink())
-
-
-def _start_time(pid: int) -> int | None:
-    """Clock ticks after the boot; None when there is no such process, or only a zombie, which holds nothing any more."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_bytes()
-    except (FileNotFoundError, ProcessLookupError):
-        return None
-    fields = stat.rpartition(b")")[2].split()
-    return None if fields[0] == b"Z" else int(fields[19])

@@ -27,7 +27,6 @@ from typing import TypedDict
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
-_ORPHAN_GRACE = 1.0
 _REMOVALS = 20
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -44,6 +43,8 @@ class Order(TypedDict):
     stop_signal: int
     grace: float
     """Seconds between the stop signal and SIGKILL, and those that the leftovers of a command that ended by itself are given."""
+    orphan_grace: float
+    """The same when racehound is gone."""
     remove: list[str]
     """Directories to remove when racehound is gone."""
 
@@ -143,7 +144,7 @@ class Warden:
 
     def _abandoned(self) -> None:
         self._orphaned = True
-        self._stop(min(self._order["grace"], _ORPHAN_GRACE))
+        self._stop(self._order["orphan_grace"])
 
     def _stop(self, grace: float) -> None:
         deadline = time.monotonic() + grace
@@ -156,7 +157,7 @@ class Warden:
             self._signal_all(signal.SIGCONT)
 
     def _signal_all(self, number: int) -> None:
-        for pid in _descendants(os.getpid()):
+        for pid in descendants(os.getpid()):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
 
@@ -172,7 +173,7 @@ class Warden:
                 time.sleep(0.05)
 
 
-def _descendants(root: int) -> Iterator[int]:
+def descendants(root: int) -> Iterator[int]:
     """Process ids of all that descend from root, without it."""
     children: dict[int, list[int]] = {}
     for name in filter(str.isdigit, os.listdir("/proc")):  # noqa: PTH208 (pathlib is slow to import)

@@ -1,0 +1,98 @@
+"""Programs written in Go, built from their source by `go install` into racehound's own cache: no user's GOPATH changes."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+import shutil
+from pathlib import Path
+
+from racehound.errors import UserError
+from racehound.services.artifacts.artifact import Tell, alone, cache_dir, partial
+from racehound.services.artifacts.client import run_client
+
+_AREA = "go"
+_ASK_LIMIT_S = 30.0
+_FETCHES_ITSELF = (1, 21)
+"""From this release on Go fetches the toolchain that a module asks for, unless GOTOOLCHAIN forbids it (go.dev/doc/toolchain)."""
+
+
+@dataclasses.dataclass(frozen=True)
+class GoProgram:
+    """A command in one exact version. Implements `Artifact`; its path is that of the program."""
+
+    package: str
+    """Its import path, e.g. `github.com/minio/mc`."""
+    release: str
+    """Version of its module, e.g. `v2.5.0`."""
+    binary: str
+    """File that `go install` makes: the last element of the import path that is no major version."""
+    needs: tuple[int, int] = (1, 18)
+    """Go that its `go.mod` asks for."""
+    flags: tuple[str, ...] = ("-trimpath", "-ldflags=-s -w")
+
+    client = "go"
+
+    @property
+    def name(self) -> str:
+        return f"{self.package}@{self.release}"
+
+    def find(self) -> Path | None:
+        path = self._directory / self.binary
+        return path if path.exists() else None
+
+    def obstacle(self) -> str | None:
+        if shutil.which("go") is None:
+            return f"{self.name} needs Go: apt-get install golang"
+        wanted, there, toolchain = self.needs, *_installed()
+        if there < wanted and (there < _FETCHES_ITSELF or toolchain == "local"):
+            return f"{self.name} needs Go {_dotted(wanted)} or newer, and this is {_dotted(there)}: see go.dev/dl"
+        return None
+
+    def install(self, tell: Tell) -> Path:
+        with alone(_AREA) as area:
+            if (existing := self.find()) is not None:
+                return existing
+            if (obstacle := self.obstacle()) is not None:
+                raise UserError(obstacle)
+            tell(f"go install {self.name}")
+            with partial(area) as fresh:
+                self._build(fresh)
+                (fresh / "bin").rename(self._directory)
+        return self._directory / self.binary
+
+    def _build(self, fresh: Path) -> None:
+        """Sources and objects go with the directory; only `bin` is kept."""
+        environment = {
+            "GOBIN": str(fresh / "bin"),
+            "GOPATH": str(fresh / "path"),
+            "GOMODCACHE": str(fresh / "modules"),
+            "GOCACHE": str(fresh / "objects"),
+            # Modules are otherwise kept read-only, and could not be removed.
+            "GOFLAGS": "-modcacherw",
+            "CGO_ENABLED": "0",
+        }
+        failure = f"cannot build {self.name}"
+        run_client(["go", "install", *self.flags, self.name], failure, env=environment, cwd=fresh)
+        if not (fresh / "bin" / self.binary).exists():
+            raise UserError(f"{failure}: it has no program {self.binary}")
+
+    @property
+    def _directory(self) -> Path:
+        return cache_dir() / _AREA / f"{self.package.replace('/', '_')}-{self.release}"
+
+
+def _installed() -> tuple[tuple[int, int], str]:
+    """The version of Go on the path, and its GOTOOLCHAIN. UserError when it does not say."""
+    said = run_client(["go", "env", "-json"], "go does not say its version", limit_s=_ASK_LIMIT_S)
+    settings: dict[str, str] = json.loads(said)
+    # "go1.26.8", perhaps with a packager's note behind; GOVERSION is there since 1.16.
+    match = re.match(r"go(\d+)\.(\d+)", settings.get("GOVERSION", ""))
+    if match is None:
+        raise UserError("go does not say its version: go version")
+    return (int(match[1]), int(match[2])), settings.get("GOTOOLCHAIN", "local")
+
+
+def _dotted(release: tuple[int, int]) -> str:
+    return ".".join(map(str, release))

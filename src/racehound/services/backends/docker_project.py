@@ -1,0 +1,160 @@
+"""A docker project: the containers of one composition, their compose file, their network and what ends them at the latest.
+
+Containers outlive whoever started them, kill -9 included, so the project has a warden, whose command ends it when racehound is
+gone (`docker_end.py`), and its labels tell `racehound clean` whose they are should the warden be killed too.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+import secrets
+import select
+import sys
+import threading
+from pathlib import Path
+
+import msgspec
+
+from racehound.errors import TargetError, UserError
+from racehound.services import process, scratch
+from racehound.services.backends import compose_file, docker_client, docker_end
+from racehound.services.backends.compose_file import Placed
+from racehound.services.backends.docker_client import Docker
+from racehound.services.owner import myself
+from racehound.services.process import Command, GuardedProcess
+
+COMPOSITION_LABEL = "racehound.composition"
+OWNER_LABEL = "racehound.owner"
+"""An `Owner` as JSON."""
+USER_LABEL = "racehound.user"
+"""The owner's user id."""
+_START_LIMIT_S = 60.0
+_END_LIMIT_S = 30.0
+"""Seconds that ending it may take when racehound is gone."""
+_READY_LIMIT_S = 10.0
+"""Seconds that the warden's command may take to hear; it takes some 50 ms."""
+_NAME_LENGTH = 32
+
+
+class DockerProject:
+    """Safe to use from several threads. Asks nothing of docker before a service is added."""
+
+    def __init__(self, composition: str, directory: Path) -> None:
+        readable = re.sub(r"[^a-z0-9_-]+", "-", composition.lower())[:_NAME_LENGTH]
+        self.name = f"racehound-{readable}-{secrets.token_hex(4)}"
+        self.file = directory / compose_file.NAME
+        self._directory = directory
+        self._labels = {
+            COMPOSITION_LABEL: composition,
+            OWNER_LABEL: msgspec.json.encode(myself()).decode(),
+            USER_LABEL: str(os.geteuid()),
+        }
+        self._placed: dict[str, Placed] = {}
+        self._lock = threading.RLock()
+        self._warden: GuardedProcess | None = None
+
+    @functools.cached_property
+    def docker(self) -> Docker:
+        """UserError when the command, the plugin or the engine is missing."""
+        docker = docker_client.find()
+        docker.check_compose()
+        docker.check()
+        return docker
+
+    def add(self, placed: Placed) -> None:
+        """Write a service into the file. UserError when something that it needs is not installed."""
+        service = placed.service
+        image = service.container().image
+        with self._lock:
+            if not self.docker.has_image(image):
+                raise UserError(f"the image {image} is not there: racehound services install {service.name} --backend docker")
+            self._placed[service.name] = placed
+            self._write()
+
+    def holds(self, service: str) -> bool:
+        """Whether the service is in the file."""
+        return service in self._placed
+
+    def create(self, service: str) -> None:
+        """Start a service in a fresh container, on fresh data. TargetError when that fails."""
+        self._start(service, "up", "--detach", "--no-deps", "--force-recreate", "--renew-anon-volumes")
+
+    def restart(self, service: str) -> None:
+        """Start its container, which has ended, again. TargetError when that fails."""
+        self._start(service, "start")
+
+    def remove(self, service: str) -> None:
+        """End a service in order and remove its container and data; with the last one all of the project. TargetError if not."""
+        self.compose("rm", "--stop", "--force", "--volumes", service)
+        with self._lock:
+            if len(self._placed) > 1:
+                del self._placed[service]
+                self._write()
+                return
+            self.compose("down", "--volumes", "--remove-orphans")
+            del self._placed[service]
+            self.file.unlink()
+            if self._warden is not None:
+                self._warden.kill()
+                self._warden = None
+
+    def compose(self, *arguments: str) -> None:
+        """Run `docker compose` on this project. TargetError when it fails."""
+        done = self.docker.run(*self._compose(), *arguments)
+        if done.returncode != 0:
+            raise TargetError(f"docker compose {' '.join(arguments)}: {docker_client.last_line(done)}")
+
+    def _start(self, service: str, *arguments: str) -> None:
+        """One at a time, because each would make the network; under guard, so that none starts anything without racehound."""
+        log = self._directory / "logs" / f"{service}.docker.log"
+        log.parent.mkdir(exist_ok=True)
+        argv = (self.docker.path, *self._compose(), *arguments, service)
+        with self._lock:
+            self._guard()
+            if process.run(Command(argv, cwd=Path("/"), log=log, grace=0.0), _START_LIMIT_S) != 0:
+                said = log.read_text(errors="replace").split("\n")
+                reason = next((line.strip() for line in reversed(said) if line.strip()), "docker compose does not say why")
+                raise TargetError(f"{service} cannot be started: {reason}")
+
+    def _guard(self) -> None:
+        """Have a warden that hears when racehound is gone, before there is anything to end. TargetError when it does not come."""
+        if self._warden is not None:
+            if self._warden.poll() is None:
+                return
+            self._warden.kill()
+        ready = self._directory / "docker.ready"
+        os.mkfifo(ready)
+        try:
+            # Opened for reading first: the writer does not wait for its reader.
+            with open(os.open(ready, os.O_RDONLY | os.O_NONBLOCK)) as end:  # noqa: PTH123 (a descriptor)
+                self._warden = GuardedProcess(self._warden_command(ready))
+                self._warden.start()
+                events = select.poll()
+                events.register(end, select.POLLIN)
+                if not events.poll(_READY_LIMIT_S * 1000):
+                    self._warden.kill()
+                    raise TargetError(f"what ends docker projects is not ready after {_READY_LIMIT_S:g} s")
+        finally:
+            ready.unlink()
+
+    def _warden_command(self, ready: Path) -> Command:
+        return Command(
+            (sys.executable, "-I", "-S", docker_end.__file__, self.docker.path, self.name, str(ready)),
+            cwd=Path("/"),
+            log=self._directory / "logs" / "docker.log",
+            grace=_END_LIMIT_S,
+            orphan_grace=_END_LIMIT_S,
+            remove_when_orphaned=(self._directory,) if scratch.is_mine(self._directory) else (),
+        )
+
+    def _compose(self) -> tuple[str, ...]:
+        return ("compose", "--project-name", self.name, "--file", str(self.file))
+
+    def _write(self) -> None:
+        """Whole or not at all: `docker compose` may be reading it."""
+        document = compose_file.document(self.name, self._placed.values(), self._labels)
+        fresh = self.file.with_suffix(".new")
+        fresh.write_text(compose_file.text(document), encoding="utf-8")
+        fresh.replace(self.file)

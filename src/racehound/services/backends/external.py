@@ -1,0 +1,62 @@
+"""The backend `external`: a service at an address that the user gives. It is neither started nor stopped, only connected to."""
+
+from __future__ import annotations
+
+from typing import Literal, NoReturn
+
+from racehound.errors import UserError
+from racehound.services.service import Endpoints, Service
+
+
+class ExternalInstance:
+    """See `Instance`."""
+
+    backend: Literal["external"] = "external"
+
+    def __init__(self, service: Service, endpoints: Endpoints) -> None:
+        self.service = service
+        self._endpoints = endpoints
+
+    @property
+    def endpoints(self) -> Endpoints:
+        return self._endpoints
+
+    @property
+    def target_endpoints(self) -> Endpoints:
+        return self._endpoints
+
+    def prepare(self) -> None:
+        """The user has done that."""
+
+    def start(self) -> None:
+        """The user has done that."""
+
+    def alive(self) -> bool:
+        return True
+
+    def epitaph(self) -> str:
+        return "not racehound's to see"
+
+    def stop(self) -> None:
+        """It is not ours to stop."""
+
+    def kill(self) -> None:
+        self._refuse("killed")
+
+    def pause(self) -> None:
+        self._refuse("paused")
+
+    def resume(self) -> None:
+        self._refuse("resumed")
+
+    def memory_mib(self) -> float:
+        return 0.0
+
+    def log(self, lines: int) -> list[str]:  # noqa: ARG002 it cannot be read from here
+        return []
+
+    def ports(self) -> list[str]:
+        return []
+
+    def _refuse(self, what: str) -> NoReturn:
+        raise UserError(f"{self.service.name} is external: what racehound did not start is not {what}")

@@ -1,0 +1,354 @@
+"""Composition: the services of one run, brought up in the order of their needs and otherwise at the same time, down together.
+
+It is a thing of one process: when that ends, however it ends, its native processes and their data go within two seconds
+(`process.py`). `keeper.py` is such a process for compositions that outlive one command.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from racehound.errors import RacehoundError, TargetError, UserError
+from racehound.services import ports, scratch
+from racehound.services.backends.docker import DockerInstance, check_needs
+from racehound.services.backends.docker_project import DockerProject
+from racehound.services.backends.external import ExternalInstance
+from racehound.services.backends.instance import BackendName, Instance
+from racehound.services.backends.native import NativeInstance
+from racehound.services.catalogue import find, in_order
+from racehound.services.service import PROXIED, Endpoint, Endpoints, NotReadyError, Site
+
+READY_LIMIT_S = 90.0
+"""Seconds from the start of a service to its first right answer; the slowest take ten on two busy cores."""
+EXTERNAL_LIMIT_S = 5.0
+"""The same for a service that somebody else has started long ago."""
+_LOOK_S = 0.05
+
+Health = Literal["healthy", "starting", "not answering", "dead", "paused"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Wanted:
+    """A service that a composition shall have, and who runs it."""
+
+    name: str
+    backend: BackendName = "process"
+    address: Endpoint | None = None
+    """Where it is, for the backend `external`."""
+
+    def __post_init__(self) -> None:
+        if (self.backend == "external") != (self.address is not None):
+            raise UserError(f"{self.name}: the backend external needs an address, and no other takes one")
+
+
+class Status(msgspec.Struct, frozen=True):
+    """What `ps` shows of a service."""
+
+    name: str
+    version: str
+    backend: BackendName
+    health: Health
+    remark: str
+    """What is wrong with it, if anything is."""
+    address: str
+    memory_mib: float
+    prepare_s: float
+    """Seconds that configuration and initial data took."""
+    ready_s: float
+    """Seconds from start to the first right answer."""
+    listens: tuple[str, ...]
+
+
+class Times(msgspec.Struct):
+    """Seconds that a service took to come up."""
+
+    prepare_s: float = 0.0
+    ready_s: float = 0.0
+
+
+Tell = Callable[[str, str], object]
+"""Is told a service's name and what has just become of it: `preparing`, `starting`, `ready`, `stopped`."""
+
+
+class Composition:
+    """Brings services up and down. Safe to use from several threads; `up` and `down` one at a time.
+
+    `directory` is a scratch directory of this process (`scratch.create`), where all that the services write goes.
+    """
+
+    def __init__(self, name: str, directory: Path) -> None:
+        self.name = name
+        self.directory = directory
+        self._docker = DockerProject(name, directory)
+        self._instances: dict[str, Instance] = {}
+        self._times: dict[str, Times] = {}
+        self._paused: set[str] = set()
+        self._lock = threading.Lock()
+        self._busy = threading.Lock()
+
+    def up(self, wanted: Sequence[Wanted], tell: Tell) -> None:
+        """Bring these services up, with those they need; ones that are up already stay as they are.
+
+        Returns when all are ready. UserError or TargetError for the first that cannot be: then those that this call has
+        started are down again.
+        """
+        with self._busy:
+            new = [each for each in with_needs(wanted) if each.name not in self._instances]
+            self._check_roles(new)
+            check_needs({each.service.name: each.backend for each in self.instances} | {each.name: each.backend for each in new})
+            made = {each.name: self._instance(each) for each in new}
+            with self._lock:
+                self._instances |= made
+                self._times |= {name: Times() for name in made}
+            try:
+                self._bring_up([each.name for each in new], tell)
+            except BaseException:
+                self._take_down(list(made), lambda _name, _what: None)
+                raise
+
+    def down(self, tell: Tell) -> None:
+        """End all services in the opposite order and remove their data."""
+        with self._busy:
+            self._take_down(list(self._instances), tell)
+
+    def instance(self, name: str) -> Instance:
+        """A service of this composition, by name or role; UserError when there is none."""
+        with self._lock:
+            for known in self._instances.values():
+                if name in (known.service.name, known.service.role):
+                    return known
+            raise UserError(f"{name} is not up; up are: {', '.join(self._instances) or 'none'}")
+
+    @property
+    def instances(self) -> tuple[Instance, ...]:
+        """In the order in which they were wanted, each behind those it needs."""
+        with self._lock:
+            return tuple(self._instances.values())
+
+    def status(self) -> list[Status]:
+        """How each service is doing, by a real request to each."""
+        instances = self.instances
+        if not instances:
+            return []
+        with ThreadPoolExecutor(len(instances)) as pool:
+            return list(pool.map(self._status, instances))
+
+    def deaths(self) -> list[str]:
+        """One line for each service that is not alive though it was brought up: nothing that the target could be blamed for."""
+        return [f"service {instance.service.name} {instance.epitaph()}" for instance in self.instances if not instance.alive()]
+
+    def variables(self) -> dict[str, str]:
+        """What scripts find the services by."""
+        return {
+            key: value
+            for instance in self.instances
+            for key, value in instance.service.variables(instance.endpoints).items()
+        }  # fmt: skip
+
+    def aliases(self) -> dict[str, Endpoint]:
+        """Where clients reach each service, by role: the host names under which scripts written for containers know them."""
+        return {each.service.role: next(iter(each.endpoints.values())) for each in self.instances}
+
+    def pause(self, name: str) -> None:
+        """Freeze a service in mid-flight until `resume`."""
+        instance = self.instance(name)
+        instance.pause()
+        self._paused.add(instance.service.name)
+
+    def resume(self, name: str) -> None:
+        """Let a frozen service go on."""
+        instance = self.instance(name)
+        instance.resume()
+        self._paused.discard(instance.service.name)
+
+    def kill(self, name: str) -> None:
+        """End a service as a crash does; `restart` brings it back on its data."""
+        self.instance(name).kill()
+
+    def restart(self, name: str) -> float:
+        """Start a service again on its data, after ending it as a crash does if it runs; seconds until it was ready."""
+        instance = self.instance(name)
+        instance.kill()
+        self._paused.discard(instance.service.name)
+        instance.start()
+        return _await_ready(instance)
+
+    # Up and down
+
+    def _bring_up(self, names: Sequence[str], tell: Tell) -> None:
+        if not names:
+            return
+        with ThreadPoolExecutor(len(names)) as pool:
+            started: dict[str, Future[None]] = {}
+            for name in names:  # in order of need, so that what one waits for is always there
+                needed = [started[need] for need in self._instances[name].service.needs if need in started]
+                started[name] = pool.submit(self._start, name, needed, tell)
+            wait(started.values())
+        errors = [error for future in started.values() if (error := future.exception()) is not None]
+        if errors:
+            raise next((error for error in errors if not isinstance(error, _NeedFailedError)), errors[0])
+
+    def _start(self, name: str, needed: Sequence[Future[None]], tell: Tell) -> None:
+        instance, times = self._instances[name], self._times[name]
+        began = time.monotonic()
+        tell(name, "preparing")
+        # A configuration needs no more than its peers' addresses: only the start waits for them.
+        instance.prepare()
+        times.prepare_s = time.monotonic() - began
+        for future in needed:
+            if future.exception() is not None:
+                raise _NeedFailedError(f"{name} was not started: what it needs is not there")
+        tell(name, "starting")
+        began = time.monotonic()
+        instance.start()
+        _await_ready(instance)
+        instance.service.initialise(instance.endpoints)
+        times.ready_s = time.monotonic() - began
+        tell(name, "ready")
+
+    def _take_down(self, names: Sequence[str], tell: Tell) -> None:
+        """In the opposite order, those of the same rank at the same time. What cannot be stopped in order is killed."""
+        left = list(names)
+        while left:
+            wave = [name for name in left if not any(name in self._instances[o].service.needs for o in left)]
+            with ThreadPoolExecutor(len(wave)) as pool:
+                list(pool.map(lambda name: self._end(name, tell), wave))
+            left = [name for name in left if name not in wave]
+        with self._lock:
+            for name in names:
+                del self._instances[name]
+                del self._times[name]
+        for name in names:
+            shutil.rmtree(self.directory / name, ignore_errors=True)
+
+    def _end(self, name: str, tell: Tell) -> None:
+        instance = self._instances[name]
+        try:
+            instance.stop()
+        except RacehoundError as error:
+            tell(name, f"had to be killed: {error}")
+            instance.kill()
+        tell(name, "stopped")
+
+    # Instances
+
+    def _instance(self, wanted: Wanted) -> Instance:
+        service = find(wanted.name)
+        if wanted.backend == "external":
+            assert wanted.address is not None
+            return ExternalInstance(service, {service.ports[0]: wanted.address})
+        if wanted.backend == "docker":
+            return DockerInstance(service, self._docker)
+        directory = self.directory / service.name
+        site = Site(
+            directory=directory,
+            endpoints={port: Endpoint("127.0.0.1", ports.free()) for port in service.ports},
+            log=self.directory / "logs" / f"{service.name}.log",
+            peers=_Peers(self),
+            advertised={PROXIED: Endpoint("127.0.0.1", ports.free())} if PROXIED in service.ports else {},
+        )
+        site.log.parent.mkdir(exist_ok=True)
+        return NativeInstance(service, site, (directory, self.directory) if scratch.is_mine(self.directory) else (directory,))
+
+    def _check_roles(self, new: Sequence[Wanted]) -> None:
+        roles = {instance.service.role: instance.service.name for instance in self.instances}
+        for wanted in new:
+            service = find(wanted.name)
+            other = roles.setdefault(service.role, service.name)
+            if other != service.name:
+                raise UserError(f"{other} and {service.name} are both {service.role}: a composition has one of them")
+
+    def _status(self, instance: Instance) -> Status:
+        health, remark = self._health(instance)
+        times = self._times.get(instance.service.name, Times())
+        return Status(
+            name=instance.service.name,
+            version=instance.service.version if instance.backend != "external" else "",
+            backend=instance.backend,
+            health=health,
+            remark=remark,
+            address=str(next(iter(instance.endpoints.values()))),
+            memory_mib=round(instance.memory_mib(), 1),
+            prepare_s=round(times.prepare_s, 2),
+            ready_s=round(times.ready_s, 2),
+            listens=tuple(instance.ports()),
+        )
+
+    def _health(self, instance: Instance) -> tuple[Health, str]:
+        if not instance.alive():
+            return "dead", instance.epitaph()
+        if instance.service.name in self._paused:
+            return "paused", ""
+        if not self._times[instance.service.name].ready_s:
+            return "starting", ""
+        try:
+            instance.service.check(instance.endpoints)
+        except NotReadyError as error:
+            return "not answering", str(error)
+        return "healthy", ""
+
+
+class _NeedFailedError(TargetError):
+    """A service was not started because another one was not."""
+
+
+class _Peers(Mapping[str, Endpoints]):
+    """Endpoints of the other services of a composition, looked up when they are asked for."""
+
+    def __init__(self, composition: Composition) -> None:
+        self._composition = composition
+
+    def __getitem__(self, name: str) -> Endpoints:
+        return self._composition.instance(name).endpoints
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(instance.service.name for instance in self._composition.instances)
+
+    def __len__(self) -> int:
+        return len(self._composition.instances)
+
+
+def with_needs(wanted: Sequence[Wanted]) -> list[Wanted]:
+    """The services wanted and those that they need, in order: what another one needs comes before it.
+
+    A need that is not named itself is run by the backend of what needs it. What is external needs nothing that is ours.
+    """
+    given = {each.name: each for each in wanted}
+    known: dict[str, Wanted] = {}
+    for name in reversed(in_order([each.name for each in wanted if each.backend != "external"])):
+        users = [each for each in known.values() if each.backend != "external" and name in find(each.name).needs]
+        if name in given or users:
+            known[name] = given.get(name) or Wanted(name, users[0].backend)
+    return [*reversed(known.values()), *(each for each in wanted if each.name not in known)]
+
+
+def _await_ready(instance: Instance) -> float:
+    """Seconds until it answered rightly. TargetError when it ends, or does not answer in time."""
+    began = time.monotonic()
+    limit_s = EXTERNAL_LIMIT_S if instance.backend == "external" else READY_LIMIT_S
+    while True:
+        try:
+            instance.service.check(instance.endpoints)
+        except NotReadyError as error:
+            if not instance.alive():
+                raise TargetError(_obituary(instance)) from None
+            if time.monotonic() - began > limit_s:
+                raise TargetError(f"{instance.service.name} is not ready after {limit_s:g} s: {error}") from None
+            # Nothing tells when another program's server is ready.
+            time.sleep(_LOOK_S)
+        else:
+            return time.monotonic() - began
+
+
+def _obituary(instance: Instance) -> str:
+    last = next((line.strip() for line in reversed(instance.log(20)) if line.strip()), "it said nothing")
+    return f"{instance.service.name} {instance.epitaph()}: {last}"

@@ -1,0 +1,231 @@
+"""Faults on the links to the services of a composition: latency, little bandwidth, silence, resets, cuts.
+
+A link is an address of its own in front of a service, through the composition's toxiproxy. Who is to be disturbed connects there,
+and everybody else where they always do. What a fault is is plain data, so that a plan can draw one and a history tell of it.
+Faults of processes (pause, kill, restart) are the composition's own.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+from types import TracebackType
+from typing import ClassVar, Literal, Self
+
+import httpx
+
+from racehound.errors import TargetError, UserError
+from racehound.services import ports, toxiproxy
+from racehound.services.backends.instance import Instance
+from racehound.services.composition import Composition
+from racehound.services.service import CLIENT, LOOPBACK, PROXIED, Endpoint
+
+Direction = Literal["to", "from", "both"]
+"""To the service, from it, or both."""
+_STREAMS: dict[Direction, tuple[str, ...]] = {"to": ("upstream",), "from": ("downstream",), "both": ("upstream", "downstream")}
+"""What toxiproxy calls them."""
+_ANSWER_LIMIT_S = 10.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Latency:
+    """All that is sent comes later; in both directions a round trip takes twice as much more."""
+
+    toxic: ClassVar = "latency"
+    latency: int
+    """Milliseconds."""
+    jitter: int = 0
+    """Milliseconds more or less, drawn anew for each piece of data."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Bandwidth:
+    """No more passes than this."""
+
+    toxic: ClassVar = "bandwidth"
+    rate: int
+    """Kilobytes per second."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Silence:
+    """Nothing passes, and what is sent is lost; connections stay open, and are closed when the fault ends.
+
+    New ones are accepted, too: it is what a client sees of a network that swallows packets.
+    """
+
+    toxic: ClassVar = "timeout"
+    timeout: int = 0
+    """Milliseconds after which each connection is closed; 0: not before the end."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Reset:
+    """Connections, those that are there and new ones, end by TCP RST."""
+
+    toxic: ClassVar = "reset_peer"
+    timeout: int = 0
+    """Milliseconds that each connection has before that."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Cut:
+    """Connections end, and new ones are refused. It has no direction."""
+
+
+Fault = Latency | Bandwidth | Silence | Reset | Cut
+
+
+class Links:
+    """The links that one party opens. Safe to use from several threads.
+
+    UserError when the composition's toxiproxy is none that racehound can put links through, or there is none.
+    """
+
+    def __init__(self, composition: Composition) -> None:
+        proxy = composition.instance("toxiproxy")
+        if proxy.backend == "docker":
+            raise UserError("links need a toxiproxy run by the backend process: a container's new ports cannot be reached")
+        self._composition = composition
+        self._api = _Api(toxiproxy.url(proxy.endpoints))
+        self._links: list[Link] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def open(self, service: str, port: str | None = None) -> Link:
+        """A new link to a service, by name or role; without a port, to that which clients are to use through a proxy.
+
+        UserError when there is no such service or port, TargetError when the proxy does not do its part.
+        """
+        instance = self._composition.instance(service)
+        wanted = port or (PROXIED if PROXIED in instance.endpoints else CLIENT)
+        if wanted not in instance.endpoints:
+            raise UserError(f"{instance.service.name} has no port {wanted}; it has: {', '.join(instance.endpoints)}")
+        link = Link(self._api, instance.service.name, _listen(instance, wanted), instance.endpoints[wanted])
+        self._links.append(link)
+        return link
+
+    def reopen(self) -> None:
+        """Open all links again, undisturbed, at the same addresses: after a restart of the proxy, which remembers nothing."""
+        for link in self._links:
+            link.reopen()
+
+    def close(self) -> None:
+        """Close all links, with the connections through them. They need not be there any more, nor the proxy."""
+        try:
+            for link in self._links:
+                link.close()
+        finally:
+            self._api.close()
+
+
+class Link:
+    """An address in front of a service, undisturbed at first. Safe to use from several threads. Made by `Links.open`.
+
+    Methods raise TargetError when the proxy does not do its part.
+    """
+
+    def __init__(self, api: _Api, service: str, endpoint: Endpoint, behind: Endpoint) -> None:
+        self.service = service
+        self.endpoint = endpoint
+        """Where to connect."""
+        self.behind = behind
+        """Where the service itself listens."""
+        self._name = f"{service}-{endpoint.port}"
+        self._api = api
+        self._toxics: set[str] = set()
+        self._lock = threading.Lock()
+        self._create()
+
+    def impose(self, fault: Fault, direction: Direction = "both") -> None:
+        """Begin a fault, beside those that are there; one of the same sort in the same direction ends."""
+        with self._lock:
+            if isinstance(fault, Cut):
+                self._api.post(f"/proxies/{self._name}", {"enabled": False})
+                return
+            for stream in _STREAMS[direction]:
+                self._add(fault, stream)
+
+    def lift(self) -> None:
+        """End all faults."""
+        with self._lock:
+            for toxic in sorted(self._toxics):
+                self._remove(toxic)
+            self._api.post(f"/proxies/{self._name}", {"enabled": True})
+
+    def reopen(self) -> None:
+        """See `Links.reopen`."""
+        with self._lock:
+            self._toxics.clear()
+            self._api.delete_if_there(f"/proxies/{self._name}")
+            self._create()
+
+    def close(self) -> None:
+        """See `Links.close`."""
+        self._api.delete_if_there(f"/proxies/{self._name}")
+
+    def _create(self) -> None:
+        self._api.post("/proxies", {"name": self._name, "listen": str(self.endpoint), "upstream": str(self.behind)})
+
+    def _add(self, fault: Latency | Bandwidth | Silence | Reset, stream: str) -> None:
+        name = f"{fault.toxic}-{stream}"
+        if name in self._toxics:
+            self._remove(name)
+        toxic = {"name": name, "type": fault.toxic, "stream": stream, "attributes": dataclasses.asdict(fault)}
+        self._api.post(f"/proxies/{self._name}/toxics", toxic)
+        self._toxics.add(name)
+
+    def _remove(self, toxic: str) -> None:
+        self._api.delete(f"/proxies/{self._name}/toxics/{toxic}")
+        self._toxics.discard(toxic)
+
+
+class _Api:
+    """toxiproxy's HTTP API (its README, "HTTP API"). TargetError when it does not answer, or not as it should."""
+
+    def __init__(self, url: str) -> None:
+        self._client = httpx.Client(base_url=url, timeout=_ANSWER_LIMIT_S, trust_env=False)
+
+    def post(self, path: str, body: dict[str, object]) -> None:
+        self._ask("POST", path, body)
+
+    def delete(self, path: str) -> None:
+        self._ask("DELETE", path, None)
+
+    def delete_if_there(self, path: str) -> None:
+        """Neither that nor the proxy need be there."""
+        try:
+            answer = self._client.delete(path)
+        except httpx.ConnectError:
+            return
+        except httpx.HTTPError as error:
+            raise TargetError(f"toxiproxy does not answer: {error}") from None
+        _require_success(answer, path, httpx.codes.NOT_FOUND)
+
+    def close(self) -> None:
+        self._client.close()
+
+    def _ask(self, method: str, path: str, body: dict[str, object] | None) -> None:
+        try:
+            answer = self._client.request(method, path, json=body)
+        except httpx.HTTPError as error:
+            raise TargetError(f"toxiproxy does not answer: {error}") from None
+        _require_success(answer, path)
+
+
+def _require_success(answer: httpx.Response, path: str, *fine: int) -> None:
+    if not answer.is_success and answer.status_code not in fine:
+        raise TargetError(f"toxiproxy refuses {path}: {' '.join(answer.text.split())}")
+
+
+def _listen(instance: Instance, port: str) -> Endpoint:
+    """What the service tells its clients to connect to, if it tells them (Kafka), else any free port."""
+    if port != PROXIED:
+        return Endpoint(LOOPBACK, ports.free())
+    if instance.backend != "process":
+        raise UserError(f"{instance.service.name} tells its clients its own address: a link to it needs the backend process")
+    return instance.target_endpoints[port]

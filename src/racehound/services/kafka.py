@@ -1,0 +1,162 @@
+"""Kafka, one broker: on ZooKeeper (3.9, the last line that can) and by KRaft, with a listener that leads through the fault proxy.
+
+A broker tells its clients where to connect: whoever reaches it by a proxy's address would leave the proxy with the second
+connection. So there is a second listener, `proxied`, which tells of the address that the site advertises for it.
+"""
+
+from __future__ import annotations
+
+import abc
+import uuid
+from base64 import urlsafe_b64encode
+from collections.abc import Mapping
+from pathlib import Path
+from typing import ClassVar
+
+from racehound.errors import TargetError
+from racehound.services import java, kafka_containers, process
+from racehound.services.artifacts.artifact import Artifact, found
+from racehound.services.artifacts.maven import MavenJars
+from racehound.services.kafka_metadata import check_broker
+from racehound.services.process import Command
+from racehound.services.service import CLIENT, PROXIED, Container, Endpoints, Service, Site
+from racehound.services.zookeeper import JARS, LOGGING, ZooKeeperService, await_release
+
+_KRAFT_JARS = MavenJars("kafka-4.4.0", ("org.apache.kafka:kafka_2.13:4.4.0", "org.slf4j:slf4j-simple:1.7.36"))
+_CONTROLLER = "controller"
+_BROKER = "1"
+_HEAP_MIB = 256
+_FORMAT_HEAP_MIB = 64
+_FORMAT_LIMIT_S = 60.0
+SETTINGS = {
+    # One broker.
+    "offsets.topic.replication.factor": "1",
+    "transaction.state.log.replication.factor": "1",
+    "transaction.state.log.min.isr": "1",
+    # A small one.
+    "offsets.topic.num.partitions": "5",
+    "transaction.state.log.num.partitions": "5",
+    "log.cleaner.dedupe.buffer.size": "16777216",
+    "num.network.threads": "2",
+    # A prompt one: who waits for a consumer group waits for nothing else.
+    "group.initial.rebalance.delay.ms": "0",
+    # One that does what scripts say and nothing else.
+    "auto.create.topics.enable": "false",
+    "log.retention.ms": "-1",
+    "log.message.timestamp.after.max.ms": str(2**63 - 1),
+}
+"""Of both Kafkas, also in containers. See `documentation/#brokerconfigs` of Kafka's site."""
+SESSION_MS = 1500
+"""How long a killed broker counts as alive."""
+_RELEASE_LIMIT_S = 10.0
+
+
+class _Broker(Service):
+    """What the two have in common."""
+
+    role = "kafka"
+    ports: ClassVar[tuple[str, ...]] = (CLIENT, PROXIED)
+    jars: ClassVar[MavenJars]
+
+    def artifacts(self) -> tuple[Artifact, ...]:
+        return (java.JAVA, self.jars)
+
+    def prepare(self, site: Site) -> None:
+        settings = {**SETTINGS, **_listeners(site), "log.dirs": str(_data(site)), **self.settings(site)}
+        lines = [f"{name}={value}\n" for name, value in settings.items()]
+        _properties(site).write_text("".join(lines), encoding="utf-8")
+
+    @abc.abstractmethod
+    def settings(self, site: Site) -> Mapping[str, str]:
+        """What goes into server.properties besides what both have."""
+
+    def commands(self, site: Site) -> tuple[Command, ...]:
+        program = (*self.class_path(), "kafka.Kafka", str(_properties(site)))
+        return (java.command(site, program, heap_mib=_HEAP_MIB, properties=LOGGING),)
+
+    def class_path(self) -> tuple[str, ...]:
+        """Java's options for it."""
+        return ("-cp", f"{found(self.jars)}/*")
+
+    def check(self, endpoints: Endpoints) -> None:
+        check_broker(endpoints[CLIENT])
+
+    def variables(self, endpoints: Endpoints) -> Mapping[str, str]:
+        address = str(endpoints[CLIENT])
+        return {"testdrive.kafka-addr": address, "testdrive.kafka-addr-resolved": address}
+
+
+class KafkaService(_Broker):
+    name = "kafka"
+    version = "3.9.2"
+    summary = "Kafka, one broker, on ZooKeeper"
+    needs = (ZooKeeperService.name,)
+    jars = JARS
+
+    def commands(self, site: Site) -> tuple[Command, ...]:
+        # A broker ends at once when another one, its killed self, is still registered under its number.
+        await_release(site.peers[ZooKeeperService.name][CLIENT], f"/brokers/ids/{_BROKER}", _RELEASE_LIMIT_S)
+        return super().commands(site)
+
+    def settings(self, site: Site) -> Mapping[str, str]:
+        return {
+            "broker.id": _BROKER,
+            "zookeeper.connect": str(site.peers[ZooKeeperService.name][CLIENT]),
+            "zookeeper.session.timeout.ms": str(SESSION_MS),
+        }
+
+    def container(self) -> Container:
+        return kafka_containers.on_zookeeper(self.name, {**SETTINGS, "zookeeper.session.timeout.ms": str(SESSION_MS)})
+
+
+class KafkaKraftService(_Broker):
+    name = "kafka-kraft"
+    version = "4.4.0"
+    summary = "Kafka, one broker that is its own controller (KRaft)"
+    ports = (CLIENT, PROXIED, _CONTROLLER)
+    jars = _KRAFT_JARS
+
+    def prepare(self, site: Site) -> None:
+        super().prepare(site)
+        cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        log = site.directory / "format.log"
+        tool = ("kafka.tools.StorageTool", "format", "--cluster-id", cluster, "--config", str(_properties(site)))
+        command = java.command(site, (*self.class_path(), *tool), heap_mib=_FORMAT_HEAP_MIB, properties=LOGGING, log=log)
+        if process.run(command, _FORMAT_LIMIT_S) != 0:
+            raise TargetError(f"Kafka's storage could not be formatted: {' '.join(log.read_text(errors='replace').split())}")
+
+    def settings(self, site: Site) -> Mapping[str, str]:
+        controller = site.endpoints[_CONTROLLER]
+        return {
+            "process.roles": "broker,controller",
+            "node.id": _BROKER,
+            "controller.listener.names": "CONTROLLER",
+            "controller.quorum.voters": f"{_BROKER}@{controller}",
+            "broker.session.timeout.ms": str(SESSION_MS),
+            "broker.heartbeat.interval.ms": "300",
+            "share.coordinator.state.topic.replication.factor": "1",
+            "share.coordinator.state.topic.min.isr": "1",
+        }
+
+    def container(self) -> Container:
+        return kafka_containers.by_kraft(self.name, {**SETTINGS, "broker.session.timeout.ms": str(SESSION_MS)})
+
+
+def _listeners(site: Site) -> dict[str, str]:
+    """A listener for each port. The controller's is told to nobody: only the broker itself speaks to it."""
+    bound = [f"{port.upper()}://{endpoint}" for port, endpoint in site.endpoints.items()]
+    told = [f"{port.upper()}://{site.advertised.get(port, site.endpoints[port])}" for port in (CLIENT, PROXIED)]
+    return {
+        "listeners": ",".join(bound),
+        "advertised.listeners": ",".join(told),
+        "listener.security.protocol.map": ",".join(f"{port.upper()}:PLAINTEXT" for port in site.endpoints),
+        "inter.broker.listener.name": CLIENT.upper(),
+    }
+
+
+def _data(site: Site) -> Path:
+    return site.directory / "data"
+
+
+def _properties(site: Site) -> Path:
+    return site.directory / "server.properties"

@@ -1,0 +1,90 @@
+"""MariaDB, the release of the machine's own Debian or Ubuntu, where MySQL itself cannot be had.
+
+It speaks MySQL's protocol and writes rows to its binary log, but its GTIDs are others (`0-1-42`, always on) and there is no
+variable `gtid_mode`: readers of change streams that ask for it, Materialize among them, refuse this server. Statements, users and
+streams read by file and position are MySQL's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from racehound.errors import TargetError
+from racehound.services import process
+from racehound.services.artifacts.artifact import Artifact, found
+from racehound.services.artifacts.debian import DebianPackages, libraries
+from racehound.services.mysql import (
+    FRUGAL_OPTIONS,
+    ROOT_PASSWORD,
+    ROOT_SQL,
+    STREAM_OPTIONS,
+    as_root,
+    check_answer,
+    variables_of,
+)
+from racehound.services.process import Command
+from racehound.services.service import CLIENT, LOOPBACK, Container, Endpoints, Service, Site
+
+_PACKAGES = DebianPackages(
+    ("mariadb-server-core", "libaio1 | libaio1t64", "libnuma1", "liburing2", "libpcre2-8-0", "libssl3 | libssl3t64"),
+    "usr/sbin/mariadbd",
+)
+_SYSTEM_TABLES = ("mysql_system_tables.sql", "mysql_performance_tables.sql", "mysql_system_tables_data.sql")
+_BEFORE = "CREATE DATABASE mysql;\nUSE mysql;\nSET @auth_root_socket = NULL;\n"
+# Without a password, and they would come before the one with a password.
+_AFTER = "DELETE FROM mysql.global_priv WHERE User = 'root' AND Host <> 'localhost';\nFLUSH PRIVILEGES;\n"
+_INITIALISE_LIMIT_S = 180.0
+
+
+class MariadbService(Service):
+    name = "mariadb"
+    role = "mysql"
+    version = "10.11"
+    summary = "MariaDB in MySQL's place, without MySQL's GTIDs"
+
+    def artifacts(self) -> tuple[Artifact, ...]:
+        return (_PACKAGES,)
+
+    def prepare(self, site: Site) -> None:
+        """What `mariadb-install-db` does, without its questions to the system."""
+        tables = found(_PACKAGES) / "usr" / "share" / "mysql"
+        script, log = site.directory / "first.sql", site.directory / "initialise.log"
+        system = "".join((tables / name).read_text(encoding="utf-8") for name in _SYSTEM_TABLES)
+        script.write_text(f"{_BEFORE}{system}\n{_AFTER}{ROOT_SQL}", encoding="utf-8")
+        (site.directory / "data").mkdir()
+        server = self._command(site, "--bootstrap", log=log)
+        command = Command(("sh", "-c", 'exec "$@" < "$0"', str(script), *server.argv), env=server.env, log=log)
+        if process.run(command, _INITIALISE_LIMIT_S) != 0:
+            raise TargetError(f"mariadbd --bootstrap failed: {' '.join(log.read_text(errors='replace').split())}")
+
+    def commands(self, site: Site) -> tuple[Command, ...]:
+        address = (f"--bind-address={LOOPBACK}", f"--port={site.endpoints[CLIENT].port}", "--skip-name-resolve")
+        files = ("--socket=mariadbd.sock", "--pid-file=mariadbd.pid", "--secure-file-priv=")
+        return (self._command(site, *address, *files, *STREAM_OPTIONS, log=site.log),)
+
+    def check(self, endpoints: Endpoints) -> None:
+        check_answer(endpoints)
+
+    def variables(self, endpoints: Endpoints) -> Mapping[str, str]:
+        return variables_of(endpoints)
+
+    def container(self) -> Container:
+        return Container(
+            image="mariadb:10.11",
+            ports={CLIENT: 3306},
+            environment={"MARIADB_ROOT_PASSWORD": ROOT_PASSWORD},
+            command=("mariadbd", *STREAM_OPTIONS),
+            volumes=("/var/lib/mysql",),
+        )
+
+    def _command(self, site: Site, *arguments: str, log: Path) -> Command:
+        root = found(_PACKAGES)
+        messages, plugins = root / "usr" / "share" / "mysql", root / "usr" / "lib" / "mysql" / "plugin"
+        where = (f"--datadir={site.directory / 'data'}", f"--lc-messages-dir={messages}", f"--plugin-dir={plugins}")
+        options = ("--no-defaults", *as_root(), *where, *FRUGAL_OPTIONS, "--innodb-log-file-size=16M")
+        return Command(
+            argv=(str(root / "usr" / "sbin" / "mariadbd"), *options, *arguments),
+            env={"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC", "LD_LIBRARY_PATH": libraries(root)},
+            log=log,
+        )

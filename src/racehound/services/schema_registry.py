@@ -1,0 +1,100 @@
+"""A schema registry with Confluent's API: Apicurio's, with a small reverse proxy (`front.py`) that puts that API at the root.
+
+Its data lie in a file, by H2, which writes each change before it answers: they are there again after a kill.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import sys
+from collections.abc import Mapping
+
+from racehound.services import front, java
+from racehound.services.artifacts.artifact import Artifact, found
+from racehound.services.artifacts.maven import MavenArchive
+from racehound.services.kafka_containers import INSIDE_PORT
+from racehound.services.process import Command
+from racehound.services.service import CLIENT, LOOPBACK, Container, Endpoints, NotReadyError, Service, Site
+
+_ARCHIVE = MavenArchive("apicurio-registry-3.3.3", "io.apicurio:apicurio-registry-app:3.3.3:tar.gz:all")
+_SERVER = "server"
+_MANAGEMENT = "management"
+_HEAP_MIB = 256
+_ANSWER_LIMIT_S = 2.0
+_SETTINGS = {
+    "QUARKUS_HTTP_HOST": LOOPBACK,
+    # Its own default is port 9000 of all interfaces.
+    "QUARKUS_MANAGEMENT_HOST": LOOPBACK,
+    "QUARKUS_LOG_LEVEL": "WARN",
+    "APICURIO_LOG_LEVEL": "WARN",
+    "QUARKUS_HTTP_ACCESS_LOG_ENABLED": "false",
+    # Confluent's default; Apicurio's is NONE.
+    "APICURIO_RULES_GLOBAL_COMPATIBILITY": "BACKWARD",
+}
+
+
+class SchemaRegistryService(Service):
+    """In a container it is Confluent's own, which keeps its schemas in Kafka."""
+
+    name = "schema-registry"
+    role = "schema-registry"
+    version = "3.3.3"
+    summary = "schema registry with Confluent's API (Apicurio)"
+    ports = (CLIENT, _SERVER, _MANAGEMENT)
+
+    def artifacts(self) -> tuple[Artifact, ...]:
+        return (java.JAVA, _ARCHIVE)
+
+    def commands(self, site: Site) -> tuple[Command, ...]:
+        settings = {
+            **_SETTINGS,
+            "QUARKUS_HTTP_PORT": str(site.endpoints[_SERVER].port),
+            "QUARKUS_MANAGEMENT_PORT": str(site.endpoints[_MANAGEMENT].port),
+            "APICURIO_DATASOURCE_URL": f"jdbc:h2:file:{site.directory / 'schemas'};WRITE_DELAY=0",
+        }
+        program = ("-jar", str(found(_ARCHIVE) / "quarkus-run.jar"))
+        address = (site.endpoints[CLIENT].host, str(site.endpoints[CLIENT].port), str(site.endpoints[_SERVER].port))
+        return (
+            java.command(site, program, heap_mib=_HEAP_MIB, environment=settings),
+            Command((sys.executable, "-I", front.__file__, *address)),
+        )
+
+    def check(self, endpoints: Endpoints) -> None:
+        status, body = _get(endpoints, "/subjects")
+        try:
+            subjects = json.loads(body)
+        except ValueError:
+            subjects = None
+        if status != http.client.OK or not isinstance(subjects, list):
+            raise NotReadyError(f"GET /subjects: status {status}, {body[:200].decode(errors='replace')}")
+
+    def variables(self, endpoints: Endpoints) -> Mapping[str, str]:
+        return {"testdrive.schema-registry-url": f"http://{endpoints[CLIENT]}"}
+
+    def container(self) -> Container:
+        return Container(
+            image="confluentinc/cp-schema-registry:7.9.2",
+            ports={CLIENT: 8081},
+            environment={
+                "SCHEMA_REGISTRY_HOST_NAME": self.name,
+                "SCHEMA_REGISTRY_LISTENERS": "http://0.0.0.0:8081",
+                "SCHEMA_REGISTRY_KAFKASTORE_BOOTSTRAP_SERVERS": f"PLAINTEXT://kafka:{INSIDE_PORT}",
+                "SCHEMA_REGISTRY_HEAP_OPTS": f"-Xmx{_HEAP_MIB}m",
+            },
+            volumes=("/etc/schema-registry/secrets",),
+            needs=("kafka",),
+        )
+
+
+def _get(endpoints: Endpoints, path: str) -> tuple[int, bytes]:
+    """Status and body. NotReadyError when there is none."""
+    connection = http.client.HTTPConnection(endpoints[CLIENT].host, endpoints[CLIENT].port, timeout=_ANSWER_LIMIT_S)
+    try:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+    except (OSError, http.client.HTTPException) as error:
+        raise NotReadyError(f"{endpoints[CLIENT]}: {error!r}") from None
+    finally:
+        connection.close()

@@ -1,0 +1,47 @@
+"""toxiproxy: a TCP proxy whose connections can be disturbed; `faults.py` puts links through it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from racehound.services.artifacts.artifact import Artifact, found
+from racehound.services.artifacts.go import GoProgram
+from racehound.services.process import Command
+from racehound.services.service import CLIENT, LOOPBACK, Container, Endpoints, NotReadyError, Service, Site
+
+_PROGRAM = GoProgram("github.com/Shopify/toxiproxy/v2/cmd/server", "v2.5.0", "server")
+_ANSWER_LIMIT_S = 2.0
+
+
+class ToxiproxyService(Service):
+    name = "toxiproxy"
+    role = "toxiproxy"
+    version = "2.5.0"
+    summary = "TCP proxy for faults on the links to the other services"
+
+    def artifacts(self) -> tuple[Artifact, ...]:
+        return (_PROGRAM,)
+
+    def commands(self, site: Site) -> tuple[Command, ...]:
+        return (Command((str(found(_PROGRAM)), "-host", LOOPBACK, "-port", str(site.endpoints[CLIENT].port))),)
+
+    def check(self, endpoints: Endpoints) -> None:
+        import httpx
+
+        try:
+            answer = httpx.get(f"{url(endpoints)}/version", timeout=_ANSWER_LIMIT_S, trust_env=False)
+        except httpx.HTTPError as error:
+            raise NotReadyError(f"its API does not answer: {error}") from None
+        if answer.status_code != httpx.codes.OK:
+            raise NotReadyError(f"its API answers {answer.status_code}")
+
+    def variables(self, endpoints: Endpoints) -> Mapping[str, str]:
+        return {"racehound.toxiproxy-url": url(endpoints)}
+
+    def container(self) -> Container:
+        return Container(image="ghcr.io/shopify/toxiproxy:2.5.0", ports={CLIENT: 8474}, command=("-host=0.0.0.0",))
+
+
+def url(endpoints: Endpoints) -> str:
+    """Where its API is."""
+    return f"http://{endpoints[CLIENT]}"

@@ -1,0 +1,192 @@
+"""`racehound services` as a user types it, with PostgreSQL as the service that every machine has."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from tests.end_to_end import command
+
+from racehound.services import kept, proc
+
+GONE_LIMIT_S = 2.0
+
+
+@pytest.fixture
+def names() -> Iterator[tuple[str, str]]:
+    """Names of two compositions of this test's own; both are down afterwards."""
+    ours = (f"a{os.getpid()}", f"b{os.getpid()}")
+    yield ours
+    for name in ours:
+        racehound("services", "down", "--composition", name)
+
+
+def racehound(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return command.racehound(*arguments, cwd=Path(tempfile.gettempdir()))
+
+
+def scratch_of(name: str) -> list[Path]:
+    """The scratch directories of a composition."""
+    return [path for root in ("/dev/shm", tempfile.gettempdir()) for path in Path(root).glob(f"racehound-services.{name}-*")]
+
+
+def status(name: str) -> list[dict[str, object]]:
+    done = racehound("services", "ps", "--composition", name, "--json")
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def keeper_pid(name: str) -> int:
+    """Process id of the keeper: the one whose command line ends with the composition's name."""
+    ending = f"racehound.services.keeper\0{name}\0".encode()
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            if path.read_bytes().endswith(ending):
+                return int(path.parent.name)
+        except OSError:
+            continue  # it has just ended
+    raise AssertionError(f"composition {name} has no keeper")
+
+
+def until(condition: Callable[[], bool], limit_s: float) -> bool:
+    deadline = time.monotonic() + limit_s
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+def test_up_shows_a_healthy_service_that_takes_connections_and_down_leaves_nothing(names: tuple[str, str]) -> None:
+    name, _ = names
+    up = racehound("services", "up", "postgres", "--composition", name, "--timings")
+    assert up.returncode == 0, up.stderr
+    (postgres,) = status(name)
+    assert postgres["health"] == "healthy"
+    assert postgres["listens"] == [postgres["address"]]
+    assert str(postgres["address"]).startswith("127.0.0.1:")
+    with psycopg.connect(f"postgres://postgres:postgres@{postgres['address']}/postgres") as connection:
+        assert connection.execute("SHOW wal_level").fetchone() == ("logical",)
+    logged = racehound("services", "logs", "postgres", "--composition", name, "--lines", "20").stdout
+    assert "ready to accept connections" in logged
+    processes = proc.tree(keeper_pid(name))
+    down = racehound("services", "down", "--composition", name)
+    assert down.returncode == 0, down.stderr
+    assert until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in processes), GONE_LIMIT_S)
+    assert name not in kept.names()
+    assert not scratch_of(name)
+
+
+def test_a_second_up_starts_nothing_again(names: tuple[str, str]) -> None:
+    name, _ = names
+    racehound("services", "up", "postgres", "--composition", name)
+    before, again = status(name), racehound("services", "up", "postgres", "--composition", name)
+    assert again.returncode == 0
+    assert "starting" not in again.stdout
+    assert [each["address"] for each in status(name)] == [each["address"] for each in before]
+
+
+def test_two_compositions_do_not_meet(names: tuple[str, str]) -> None:
+    for name in names:
+        assert racehound("services", "up", "postgres", "--composition", name).returncode == 0
+    (first,), (second,) = map(status, names)
+    assert first["address"] != second["address"]
+    assert racehound("services", "down", "--composition", names[0]).returncode == 0
+    (left,) = status(names[1])
+    assert left["health"] == "healthy"
+
+
+def test_nothing_outlives_a_killed_keeper(names: tuple[str, str]) -> None:
+    name, _ = names
+    racehound("services", "up", "postgres", "--composition", name)
+    pid = keeper_pid(name)
+    processes = proc.tree(pid)
+    assert len(processes) > 2
+    os.kill(pid, signal.SIGKILL)
+    assert until(lambda: not any(_lives(each) for each in processes), GONE_LIMIT_S)
+    assert until(lambda: not scratch_of(name), GONE_LIMIT_S)
+    refused = racehound("services", "ps", "--composition", name)
+    assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
+    assert racehound("services", "up", "postgres", "--composition", name).returncode == 0
+    assert [each["health"] for each in status(name)] == ["healthy"]
+
+
+def test_a_dead_service_is_told_and_can_be_restarted_on_its_data(names: tuple[str, str]) -> None:
+    name, _ = names
+    racehound("services", "up", "postgres", "--composition", name)
+    (postgres,) = status(name)
+    address = f"postgres://postgres:postgres@{postgres['address']}/postgres"
+    with psycopg.connect(address, autocommit=True) as connection:
+        connection.execute("CREATE TABLE kept (a int)")
+    assert racehound("services", "fault", "postgres", "kill", "--composition", name).returncode == 0
+    shown = racehound("services", "ps", "--composition", name)
+    assert shown.returncode == 1
+    assert "dead" in shown.stdout
+    assert "SIGKILL" in shown.stdout
+    assert racehound("services", "fault", "postgres", "restart", "--composition", name).returncode == 0
+    with psycopg.connect(address) as connection:
+        assert connection.execute("SELECT count(*) FROM kept").fetchone() == (0,)
+
+
+def test_a_paused_service_is_told_and_goes_on(names: tuple[str, str]) -> None:
+    name, _ = names
+    racehound("services", "up", "postgres", "--composition", name)
+    racehound("services", "fault", "postgres", "pause", "--composition", name)
+    assert [each["health"] for each in status(name)] == ["paused"]
+    racehound("services", "fault", "postgres", "resume", "--composition", name)
+    assert [each["health"] for each in status(name)] == ["healthy"]
+
+
+def test_an_external_service_is_connected_to_and_left_alone(names: tuple[str, str]) -> None:
+    ours, theirs = names
+    racehound("services", "up", "postgres", "--composition", theirs)
+    (real,) = status(theirs)
+    backend = f"external:{real['address']}"
+    assert racehound("services", "up", "postgres", "--backend", backend, "--composition", ours).returncode == 0
+    (seen,) = status(ours)
+    assert (seen["health"], seen["backend"], seen["address"]) == ("healthy", "external", real["address"])
+    assert racehound("services", "fault", "postgres", "kill", "--composition", ours).returncode == 2
+    assert racehound("services", "down", "--composition", ours).returncode == 0
+    assert [each["health"] for each in status(theirs)] == ["healthy"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("up", "oracle"), "unknown service 'oracle'"),
+        (("up", "postgres", "--backend", "podman"), "a backend is one of process, docker, external"),
+        (("up", "postgres", "--backend", "external"), "write external:HOST:PORT"),
+        (("up", "postgres", "--backend", "external:localhost:port"), "write external:HOST:PORT"),
+        (("up", "postgres", "--backend", "mysql=docker"), "mysql is not among the services named"),
+        (("up", "postgres", "--composition", "No Name"), "a name has up to 16"),
+        (("ps", "--composition", "nobody"), "no composition 'nobody' is up"),
+        (("logs", "postgres", "--composition", "nobody"), "no composition 'nobody' is up"),
+        (("install", "oracle"), "unknown service 'oracle'"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(arguments: tuple[str, ...], said: str) -> None:
+    done = racehound("services", *arguments)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+    assert said in done.stderr
+
+
+def test_an_address_where_nobody_answers_is_refused(names: tuple[str, str]) -> None:
+    name, _ = names
+    refused = racehound("services", "up", "postgres", "--backend", "external:127.0.0.1:9", "--composition", name)
+    assert refused.returncode == 2
+    assert "postgres" in refused.stderr
+    assert name not in kept.names()
+
+
+def _lives(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0] != b"Z"
+    except OSError:
+        return False
