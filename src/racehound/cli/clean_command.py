@@ -27,10 +27,22 @@ def command(url: str | None, *, dry_run: bool) -> None:
                 kept.forget(name)
             click.echo(f"{verb} what the keeper of composition {name} left")
             removed += 1
+    removed += _clean_docker(verb, dry_run=dry_run)
     if url:
         removed += _clean_server(url, verb, dry_run=dry_run)
     if not removed:
         click.echo("nothing was left")
+
+
+def _clean_docker(verb: str, *, dry_run: bool) -> int:
+    from racehound.services.backends.docker_leftovers import leftovers, remove
+
+    found = leftovers()
+    for leftover in found:
+        if not dry_run:
+            remove(leftover)
+        click.echo(f"{verb} the containers of composition {leftover.composition} ({leftover.project})")
+    return len(found)
 
 
 def _clean_server(url: str, verb: str, *, dry_run: bool) -> int:

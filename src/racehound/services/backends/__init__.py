@@ -1,1 +1,1 @@
-"""Backends: who runs a service. `process` native processes, `docker` containers, `external` the user (racehound only connects)."""
+"""Backends: who runs a service. `process`: racehound, natively; `docker`: containers; `external`: the user, at an address."""
