@@ -57,7 +57,7 @@ class ZooKeeperService(Service):
     def check(self, endpoints: Endpoints) -> None:
         # It accepts connections, and answers `ruok`, before it serves; only then `srvr` tells its mode.
         try:
-            said = _ask(endpoints[CLIENT], b"srvr")
+            said = ask(endpoints[CLIENT], b"srvr")
         except OSError as error:
             raise NotReadyError(f"{endpoints[CLIENT]}: {error}") from None
         if "Mode:" not in said:
@@ -84,22 +84,23 @@ def await_release(endpoint: Endpoint, path: str, limit_s: float) -> None:
     Returns at once when ZooKeeper does not answer: whoever needs it will say so.
     """
     deadline = time.monotonic() + limit_s
-    # `dump` tells of sessions and what they hold, a node on each line.
-    while path in _ask_softly(endpoint, b"dump").split() and time.monotonic() < deadline:
-        # It has no word that waits.
+    # It has no word that waits.
+    while _holds(endpoint, path) and time.monotonic() < deadline:
         time.sleep(_LOOK_S)
 
 
-def _ask_softly(endpoint: Endpoint, word: bytes) -> str:
+def _holds(endpoint: Endpoint, path: str) -> bool:
     try:
-        return _ask(endpoint, word)
+        # Sessions and the nodes that they hold, each on a line of its own.
+        return path in ask(endpoint, b"dump").split()
     except OSError:
-        return ""
+        return False
 
 
-def _ask(endpoint: Endpoint, word: bytes) -> str:
-    """Its answer to a four-letter word; it closes the connection behind it."""
+def ask(endpoint: Endpoint, word: bytes) -> str:
+    """Its answer to a four-letter word. OSError when it does not answer."""
     address = endpoint.host, endpoint.port
     with socket.create_connection(address, _ANSWER_LIMIT_S) as connection, connection.makefile("rb") as answer:
         connection.sendall(word)
+        # It closes the connection behind the answer.
         return answer.read().decode(errors="replace")

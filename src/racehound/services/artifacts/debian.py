@@ -1,4 +1,4 @@
-"""Debian packages, fetched by apt-get and unpacked by dpkg-deb into racehound's own cache: nothing is installed, nobody need be root."""
+"""Debian packages, fetched by apt-get and unpacked into racehound's own cache: nothing is installed, nobody need be root."""
 
 from __future__ import annotations
 
