@@ -1,4 +1,4 @@
-"""Secrets stay out of messages: the text of CREATE SECRET (and ALTER SECRET) never reaches a log or a report."""
+"""Secrets stay out of messages: neither the text of CREATE SECRET (and ALTER SECRET) nor a password reaches a log or a report."""
 
 from __future__ import annotations
 
@@ -11,11 +11,22 @@ from racehound.targets.session import Outcome
 HIDDEN = "<redacted>"
 _SECRET = re.compile(r"(\b(?:create|alter)\s+secret\b).*", re.IGNORECASE | re.DOTALL)
 _LITERAL = re.compile(r"'((?:[^']|'')*)'?")
+# As an argument (password=…), in a connection string (Password=…;) and in SQL: PASSWORD '…', PASSWORD = '…', IDENTIFIED BY '…'.
+# The name of a secret or a variable behind the word is no password.
+_PASSWORD = re.compile(
+    r"""(\b(?:password|pwd)\s*=\s*|\bpassword\s+(?=['"])|\bidentified\s+(?:with\s+\S+\s+)?by\s+)"""
+    r"""(?!secret\b|\$\{)('(?:[^']|'')*'?|"[^"]*"?|\{[^}]*\}?|[^\s;,)]+)""",
+    re.IGNORECASE,
+)
+_PASSWORD_MARKS = ("password", "pwd", "identified")
 
 
 def redact(text: str) -> str:
-    """The text with all that follows CREATE SECRET or ALTER SECRET hidden, the name included."""
-    return _SECRET.sub(rf"\1 {HIDDEN}", text) if "secret" in text.casefold() else text
+    """The text with passwords hidden, and all that follows CREATE SECRET or ALTER SECRET, the name included."""
+    folded = text.casefold()
+    if any(mark in folded for mark in _PASSWORD_MARKS):
+        text = _PASSWORD.sub(rf"\1{HIDDEN}", text)
+    return _SECRET.sub(rf"\1 {HIDDEN}", text) if "secret" in folded else text
 
 
 def holds_secret(text: str) -> bool:
@@ -24,13 +35,19 @@ def holds_secret(text: str) -> bool:
 
 
 def scrub(message: str, statement: str) -> str:
-    """A server's message about a statement, with every string literal of it hidden if it carries a secret."""
+    """A server's message about a statement, passwords hidden, and every string literal of it if it carries a secret."""
     if not holds_secret(statement):
-        return message
+        return _without_passwords(message, statement)
     for literal in sorted(filter(None, _LITERAL.findall(statement)), key=len, reverse=True):
         for form in (literal, literal.replace("''", "'")):
             message = message.replace(form, HIDDEN)
     return message
+
+
+def _without_passwords(message: str, statement: str) -> str:
+    for _, password in _PASSWORD.findall(statement):
+        message = message.replace(password.strip("'\""), HIDDEN) if password.strip("'\"") else message
+    return redact(message)
 
 
 def scrub_outcome(outcome: Outcome, statement: str) -> Outcome:

@@ -2,22 +2,110 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from racehound.testdrive.errors import ActionError
 from racehound.testdrive.state import Call, Handler, State
 
+if TYPE_CHECKING:
+    import httpx
+
+_CONNECTING_RETRIES = 3
+"""How often a port that does not listen yet is tried again, within about two seconds."""
+_SHARD = re.compile(r"s[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
 
 def _check(_: Call, state: State) -> None:
-    if state.context.check_consistency is None:
+    if not can_check(state):
         raise ActionError("check-consistency needs a target that checks itself, which is not configured")
-    if wrong := state.context.check_consistency():
+    check(state)
+
+
+def can_check(state: State) -> bool:
+    """Whether there is a way to ask the target."""
+    return state.context.services.internal_http is not None or state.context.check_consistency is not None
+
+
+def check(state: State) -> None:
+    """Ask the target in every way that is configured; a script that forgoes the checks forgoes these too.
+
+    Raises `ActionError` with what is wrong.
+    """
+    if state.consistency_skipped is not None:
+        return
+    address, ask = state.context.services.internal_http, state.context.check_consistency
+    wrong = ask() if ask is not None else ""
+    if not wrong and address is not None:
+        wrong = inconsistency(address, state.policy.timeout)
+    if wrong:
         raise ActionError(f"the target is inconsistent: {wrong}")
+
+
+def inconsistency(address: str, limit: float) -> str:
+    """What Materialize finds wrong with itself, asked over its internal HTTP port (`http://HOST:PORT`); "" if nothing.
+
+    The coordinator must be able to dump its state and find no inconsistency, the catalog must be dumped as JSON. That the
+    catalog in memory is the one on disk cannot be seen from outside: it takes the target's own code to read the latter.
+    `limit`: seconds for each answer. Raises `ActionError` where the port does not answer.
+    """
+    import httpx
+
+    transport = httpx.HTTPTransport(retries=_CONNECTING_RETRIES)
+    try:
+        with httpx.Client(base_url=address, timeout=limit, transport=transport) as client:
+            found = [_of_coordinator_dump(client), _of_coordinator(client), _of_catalog(client)]
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise ActionError(f"cannot ask the target at {address} for its consistency: {error}") from error
+    return "; ".join(filter(None, found))
+
+
+def _of_coordinator_dump(client: httpx.Client) -> str:
+    response = client.get("/api/coordinator/dump")
+    # Releases from before there was a dump do not know the path.
+    return "" if response.is_success or response.status_code == 404 else f"coordinator: no dump: {_answer(response)}"
+
+
+def _of_coordinator(client: httpx.Client) -> str:
+    response = client.get("/api/coordinator/check")
+    found = _json(response)
+    return "" if response.is_success and found == "" else f"coordinator: {found or _answer(response)}"
+
+
+def _of_catalog(client: httpx.Client) -> str:
+    response = client.get("/api/catalog/dump")
+    return "" if response.is_success and isinstance(_json(response), dict) else f"catalog: no dump: {_answer(response)}"
+
+
+def _json(response: httpx.Response) -> object:
+    """What the body says, None where it is no JSON."""
+    try:
+        body: object = response.json()
+    except ValueError:
+        return None
+    return body
+
+
+def _answer(response: httpx.Response) -> str:
+    return f"status {response.status_code}: {' '.join(response.text.split())[:500]}"
 
 
 def _skip(call: Call, state: State) -> None:
     state.consistency_skipped = call["reason"]
 
 
-ACTIONS: Mapping[str, Handler] = MappingProxyType({"check-consistency": _check, "skip-consistency-checks": _skip})
+def _check_tombstone(call: Call, state: State) -> None:
+    """Say that the check is not made, as Materialize's own tool does where it is not told where the target keeps its shards."""
+    if not _SHARD.fullmatch(call["shard-id"]):
+        raise ValueError(f"{call['shard-id']!r} is not the id of a shard: s and a UUID")
+    state.context.output(
+        f"check-shard-tombstone: {call['shard-id']} is not checked: whether a shard is a tombstone stands in the target's "
+        "consensus and blob stores, which only its own code can read"
+    )
+
+
+ACTIONS: Mapping[str, Handler] = MappingProxyType(
+    {"check-consistency": _check, "skip-consistency-checks": _skip, "check-shard-tombstone": _check_tombstone}
+)

@@ -43,6 +43,8 @@ _COMPRESSIONS: Mapping[str, Callable[[bytes], bytes]] = MappingProxyType(
 
 def _path(call: Call, state: State) -> Path:
     name = call["path"]
+    if call.get("container", "none") != "none":
+        raise ActionError(f"the container {call['container']} is not supported")
     if state.context.temp_dir is None:
         raise ActionError("no temporary directory is configured")
     if "/" in name or name in {"", ".", ".."}:
@@ -51,25 +53,28 @@ def _path(call: Call, state: State) -> Path:
 
 
 def _append(call: Call, state: State) -> None:
-    path, content = _path(call, state), _content(call)
-    compress = _COMPRESSIONS.get(call.get("compression", "none"))
-    if compress is None:
-        raise ValueError(f"unknown compression {call['compression']}: one of {', '.join(_COMPRESSIONS)}")
-    if call.get("container", "none") != "none":
-        raise ActionError(f"the container {call['container']} is not supported")
+    path, content = _path(call, state), compressed(content_of(call), call)
     try:
         with path.open("ab") as file:
-            file.write(compress(content))
+            file.write(content)
     except OSError as error:
         raise ActionError(f"cannot append to {path.name}: {error.strerror}") from error
 
 
-def _content(call: Call) -> bytes:
-    """The header once, then the input as often as `repeat` says."""
-    lines = [unescape_bytes(line) for line in call.input]
-    body = b"\n".join(lines) + (b"\n" if lines and call.flag("trailing-newline", default=True) else b"")
-    header = call["header"].encode() + b"\n" if "header" in call.arguments else b""
-    return header + body * integer(call.get("repeat", "1"))
+def content_of(call: Call) -> bytes:
+    """The header once, then the input as often as `repeat` says, line by line; the last newline only if it is wanted."""
+    lines = [unescape_bytes(line) + b"\n" for line in call.input] * integer(call.get("repeat", "1"))
+    header = [call["header"].encode() + b"\n"] if "header" in call.arguments else []
+    content = b"".join(header + lines)
+    return content if call.flag("trailing-newline", default=True) else content.removesuffix(b"\n")
+
+
+def compressed(content: bytes, call: Call) -> bytes:
+    """In the format that the argument `compression` names."""
+    compress = _COMPRESSIONS.get(call.get("compression", "none"))
+    if compress is None:
+        raise ValueError(f"unknown compression {call['compression']}: one of {', '.join(_COMPRESSIONS)}")
+    return compress(content)
 
 
 def _delete(call: Call, state: State) -> None:
