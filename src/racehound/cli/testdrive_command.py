@@ -3,93 +3,227 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import functools
 import random
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from racehound.cli import addresses
 from racehound.cli.options import option
+from racehound.errors import TargetError, UserError
 
 if TYPE_CHECKING:
-    from racehound.testdrive.runner import Surroundings
+    from racehound.testdrive.materialize import Endpoint
+    from racehound.testdrive.runner import Result, Settings, Surroundings
+    from racehound.testdrive.script import Script
+    from racehound.testdrive.services import Services
+
+_CHECKS = ("file", "statement", "disable")
+
+
+def _seconds(_ctx: click.Context, _parameter: click.Parameter, value: Any) -> float:  # noqa: ANN401 click's or TOML's
+    from racehound.testdrive.values import duration
+
+    try:
+        return duration(str(value))
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
 
 
 @click.command("testdrive")
 @click.argument("files", nargs=-1, required=True, metavar="FILES…")
-@click.option("--var", "variables", multiple=True, metavar="NAME=VALUE", help="Set the variable arg.NAME.")
-@option("--url", metavar="URL", help="The target.", show_default="a PostgreSQL server started for the occasion")
-@option("--materialize-url", metavar="URL", help="The same as --url.", show_default=False)
+@option("--var", multiple=True, metavar="NAME=VALUE", callback=addresses.pairs, help="Set the variable arg.NAME.")
+@addresses.address_options
 @option("--release", metavar="X.Y", help="Start this release of PostgreSQL.", show_default=False)
 @option("--seed", type=click.IntRange(0, 2**32 - 1), help="Value of testdrive.seed.", show_default="random")
-@option("--default-timeout", default="10s", metavar="DURATION", help="How long a statement is tried.")
-@option("--initial-backoff", default="50ms", metavar="DURATION", help="Pause before the second try.")
+@option("--default-timeout", default="10s", metavar="DURATION", callback=_seconds, help="How long a statement is tried.")
+@option("--initial-backoff", default="50ms", metavar="DURATION", callback=_seconds, help="Pause before the second try.")
 @option("--backoff-factor", type=click.FloatRange(1), default=1.5, help="By how much each further pause is longer.")
 @option("--max-errors", type=click.IntRange(1), default=10, help="Stop after so many failed files.")
 @option("--max-tests", type=click.IntRange(1), help="Run so many files at most.", show_default=False)
 @option("--shuffle-tests", is_flag=True, help="Run the files in an order drawn from the seed.")
-@option("--no-reset", is_flag=True, help="Do not empty the database before each file. (At --url it never is.)")
+@option("--no-reset", is_flag=True, help="Do not clean the target (nor Kafka) before each file.")
+@option("--rewrite-results", is_flag=True, help="Rewrite what the files expect where it is not what comes.")
+@option("--consistency-checks", type=click.Choice(_CHECKS), help="When a Materialize is to check itself.", show_default="file")
+@option("--junit-report", metavar="FILE", type=click.Path(dir_okay=False, writable=True), help="Write the results there as XML.",
+        show_default=False)  # fmt: skip
 @option("--temp-dir", metavar="DIR", help="Where scripts put their files.", show_default="a new one")
 def command(*, files: tuple[str, ...], **options: Any) -> int:  # noqa: ANN401 click's values
-    """Run the testdrive scripts FILES (`-`: standard input) against a target. Exit code 1 when one fails."""
-    from racehound.testdrive.runner import Settings, read_scripts, run_scripts
-    from racehound.testdrive.values import duration
+    """Run the testdrive scripts FILES (`-`: standard input) against a target.
 
-    seed = options["seed"] if options["seed"] is not None else random.SystemRandom().randrange(2**32)
-    settings = Settings(
-        seed=seed,
-        arguments=_arguments(options["variables"]),
-        timeout=_duration("--default-timeout", options["default_timeout"], duration),
-        initial_backoff=_duration("--initial-backoff", options["initial_backoff"], duration),
+    A Materialize is cleaned before each file, databases and roles dropped, unless --no-reset is given. Exit code 0: all passed,
+    1: a file failed, 2: a file is written wrongly, or a service died.
+    """
+    from racehound.testdrive.runner import read_script, run_scripts
+
+    _require_possible(files, options)
+    settings = _settings(options)
+    scripts = [read_script(file, sys.stdin.buffer) for file in files]
+    if options["shuffle_tests"]:
+        random.Random(settings.seed).shuffle(scripts)
+    results: list[Result] = []
+    with _report(options, settings, results), contextlib.ExitStack() as stack:
+        around = functools.cache(lambda: stack.enter_context(_surroundings(options, settings)))
+        for result in run_scripts(scripts[: options["max_tests"]], settings, around, click.echo):
+            results.append(result)  # noqa: PERF402 what there is of them is reported whatever happens
+    return _conclude(results, settings.seed)
+
+
+def _require_possible(files: Sequence[str], options: Mapping[str, Any]) -> None:
+    """UserError for options that cannot go together, before anything is started."""
+    from racehound.targets.registry import Choice
+    from racehound.testdrive.runner import STANDARD_INPUT
+
+    if options["url"] and options["materialize_url"]:
+        raise UserError("--materialize-url is another name of --url: give one of them")
+    Choice(release=options["release"], url=_url(options))
+    if options["rewrite_results"] and STANDARD_INPUT in files:
+        raise UserError("--rewrite-results rewrites files; standard input is none")
+    if options["junit_report"] and not Path(options["junit_report"]).absolute().parent.is_dir():
+        raise UserError(f"--junit-report {options['junit_report']}: its directory does not exist")
+
+
+def _url(options: Mapping[str, Any]) -> str | None:
+    url: str | None = options["url"] or options["materialize_url"]
+    return url
+
+
+def _settings(options: Mapping[str, Any]) -> Settings:
+    from racehound.testdrive.runner import Settings
+
+    return Settings(
+        seed=options["seed"] if options["seed"] is not None else random.SystemRandom().randrange(2**32),
+        arguments=options["var"],
+        timeout=options["default_timeout"],
+        initial_backoff=options["initial_backoff"],
         backoff_factor=options["backoff_factor"],
         max_errors=options["max_errors"],
+        consistency=options["consistency_checks"] or "file",
+        rewrites=options["rewrite_results"],
     )
-    scripts = read_scripts(files, sys.stdin)
-    if options["shuffle_tests"]:
-        random.Random(seed).shuffle(scripts)
-    scripts = scripts[: options["max_tests"]]
-    with _directory(options["temp_dir"]) as temp_dir, _surroundings(options, temp_dir) as around:
-        failures = run_scripts(scripts, settings, around, click.echo)
-    click.echo(f"{len(scripts)} files, {failures} failed (--seed={seed})")
-    return 1 if failures else 0
-
-
-def _arguments(variables: tuple[str, ...]) -> dict[str, str]:
-    wrong = [text for text in variables if "=" not in text]
-    if wrong:
-        raise click.UsageError(f"--var {wrong[0]}: write NAME=VALUE")
-    return dict(text.split("=", 1) for text in variables)
-
-
-def _duration(name: str, text: str, read: Any) -> float:  # noqa: ANN401 a function that is imported late
-    try:
-        return float(read(text))
-    except ValueError as error:
-        raise click.UsageError(f"{name}: {error}") from error
 
 
 @contextlib.contextmanager
-def _surroundings(options: dict[str, Any], temp_dir: Path) -> Iterator[Surroundings]:
-    """Around the address that was given, where nothing is cleaned, or a server of our own, clean for each file."""
+def _report(options: Mapping[str, Any], settings: Settings, results: Sequence[Result]) -> Iterator[None]:
+    """Write the JUnit report at the end, of what there is by then."""
+    from racehound.evidence import redact
+
+    try:
+        yield
+    finally:
+        if options["junit_report"]:
+            from racehound.report.junit import write_junit
+
+            target = redact(_url(options) or "") or f"embedded PostgreSQL {options['release'] or ''}".strip()
+            write_junit(Path(options["junit_report"]), results, {"seed": str(settings.seed), "target": target})
+
+
+def _conclude(results: Sequence[Result], seed: int) -> int:
+    """The last line, and the exit code. TargetError when a service has died, UserError for files that are written wrongly."""
+    failed, broken, died = ([each for each in results if each.verdict == verdict] for verdict in ("failed", "broken", "died"))
+    wrong = f", {len(broken)} written wrongly" if broken else ""
+    click.echo(f"{len(results)} files, {len(failed)} failed{wrong} (--seed={seed})")
+    if died:
+        raise TargetError(died[0].text)
+    if broken:
+        raise UserError(broken[0].text)
+    return 1 if failed else 0
+
+
+@dataclasses.dataclass(frozen=True)
+class _Target:
+    """Where the scripts run, and how it is made clean for each."""
+
+    url: str
+    services: Services
+    variables: Mapping[str, str]
+    renew: Callable[[], object]
+
+
+@contextlib.contextmanager
+def _surroundings(options: Mapping[str, Any], settings: Settings) -> Iterator[Surroundings]:
     from racehound.targets.postgres.installation import wheel
     from racehound.targets.postgres.session import PostgresSession
-    from racehound.targets.registry import Choice, opened_databases
     from racehound.testdrive.runner import Surroundings
 
-    url = options["url"] or options["materialize_url"]
-    variables = {"testdrive.temp-dir": str(temp_dir)}
-    psql = str(wheel().clients / "psql")
-    if url:
-        yield Surroundings(url, PostgresSession.connect, lambda: None, psql, temp_dir, variables)
+    running = addresses.composition(options["composition"])
+    services = addresses.services(options, running)
+    known = {**(running.variables if running else {}), **addresses.variables(services)}
+    with _directory(options["temp_dir"]) as temp_dir, _target(options, services) as target:
+        if options["consistency_checks"] in {"file", "statement"} and target.services.internal_http is None:
+            raise UserError("--consistency-checks: the target has no internal HTTP port: --materialize-internal-http-url")
+        yield Surroundings(
+            url=target.url,
+            connect=PostgresSession.connect,
+            prepare=functools.partial(_prepare, options, target, settings.seed),
+            psql=str(wheel().clients / "psql"),
+            temp_dir=temp_dir,
+            variables={**known, **target.variables, "testdrive.temp-dir": str(temp_dir)},
+            services=target.services,
+            deaths=running.deaths if running else list,
+        )
+
+
+def _prepare(options: Mapping[str, Any], target: _Target, seed: int, script: Script) -> None:
+    """Make the target clean, and Kafka of what an earlier script has left there."""
+    from racehound.testdrive import leftovers
+
+    if options["no_reset"]:
         return
-    with tempfile.TemporaryDirectory() as directory:
-        choice = Choice(release=options["release"])
-        with opened_databases(choice, Path(directory) / "server.log") as databases:
-            renew = (lambda: None) if options["no_reset"] else databases.renew
-            yield Surroundings(databases.url, PostgresSession.connect, renew, psql, temp_dir, variables)
+    target.renew()
+    if leftovers.uses_kafka(script):
+        leftovers.remove(target.services, seed)
+
+
+@contextlib.contextmanager
+def _target(options: Mapping[str, Any], services: Services) -> Iterator[_Target]:
+    """At the address that was given, or a server of our own with an empty database for each file."""
+    if (url := _url(options)) is not None:
+        yield _given_target(url, options["materialize_internal_url"], services)
+        return
+    from racehound.targets.registry import Choice, opened_databases
+    from racehound.testdrive import materialize
+
+    choice = Choice(release=options["release"])
+    with tempfile.TemporaryDirectory() as directory, opened_databases(choice, Path(directory) / "server.log") as databases:
+        endpoint = addresses.endpoint(databases.url, None)
+        found = materialize.variables(endpoint, None, services) if endpoint else {}
+        yield _Target(databases.url, services, found, databases.renew)
+
+
+def _given_target(url: str, internal_url: str | None, services: Services) -> _Target:
+    """A Materialize has further ports and is cleaned; any other server stays as it is."""
+    from racehound.targets.postgres.session import PostgresSession
+    from racehound.testdrive import materialize
+
+    endpoint = addresses.endpoint(url, internal_url)
+    with contextlib.closing(PostgresSession.connect(url)) as session:
+        environment = materialize.environment_id(session)
+    if endpoint is None:
+        return _Target(url, services, {}, lambda: None)
+    if environment is None:
+        return _Target(url, services, materialize.variables(endpoint, None, services), lambda: None)
+    services = dataclasses.replace(
+        services,
+        http=services.http or f"http://{endpoint.host}:{materialize.HTTP_PORT}",
+        internal_http=services.internal_http or f"http://{endpoint.internal_host}:{materialize.INTERNAL_HTTP_PORT}",
+    )
+    found = materialize.variables(endpoint, environment, services)
+    return _Target(url, services, found, functools.partial(_reset, endpoint))
+
+
+def _reset(endpoint: Endpoint) -> None:
+    from racehound.targets.postgres.session import PostgresSession
+    from racehound.testdrive import materialize
+
+    with contextlib.closing(PostgresSession.connect(endpoint.operator_url)) as session:
+        materialize.reset(session, endpoint.user)
 
 
 @contextlib.contextmanager
@@ -99,4 +233,4 @@ def _directory(path: str | None) -> Iterator[Path]:
             yield Path(directory)
         return
     Path(path).mkdir(parents=True, exist_ok=True)
-    yield Path(path)
+    yield Path(path).absolute()

@@ -27,17 +27,13 @@ from racehound.testdrive.script import (
     Command,
     Expected,
     ExpectedError,
-    ExpectedHash,
-    ExpectedRows,
-    ExpectedText,
-    Row,
     Script,
     Sql,
 )
-from racehound.testdrive.state import Call, Context, State, limited
+from racehound.testdrive.state import Call, Context, Mismatch, State, limited
 from racehound.testdrive.statements import count_statements, is_failure_retried, is_retried
 from racehound.testdrive.values import regex
-from racehound.testdrive.variables import UnknownVariableError, substitute
+from racehound.testdrive.variables import UnknownVariableError, substitute, substitute_result
 
 # PostgreSQL has no mz_version_num(); its own number is the next best thing that a bound can speak of.
 _VERSION_QUERIES = ("SELECT mz_version_num()", "SELECT current_setting('server_version_num')")
@@ -92,8 +88,25 @@ class Interpreter:
             failure = judge(expect, self.state.session.execute(text), self.state.rewrite)
         else:
             failure = self._try_until(text, expect, policy)
-        if failure is not None:
+        if failure is not None and not self._amended(script, command, failure):
             _fail(script, command, text, failure)
+        if self.context.checks_statements and not isinstance(expect, ExpectedError):
+            self.check_consistency(script, command)
+
+    def _amended(self, script: Script, command: Sql, failure: Failure) -> bool:
+        """Whether a result unlike the expected one is taken for right from now on."""
+        if self.context.amend is None or not failure.outcome.ok or isinstance(command.expect, ExpectedError):
+            return False
+        return self.context.amend(Mismatch(script, command, failure.outcome, self.state.rewrite, self._substitute))
+
+    def check_consistency(self, script: Script, command: Command) -> None:
+        """Let the target check itself, if it can; `CommandFailed` at this command for what is wrong with it."""
+        from racehound.testdrive.actions.consistency import check as check_target
+
+        try:
+            check_target(self.state)
+        except ActionError as error:
+            raise CommandFailed(error.reason, _location(script, command)) from error
 
     def _try_until(self, text: str, expect: Expected, policy: Policy) -> Failure | None:
         def attempt() -> Failure | None:
@@ -146,18 +159,9 @@ class Interpreter:
         return substitute(text, self.state.variables, self.context.environment)
 
     def _substitute_expected(self, expect: Expected) -> Expected:
-        match expect:
-            case ExpectedRows(rows=rows, columns=columns):
-                return ExpectedRows(tuple(map(self._substitute_row, rows)), columns and self._substitute_row(columns))
-            case ExpectedHash(count=count, md5=md5, columns=columns):
-                return ExpectedHash(count, md5, columns and self._substitute_row(columns))
-            case ExpectedText(text=text):
-                return ExpectedText(self._substitute(text))
-            case ExpectedError():
-                return self._substitute_error(expect)
-
-    def _substitute_row(self, row: Row) -> Row:
-        return tuple(map(self._substitute, row))
+        if isinstance(expect, ExpectedError):
+            return self._substitute_error(expect)
+        return substitute_result(expect, self._substitute)
 
     def _substitute_error(self, expect: ExpectedError) -> ExpectedError:
         escape = re.escape if expect.match == "regex" else str
@@ -173,7 +177,7 @@ class Interpreter:
         with _misuse(script, action):
             call = self._call(action)
         try:
-            handler(action.name, self.context)(call, self.state)
+            handler(action.name)(call, self.state)
         except ActionError as error:
             raise CommandFailed(
                 error.reason, _location(script, action), outcome=error.outcome, expected=error.expected, actual=error.actual

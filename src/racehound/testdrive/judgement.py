@@ -6,9 +6,9 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from racehound.targets.session import Outcome, Rows, ServerError
+from racehound.targets.session import Outcome, ServerError
 from racehound.testdrive import values
-from racehound.testdrive.rows import md5_of, to_text
+from racehound.testdrive.rows import md5_of, text_block, to_text
 from racehound.testdrive.script import Expected, ExpectedError, ExpectedHash, ExpectedResult, ExpectedRows, ExpectedText, Row
 
 SYNTAX_ERROR = "42601"
@@ -52,33 +52,39 @@ def _judge_result(expect: ExpectedResult, outcome: Outcome, rewrite: Rewrite | N
             return _judge_text(expect, outcome, rewrite)
 
 
-def _actual_rows(outcome: Outcome, rewrite: Rewrite | None) -> list[Row]:
+def actual_rows(outcome: Outcome, rewrite: Rewrite | None) -> list[Row]:
+    """The rows of a result as scripts write them, in the server's order."""
     rows = to_text(outcome.rows)
-    if rewrite is not None:
-        rows = [tuple(map(rewrite, row)) for row in rows]
-    return sorted(rows)
+    return rows if rewrite is None else [tuple(map(rewrite, row)) for row in rows]
+
+
+def actual_text(outcome: Outcome, rewrite: Rewrite | None) -> str:
+    """A result as the one cell of text that `?` expects: servers that send a plan line by line mean the same block."""
+    text = "\n".join(" ".join(row) for row in to_text(outcome.rows))
+    return text_block((text if rewrite is None else rewrite(text)).split("\n"))
 
 
 def _judge_columns(columns: Row | None, outcome: Outcome) -> Failure | None:
-    actual = _columns(outcome.rows)
+    actual = actual_columns(outcome)
     if columns is None or columns == actual:
         return None
     return Failure("column names differ", outcome, (columns,), (actual,))
 
 
-def _columns(rows: Rows | None) -> Row:
-    return rows.columns if rows is not None else ()
+def actual_columns(outcome: Outcome) -> Row:
+    """The names of the columns of a result; none where the statement returns no rows."""
+    return outcome.rows.columns if outcome.rows is not None else ()
 
 
 def _judge_rows(expect: ExpectedRows, outcome: Outcome, rewrite: Rewrite | None) -> Failure | None:
-    expected, actual = sorted(expect.rows), _actual_rows(outcome, rewrite)
+    expected, actual = sorted(expect.rows), sorted(actual_rows(outcome, rewrite))
     if expected != actual:
         return Failure("rows differ", outcome, tuple(expected), tuple(actual))
     return _judge_columns(expect.columns, outcome)
 
 
 def _judge_hash(expect: ExpectedHash, outcome: Outcome, rewrite: Rewrite | None) -> Failure | None:
-    actual = _actual_rows(outcome, rewrite)
+    actual = actual_rows(outcome, rewrite)
     if len(actual) != expect.count:
         return Failure(f"expected {expect.count} rows, got {len(actual)}", outcome)
     if (md5 := md5_of(actual)) != expect.md5:
@@ -87,11 +93,7 @@ def _judge_hash(expect: ExpectedHash, outcome: Outcome, rewrite: Rewrite | None)
 
 
 def _judge_text(expect: ExpectedText, outcome: Outcome, rewrite: Rewrite | None) -> Failure | None:
-    """The rows are one cell: servers that send a plan line by line mean the same block of text."""
-    lines = [" ".join(row) for row in to_text(outcome.rows)]
-    text = "\n".join(lines).rstrip("\n") + "\n" if lines else ""
-    if rewrite is not None:
-        text = rewrite(text)
+    text = actual_text(outcome, rewrite)
     return None if text == expect.text else Failure("the text differs", outcome, ((expect.text,),), ((text,),))
 
 

@@ -15,8 +15,10 @@ COMMENT = "#"
 PROTECTION = "\\"
 CONTINUATION = "  "
 
-_CLOSING = {"{": "}", "[": "]"}
+CLOSING = {"{": "}", "[": "]"}
 _BRACKET_NAMES = {"{": "brace", "}": "brace", "[": "bracket", "]": "bracket"}
+_SEPARATOR = " "
+_BYTE_ORDER_MARK = "\ufeff"
 
 
 class LexicalError(Exception):
@@ -63,7 +65,7 @@ class Line:
 
 def split_lines(source: str) -> list[Line]:
     """The logical lines of a script, blank lines and comments included."""
-    physical = [line.removesuffix("\r") for line in source.split("\n")]
+    physical = [line.removesuffix("\r") for line in source.removeprefix(_BYTE_ORDER_MARK).split("\n")]
     if physical[-1] == "":
         physical.pop()
     lines, at = [], 0
@@ -97,13 +99,14 @@ class Token:
 
 
 def split_arguments(text: str, start: int = 0) -> Iterator[Token]:
-    """The tokens from `start` on, separated by white space that stands outside braces, brackets and quotes.
+    """The tokens from `start` on, separated by spaces that stand outside braces, brackets and quotes.
 
-    Raises `LexicalError` for a brace, bracket or quote without a partner.
+    Quotes within braces and braces within quotes are text like any other. Raises `LexicalError` for a brace, bracket or quote
+    without a partner.
     """
     at = start
     while at < len(text):
-        if text[at].isspace():
+        if text[at] == _SEPARATOR:
             at += 1
             continue
         token, at = _read_token(text, at)
@@ -115,17 +118,17 @@ def _read_token(text: str, start: int) -> tuple[Token, int]:
     at, quote, open_at = start, -1, list[int]()
     while at < len(text):
         char = text[at]
-        if char in "{[":
-            open_at.append(at)
-        elif char in "}]":
-            _close(text, at, open_at)
-        elif open_at:
-            pass
-        elif char == '"':
+        if char == '"' and not open_at:
             quote = at if quote < 0 else -1
             at += 1
             continue
-        elif char.isspace() and quote < 0:
+        if quote >= 0:
+            pass
+        elif char in "{[":
+            open_at.append(at)
+        elif char in "}]":
+            _close(text, at, open_at)
+        elif char == _SEPARATOR and not open_at:
             break
         kept.append(char)
         at += 1
@@ -137,6 +140,6 @@ def _read_token(text: str, start: int) -> tuple[Token, int]:
 
 
 def _close(text: str, at: int, open_at: list[int]) -> None:
-    if not open_at or _CLOSING[text[open_at[-1]]] != text[at]:
+    if not open_at or CLOSING[text[open_at[-1]]] != text[at]:
         raise LexicalError(f"command argument has an unbalanced closing {_BRACKET_NAMES[text[at]]}", at)
     open_at.pop()

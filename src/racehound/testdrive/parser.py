@@ -9,7 +9,7 @@ from typing import NoReturn, cast
 
 from racehound.testdrive.errors import Location, ScriptError
 from racehound.testdrive.lexer import ACTION, COMMENT, PROTECTION, LexicalError, Line, Token, split_arguments, split_lines
-from racehound.testdrive.rows import UnterminatedQuoteError, split_row
+from racehound.testdrive.rows import UnterminatedQuoteError, split_row, text_block
 from racehound.testdrive.script import (
     Action,
     Argument,
@@ -188,9 +188,7 @@ class _Parser:
             if not line.sigil:
                 kept.append(line.text.removeprefix(PROTECTION))
             self._at += 1
-        while kept and not kept[-1].strip():
-            kept.pop()
-        return "".join(f"{line}\n" for line in kept)
+        return text_block(kept)
 
     def _expected_error(self, command: Line) -> ExpectedError:
         lines = self._rest()

@@ -6,7 +6,7 @@ import itertools
 import re
 from collections.abc import Iterable, Iterator
 
-from racehound.testdrive.lexer import COMMANDS, COMMENT, CONTINUATION, PROTECTION
+from racehound.testdrive.lexer import CLOSING, COMMANDS, COMMENT, CONTINUATION, PROTECTION
 from racehound.testdrive.rows import format_cell, format_row
 from racehound.testdrive.script import (
     Action,
@@ -33,7 +33,7 @@ def print_script(script: Script) -> str:
     """The script as text, secrets included: it is a program, not a report.
 
     Raises ValueError for what the language cannot write, which no parsed script holds: rows without columns, and arguments
-    with a line break or with a quote outside braces.
+    with a line break, with a quote outside braces, or with quotes and braces that do not balance.
     """
     return "".join(map(print_command, script.commands))
 
@@ -54,22 +54,39 @@ def _argument(argument: Argument) -> str:
     if "\n" in argument.value:
         raise ValueError(f"the argument {argument.key} holds a line break, which a script cannot write")
     text = f"{argument.key}={argument.value}" if argument.value else argument.key
-    return _quote_spaces(text) if text else '""'
+    if not text:
+        return '""'
+    return _quote_spaces(text) if _is_balanced(text) else _quote_all(text)
+
+
+def _is_balanced(text: str) -> bool:
+    """Whether every brace and bracket has its partner, so that they can stand outside quotes."""
+    open_ones: list[str] = []
+    for char in text:
+        if char in CLOSING:
+            open_ones.append(CLOSING[char])
+        elif char in CLOSING.values() and (not open_ones or open_ones.pop() != char):
+            return False
+    return not open_ones
 
 
 def _quote_spaces(text: str) -> str:
     """Each run of white space that stands outside braces and brackets, put into quotes."""
     depth, quoted, written = 0, False, ""
     for char in text:
-        depth += (char in "{[") - (char in "}]")
+        depth += (char in CLOSING) - (char in CLOSING.values())
         if char == '"' and not depth:
             raise ValueError(f"a quote outside braces cannot be written in an argument: {text}")
         spaced = char.isspace() and not depth
         written += f'"{char}' if spaced != quoted else char
         quoted = spaced
-    if depth:
-        raise ValueError(f"braces or brackets that do not balance cannot be written in an argument: {text}")
     return written + '"' * quoted
+
+
+def _quote_all(text: str) -> str:
+    if '"' in text:
+        raise ValueError(f"quotes together with braces that do not balance cannot be written in an argument: {text}")
+    return f'"{text}"'
 
 
 def _bound(version: VersionBound | None) -> str:
@@ -131,4 +148,9 @@ def _protect(lines: Iterable[str], *, blank_lines: bool = False) -> Iterator[str
     for number, line in enumerate(lines):
         continues = number == 0 and line.startswith(CONTINUATION)
         skipped = not blank_lines and not line.strip()
-        yield PROTECTION + line if line.startswith(_GUARDED) or continues or skipped else line
+        yield PROTECTION + line if is_guarded(line) or continues or skipped else line
+
+
+def is_guarded(line: str) -> bool:
+    """Whether a line that begins like this one must have the backslash, wherever it stands."""
+    return line.startswith(_GUARDED)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import binascii
-import datetime as dt
-import decimal
 import difflib
 import hashlib
 import itertools
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from racehound.targets.session import Rows
+from racehound.testdrive.cells import converter
 from racehound.testdrive.script import Row
 
 NULL = "<null>"
@@ -30,29 +29,42 @@ class UnterminatedQuoteError(ValueError):
         self.offset = offset
 
 
+class Cell(NamedTuple):
+    """A column of a result line: its text, and where it stands, quotes included."""
+
+    text: str
+    start: int
+    end: int
+
+
 def split_row(line: str) -> Row:
     """The columns of a result line. A quote begins anywhere, and its end ends the column. Raises `UnterminatedQuoteError`."""
-    cells: list[str] = []
-    cell, at, opened = "", 0, -1
+    return tuple(cell.text for cell in split_cells(line))
+
+
+def split_cells(line: str) -> list[Cell]:
+    """As `split_row`, with places."""
+    cells: list[Cell] = []
+    text, start, at, opened = "", 0, 0, -1
     while at < len(line):
         char = line[at]
         at += 1
         if char == '"':
             if opened >= 0:
-                cells.append(cell)
-                cell = ""
+                cells.append(Cell(text, start, at))
+                text, start = "", at
             opened = at - 1 if opened < 0 else -1
         elif opened >= 0 and char == "\\" and at < len(line):
-            cell += _UNESCAPED.get(line[at], line[at])
+            text += _UNESCAPED.get(line[at], line[at])
             at += 1
         elif opened < 0 and char.isspace():
-            cells += [cell] if cell else []
-            cell = ""
+            cells += [Cell(text, start, at - 1)] if text else []
+            text, start = "", at
         else:
-            cell += char
+            text += char
     if opened >= 0:
         raise UnterminatedQuoteError(opened)
-    return (*cells, cell) if cell else tuple(cells)
+    return [*cells, Cell(text, start, at)] if text else cells
 
 
 def format_row(row: Iterable[str]) -> str:
@@ -71,7 +83,7 @@ def to_text(rows: Rows | None) -> list[Row]:
     """The cells of a result set as scripts write them, unsorted; no rows where the statement returns none."""
     if rows is None:
         return []
-    converters = [_CONVERTERS.get(oid) for oid in rows.types]
+    converters = [converter(oid) for oid in rows.types]
     return [
         tuple(
             NULL if cell is None else cell if convert is None else convert(cell)
@@ -79,6 +91,14 @@ def to_text(rows: Rows | None) -> list[Row]:
         )
         for row in rows.cells
     ]
+
+
+def text_block(lines: Iterable[str]) -> str:
+    """Lines as one cell of text: white space at its end is cut to one newline; empty where there is nothing else."""
+    kept = list(lines)
+    while kept and not kept[-1].strip():
+        kept.pop()
+    return "".join(f"{line}\n" for line in kept)
 
 
 def md5_of(rows: Iterable[Row]) -> str:
@@ -103,84 +123,3 @@ def _display(row: Row) -> list[str]:
     if len(row) == 1 and "\n" in row[0]:
         return row[0].rstrip("\n").split("\n")
     return [format_row(row)]
-
-
-def _boolean(text: str) -> str:
-    return {"t": "true", "f": "false"}.get(text, text)
-
-
-# The escapes of Rust's ascii::escape_default, which is how the files' authors saw bytea.
-_BYTE = {
-    **{byte: f"\\x{byte:02x}" for byte in range(256)},
-    **{byte: chr(byte) for byte in range(0x20, 0x7F)},
-    **{ord(char): f"\\{name}" for char, name in {"\t": "t", "\r": "r", "\n": "n", "'": "'", '"': '"', "\\": "\\"}.items()},
-}
-_OCTAL = re.compile(rb"\\(\\|[0-3][0-7]{2})")
-
-
-def _bytea(text: str) -> str:
-    """Either of the two output formats of PostgreSQL ("Binary Data Types": hex, escape) as ASCII with escapes."""
-    try:
-        raw = binascii.unhexlify(text[2:]) if text.startswith("\\x") else _unescape_octal(text)
-    except (binascii.Error, UnicodeEncodeError):
-        return text
-    return "".join(map(_BYTE.__getitem__, raw))
-
-
-def _unescape_octal(text: str) -> bytes:
-    return _OCTAL.sub(lambda found: b"\\" if found[1] == b"\\" else bytes([int(found[1], 8)]), text.encode("ascii"))
-
-
-_SPECIAL_FLOATS = {"Infinity": "inf", "-Infinity": "-inf"}
-
-
-def _float(text: str) -> str:
-    """Plain notation, however large; infinities and NaN as Rust displays them. The digits are the server's, shortest already."""
-    return _SPECIAL_FLOATS.get(text) or _numeric(text)
-
-
-def _numeric(text: str) -> str:
-    return text if "e" not in text.lower() else f"{decimal.Decimal(text):f}"
-
-
-_FRACTION = re.compile(r"\.(\d+)")
-
-
-def _fraction(text: str) -> str:
-    """Fractions of a second in groups of three digits, as the authors' library writes them: `.5` is `.500`."""
-    return _FRACTION.sub(lambda found: "." + found[1].ljust(3 if len(found[1]) <= 3 else 6, "0"), text, count=1)
-
-
-_ZONED = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)?)([+-]\d\d(?::\d\d){0,2})")
-
-
-def _timestamptz(text: str) -> str:
-    """In UTC, whatever the zone of the session. What Python cannot hold (infinity, BC, five-digit years) stays as it is."""
-    if text.endswith("+00"):
-        return f"{_fraction(text[:-3])} UTC"
-    zoned = _ZONED.fullmatch(text)
-    if zoned is None:
-        return text
-    try:
-        moment = dt.datetime.fromisoformat(text).astimezone(dt.UTC)
-    except (ValueError, OverflowError):
-        return text
-    return f"{_fraction(_without_zeros(moment))} UTC"
-
-
-def _without_zeros(moment: dt.datetime) -> str:
-    text = moment.replace(tzinfo=None).isoformat(sep=" ")
-    return text.rstrip("0") if moment.microsecond else text
-
-
-# Type OIDs: pg_type.dat of PostgreSQL; they are part of its protocol and never change.
-_CONVERTERS: dict[int, Callable[[str], str]] = {
-    16: _boolean,
-    17: _bytea,
-    700: _float,
-    701: _float,
-    1083: _fraction,
-    1114: _fraction,
-    1184: _timestamptz,
-    1700: _numeric,
-}

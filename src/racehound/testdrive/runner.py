@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TextIO
+from typing import BinaryIO, Literal
 
-from racehound.errors import UserError
+from racehound.errors import TargetError
 from racehound.targets.session import Session
-from racehound.testdrive.errors import CommandFailed
+from racehound.testdrive.check import check
+from racehound.testdrive.errors import CommandFailed, ScriptError
 from racehound.testdrive.interpreter import Interpreter
 from racehound.testdrive.parser import parse
+from racehound.testdrive.rewrite import Rewriter
 from racehound.testdrive.script import Script
+from racehound.testdrive.services import Services
 from racehound.testdrive.state import Context
 
 STANDARD_INPUT = "-"
+
+Consistency = Literal["file", "statement", "disable"]
+"""When the target's own checks are made: after each file, after each statement too, never."""
+Verdict = Literal["passed", "failed", "broken", "died"]
+"""failed: a command did not do what it says. broken: the file cannot be run as it is. died: a service did, so nothing is said."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,71 +39,136 @@ class Settings:
     initial_backoff: float
     backoff_factor: float
     max_errors: int
+    consistency: Consistency = "file"
+    rewrites: bool = False
+    """Whether expectations that differ from the results are rewritten in the files."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Surroundings:
-    """What the scripts meet: the target's address, how to connect to it or another one, psql, a directory for files."""
+    """What the scripts meet: the target's address, how to connect to it or another one, services, a directory for files."""
 
     url: str
     connect: Callable[[str], Session]
-    renew: Callable[[], None]
-    """Called before each file: a clean place, where the target is ours to clean."""
+    prepare: Callable[[Script], object]
+    """Called before each file: makes the place clean, where it is ours to clean."""
     psql: str
     temp_dir: Path
     variables: Mapping[str, str]
+    services: Services = dataclasses.field(default_factory=Services)
+    deaths: Callable[[], list[str]] = list
+    """One line for each service that has died."""
 
 
-def read_scripts(files: Sequence[str], standard_input: TextIO) -> list[Script]:
-    """Read and parse all files before any runs. UserError for one that cannot be read or is written wrongly."""
-    return [_read(file, standard_input) for file in files]
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """What became of a file, and how long it took."""
+
+    file: str
+    verdict: Verdict
+    seconds: float = 0.0
+    text: str = ""
+    """What is told about it, secrets hidden."""
 
 
-def run_scripts(scripts: Sequence[Script], settings: Settings, around: Surroundings, tell: Callable[[str], object]) -> int:
-    """Run them in order until `max_errors` have failed; how many did. A script that is written wrongly raises `ScriptError`."""
-    failures = 0
-    for script in scripts:
-        if failures == settings.max_errors:
-            tell(f"stopped after {failures} failed files")
-            break
-        around.renew()
-        failures += not _passes(script, settings, around, tell)
-    return failures
-
-
-def _passes(script: Script, settings: Settings, around: Surroundings, tell: Callable[[str], object]) -> bool:
-    session = around.connect(around.url)
-    context = Context(
-        session=session,
-        variables={**around.variables, **{f"arg.{name}": value for name, value in settings.arguments.items()}},
-        connect=around.connect,
-        timeout=settings.timeout,
-        initial_backoff=settings.initial_backoff,
-        backoff_factor=settings.backoff_factor,
-        temp_dir=around.temp_dir,
-        url=around.url,
-        psql=around.psql,
-        seed=settings.seed,
-        output=tell,
-    )
+def read_script(file: str, standard_input: BinaryIO) -> Script | Result:
+    """Read, parse and check a file, or say what is wrong with it."""
+    name = "<stdin>" if file == STANDARD_INPUT else file
     try:
-        with Interpreter(context) as interpreter:
+        content = standard_input.read() if file == STANDARD_INPUT else Path(file).read_bytes()
+        script = parse(content.decode("utf-8"), name)
+        check(script)
+    except OSError as error:
+        return Result(name, "broken", text=f"{name}: {error.strerror}")
+    except UnicodeDecodeError as error:
+        return Result(name, "broken", text=f"{name}: not UTF-8 text: {error.reason} at byte {error.start}")
+    except ScriptError as error:
+        return Result(name, "broken", text=str(error))
+    return script
+
+
+def run_scripts(
+    scripts: Sequence[Script | Result], settings: Settings, around: Callable[[], Surroundings], tell: Callable[[str], object]
+) -> Iterator[Result]:
+    """Run them in order; each one's result as soon as it is there. Ends when `max_errors` are reached or a service has died.
+
+    `around` is asked before each script that can run, so that nothing is started for others.
+    """
+    errors = 0
+    for script in scripts:
+        if errors == settings.max_errors:
+            tell(f"stopped after {errors} failed files")
+            return
+        result = script if isinstance(script, Result) else _run(script, settings, around(), tell)
+        errors += result.verdict != "passed"
+        tell(result.text)
+        yield result
+        if result.verdict == "died":
+            return
+
+
+def _run(script: Script, settings: Settings, around: Surroundings, tell: Callable[[str], object]) -> Result:
+    began = time.monotonic()
+    rewriter = Rewriter(script) if settings.rewrites else None
+    verdict, text = _judge(script, _context(settings, around, rewriter, tell), settings, around)
+    if rewriter is not None and rewriter.rewritten:
+        _write(Path(script.file), rewriter.text)
+        text += f"\n{script.file}: rewrote what is expected at line {', '.join(map(str, rewriter.rewritten))}"
+    if verdict == "failed" and (deaths := around.deaths()):
+        verdict, text = "died", "\n".join([f"{script.file}: stopped, because a service has died:", *deaths, "", text])
+    return Result(script.file, verdict, time.monotonic() - began, text)
+
+
+def _judge(script: Script, make: Callable[[Session], Context], settings: Settings, around: Surroundings) -> tuple[Verdict, str]:
+    try:
+        around.prepare(script)
+        session = around.connect(around.url)
+    except TargetError as error:
+        return "failed", f"{script.file}: {error}"
+    try:
+        with Interpreter(make(session)) as interpreter:
             interpreter.run(script)
+            if settings.consistency != "disable" and script.commands:
+                interpreter.check_consistency(script, script.commands[-1])
     except CommandFailed as failure:
-        tell(str(failure))
-        return False
+        return "failed", str(failure)
+    except ScriptError as error:
+        return "broken", str(error)
     finally:
         session.close()
-    tell(f"{script.file}: ok")
-    return True
+    return "passed", f"{script.file}: ok"
 
 
-def _read(file: str, standard_input: TextIO) -> Script:
-    if file == STANDARD_INPUT:
-        return parse(standard_input.read(), "<stdin>")
-    try:
-        return parse(Path(file).read_text(encoding="utf-8"), file)
-    except OSError as error:
-        raise UserError(f"{file}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise UserError(f"{file}: not UTF-8 text: {error.reason} at byte {error.start}") from error
+def _context(
+    settings: Settings, around: Surroundings, rewriter: Rewriter | None, tell: Callable[[str], object]
+) -> Callable[[Session], Context]:
+    """All that a script is run with but its session."""
+
+    def context(session: Session) -> Context:
+        return Context(
+            session=session,
+            variables={**around.variables, **{f"arg.{name}": value for name, value in settings.arguments.items()}},
+            connect=around.connect,
+            timeout=settings.timeout,
+            initial_backoff=settings.initial_backoff,
+            backoff_factor=settings.backoff_factor,
+            temp_dir=around.temp_dir,
+            url=around.url,
+            psql=around.psql,
+            seed=settings.seed,
+            output=tell,
+            checks_statements=settings.consistency == "statement",
+            amend=rewriter,
+            services=around.services,
+        )
+
+    return context
+
+
+def _write(file: Path, text: str) -> None:
+    """Put the text into the file at once or not at all; links and permissions stay."""
+    target = file.resolve()
+    with tempfile.NamedTemporaryFile("wb", dir=target.parent, prefix=f".{target.name}.", delete=False) as written:
+        written.write(text.encode("utf-8"))
+    shutil.copymode(target, written.name)
+    Path(written.name).replace(target)

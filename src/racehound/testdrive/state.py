@@ -10,12 +10,14 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeAlias
+from typing import Protocol, TypeAlias, TypeVar, cast
 
 from racehound.targets.session import Outcome, Session
 from racehound.testdrive.errors import ActionError
 from racehound.testdrive.judgement import Rewrite
 from racehound.testdrive.retry import Policy, until_success
+from racehound.testdrive.script import Script, Sql
+from racehound.testdrive.services import Services
 from racehound.testdrive.values import boolean
 
 
@@ -57,8 +59,9 @@ class Context:
     `backoff_factor` and `max_tries` are where a script starts: with `max_tries` 1, statements are neither tried again nor
     cancelled, since whoever races them watches over them. `url` and `psql` are the target's address
     and the client's path for psql-execute. `version` is the target's version number where it is known beforehand, else it
-    is asked for. `check_consistency` returns what is wrong with the target, "" if nothing. `handlers` are the actions of
-    services that the language itself does not know, by name.
+    is asked for. `services` are the addresses of what else scripts talk to. `check_consistency` returns what is wrong with the
+    target, "" if nothing; with `checks_statements` it is asked after every `>` too. `amend` is shown every result that differs
+    from the expected one, and says whether the script may go on as if it did not.
     """
 
     session: Session
@@ -78,12 +81,37 @@ class Context:
     sleep: Callable[[float], None] = time.sleep
     output: Callable[[str], object] = _nowhere
     check_consistency: Callable[[], str] | None = None
-    handlers: Mapping[str, Handler] = field(default_factory=dict)
+    checks_statements: bool = False
+    amend: Callable[[Mismatch], bool] | None = None
+    services: Services = field(default_factory=Services)
 
     @property
     def policy(self) -> Policy:
         """How statements are tried until the script says otherwise."""
         return Policy(self.timeout, self.initial_backoff, self.backoff_factor, self.max_tries)
+
+
+@dataclass(frozen=True)
+class Mismatch:
+    """A statement of a script that the server answered with another result than the expected one."""
+
+    script: Script
+    command: Sql
+    """As the script has it; `substitute` replaces the variables in a part of it."""
+    outcome: Outcome
+    rewrite: Rewrite | None
+    """What `set-regex` does to cells."""
+    substitute: Callable[[str], str]
+
+
+class Closable(Protocol):
+    """Something that a script opened and that is closed with it."""
+
+    def close(self) -> object: ...
+
+
+_Resource = TypeVar("_Resource", bound=Closable)
+_Value = TypeVar("_Value")
 
 
 class State:
@@ -104,12 +132,29 @@ class State:
         self.consistency_skipped: str | None = None
         """The reason that skip-consistency-checks gave; None while they are to be made."""
         self._background: list[_Background] = []
+        self._resources: dict[str, Closable] = {}
 
     def connect(self, url: str) -> Session:
         """A new session for a postgres:// URL; the caller closes it. Raises `ActionError` where none can be opened."""
         if self.context.connect is None:
             raise ActionError("no PostgreSQL is configured to connect to")
-        return self.context.connect(url)
+        return self.context.connect(self.context.services.url(url))
+
+    def resource(self, key: str, make: Callable[[], _Resource]) -> _Resource:
+        """What was made under this key (a client, a named connection), or a new one; closed when the script is over."""
+        if key not in self._resources:
+            self._resources[key] = make()
+        return cast("_Resource", self._resources[key])
+
+    def replace_resource(self, key: str, resource: Closable) -> None:
+        """Keep it under this key; what had the key before is closed."""
+        if key in self._resources:
+            self._resources[key].close()
+        self._resources[key] = resource
+
+    def has_resource(self, key: str) -> bool:
+        """Whether something was made under this key."""
+        return key in self._resources
 
     def remember(self, name: str, session: Session) -> None:
         """Keep a named connection until the end; one of the same name is closed first."""
@@ -143,6 +188,9 @@ class State:
         for background in self._background:
             background.stop()
         self._background.clear()
+        for resource in self._resources.values():
+            resource.close()
+        self._resources.clear()
         for session in self.connections.values():
             session.close()
         self.connections.clear()
@@ -188,6 +236,13 @@ class _Background:
         while self._thread.is_alive():
             self._session.cancel()
             self._thread.join(timeout=0.05)
+
+
+def configured(value: _Value | None, call: Call, service: str, how: str) -> _Value:
+    """The address of a service; `ActionError` when it has none, with what to do about it."""
+    if value is None:
+        raise ActionError(f"{call.name} needs {service}, which is not configured: {how}, or `racehound services up`")
+    return value
 
 
 def error_text(outcome: Outcome) -> str:

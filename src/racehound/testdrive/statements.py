@@ -29,9 +29,14 @@ _NOT_A_PLAN = frozenset({"ANALYZE", "FILTER", "KEY", "TIMESTAMP", "VALUE"})
 
 def tokens(sql: str) -> Iterator[str]:
     """Words in upper case, punctuation, and `'` for anything quoted; comments and white space left out."""
+    return (word for word, _, _ in placed_tokens(sql))
+
+
+def placed_tokens(sql: str) -> Iterator[tuple[str, int, int]]:
+    """The same, each with the offsets of its first character and of the one behind its last."""
     at = 0
     while (match := _TOKEN.match(sql, at)) is not None:
-        at = match.end()
+        start, at = at, match.end()
         match match.lastgroup:
             case "space":
                 continue
@@ -40,13 +45,13 @@ def tokens(sql: str) -> Iterator[str]:
             case "dollar":
                 closing = sql.find(match[0], at)
                 at = closing + len(match[0]) if closing >= 0 else len(sql)
-                yield "'"
+                yield "'", start, at
             case "escaped" | "quoted":
-                yield "'"
+                yield "'", start, at
             case "word":
-                yield match[0].upper()
+                yield match[0].upper(), start, at
             case _:
-                yield match[0]
+                yield match[0], start, at
 
 
 def _end_of_comment(sql: str, at: int) -> int:
@@ -94,6 +99,22 @@ def count_statements(sql: str) -> int:
         count += not nesting.head
         nesting.enter(token)
     return count
+
+
+def split_statements(sql: str) -> Iterator[tuple[str, int]]:
+    """The statements that the text holds, each without the semicolon behind it, and the offset at which it begins."""
+    nesting, first, last = _Nesting(), 0, 0
+    for token, start, end in placed_tokens(sql):
+        if nesting.ends_at(token):
+            if nesting.head:
+                yield sql[first:last], first
+            nesting = _Nesting()
+            continue
+        first = first if nesting.head else start
+        last = end
+        nesting.enter(token)
+    if nesting.head:
+        yield sql[first:last], first
 
 
 @functools.lru_cache(maxsize=8192)

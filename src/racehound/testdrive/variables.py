@@ -6,17 +6,26 @@ import re
 from collections.abc import Callable, Mapping
 
 from racehound.errors import RacehoundError
-from racehound.testdrive.script import VARIABLE_MARK
+from racehound.testdrive.script import VARIABLE_MARK, ExpectedHash, ExpectedResult, ExpectedRows, ExpectedText, Row
 
 ENVIRONMENT = "env."
 _VARIABLE = re.compile(r"\$\{([^}]+)\}")
+
+
+_WAYS = {
+    "arg.": ": --var NAME=VALUE sets it",
+    "testdrive.": ": what it names is not configured; see `racehound services up`, and the options for addresses",
+    "racehound.": ": no service that it names is up; see `racehound services up`",
+}
+"""How variables come to be set that scripts do not set themselves, by how their names begin."""
 
 
 class UnknownVariableError(RacehoundError):
     """A script asks for a variable that nobody has set."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"unknown variable {name}")
+        way = next((way for start, way in _WAYS.items() if name.startswith(start)), "")
+        super().__init__(f"unknown variable {name}{way}")
         self.name = name
 
 
@@ -53,3 +62,18 @@ def substitute(
         return escape(known)
 
     return _VARIABLE.sub(value, text)
+
+
+def substitute_result(expect: ExpectedResult, value: Callable[[str], str]) -> ExpectedResult:
+    """What a script expects of a statement that succeeds, with `value` applied to every text in it."""
+
+    def row(cells: Row) -> Row:
+        return tuple(map(value, cells))
+
+    match expect:
+        case ExpectedRows(rows=rows, columns=columns):
+            return ExpectedRows(tuple(map(row, rows)), columns and row(columns))
+        case ExpectedHash(count=count, md5=md5, columns=columns):
+            return ExpectedHash(count, md5, columns and row(columns))
+        case ExpectedText(text=text):
+            return ExpectedText(value(text))

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 
 import pytest
 
 from racehound.targets.session import Outcome, Rows, ServerError
 from racehound.testdrive.check import check
-from racehound.testdrive.errors import ActionError, CommandFailed, ScriptError
+from racehound.testdrive.errors import CommandFailed, ScriptError
 from racehound.testdrive.interpreter import Context, Interpreter, run_file
 from racehound.testdrive.parser import parse
 from racehound.testdrive.script import Position
-from racehound.testdrive.state import Call, State
+from racehound.testdrive.state import Mismatch
 
 OK = Outcome("ok", "DONE")
 
@@ -155,6 +156,11 @@ def test_a_block_is_one_cell_or_all_the_lines_of_a_plan() -> None:
     assert "-  B" in failure(script, rows("A"), max_tries=1).difference
 
 
+def test_white_space_at_the_end_of_a_block_is_nothing() -> None:
+    run("? EXPLAIN SELECT 1\nA\n  \n", rows("A\n \n\n"))
+    run("? EXPLAIN SELECT 1\n\n", rows())
+
+
 def test_a_failing_statement_fails_with_what_the_server_said() -> None:
     failed = failure("> SELECT 1\n", error("no such thing", "42704", detail="really"), max_tries=1)
     assert "no such thing (42704); detail: really" in str(failed)
@@ -283,6 +289,10 @@ def test_variables_take_effect_from_where_they_stand() -> None:
     assert run(text, rows("1"), rows("12"), error("_12_")).seen == ["SELECT 1", "SELECT '12'", "SELECT 12"]
 
 
+def test_a_name_without_a_value_is_set_to_the_text_below() -> None:
+    assert run("$ set a=1 b c\nx\ny\n> SELECT '${a} ${b} ${c}'\n").seen == ["SELECT '1 x\ny x\ny'"]
+
+
 def test_text_below_set_is_the_value() -> None:
     assert run("$ set q\nSELECT\n\\\n1\n> ${q}\n").seen == ["SELECT\n\n1"]
 
@@ -303,6 +313,11 @@ def test_an_unknown_variable_is_an_error_of_the_script_when_it_is_met() -> None:
         run_file("> SELECT 1\n> SELECT ${nope}\n", "some.td", context(session))
     assert str(raised.value).startswith("some.td:2:1: unknown variable nope\n")
     assert session.seen == ["SELECT 1"]
+
+
+@pytest.mark.parametrize(("name", "way"), [("arg.x", "--var"), ("testdrive.kafka-addr", "services up")])
+def test_a_variable_of_the_command_line_says_where_it_would_come_from(name: str, way: str) -> None:
+    assert way in misuse(f"> SELECT ${{{name}}}\n").message
 
 
 def test_variables_in_an_expected_regex_are_taken_literally() -> None:
@@ -406,7 +421,7 @@ def test_a_target_without_a_version_number_is_told_at_the_first_bound() -> None:
         ("$ set-sql-timeout duration=soon\n", "parameter duration: 'soon' is not a duration", (2, 19)),
         ("$ postgres-execute connection=a background=1\n", "parameter background: '1' is neither", (2, 33)),
         ("$ set-regex match=a(b\n", "parameter match: invalid regular expression", (2, 13)),
-        ("$ nop\nhello\n", "nop takes no input", (3, 1)),
+        ("$ unset-regex\nhello\n", "unset-regex takes no input", (3, 1)),
         ("$ kafka-ingest topic=t format=avro nope=1\n", "unknown parameter nope", (2, 36)),
         ("$ kafka-create-topic\n", "missing parameter topic", (2, 1)),
     ],
@@ -418,6 +433,24 @@ def test_a_misused_action_stops_the_script_before_its_first_command(text: str, m
     assert message in str(raised.value)
     assert (raised.value.line, raised.value.column) == place
     assert session.seen == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "$ nop this means=nothing\nnor does this\n",
+        "$ skip-consistency-checks reason=known bug of old\n",
+        "$ file-delete container=fivetran path=x\n",
+        "$ set-sql-timeout duration=DEFAULT\n",
+        "$ set-sql-timeout duration=1minute\n",
+        "$ webhook-append name=a%2F x-signature=HA0r/xFp= content-type=text/x app=\n{ [\n",
+        "$ sql-server-connect name=s\nserver=tcp:s,1433;User ID={${arg.user}};Password={${arg.password}}\n",
+        "$ postgres-execute connection=postgres://u@${testdrive.materialize-internal-sql-addr}\n",
+        "$ kafka-ingest topic=t\n  key-format=bytes key-terminator=:\n  format=bytes\n:a\n",
+    ],
+)
+def test_what_other_peoples_files_say_is_admitted(text: str) -> None:
+    check(parse(text))
 
 
 def test_a_value_with_a_variable_is_left_to_the_run() -> None:
@@ -433,7 +466,7 @@ def test_headers_of_a_webhook_are_the_authors_own() -> None:
 
 
 def test_an_action_whose_service_is_not_configured_says_so() -> None:
-    assert failure("$ kafka-create-topic topic=t\n").reason == "kafka-create-topic needs Kafka, which is not configured"
+    assert "webhook-append needs" in failure("$ webhook-append name=w\n").reason
 
 
 @pytest.mark.parametrize("name", ["fivetran-destination", "persist-force-compaction"])
@@ -441,24 +474,15 @@ def test_an_action_that_is_not_supported_says_so(name: str) -> None:
     assert failure(f"$ {name} any-thing=1\n").reason == f"{name} is not supported"
 
 
-def test_a_service_brings_its_own_actions() -> None:
-    calls: list[Call] = []
-
-    def ingest(call: Call, state: State) -> None:
-        calls.append(call)
-        state.variables["done"] = "yes"
-
-    text = '$ set n=1\n$ kafka-ingest topic=t${n} format=bytes\n\\${n} ${kafka-ingest.iteration}\n> SELECT "${done}"\n'
-    assert run(text, handlers={"kafka-ingest": ingest}).seen == ['SELECT "yes"']
-    assert calls == [Call("kafka-ingest", {"topic": "t1", "format": "bytes"}, ("1 ${kafka-ingest.iteration}",))]
+def test_an_action_has_its_variables_substituted_but_for_its_own(tmp_path: Path) -> None:
+    text = "$ set n=1\n$ file-append path=f${n}\n\\${n} ${file-append.iteration}\n"
+    assert run(text, temp_dir=tmp_path).seen == []
+    assert (tmp_path / "f1").read_text() == "1 ${file-append.iteration}\n"
 
 
-def test_what_a_service_cannot_do_is_told_where_it_stands() -> None:
-    def fail(call: Call, state: State) -> None:
-        raise ActionError("broker is down")
-
-    failed = failure("> SELECT 1\n$ kafka-wait-topic topic=t\n", handlers={"kafka-wait-topic": fail})
-    assert str(failed).startswith("some.td:2:1: broker is down\n")
+def test_what_an_action_cannot_do_is_told_where_it_stands(tmp_path: Path) -> None:
+    failed = failure("> SELECT 1\n$ file-delete path=f\n", temp_dir=tmp_path)
+    assert str(failed).startswith("some.td:2:1: cannot delete f: No such file or directory\n")
 
 
 # Pauses
@@ -486,6 +510,15 @@ def test_the_targets_own_checks() -> None:
     assert "not configured" in failure("$ check-consistency\n").reason
 
 
+def test_the_checks_can_be_made_after_every_statement() -> None:
+    answers = ["", "leaked item u7"]
+    text = "> SELECT 1\n! SELECT 2\ncontains:no\n> SELECT 3\n> SELECT 4\n"
+    failed = failure(text, OK, error("no"), OK, OK, check_consistency=lambda: answers.pop(0), checks_statements=True)
+    assert failed.position == Position(4, 1)
+    assert "leaked item u7" in failed.reason
+    run("$ skip-consistency-checks reason=known bug\n> SELECT 1\n", check_consistency=lambda: "x", checks_statements=True)
+
+
 def test_a_script_may_forgo_consistency_checks() -> None:
     with Interpreter(context(MemorySession(OK))) as interpreter:
         interpreter.run(parse('$ skip-consistency-checks reason="known bug"\n'))
@@ -503,3 +536,21 @@ def test_the_text_of_a_secret_is_in_no_message() -> None:
     assert failed.outcome is not None
     assert "hush" not in str(failed.outcome)
     assert "syntax error" in str(failed)
+
+
+# Results that are taken for right
+
+
+def test_a_result_that_differs_can_be_amended_but_not_an_error() -> None:
+    seen: list[Mismatch] = []
+
+    def amend(mismatch: Mismatch) -> bool:
+        seen.append(mismatch)
+        return mismatch.command.text == "SELECT 1"
+
+    run("> SELECT 1\n1\n> SELECT 3\n3\n", rows("2"), rows("3"), amend=amend, max_tries=1)
+    assert [(mismatch.command.text, mismatch.outcome) for mismatch in seen] == [("SELECT 1", rows("2"))]
+    assert failure("> SELECT 4\n1\n", rows("2"), amend=amend, max_tries=1).reason == "rows differ"
+    failure("> SELECT 1\n1\n", error("no"), amend=amend, max_tries=1)
+    failure("! SELECT 1\ncontains:x\n", error("no"), amend=amend, max_tries=1)
+    assert len(seen) == 2

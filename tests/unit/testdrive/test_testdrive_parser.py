@@ -155,6 +155,18 @@ def test_braces_and_brackets_keep_spaces_and_quotes() -> None:
     assert values(text) == {"schema": '{"a": ["b c", {"d": "e"}]}', "headers": '[{"x": "1 2"}]', "t": "1"}
 
 
+def test_braces_within_quotes_need_no_partner() -> None:
+    assert values('$ set-regex match="a{ b]" replacement="}"') == {"match": "a{ b]", "replacement": "}"}
+
+
+def test_only_spaces_separate_arguments() -> None:
+    assert values("$ set a=1\t2 b=3") == {"a": "1\t2", "b": "3"}
+
+
+def test_a_byte_order_mark_is_no_text() -> None:
+    assert only("\ufeff> SELECT 1\n1\n") == only("> SELECT 1\n1\n")
+
+
 def test_a_quoted_stretch_keeps_its_spaces_and_loses_its_quotes() -> None:
     assert values(r'$ psql-execute command="\dt public" x=a" "b') == {"command": r"\dt public", "x": "a b"}
 

@@ -50,11 +50,14 @@ versions = st.none() | st.lists(tests, min_size=1, max_size=2).map(lambda drawn:
 sqls = st.builds(Sql, statements, results | hashes | blocks | errors, versions)
 
 plain_values = st.text(st.characters(blacklist_characters='\n"{}[]', blacklist_categories=["Cs"]), max_size=10)
+unbalanced_values = st.text("ab {}[]=", max_size=8)
 braced_values = st.recursive(
     st.text('ab "=,: ', max_size=6), lambda inner: st.one_of(inner.map("{{{}}}".format), inner.map("[{}]".format)), max_leaves=4
 ).filter(lambda text: text[:1] in {"{", "["})
 arguments = st.builds(
-    Argument, st.text(string.ascii_lowercase + "-0", max_size=6), st.lists(plain_values | braced_values, max_size=3).map("".join)
+    Argument,
+    st.text(string.ascii_lowercase + "-0", max_size=6),
+    st.lists(plain_values | braced_values, max_size=3).map("".join) | unbalanced_values,
 )
 actions = st.builds(
     Action,
@@ -93,7 +96,7 @@ def test_the_text_is_what_a_person_would_write() -> None:
     [
         Action("a", (Argument("b", "x\ny"),)),
         Action("a", (Argument("b", 'x"y'),)),
-        Action("a", (Argument("b", "x{"),)),
+        Action("a", (Argument("b", 'x{"'),)),
         Sql("SELECT", ExpectedRows(((),))),
     ],
 )

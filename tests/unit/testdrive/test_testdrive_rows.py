@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from racehound.targets.session import Rows
-from racehound.testdrive.rows import UnterminatedQuoteError, diff_rows, format_row, md5_of, split_row, to_text
+from racehound.testdrive.rows import UnterminatedQuoteError, diff_rows, format_row, md5_of, split_cells, split_row, to_text
 
 BOOL, BYTEA, TEXT, FLOAT4, FLOAT8, TIME, TIMESTAMP, TIMESTAMPTZ, NUMERIC = 16, 17, 25, 700, 701, 1083, 1114, 1184, 1700
 
@@ -42,10 +42,31 @@ BOOL, BYTEA, TEXT, FLOAT4, FLOAT8, TIME, TIMESTAMP, TIMESTAMPTZ, NUMERIC = 16, 1
         (TIMESTAMPTZ, "infinity", "infinity"),
         (TIMESTAMPTZ, "0044-03-15 00:00:00+01 BC", "0044-03-15 00:00:00+01 BC"),
         (1007, "{1,NULL}", "{1,NULL}"),
+        (1009, '{a,"b c",NULL,"NULL","q\\"\\\\","{,}"}', '{a,b c,NULL,NULL,q"\\,{,}}'),
+        (1009, "{}", "{}"),
+        (1009, '[0:1]={a,"b c"}', "[0:1]={a,b c}"),
+        (1000, "{{t,f},{NULL,t}}", "{{true,false},{NULL,true}}"),
+        (1185, '{"2020-01-01 00:00:00+00"}', "{2020-01-01 00:00:00 UTC}"),
+        (1115, '{"2020-01-01 00:00:00.5"}', "{2020-01-01 00:00:00.500}"),
+        (1231, "{1E+2}", "{100}"),
+        (3807, '{"{\\"a\\": 1}"}', '{{"a": 1}}'),
+        (3904, "[1,2)", "[1,2)"),
+        (3906, "(,)", "(,)"),
+        (3906, "empty", "empty"),
+        (3906, "[1E+1,)", "[10,)"),
+        (3908, '["2020-01-01 00:00:00","2020-01-02 00:00:00.5")', "[2020-01-01 00:00:00,2020-01-02 00:00:00.500)"),
+        (3910, '("2020-01-01 00:00:00+00",)', "(2020-01-01 00:00:00 UTC,)"),
+        (3905, '{"[1,2)",NULL}', "{[1,2),NULL}"),
+        (3909, '{"[\\"2020-01-01 00:00:00\\",)"}', "{[2020-01-01 00:00:00,)}"),
     ],
 )
 def test_cells(oid: int, server: str | None, script: str) -> None:
     assert to_text(Rows(("c",), (oid,), [(server,)])) == [(script,)]
+
+
+def test_the_places_of_columns_hold_their_quotes() -> None:
+    line = 'a  "b c"d "" e'
+    assert [line[cell.start : cell.end] for cell in split_cells(line)] == ["a", '"b c"', "d", '""', "e"]
 
 
 def test_each_column_is_read_by_its_own_type() -> None:

@@ -13,20 +13,18 @@ from racehound.testdrive import values
 from racehound.testdrive.errors import ActionError
 
 if TYPE_CHECKING:
-    from racehound.testdrive.state import Call, Context, Handler, State
+    from racehound.testdrive.state import Call, Handler, State
 
 
 @dataclass(frozen=True)
 class Spec:
     """What an action may be given, and who does its work.
 
-    `module` is the module of this package whose `ACTIONS` hold its handler. Without one the action needs `service`: its
-    handler comes from the context, or it fails saying that the service is not configured; without a service either, it is
-    not supported at all. `is_free`: other argument names are the author's own. `ends_skipping`: it runs even while skipped.
+    `module` is the module of this package whose `ACTIONS` hold its handler; without one the action is not supported.
+    `is_free`: other argument names are the author's own, or without meaning. `ends_skipping`: it runs even while skipped.
     """
 
     module: str = ""
-    service: str = ""
     required: tuple[str, ...] = ()
     optional: frozenset[str] = frozenset()
     takes_input: bool = False
@@ -35,15 +33,11 @@ class Spec:
 
 
 def _own(module: str, required: str = "", optional: str = "", *, input: bool = False, free: bool = False) -> Spec:  # noqa: A002
-    return Spec(module, "", tuple(required.split()), frozenset(optional.split()), input, free)
-
-
-def _of(service: str, required: str = "", optional: str = "", *, input: bool = False, free: bool = False) -> Spec:  # noqa: A002
-    return Spec("", service, tuple(required.split()), frozenset(optional.split()), input, free)
+    return Spec(module, tuple(required.split()), frozenset(optional.split()), input, free)
 
 
 def _duration_or_default(text: str) -> float | None:
-    return None if text == "default" else values.duration(text)
+    return None if text.lower() == "default" else values.duration(text)
 
 
 ARGUMENT_TYPES: Mapping[str, Callable[[str], object]] = MappingProxyType(
@@ -54,7 +48,9 @@ ARGUMENT_TYPES: Mapping[str, Callable[[str], object]] = MappingProxyType(
         "duration": _duration_or_default,
         "force": values.boolean,
         "match": values.regex,
+        "key-pattern": values.regex,
         "max-tries": values.integer,
+        "num-attempts": values.integer,
         "repeat": values.integer,
         "sort-messages": values.boolean,
         "sort-rows": values.boolean,
@@ -87,57 +83,62 @@ SPECS: Mapping[str, Spec] = MappingProxyType(
         "skip-end": Spec("skipping", ends_skipping=True),
         "sleep-is-probably-flaky-i-have-justified-my-need-with-a-comment": _own("pausing", "duration"),
         "random-sleep": _own("pausing", "duration"),
-        "nop": _own("pausing"),
+        "nop": _own("pausing", input=True, free=True),
         "postgres-connect": _own("postgres", "name url"),
         "postgres-execute": _own("postgres", "connection", "background", input=True),
         "postgres-verify-slot": _own("postgres", "connection slot", "active"),
         "http-request": _own("http", "method url", "content-type accept-additional-status-codes", input=True),
         "file-append": _own("files", "path", "container header compression repeat trailing-newline", input=True),
-        "file-delete": _own("files", "path"),
+        "file-delete": _own("files", "path", "container"),
         "psql-execute": _own("psql", "command", input=True),
         "check-consistency": _own("consistency"),
-        "skip-consistency-checks": _own("consistency", "reason"),
-        "check-shard-tombstone": _of("the target's internal HTTP port", "shard-id"),
-        "mysql-connect": _of("MySQL", "name url", "password"),
-        "mysql-execute": _of("MySQL", "name", input=True),
-        "sql-server-connect": _of("SQL Server", "name", input=True),
-        "sql-server-execute": _of("SQL Server", "name", "split-lines", input=True),
-        "sql-server-set-from-sql": _of("SQL Server", "name var", input=True),
-        "duckdb-execute": _of("DuckDB", "name", "sort-rows", input=True),
-        "duckdb-query": _of("DuckDB", "name", "sort-rows", input=True),
-        "kafka-create-topic": _of("Kafka", "topic", "partitions replication-factor compression compaction"),
-        "kafka-add-partitions": _of("Kafka", "topic", "total-partitions"),
-        "kafka-delete-records": _of("Kafka", "topic partition offset"),
-        "kafka-delete-topic-flaky": _of("Kafka", "topic"),
-        "kafka-wait-topic": _of("Kafka", "topic"),
-        "kafka-ingest": _of("Kafka", "topic format", _KAFKA_INGEST, input=True),
-        "kafka-verify-data": _of("Kafka", "", _KAFKA_VERIFY, input=True),
-        "kafka-verify-topic": _of("Kafka", "", _SINK_TOPIC),
-        "kafka-verify-commit": _of("Kafka", "consumer-group-id topic partition", input=True),
-        "schema-registry-publish": _of("the schema registry", "subject schema-type", "references", input=True),
-        "schema-registry-verify": _of("the schema registry", "subject schema-type", "compatibility-level", input=True),
-        "schema-registry-wait": _of("the schema registry", "", "topic subject"),
-        "protobuf-compile-descriptors": _of("protoc", "inputs output", "set-var"),
-        "webhook-append": _of("the target's HTTP port", "name", "database schema status", input=True, free=True),
-        "s3-file-upload": _of("S3", "bucket", "key key-prefix key-suffix count repeat compression", input=True),
-        "s3-verify-data": _of("S3", "bucket key", "sort-rows", input=True),
-        "s3-verify-keys": _of("S3", "bucket prefix-path key-pattern", "num-attempts"),
-        "s3-set-presigned-url": _of("S3", "bucket key var-name"),
-        "s3-upload-parquet-types": _of("S3", "bucket key"),
-        "fivetran-destination": _of("", "", free=True, input=True),
-        "persist-force-compaction": _of("", "", free=True, input=True),
+        "skip-consistency-checks": _own("consistency", "reason", free=True),
+        "check-shard-tombstone": _own("consistency", "shard-id"),
+        "mysql-connect": _own("mysql", "name url", "password"),
+        "mysql-execute": _own("mysql", "name", input=True),
+        "sql-server-connect": _own(
+            "sql_server", "name", "retry-initial-backoff retry-clamp-backoff retry-max-duration", input=True
+        ),
+        "sql-server-execute": _own("sql_server", "name", "split-lines", input=True),
+        "sql-server-set-from-sql": _own("sql_server", "name var", input=True),
+        "duckdb-connect": _own("duckdb", "name"),
+        "duckdb-execute": _own("duckdb", "name", input=True),
+        "duckdb-query": _own("duckdb", "name", "sort-rows", input=True),
+        "kafka-create-topic": _own("kafka_topics", "topic", "partitions replication-factor compression compaction"),
+        "kafka-add-partitions": _own("kafka_topics", "topic total-partitions"),
+        "kafka-delete-records": _own("kafka_topics", "topic partition offset"),
+        "kafka-delete-topic-flaky": _own("kafka_topics", "topic"),
+        "kafka-wait-topic": _own("kafka_topics", "topic"),
+        "kafka-ingest": _own("kafka_ingest", "topic format", _KAFKA_INGEST, input=True),
+        "kafka-verify-data": _own("kafka_verify", "", _KAFKA_VERIFY, input=True),
+        "kafka-verify-topic": _own("kafka_topics", "", _SINK_TOPIC),
+        "kafka-verify-commit": _own("kafka_topics", "consumer-group-id topic partition", input=True),
+        "schema-registry-publish": _own("schema_registry", "subject schema-type", "references", input=True),
+        "schema-registry-verify": _own("schema_registry", "subject schema-type", "compatibility-level", input=True),
+        "schema-registry-wait": _own("schema_registry", "", "topic subject"),
+        "protobuf-compile-descriptors": _own("protobuf", "inputs output", "set-var"),
+        "webhook-append": _own("webhook", "name", "database schema status", input=True, free=True),
+        "s3-file-upload": _own(
+            "s3", "bucket", "key key-prefix key-suffix count header repeat compression trailing-newline", input=True
+        ),
+        "s3-file-upload-path": _own("s3", "bucket key path", "compression"),
+        "s3-verify-data": _own("s3", "bucket key", "sort-rows", input=True),
+        "s3-verify-keys": _own("s3", "bucket prefix-path key-pattern", "num-attempts"),
+        "s3-set-presigned-url": _own("s3", "bucket key var-name"),
+        "s3-upload-parquet-types": _own("s3", "bucket key", "compression"),
+        "s3-upload-parquet-unsorted-map": _own("", "bucket key", free=True),
+        "glue-create-schema": _own("", "name", free=True, input=True),
+        "glue-verify-compatibility": _own("", "name compatibility", free=True),
+        "fivetran-destination": _own("", free=True, input=True),
+        "persist-force-compaction": _own("", free=True, input=True),
     }
 )
 """Every action of the language, by name."""
 
 
-def handler(name: str, context: Context) -> Handler:
-    """The function that does the work of an action: the context's own where it has one."""
-    return context.handlers.get(name) or _known_handler(name)
-
-
 @functools.cache
-def _known_handler(name: str) -> Handler:
+def handler(name: str) -> Handler:
+    """The function that does the work of an action."""
     spec = SPECS[name]
     if not spec.module:
         return _unavailable
@@ -146,5 +147,4 @@ def _known_handler(name: str) -> Handler:
 
 
 def _unavailable(call: Call, _: State) -> None:
-    service = SPECS[call.name].service
-    raise ActionError(f"{call.name} needs {service}, which is not configured" if service else f"{call.name} is not supported")
+    raise ActionError(f"{call.name} is not supported")

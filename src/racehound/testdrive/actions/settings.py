@@ -17,11 +17,9 @@ _ARGUMENT = "arg."
 
 
 def _set(call: Call, state: State) -> None:
-    """`set a=1 b=2`, or `set name` with the text below it."""
-    if call.input and len(call.arguments) != 1:
-        raise ValueError("set with lines below it takes one name")
+    """`set a=1 b=2`; a name without a value gets the text below."""
     for name, value in call.arguments.items():
-        state.variables[name] = call.text if call.input else value
+        state.variables[name] = value or call.text
 
 
 def _set_argument_default(call: Call, state: State) -> None:
@@ -63,7 +61,7 @@ def _unset_regex(_: Call, state: State) -> None:
 def _set_sql_timeout(call: Call, state: State) -> None:
     """A timeout below the default is ignored unless forced, so that slow machines keep what their users allow."""
     default = state.context.timeout
-    wanted = default if call["duration"] == "default" else values.duration(call["duration"])
+    wanted = default if call["duration"].lower() == "default" else values.duration(call["duration"])
     timeout = wanted if call.flag("force", default=False) else max(wanted, default)
     state.policy = dataclasses.replace(state.policy, timeout=timeout)
 
