@@ -2,17 +2,22 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# Releases that tests fetch are kept inside the clone, so that nothing is left outside it.
+# Releases and services that tests fetch are kept inside the clone, so that nothing is left outside it.
 export RACEHOUND_CACHE ?= $(CURDIR)/.cache/racehound
 RUN_ARGS ?= --runtime 60
+TEST_SERVICES ?= postgres mysql mariadb kafka kafka-kraft schema-registry seaweedfs toxiproxy
 
-.PHONY: run test check docs bench clean
+.PHONY: run test services check docs clean
 
 run: $(VENV)/.run
 	$(BIN)/racehound run $(RUN_ARGS)
 
-test: $(VENV)/.dev
+test: $(VENV)/.dev services
 	$(BIN)/pytest
+
+# What cannot be had here is said; the tests that need it are skipped, with the same reason.
+services: $(VENV)/.dev
+	-$(BIN)/racehound services install $(TEST_SERVICES)
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -35,5 +40,5 @@ $(VENV)/.run: $(BIN)/python pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/.dev: $(BIN)/python pyproject.toml constraints.txt
-	$(BIN)/pip install --quiet --no-cache-dir --disable-pip-version-check -c constraints.txt -e '.[dev,docs]'
+	$(BIN)/pip install --quiet --no-cache-dir --disable-pip-version-check -c constraints.txt -e '.[dev,docs,services]'
 	touch $@ $(VENV)/.run

@@ -12,9 +12,11 @@ def services() -> tuple[Service, ...]:
     """All services, those that others need first."""
     from racehound.services.kafka import KafkaKraftService, KafkaService
     from racehound.services.mariadb import MariadbService
+    from racehound.services.minio import MinioService
     from racehound.services.mysql import MysqlService
     from racehound.services.postgres import PostgresService
     from racehound.services.schema_registry import SchemaRegistryService
+    from racehound.services.seaweedfs import SeaweedfsService
     from racehound.services.toxiproxy import ToxiproxyService
     from racehound.services.zookeeper import ZooKeeperService
 
@@ -26,6 +28,8 @@ def services() -> tuple[Service, ...]:
         KafkaService(),
         KafkaKraftService(),
         SchemaRegistryService(),
+        SeaweedfsService(),
+        MinioService(),
         ToxiproxyService(),
     )
 

@@ -88,7 +88,8 @@ class Composition:
     def __init__(self, name: str, directory: Path) -> None:
         self.name = name
         self.directory = directory
-        self._docker = DockerProject(name, directory)
+        self.docker = DockerProject(name, directory)
+        """The containers of the composition, and their network; nothing is there before one is wanted."""
         self._instances: dict[str, Instance] = {}
         self._times: dict[str, Times] = {}
         self._paused: set[str] = set()
@@ -247,7 +248,7 @@ class Composition:
             assert wanted.address is not None
             return ExternalInstance(service, {service.ports[0]: wanted.address})
         if wanted.backend == "docker":
-            return DockerInstance(service, self._docker)
+            return DockerInstance(service, self.docker)
         directory = self.directory / service.name
         site = Site(
             directory=directory,

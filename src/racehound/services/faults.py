@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import threading
+from collections.abc import Mapping
 from types import TracebackType
 from typing import ClassVar, Literal, Self
 
@@ -61,11 +62,14 @@ class Silence:
 
 @dataclasses.dataclass(frozen=True)
 class Reset:
-    """Connections, those that are there and new ones, end by TCP RST."""
+    """What is next sent in this direction is lost, and ends the connection by TCP RST.
+
+    One that was there before may end in order (FIN) instead: toxiproxy prepares a connection for a reset when it begins.
+    """
 
     toxic: ClassVar = "reset_peer"
     timeout: int = 0
-    """Milliseconds that each connection has before that."""
+    """Milliseconds between the two."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -190,7 +194,7 @@ class _Api:
     def __init__(self, url: str) -> None:
         self._client = httpx.Client(base_url=url, timeout=_ANSWER_LIMIT_S, trust_env=False)
 
-    def post(self, path: str, body: dict[str, object]) -> None:
+    def post(self, path: str, body: Mapping[str, object]) -> None:
         self._ask("POST", path, body)
 
     def delete(self, path: str) -> None:
@@ -209,7 +213,7 @@ class _Api:
     def close(self) -> None:
         self._client.close()
 
-    def _ask(self, method: str, path: str, body: dict[str, object] | None) -> None:
+    def _ask(self, method: str, path: str, body: Mapping[str, object] | None) -> None:
         try:
             answer = self._client.request(method, path, json=body)
         except httpx.HTTPError as error:

@@ -42,6 +42,9 @@ SETTINGS = {
     "group.initial.rebalance.delay.ms": "0",
     # One that does what scripts say and nothing else.
     "auto.create.topics.enable": "false",
+    # Scripts send values of several megabytes; the default is one.
+    "message.max.bytes": "15728640",
+    "replica.fetch.max.bytes": "15728640",
     "log.retention.ms": "-1",
     "log.message.timestamp.after.max.ms": str(2**63 - 1),
 }

@@ -11,6 +11,7 @@ from types import MappingProxyType
 
 from racehound.testdrive.errors import ActionError
 from racehound.testdrive.state import Call, Handler, State
+from racehound.testdrive.temporary import temporary_file
 from racehound.testdrive.values import integer, unescape_bytes
 
 _ZSTD_MAGIC = bytes.fromhex("28b52ffd")
@@ -42,14 +43,9 @@ _COMPRESSIONS: Mapping[str, Callable[[bytes], bytes]] = MappingProxyType(
 
 
 def _path(call: Call, state: State) -> Path:
-    name = call["path"]
     if call.get("container", "none") != "none":
         raise ActionError(f"the container {call['container']} is not supported")
-    if state.context.temp_dir is None:
-        raise ActionError("no temporary directory is configured")
-    if "/" in name or name in {"", ".", ".."}:
-        raise ValueError(f"the path {name!r} must be a plain file name, without a separator")
-    return state.context.temp_dir / name
+    return temporary_file(call["path"], state)
 
 
 def _append(call: Call, state: State) -> None:

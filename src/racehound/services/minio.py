@@ -1,0 +1,54 @@
+"""MinIO, an S3 server built from its source: the closest to Amazon's in what it answers and refuses, where Go can build it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from racehound.services import s3
+from racehound.services.artifacts.artifact import Artifact, found
+from racehound.services.artifacts.go import GoProgram
+from racehound.services.process import Command
+from racehound.services.service import CLIENT, Container, Endpoints, Service, Site
+
+MC = GoProgram("github.com/minio/mc", "v0.0.0-20250313080218-cf909e1063a9", "mc", needs=(1, 23))
+"""MinIO's own client, for whoever wants to look into a server; racehound itself speaks S3."""
+_SERVER = GoProgram("github.com/minio/minio", "v0.0.0-20260212201848-7aac2a2c5b7c", "minio", needs=(1, 24))
+_ACCOUNT = {"MINIO_ROOT_USER": s3.ACCESS_KEY_ID, "MINIO_ROOT_PASSWORD": s3.SECRET_ACCESS_KEY}
+
+
+class MinioService(Service):
+    name = "minio"
+    role = "s3"
+    version = "2026-02-12"
+    summary = "S3 by MinIO"
+
+    def artifacts(self) -> tuple[Artifact, ...]:
+        return (_SERVER, MC)
+
+    def prepare(self, site: Site) -> None:
+        (site.directory / "data").mkdir()
+
+    def commands(self, site: Site) -> tuple[Command, ...]:
+        arguments = ("server", "--quiet", "--address", str(site.endpoints[CLIENT]), str(site.directory / "data"))
+        # Without the console there is no second port; without the update check nobody is asked.
+        quiet = {"MINIO_BROWSER": "off", "MINIO_UPDATE": "off", "MINIO_REGION_NAME": s3.REGION}
+        environment = {"PATH": "/usr/bin:/bin", "HOME": str(site.directory), "TZ": "UTC", **_ACCOUNT, **quiet}
+        return (Command((str(found(_SERVER)), *arguments), env=environment),)
+
+    def check(self, endpoints: Endpoints) -> None:
+        s3.check_answer(endpoints)
+
+    def initialise(self, endpoints: Endpoints) -> None:
+        s3.make_bucket(endpoints)
+
+    def variables(self, endpoints: Endpoints) -> Mapping[str, str]:
+        return s3.variables_of(endpoints)
+
+    def container(self) -> Container:
+        return Container(
+            image="minio/minio",
+            ports={CLIENT: 9000},
+            environment={**_ACCOUNT, "MINIO_REGION_NAME": s3.REGION},
+            command=("server", "/data"),
+            volumes=("/data",),
+        )

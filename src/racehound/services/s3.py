@@ -1,0 +1,97 @@
+"""What the servers that speak S3 have in common: the account, the bucket, and real requests with it."""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from racehound.errors import TargetError, UserError
+from racehound.services.service import CLIENT, Endpoints, NotReadyError
+
+ACCESS_KEY_ID = "racehound"
+SECRET_ACCESS_KEY = "racehound-secret"  # noqa: S105 no secret: of a server that nobody else reaches
+REGION = "us-east-1"
+ACCOUNT = "000000000000"
+BUCKET = "racehound"
+"""The bucket that is there from the start."""
+_CONNECT_LIMIT_S = 2.0
+_ANSWER_LIMIT_S = 5.0
+_making = threading.Lock()
+
+
+def variables_of(endpoints: Endpoints) -> Mapping[str, str]:
+    """What scripts find S3 by."""
+    return {
+        "testdrive.aws-endpoint": url(endpoints),
+        "testdrive.aws-region": REGION,
+        "testdrive.aws-account": ACCOUNT,
+        "testdrive.aws-access-key-id": ACCESS_KEY_ID,
+        "testdrive.aws-secret-access-key": SECRET_ACCESS_KEY,
+        "testdrive.aws-token": "",
+    }
+
+
+def url(endpoints: Endpoints) -> str:
+    return f"http://{endpoints[CLIENT]}"
+
+
+@contextmanager
+def client(endpoints: Endpoints, secret: str = SECRET_ACCESS_KEY) -> Iterator[Any]:
+    """boto3's client with the account; it tries once, and waits seconds at most. UserError when boto3 is not installed."""
+    session, config = _boto()
+    with _making:  # a session makes one client at a time (boto3's guide, "Multithreading")
+        made = session.client(
+            "s3", endpoint_url=url(endpoints), region_name=REGION, config=config,
+            aws_access_key_id=ACCESS_KEY_ID, aws_secret_access_key=secret,
+        )  # fmt: skip
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+def check_answer(endpoints: Endpoints) -> None:
+    """NotReadyError when the account's buckets are not listed."""
+    _boto()
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        with client(endpoints) as s3:
+            s3.list_buckets()
+    except (BotoCoreError, ClientError) as error:
+        raise NotReadyError(" ".join(str(error).split())) from None
+
+
+def make_bucket(endpoints: Endpoints) -> None:
+    """TargetError when the bucket cannot be made, or nothing can be put there; it may be there already."""
+    _boto()
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    key = "racehound-probe"
+    try:
+        with client(endpoints) as s3:
+            if BUCKET not in (bucket["Name"] for bucket in s3.list_buckets()["Buckets"]):
+                s3.create_bucket(Bucket=BUCKET)
+            s3.put_object(Bucket=BUCKET, Key=key, Body=b"")
+            s3.delete_object(Bucket=BUCKET, Key=key)
+    except (BotoCoreError, ClientError) as error:
+        raise TargetError(f"the bucket {BUCKET} cannot be made: {' '.join(str(error).split())}") from None
+
+
+@functools.cache
+def _boto() -> tuple[Any, Any]:
+    """A session, which keeps what boto3 reads of its own descriptions, and the configuration of its clients."""
+    try:
+        import boto3.session
+        import botocore.config
+    except ImportError:
+        raise UserError("S3 needs the package boto3: pip install 'racehound[services]'") from None
+    config = botocore.config.Config(
+        connect_timeout=_CONNECT_LIMIT_S, read_timeout=_ANSWER_LIMIT_S, retries={"total_max_attempts": 1},
+        # By path, since buckets have no host names here; and never through a proxy of the environment.
+        s3={"addressing_style": "path"}, proxies={},
+    )  # fmt: skip
+    return boto3.session.Session(), config

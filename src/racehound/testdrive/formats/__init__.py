@@ -1,0 +1,1 @@
+"""What messages are made of: encoders and decoders as plain functions over text and bytes, which know no broker."""
