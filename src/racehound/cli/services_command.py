@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -206,7 +208,8 @@ def _install(names: Sequence[str]) -> int:
     from racehound.report.columns import columns
     from racehound.services.installation import install, size_mb
 
-    done = install(names, lambda line: click.echo(f"… {line}"))
+    with _telling() as tell:
+        done = install(names, tell)
     rows = []
     for each in done:
         path = each.artifact.find()
@@ -218,6 +221,24 @@ def _install(names: Sequence[str]) -> int:
     for each in missing:
         click.echo(f"missing for {', '.join(each.services)}: {each.reason}", err=True)
     return 2 if missing else 0
+
+
+@contextlib.contextmanager
+def _telling() -> Iterator[Callable[[str], object]]:
+    """What is going on: a line each, and on a terminal how long the last one has been going on."""
+    if not sys.stdout.isatty():
+        yield lambda line: click.echo(f"… {line}")
+        return
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    with Progress(SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), transient=True) as progress:
+        last = progress.add_task("looking for what is there")
+
+        def tell(line: str) -> None:
+            progress.console.print(f"… {line}", markup=False, highlight=False)
+            progress.reset(last, description=line)
+
+        yield tell
 
 
 def _require_installed(wanted: Sequence[Service]) -> None:

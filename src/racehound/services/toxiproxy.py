@@ -9,7 +9,7 @@ from racehound.services.artifacts.go import GoProgram
 from racehound.services.process import Command
 from racehound.services.service import CLIENT, LOOPBACK, Container, Endpoints, NotReadyError, Service, Site
 
-_PROGRAM = GoProgram("github.com/Shopify/toxiproxy/v2/cmd/server", "v2.5.0", "server")
+_PROGRAM = GoProgram("github.com/Shopify/toxiproxy/v2/cmd/server", "v2.5.0", "server", needs=(1, 17))
 _ANSWER_LIMIT_S = 2.0
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
 from racehound.testdrive import extras
@@ -63,19 +62,9 @@ def real_topic(call: Call, state: State) -> str:
     return f"testdrive-{call['topic']}-{state.variables['testdrive.seed']}"
 
 
-def wait_for(state: State, attempt: Callable[[], str | None]) -> None:
-    """`State.wait_for`, however few tries statements have: a broker does later what it said it would."""
-    policy = state.policy
-    state.policy = dataclasses.replace(policy, max_tries=None)
-    try:
-        state.wait_for(attempt)
-    finally:
-        state.policy = policy
-
-
 def wait_for_topic(client: Kafka, topic: str, state: State) -> None:
     """Wait until there is a topic of this very name, with leaders of all its partitions."""
-    wait_for(state, lambda: None if client.admin.replicas(topic) is not None else f"there is no topic {topic}")
+    state.wait_for(lambda: None if client.admin.replicas(topic) is not None else f"there is no topic {topic}")
 
 
 class Kafka:

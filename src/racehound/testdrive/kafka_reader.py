@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 
 from racehound.testdrive import extras
 from racehound.testdrive.errors import ActionError
-from racehound.testdrive.kafka import Kafka, wait_for, wait_for_topic
+from racehound.testdrive.kafka import Kafka, wait_for_topic
 from racehound.testdrive.state import State
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ class Reader:
                 return error.reason
             return None
 
-        wait_for(self._state, refusal)
+        self._state.wait_for(refusal)
 
     def messages(self, *, to_the_end: bool = False) -> Iterator[Received]:
         """The messages as they come, until none has come for the timeout; `to_the_end`: until all are read that are there."""

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from racehound.testdrive.errors import ActionError
 from racehound.testdrive.formats.avro_schema import full_name
-from racehound.testdrive.kafka import wait_for
 from racehound.testdrive.state import Call, State, configured
 
 if TYPE_CHECKING:
@@ -155,7 +154,7 @@ class Registry:
 def wait_for_subject(call: Call, state: State, subject: str) -> None:
     """Wait until the registry has the subject."""
     schemas = registry(call, state)
-    wait_for(state, lambda: None if schemas.latest(subject) is not None else f"the schema registry has no subject {subject}")
+    state.wait_for(lambda: None if schemas.latest(subject) is not None else f"the schema registry has no subject {subject}")
 
 
 def referred(schemas: Registry, subjects: str) -> list[Reference]:

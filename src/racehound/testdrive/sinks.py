@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from racehound.testdrive.kafka import wait_for
 from racehound.testdrive.state import Call, State, error_text
 
 _COLUMNS = ("sinks.name", "schemas.name", "databases.name")
@@ -33,7 +32,7 @@ def sink_or_topic(call: Call, state: State) -> str:
         topics[:] = [topic for (topic,) in outcome.rows.cells if topic is not None]
         return None if len(topics) == 1 else f"there are {len(topics)} Kafka sinks {call['sink']}, not one"
 
-    wait_for(state, lacking)
+    state.wait_for(lacking)
     return topics[0]
 
 

@@ -169,13 +169,17 @@ class State:
         return self.connections[name]
 
     def wait_for(self, attempt: Callable[[], str | None]) -> None:
-        """Try until `attempt` returns None; raises `ActionError` with the last reason it gave."""
+        """Try until `attempt` returns None; raises `ActionError` with the last reason it gave when the timeout is over.
+
+        However few tries statements have: servers do later what they said they would.
+        """
 
         def refusal() -> _Refusal | None:
             reason = attempt()
             return None if reason is None else _Refusal(reason)
 
-        refused = until_success(refusal, self.policy, self.context.clock, self.context.sleep)
+        policy = dataclasses.replace(self.policy, max_tries=None)
+        refused = until_success(refusal, policy, self.context.clock, self.context.sleep)
         if refused is not None:
             raise ActionError(refused.reason)
 

@@ -12,7 +12,6 @@ from racehound.errors import UserError
 from racehound.services.artifacts.artifact import Tell, alone, cache_dir, partial
 from racehound.services.artifacts.client import run_client
 
-_AREA = "go"
 _ASK_LIMIT_S = 30.0
 _FETCHES_ITSELF = (1, 21)
 """From this release on Go fetches the toolchain that a module asks for, unless GOTOOLCHAIN forbids it (go.dev/doc/toolchain)."""
@@ -28,8 +27,8 @@ class GoProgram:
     """Version of its module, e.g. `v2.5.0`."""
     binary: str
     """File that `go install` makes: the last element of the import path that is no major version."""
-    needs: tuple[int, int] = (1, 18)
-    """Go that its `go.mod` asks for."""
+    needs: tuple[int, int]
+    """Release of Go that its `go.mod` asks for, e.g. (1, 24)."""
     flags: tuple[str, ...] = ("-trimpath", "-ldflags=-s -w")
 
     client = "go"
@@ -39,7 +38,7 @@ class GoProgram:
         return f"{self.package}@{self.release}"
 
     def find(self) -> Path | None:
-        path = self._directory / self.binary
+        path = cache_dir() / self._area / "bin" / self.binary
         return path if path.exists() else None
 
     def obstacle(self) -> str | None:
@@ -51,7 +50,7 @@ class GoProgram:
         return None
 
     def install(self, tell: Tell) -> Path:
-        with alone(_AREA) as area:
+        with alone(self._area) as area:
             if (existing := self.find()) is not None:
                 return existing
             if (obstacle := self.obstacle()) is not None:
@@ -59,8 +58,7 @@ class GoProgram:
             tell(f"go install {self.name}")
             with partial(area) as fresh:
                 self._build(fresh)
-                (fresh / "bin").rename(self._directory)
-        return self._directory / self.binary
+                return (fresh / "bin").rename(area / "bin") / self.binary
 
     def _build(self, fresh: Path) -> None:
         """Sources and objects go with the directory; only `bin` is kept."""
@@ -79,8 +77,9 @@ class GoProgram:
             raise UserError(f"{failure}: it has no program {self.binary}")
 
     @property
-    def _directory(self) -> Path:
-        return cache_dir() / _AREA / f"{self.package.replace('/', '_')}-{self.release}"
+    def _area(self) -> str:
+        """One for each program: others need not wait for a build that takes minutes."""
+        return f"go/{self.package.replace('/', '_')}-{self.release}"
 
 
 def _installed() -> tuple[tuple[int, int], str]:

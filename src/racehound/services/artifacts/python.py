@@ -5,12 +5,12 @@ from __future__ import annotations
 import dataclasses
 import importlib.metadata
 import importlib.util
-import subprocess
 import sys
 from pathlib import Path
 
 from racehound.errors import UserError
-from racehound.services.artifacts.artifact import INSTALL_LIMIT_S, Tell, alone, cache_dir, partial
+from racehound.services.artifacts.artifact import Tell, alone, cache_dir, partial
+from racehound.services.artifacts.client import run_client
 
 _AREA = "python"
 
@@ -48,13 +48,10 @@ class PythonPackage:
             tell(f"pip install {self.name}")
             with partial(area) as fresh:
                 arguments = ("install", "--quiet", "--disable-pip-version-check", "--no-cache-dir", "--no-deps")
-                done = subprocess.run(
-                    [sys.executable, "-m", "pip", *arguments, "--target", str(fresh), self.name],
-                    capture_output=True, text=True, check=False, timeout=INSTALL_LIMIT_S,
-                )  # fmt: skip
-                if done.returncode != 0 or self._existing(fresh) is None:
-                    said = (done.stderr.strip() or f"it has no {self.program}").splitlines()[-1]
-                    raise UserError(f"cannot install {self.name}: {said}")
+                argv = (sys.executable, "-m", "pip", *arguments, "--target", str(fresh), self.name)
+                run_client(argv, f"cannot install {self.name}")
+                if self._existing(fresh) is None:
+                    raise UserError(f"cannot install {self.name}: it has no {self.program}")
                 fresh.rename(area / self._directory)
         return area / self._directory / self.program
 

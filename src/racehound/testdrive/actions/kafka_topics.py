@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from racehound.testdrive.errors import ActionError
-from racehound.testdrive.kafka import Kafka, kafka, real_topic, wait_for, wait_for_topic
+from racehound.testdrive.kafka import Kafka, kafka, real_topic, wait_for_topic
 from racehound.testdrive.registry import wait_for_subject
 from racehound.testdrive.sinks import sink_or_topic
 from racehound.testdrive.state import Call, Handler, State
@@ -48,7 +48,7 @@ def _wait_for_partitions(client: Kafka, state: State, topic: str, wanted: int) -
         count = len(client.admin.replicas(topic) or ())
         return None if count >= wanted else f"{topic} has {count} partitions, not {wanted}"
 
-    wait_for(state, lacking)
+    state.wait_for(lacking)
 
 
 def _delete_records(call: Call, state: State) -> None:
@@ -60,7 +60,7 @@ def _delete(call: Call, state: State) -> None:
     """Delete a topic, and wait until the broker no longer shows it. Whoever reads it finds out when it does, hence flaky."""
     client, topic = kafka(call, state), real_topic(call, state)
     client.admin.delete_topic(topic)
-    wait_for(state, lambda: None if client.admin.replicas(topic) is None else f"{topic} is still there")
+    state.wait_for(lambda: None if client.admin.replicas(topic) is None else f"{topic} is still there")
 
 
 def _wait(call: Call, state: State) -> None:
@@ -75,9 +75,9 @@ def _verify(call: Call, state: State) -> None:
     """Wait until a topic has the partitions, replicas, settings and schemas that are expected."""
     client, expected = kafka(call, state), _expected_config(call.get("topic-config", "{}"))
     topic = sink_or_topic(call, state)
-    wait_for(state, lambda: _shape_differs(client, topic, call))
+    state.wait_for(lambda: _shape_differs(client, topic, call))
     if expected:
-        wait_for(state, lambda: _difference(expected, client.admin.config(topic, expected)))
+        state.wait_for(lambda: _difference(expected, client.admin.config(topic, expected)))
     for side in ("value", "key"):
         if call.flag(f"await-{side}-schema", default=False):
             wait_for_subject(call, state, f"{topic}-{side}")
@@ -126,7 +126,7 @@ def _verify_commit(call: Call, state: State) -> None:
             return error.reason
         return None if offset == wanted else f"{group} has committed {'nothing' if offset is None else offset}, not {wanted}"
 
-    wait_for(state, differs)
+    state.wait_for(differs)
 
 
 ACTIONS: Mapping[str, Handler] = MappingProxyType(

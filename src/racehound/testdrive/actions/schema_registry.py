@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from racehound.testdrive.errors import ActionError
 from racehound.testdrive.formats.json_text import read_value, write_value
-from racehound.testdrive.kafka import kafka, wait_for, wait_for_topic
+from racehound.testdrive.kafka import kafka, wait_for_topic
 from racehound.testdrive.registry import PROTOBUF, Registered, Registry, referred, registry, wait_for_subject
 from racehound.testdrive.state import Call, Handler, State
 
@@ -44,7 +44,7 @@ def _verify(call: Call, state: State) -> None:
         return _level_differs(schemas, call)
 
     try:
-        wait_for(state, differs)
+        state.wait_for(differs)
     except ActionError as error:
         if found is None or found.schema_type != schema_type:
             raise
