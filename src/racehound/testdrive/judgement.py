@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from racehound.targets.session import Outcome, ServerError
 from racehound.testdrive import values
 from racehound.testdrive.rows import md5_of, text_block, to_text
 from racehound.testdrive.script import Expected, ExpectedError, ExpectedHash, ExpectedResult, ExpectedRows, ExpectedText, Row
+
+if TYPE_CHECKING:
+    from regex import Pattern
 
 SYNTAX_ERROR = "42601"
 QUERY_CANCELED = "57014"
@@ -136,6 +139,6 @@ def _message(error: ServerError) -> str:
     return f"{error.message} ({error.sqlstate}){extras}" if error.sqlstate else f"{error.message}{extras}"
 
 
-def rewriter(match: re.Pattern[str], replacement: str) -> Rewrite:
+def rewriter(match: Pattern[str], replacement: str) -> Rewrite:
     """What `set-regex` does to every cell and message from now on."""
     return lambda text: values.replace_all(match, replacement, text)

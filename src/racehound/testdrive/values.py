@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import functools
 import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from regex import Match, Pattern
 
 _UNIT_SECONDS = {
     **dict.fromkeys(("ns", "nanosecond", "nanoseconds"), 1e-9),
@@ -51,52 +55,35 @@ def unescape_bytes(text: str) -> bytes:
     return _BYTE_ESCAPE.sub(lambda found: bytes.fromhex(found[1].decode()) if found[1] else _BYTES[found[2]], text.encode())
 
 
-_POSIX_CLASSES = {
-    "[:alnum:]": "0-9A-Za-z",
-    "[:alpha:]": "A-Za-z",
-    "[:blank:]": r"\t ",
-    "[:digit:]": "0-9",
-    "[:lower:]": "a-z",
-    "[:punct:]": r"!-/:-@\[-`{-~",
-    "[:space:]": r"\t\n\v\f\r ",
-    "[:upper:]": "A-Z",
-    "[:word:]": r"\w",
-    "[:xdigit:]": "0-9A-Fa-f",
-}
-_FOREIGN = re.compile(r"\\(?:z|.)|\[:[a-z]+:\]", re.DOTALL)
-
-
 @functools.lru_cache(maxsize=1024)
-def regex(pattern: str) -> re.Pattern[str]:
-    r"""A pattern as scripts write it, in the syntax of Rust's regex crate, as far as Python knows the same.
+def regex(pattern: str) -> Pattern[str]:
+    """A pattern as scripts write it: in the syntax of Rust's regex crate, which the package `regex` knows nearly all of.
 
-    POSIX classes and `\z` are translated. Raises ValueError for what Python cannot read.
+    Raises ValueError for what it cannot read.
     """
+    import regex as engine
+
     try:
-        return re.compile(_FOREIGN.sub(_translate, pattern))
-    except (re.error, OverflowError, RecursionError) as error:
+        return engine.compile(pattern, engine.V1)
+    except (engine.error, OverflowError, RecursionError) as error:
         raise ValueError(f"invalid regular expression {pattern!r}: {error}") from error
-
-
-def _translate(found: re.Match[str]) -> str:
-    return r"\Z" if found[0] == r"\z" else _POSIX_CLASSES.get(found[0], found[0])
 
 
 _REFERENCE = re.compile(r"\$(?:\$|([0-9A-Za-z_]+)|\{([^}]+)\})")
 
 
-def replace_all(pattern: re.Pattern[str], replacement: str, text: str) -> str:
+def replace_all(pattern: Pattern[str], replacement: str, text: str) -> str:
     """Every match replaced. `$1`, `$name` and `${name}` stand for groups, `$$` for a dollar, as in Rust's regex crate."""
     if "$" not in replacement:
         return pattern.sub(lambda _: replacement, text)
 
-    def expand(found: re.Match[str]) -> str:
+    def expand(found: Match[str]) -> str:
         return _REFERENCE.sub(lambda reference: _group(found, reference), replacement)
 
     return pattern.sub(expand, text)
 
 
-def _group(found: re.Match[str], reference: re.Match[str]) -> str:
+def _group(found: Match[str], reference: re.Match[str]) -> str:
     """The text of the group, empty for a group that the pattern lacks or that took no part in the match."""
     name = reference[1] or reference[2]
     if name is None:

@@ -61,7 +61,15 @@ def test_bytes_with_escapes() -> None:
 
 @pytest.mark.parametrize(
     ("pattern", "text", "found"),
-    [(r"a\z", "ba", "a"), (r"[[:digit:]_]+", "a1_", "1_"), (r"(?i)FISH", "fish", "fish"), (r"\\z", r"\z", r"\z")],
+    [
+        (r"a\z", "ba", "a"),
+        (r"[[:digit:]_]+", "a1_", "1_"),
+        (r"(?i)FISH", "fish", "fish"),
+        (r"\\z", r"\z", r"\z"),
+        (r"\p{L}+", "1é", "é"),
+        (r"a(?i)b", "aB", "aB"),
+        (r"[a-z&&[^b]]+", "ba", "a"),
+    ],
 )
 def test_regular_expressions_are_read_as_rust_reads_them(pattern: str, text: str, found: str) -> None:
     match = regex(pattern).search(text)
