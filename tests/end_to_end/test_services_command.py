@@ -141,6 +141,18 @@ def test_all_services_are_up_together_on_loopback_in_little_memory_and_go_with_a
     assert until(lambda: not scratch_of(name), GONE_LIMIT_S)
 
 
+def test_an_interrupted_up_leaves_nothing(names: tuple[str, str]) -> None:
+    name, _ = names
+    argv = [*command.COMMAND, "services", "up", "postgres", "--composition", name]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as up:
+        assert up.stdout is not None
+        assert "preparing" in up.stdout.readline()
+        up.send_signal(signal.SIGINT)
+        assert up.wait(10) == 130
+    assert name not in kept.names()
+    assert until(lambda: not scratch_of(name), GONE_LIMIT_S)
+
+
 def test_what_cannot_be_installed_is_named_with_the_way_to_get_it(tmp_path: Path) -> None:
     """Without any client but pip."""
     done = command.racehound(

@@ -25,6 +25,7 @@ from racehound.services.backends.external import ExternalInstance
 from racehound.services.backends.instance import BackendName, Instance
 from racehound.services.backends.native import NativeInstance
 from racehound.services.catalogue import find, in_order
+from racehound.services.process import Command, GuardedProcess
 from racehound.services.service import PROXIED, Endpoint, Endpoints, NotReadyError, Site
 
 READY_LIMIT_S = 90.0
@@ -95,6 +96,7 @@ class Composition:
         self._paused: set[str] = set()
         self._lock = threading.Lock()
         self._busy = threading.Lock()
+        self._guard: GuardedProcess | None = None
 
     def up(self, wanted: Sequence[Wanted], tell: Tell) -> None:
         """Bring these services up, with those they need; ones that are up already stay as they are.
@@ -103,6 +105,7 @@ class Composition:
         started are down again.
         """
         with self._busy:
+            self._guard_directory()
             new = [each for each in with_needs(wanted) if each.name not in self._instances]
             self._check_roles(new)
             check_needs({each.service.name: each.backend for each in self.instances} | {each.name: each.backend for each in new})
@@ -120,6 +123,9 @@ class Composition:
         """End all services in the opposite order and remove their data."""
         with self._busy:
             self._take_down(list(self._instances), tell)
+            if self._guard is not None:
+                self._guard.kill()
+                self._guard = None
 
     def instance(self, name: str) -> Instance:
         """A service of this composition, by name or role; UserError when there is none."""
@@ -184,6 +190,12 @@ class Composition:
         return _await_ready(instance)
 
     # Up and down
+
+    def _guard_directory(self) -> None:
+        """Have the directory removed when this process is killed at whatever moment, also before any service runs."""
+        if self._guard is None and scratch.is_mine(self.directory):
+            self._guard = GuardedProcess(Command(("sleep", "infinity"), remove_when_orphaned=(self.directory,)))
+            self._guard.start()
 
     def _bring_up(self, names: Sequence[str], tell: Tell) -> None:
         if not names:
