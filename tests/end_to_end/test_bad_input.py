@@ -7,8 +7,6 @@ from pathlib import Path
 import pytest
 from tests.end_to_end.command import racehound
 
-from racehound.services import scratch
-
 CASES = {
     "scenario": (("run", "--scenario", "chaotic"), "chaotic"),
     "kind": (("run", "--kinds", "Table,Chair"), "unknown kind 'Chair'"),
@@ -50,6 +48,7 @@ def directory(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.usefixtures("nothing_left")
 @pytest.mark.parametrize("case", CASES)
 def test_one_line_and_exit_code_2(case: str, directory: Path) -> None:
     if case == "release absent":
@@ -65,7 +64,6 @@ def test_one_line_and_exit_code_2(case: str, directory: Path) -> None:
     assert "Traceback" not in ended.stdout + ended.stderr
     if case not in ("address nobody listens on", "address that is none", "release absent"):
         assert sorted(directory.rglob("*")) == before
-    assert scratch.leftovers() == []
 
 
 def test_a_misspelt_key_in_the_configuration_is_refused(tmp_path: Path) -> None:

@@ -15,7 +15,6 @@ from tests.end_to_end.command import COMMAND, racehound
 
 from racehound.finding import Finding, finding_directories, read_finding
 from racehound.history import RepetitionEnded, Statement, read_history
-from racehound.services import scratch
 from racehound.targets.postgres.server import EmbeddedServer
 from racehound.targets.postgres.session import PostgresSession
 
@@ -108,6 +107,7 @@ def test_findings_are_listed_and_shown(hunted: tuple[Path, subprocess.CompletedP
     assert [entry["id"] for entry in as_json] == [finding.id for finding in findings(run)]
 
 
+@pytest.mark.usefixtures("nothing_left")
 def test_an_interrupt_ends_with_a_report_and_leaves_nothing(tmp_path: Path) -> None:
     running = subprocess.Popen(
         [*COMMAND, "run", "--runtime", "100", "--out", "out"],
@@ -126,7 +126,6 @@ def test_an_interrupt_ends_with_a_report_and_leaves_nothing(tmp_path: Path) -> N
     assert "=== Summary\ninterrupted after" in rest
     assert (tmp_path / "out" / "summary.json").exists()
     assert not servers_of(tmp_path / "out")
-    assert scratch.leftovers() == []
 
 
 def servers_of(run: Path) -> list[str]:

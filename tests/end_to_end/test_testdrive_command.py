@@ -11,7 +11,6 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 from tests.end_to_end.command import racehound
 
-from racehound.services import scratch
 from racehound.targets.postgres.server import EmbeddedServer
 
 ALL_VARIABLES = """\
@@ -42,6 +41,7 @@ def directory(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.usefixtures("nothing_left")
 def test_files_run_each_in_an_empty_database_and_failures_are_shown(directory: Path) -> None:
     ended = racehound("testdrive", "--default-timeout", "1s", "fine.td", "wrong.td", "fine.td", cwd=directory)
     assert ended.returncode == 1, ended
@@ -59,7 +59,6 @@ def test_files_run_each_in_an_empty_database_and_failures_are_shown(directory: P
         "+2",
     ]
     assert "fine.td: ok\n3 files, 1 failed (--seed=" in ended.stdout
-    assert scratch.leftovers() == []
 
 
 def test_a_file_that_is_written_wrongly_is_told_and_the_others_run(directory: Path) -> None:
