@@ -78,6 +78,25 @@ class Overdue(_Event, frozen=True):
     """deadlock: a cycle of waits; held: by a session that is none of the actors; running: waits for no lock."""
 
 
+class Blocked(_Event, frozen=True):
+    """In lock-step a statement was recognised as waiting for others."""
+
+    repetition: int
+    actor: str
+    sql: str
+    at_ns: int
+    behind: tuple[str, ...] = ()
+    """The actors that it waits for, as far as they are known."""
+
+
+class Passed(_Event, frozen=True):
+    """In lock-step an actor's turn passed to the next one: its statement before was still blocked."""
+
+    repetition: int
+    actor: str
+    at_ns: int
+
+
 class LogLine(_Event, frozen=True):
     """A line of the server's log that says something."""
 
@@ -94,6 +113,8 @@ class RepetitionStarted(_Event, frozen=True):
     start_ns: int
     offsets_us: tuple[tuple[str, int, int], ...] = ()
     """The pacer's own draws: actor, step, microseconds after the rendezvous."""
+    schedule: tuple[int, ...] = ()
+    """In lock-step: the order in which the actors, numbered from 1, are to take turns; empty where it is drawn on the way."""
 
 
 class RepetitionEnded(_Event, frozen=True):
@@ -105,6 +126,8 @@ class RepetitionEnded(_Event, frozen=True):
     lost: int = 0
     findings: tuple[str, ...] = ()
     """Ids of the findings met in this repetition."""
+    schedule: tuple[int, ...] = ()
+    """In lock-step: the order in which the actors took their turns; as a schedule it gives the same interleaving again."""
 
 
 class Fault(_Event, frozen=True):
@@ -115,7 +138,7 @@ class Fault(_Event, frozen=True):
     at_ns: int
 
 
-Event = Statement | Mismatch | Overdue | LogLine | PlanStarted | RepetitionStarted | RepetitionEnded | Fault
+Event = Statement | Mismatch | Overdue | Blocked | Passed | LogLine | PlanStarted | RepetitionStarted | RepetitionEnded | Fault
 
 _decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
 

@@ -7,7 +7,8 @@ import functools
 import time
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
+from typing import Protocol
 
 import msgspec
 
@@ -17,10 +18,10 @@ from racehound.history import Event, LogLine, RepetitionEnded, Statement
 from racehound.oracles import AT_REST, ORACLES
 from racehound.oracles.crash import BACKGROUND
 from racehound.oracles.errors import Drawer, judgement_of
-from racehound.oracles.oracle import Observed
+from racehound.oracles.oracle import Observed, Oracle, RestOracle
 from racehound.program import Program
 from racehound.run.runner import Runner
-from racehound.targets.target import Reset
+from racehound.targets.target import Reset, Target
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,10 +34,20 @@ class Verdict:
     drawers: Counter[Drawer]
 
 
+class Led(Protocol):
+    """Whoever leads the actors, in a storm or in lock-step."""
+
+    @property
+    def target(self) -> Target: ...
+
+    def pids(self) -> set[int]:
+        """Server processes of all its sessions."""
+
+
 class Judge:
     """All oracles of a target."""
 
-    def __init__(self, runner: Runner) -> None:
+    def __init__(self, runner: Led) -> None:
         self._runner = runner
         names = runner.target.dialect.oracles
         self._at_rest = [ORACLES[name]() for name in names if name in AT_REST]
@@ -46,6 +57,17 @@ class Judge:
         """Let the oracles look at a clean working database."""
         for oracle in (*self._at_rest, *self._afterwards):
             oracle.begin(self._runner.target)
+
+    def suspects(self, program: Program, number: int, events: list[Event], pool: Executor) -> bool:
+        """Whether `at_rest` may find anything, as far as one look of each oracle tells, without patience.
+
+        The first oracle looks in this thread, the others in the pool.
+        """
+        observed = self._observed(program, number, events)
+        first, *others = self._at_rest
+        looks = [pool.submit(_suspects, oracle, observed) for oracle in others]
+        suspicious = [_suspects(first, observed), *(look.result() for look in looks)]
+        return any(suspicious)
 
     def at_rest(self, program: Program, number: int, events: list[Event], *, whole_plan: bool) -> tuple[list[Finding], str]:
         """Judge the state of the target; `whole_plan` adds the checks that are too slow for every repetition.
@@ -67,14 +89,26 @@ class Judge:
                 return found, str(error)
         return found, ""
 
-    def afterwards(self, program: Program, number: int, events: list[Event]) -> tuple[list[Finding], Counter[Drawer]]:
-        """Judge what was observed, from setup to teardown; also how many statements lie in each drawer."""
-        observed = self._observed(program, number, events)
+    def afterwards(
+        self, program: Program, number: int, events: list[Event], excused: frozenset[tuple[str, int, str]] = frozenset()
+    ) -> tuple[list[Finding], Counter[Drawer]]:
+        """Judge what was observed, from setup to teardown; also how many statements lie in each drawer.
+
+        `excused`: see `Observed`.
+        """
+        observed = dataclasses.replace(self._observed(program, number, events), excused=excused)
         found = [finding for oracle in self._afterwards for finding in oracle.judge(observed)]
         return found, judgement_of(observed).drawers
 
     def _observed(self, program: Program, number: int, events: list[Event]) -> Observed:
         return Observed(program, number, events, self._runner.target, frozenset(self._runner.pids()))
+
+
+def _suspects(oracle: Oracle, observed: Observed) -> bool:
+    try:
+        return not isinstance(oracle, RestOracle) or oracle.suspects(observed)
+    except TargetError:
+        return True  # it could not look: whoever judges in earnest tells why
 
 
 class Trial:

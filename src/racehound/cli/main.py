@@ -18,6 +18,7 @@ from racehound.errors import RacehoundError
 COMMANDS = {
     "run": "Hunt: draw objects, let them race, judge what happened.",
     "print": "Show the exact program of a seed without running it.",
+    "explore": "Run the interleavings of a few session scripts, one after the other.",
     "replay": "Run a finding's program again and say how often it shows.",
     "findings": "Show the findings of a run.",
     "baseline": "Print a run's findings as a baseline file.",
@@ -25,6 +26,7 @@ COMMANDS = {
     "targets": "List the databases that can be tested.",
     "testdrive": "Run scripts of the testdrive language.",
     "services": "Install, start and stop the real servers around a target.",
+    "zoo": "Run a double of Materialize, to try racehound on.",
     "clean": "Remove what killed runs have left.",
 }
 

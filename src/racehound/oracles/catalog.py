@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
 
@@ -34,7 +33,8 @@ from racehound.oracles.catalog_queries import (
     build_catalog_query,
     build_occupancy_query,
 )
-from racehound.targets.session import Outcome, Session
+from racehound.targets.session import Outcome
+from racehound.targets.stepping import SteppedSession
 
 FIRST_NORMAL_OID = 16384
 """`FirstNormalObjectId`: the server gives no lower OID to what users create."""
@@ -89,10 +89,10 @@ class CatalogOracle:
 
     def __init__(
         self,
-        session: Session,
+        session: SteppedSession,
         first_oid: int = FIRST_NORMAL_OID,
         *,
-        helper: Session | None = None,
+        helper: SteppedSession | None = None,
         legal_leftovers: bool = False,
     ) -> None:
         """Read the server's map of its catalogs and prepare the check.
@@ -103,9 +103,9 @@ class CatalogOracle:
         14, TargetError if the server does not answer.
         """
         self._session = session
-        self._helper = helper or session
+        self._helper = helper
         for setting in _SETTINGS:
-            for each in {session, self._helper}:
+            for each in {session, helper or session}:
                 self._require(each.execute(setting))
         self._map = read_catalog_map(session)
         self._legal_leftovers = legal_leftovers
@@ -114,7 +114,10 @@ class CatalogOracle:
         settled = self._text(build_occupancy_query(self._map, scope, settled=True)).split()
         self._scope = msgspec.structs.replace(scope, settled=frozenset(settled))
         self._queries: dict[str, tuple[str, CatalogQuery]] = {}
-        self._require(session.execute(f"PREPARE {_OCCUPANCY} AS {build_occupancy_query(self._map, scope)}"))
+        self._guess = ""
+        """The catalogs that were occupied when the last look was taken."""
+        for each in {session, helper or session}:
+            self._require(each.execute(f"PREPARE {_OCCUPANCY} AS {build_occupancy_query(self._map, scope)}"))
 
     def check(self) -> list[Violation]:
         """What is wrong with rows made since `first_oid`; two looks agree on each violation. Raises TargetError."""
@@ -127,8 +130,25 @@ class CatalogOracle:
 
     def _look(self) -> list[Violation]:
         """One look at what is in scope now. In the meantime a worker may have made what the first look did not know of."""
-        name, query = self._prepared(self._text(f"EXECUTE {_OCCUPANCY}"))
+        if self._helper is not None and self._guess:
+            found = self._guessed(self._helper, self._guess)
+            if found is not None:
+                return found
+        self._guess = self._text(f"EXECUTE {_OCCUPANCY}")
+        name, query = self._prepared(self._guess)
         return self._violations(query, f"EXECUTE {name}", f"EXECUTE {name}_rules")
+
+    def _guessed(self, helper: SteppedSession, guess: str) -> list[Violation] | None:
+        """As if the same catalogs were occupied as the last time; None if others are, too, which the helper sees meanwhile."""
+        name, query = self._prepared(guess)
+        self._session.send(f"EXECUTE {name}")
+        occupied = helper.execute(f"EXECUTE {_OCCUPANCY}")
+        fits = occupied.rows is not None and set((occupied.rows.cells[0][0] or "").split()) <= set(guess.split())
+        rules = helper.execute(f"EXECUTE {name}_rules") if fits else occupied
+        references = self._session.finish()
+        if not fits:
+            return None
+        return list(dict.fromkeys(v for outcome in (references, rules) for v in self._read(query, outcome)))
 
     def _text(self, sql: str) -> str:
         """The only cell that a query returns."""
@@ -142,13 +162,13 @@ class CatalogOracle:
             if len(self._queries) == _STATEMENTS_LIMIT:
                 for name, _ in self._queries.values():
                     self._require(self._session.execute(f"DEALLOCATE {name}"))
-                    self._require(self._helper.execute(f"DEALLOCATE {name}_rules"))
+                    self._require((self._helper or self._session).execute(f"DEALLOCATE {name}_rules"))
                 self._queries.clear()
             scope = msgspec.structs.replace(self._scope, occupied=frozenset(occupied.split()))
             query = build_catalog_query(self._map, scope, legal_leftovers=self._legal_leftovers)
             name = f"{_STATEMENT}_{len(self._queries)}"
             self._require(self._session.execute(f"PREPARE {name} AS {query.references}"))
-            self._require(self._helper.execute(f"PREPARE {name}_rules AS {query.rules}"))
+            self._require((self._helper or self._session).execute(f"PREPARE {name}_rules AS {query.rules}"))
             self._queries[occupied] = name, query
         return self._queries[occupied]
 
@@ -162,12 +182,11 @@ class CatalogOracle:
 
     def _violations(self, query: CatalogQuery, references: str, rules: str) -> list[Violation]:
         """What both halves of a query return, run at the same time where there is a helper."""
-        if self._helper is self._session:
+        if self._helper is None:
             outcomes = [self._session.execute(references), self._session.execute(rules)]
         else:
-            with ThreadPoolExecutor(1) as pool:
-                second = pool.submit(self._helper.execute, rules)
-                outcomes = [self._session.execute(references), second.result()]
+            self._helper.send(rules)
+            outcomes = [self._session.execute(references), self._helper.finish()]
         found = [violation for outcome in outcomes for violation in self._read(query, outcome)]
         return list(dict.fromkeys(found))
 

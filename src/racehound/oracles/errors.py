@@ -32,6 +32,7 @@ class Judgement:
         self._dialect: Dialect = observed.target.dialect
         self._web = Web(observed.program)
         self._statements = observed.statements
+        self._excused = observed.excused
         self.drawers: Counter[Drawer] = Counter()
         self.internal: list[Statement] = []
         self.unexplained: list[Statement] = []
@@ -68,6 +69,8 @@ class Judgement:
             return "lost"
         if self._dialect.is_internal(statement):
             return "internal"
+        if (statement.actor, statement.step, statement.sqlstate) in self._excused:
+            return "expected"
         if self._dialect.is_race_outcome(statement) and self._explained(statement):
             return "expected"
         return "unexplained"

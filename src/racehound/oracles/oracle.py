@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from racehound.finding import Finding, Severity
 from racehound.history import Event, Statement
@@ -23,6 +23,9 @@ class Observed:
     target: Target
     own_pids: frozenset[int]
     """Server processes of racehound's own sessions."""
+    excused: frozenset[tuple[str, int, str]] = frozenset()
+    """Errors, by actor, step and SQLSTATE, that are known to come without any race: in a serial order of the same steps, or
+    because the step itself asks for them."""
 
     @functools.cached_property
     def statements(self) -> list[Statement]:
@@ -51,6 +54,14 @@ class Oracle(Protocol):
 
     def judge_plan(self, observed: Observed) -> list[Finding]:
         """After the last repetition of a plan, at rest: checks that are too slow for every one."""
+
+
+@runtime_checkable
+class RestOracle(Oracle, Protocol):
+    """An oracle that looks at the target's state at rest."""
+
+    def suspects(self, observed: Observed) -> bool:
+        """Whether a single look, without patience, shows anything: if not, `judge` would find nothing either."""
 
 
 @dataclasses.dataclass(frozen=True)

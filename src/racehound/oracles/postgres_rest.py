@@ -41,6 +41,9 @@ class CatalogJudge:
             self._session, self._oracle = session, CatalogOracle(session, _oid_of_database(session), helper=helper)
             self._known = frozenset(_identity(violation) for violation in self._oracle.check())
 
+    def suspects(self, observed: Observed) -> bool:
+        return bool(self._new(self._on(observed).check()))
+
     def judge(self, observed: Observed) -> list[Finding]:
         return _violations(observed, self._new(self._on(observed).check()))
 
@@ -73,6 +76,9 @@ class LeakJudge:
     def begin(self, target: Target) -> None:  # noqa: ARG002 what matters is that it is another one
         """The sessions of a new database are new, too."""
         self._sizes.clear()
+
+    def suspects(self, observed: Observed) -> bool:
+        return bool(self._leaks(observed))
 
     def judge(self, observed: Observed) -> list[Finding]:
         if observed.target.owned and observed.number == _WARM:

@@ -53,11 +53,7 @@ class RecordedSession:
         start_ns = time.monotonic_ns()
         self.running = Running(sql, start_ns)
         outcome = self.inner.execute(sql)
-        end_ns = time.monotonic_ns()
-        self.running = None
-        if outcome.status == "lost":
-            self.lost = True
-        self._recorder.append(self._event(self._clean(redact(sql)), scrub_outcome(outcome, sql), start_ns, end_ns))
+        self._record(sql, outcome, start_ns)
         return outcome
 
     def cancel(self) -> None:
@@ -68,6 +64,14 @@ class RecordedSession:
 
     def close(self) -> None:
         self.inner.close()
+
+    def _record(self, sql: str, outcome: Outcome, start_ns: int) -> None:
+        """The statement has ended just now."""
+        end_ns = time.monotonic_ns()
+        self.running = None
+        if outcome.status == "lost":
+            self.lost = True
+        self._recorder.append(self._event(self._clean(redact(sql)), scrub_outcome(outcome, sql), start_ns, end_ns))
 
     def _clean(self, text: str) -> str:
         for secret in self._secrets:

@@ -6,6 +6,7 @@ cancelling, ending a COPY) uses libpq's asynchronous calls and waits on the sock
 
 from __future__ import annotations
 
+import contextlib
 import select
 import time
 from collections.abc import Callable
@@ -26,6 +27,7 @@ _TUPLES_OK = int(pq.ExecStatus.TUPLES_OK)
 _COPY_OUT = int(pq.ExecStatus.COPY_OUT)
 _COPY_IN = int(pq.ExecStatus.COPY_IN)
 _COPY = (_COPY_IN, _COPY_OUT, int(pq.ExecStatus.COPY_BOTH))
+_DONE = (_COMMAND_OK, _TUPLES_OK, _EMPTY_QUERY)
 _CONNECTION_OK = int(pq.ConnStatus.OK)
 
 _CONNECTION_FAILURE = "08006"
@@ -44,6 +46,9 @@ class PostgresSession:
         self._exec: Callable[[bytes], PGresult] = connection.exec_
         self.pid = connection.backend_pid
         """Process id of the backend."""
+        self._refused: Outcome | None = None
+        self._result: PGresult | None = None
+        """Of what was sent: the first error that has come in, else the last result."""
 
     @classmethod
     def connect(cls, conninfo: str, application_name: str = "racehound", *, timeout: float = 10.0) -> PostgresSession:
@@ -89,9 +94,53 @@ class PostgresSession:
         except UnicodeEncodeError as error:
             return _refusal(_NOT_IN_REPERTOIRE, f"a statement must be Unicode text: {error.reason}")
         except psycopg.Error as error:
-            return Outcome("lost", error=ServerError(_CONNECTION_FAILURE, _one_line(str(error))))
+            return _loss(error)
+        return self._outcome(result)
+
+    def send(self, sql: str) -> None:
+        """Let a statement go without waiting for it; `take` or `finish` tells what became of it, before anything else is run."""
+        self._refused = self._result = None
+        try:
+            query = sql.encode()
+            if b"\0" in query:
+                self._refused = _refusal(_NOT_IN_REPERTOIRE, "a statement cannot hold a zero byte")
+            else:
+                self._connection.send_query(query)
+        except UnicodeEncodeError as error:
+            self._refused = _refusal(_NOT_IN_REPERTOIRE, f"a statement must be Unicode text: {error.reason}")
+        except psycopg.Error as error:
+            self._refused = _loss(error)
+
+    def take(self) -> Outcome | None:
+        """What became of the statement that was sent; None while the server works. Does not wait, but for the end of a COPY."""
+        if self._refused is not None:
+            return self._refused
+        with contextlib.suppress(psycopg.Error):
+            # When the connection has broken, the result that libpq makes of it says so.
+            self._connection.consume_input()
+        try:
+            while not self._connection.is_busy():
+                result = self._connection.get_result()
+                if result is None:
+                    assert self._result is not None
+                    return self._outcome(self._result)
+                if result.status in _COPY:
+                    return self._outcome(result)
+                if self._result is None or self._result.status in _DONE:
+                    self._result = result
+        except psycopg.Error as error:
+            return _loss(error)
+        return None
+
+    def finish(self) -> Outcome:
+        """Wait for what becomes of the statement that was sent."""
+        while (outcome := self.take()) is None:
+            _wait(self._connection.socket, select.POLLIN, None)
+        return outcome
+
+    def _outcome(self, result: PGresult) -> Outcome:
         status = result.status
-        if status in (_COMMAND_OK, _TUPLES_OK, _EMPTY_QUERY):
+        if status in _DONE:
             rows = _rows(result) if status == _TUPLES_OK else None
             return Outcome("ok", (result.command_status or b"").decode(), result.command_tuples, None, rows)
         return self._end_copy(status) if status in _COPY else self._failure(result)
@@ -146,7 +195,7 @@ class PostgresSession:
                 return Outcome("lost", error=ServerError(_NOT_SUPPORTED, "replication is not supported in a session"))
             last = self._last_result()
         except psycopg.Error as error:
-            return Outcome("lost", error=ServerError(_CONNECTION_FAILURE, _one_line(str(error))))
+            return _loss(error)
         if last is not None and last.status not in (_COMMAND_OK, _TUPLES_OK):
             return self._failure(last)
         return _refusal(_NOT_SUPPORTED, message)
@@ -234,6 +283,10 @@ def _server_error(result: PGresult) -> ServerError:
 def _refusal(sqlstate: str, message: str) -> Outcome:
     """An error of our own, where the server was not asked or did what was not wanted."""
     return Outcome("error", error=ServerError(sqlstate, message))
+
+
+def _loss(error: psycopg.Error) -> Outcome:
+    return Outcome("lost", error=ServerError(_CONNECTION_FAILURE, _one_line(str(error))))
 
 
 def _text(value: bytes | None) -> str:

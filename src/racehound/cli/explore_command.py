@@ -1,0 +1,154 @@
+"""`racehound explore`: a user's own sessions, interleaving by interleaving."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from racehound.cli.options import option, seed_or_random, server_options, statement_limit
+from racehound.errors import UserError
+
+if TYPE_CHECKING:
+    from racehound.evidence import RunDirectory
+    from racehound.explore import Exploration, Met
+    from racehound.report.exploration import Kind
+    from racehound.run.stage import Scripts
+    from racehound.run.strategies import ExploreOptions
+    from racehound.targets.registry import Choice
+
+_SCHEDULES = 1000
+_AGAIN = ("setup", "teardown", "check", "release")
+"""Options that the command to run a schedule again needs, too."""
+
+
+@click.command("explore")
+@click.argument("files", nargs=-1, required=True, metavar="SCRIPTS…")
+@option("--setup", metavar="FILE", help="Run before each schedule.")
+@option("--teardown", metavar="FILE", help="Run after each schedule; what it leaves in the database is dropped.")
+@option("--check", metavar="FILE", help="Run at the end of each schedule: what it does not find as it says is a wrong result.")
+@option("--strategy", type=click.Choice(["all", "random", "pct"]), help="Which interleavings.",
+        show_default="all if there are no more than --schedules, else random")  # fmt: skip
+@option("--schedules", type=click.IntRange(1), metavar="N", help="Run so many at most.", show_default=str(_SCHEDULES))
+@option("--depth", type=click.IntRange(1, 10), default=3, help="Depth of the bugs that --strategy pct looks for.")
+@option("--seed", type=click.IntRange(0, 2**63 - 1), help="Draw with this seed.", show_default="random")
+@option("--replay", metavar="SCHEDULE", help="Run this schedule only, e.g. '1 2 1 2' (--schedules times).", show_default=False)
+@server_options
+@statement_limit
+@option("--out", metavar="DIR", help="The run directory.", show_default="racehound-runs/TIME-explore-SEED")
+def command(*, files: tuple[str, ...], **options: Any) -> int:  # noqa: ANN401 click's values
+    """Explore the interleavings of two or more session SCRIPTS (.td or .sql): each has a session, one statement is let go at a
+    time, all oracles judge after each schedule.
+
+    Exit code 0: nothing worse than an expected error, 1: findings, 2: bad input, 130: interrupted.
+    """
+    from racehound.evidence import RunDirectory
+    from racehound.targets.registry import Choice
+
+    scripts = _scripts(files, options)
+    asked = _asked(scripts, options)
+    choice = Choice(release=options["release"], url=options["url"])
+    directory = RunDirectory(Path(options["out"] or f"racehound-runs/{time.strftime('%Y%m%d-%H%M%S')}-explore-{asked.seed}"))
+    try:
+        exploration = _explore(choice, scripts, asked, directory)
+    finally:
+        directory.discard_unused()
+    _report(exploration, scripts, _again(files, options), directory)
+    if exploration.interrupted:
+        return 130
+    return 1 if any(met.outcome not in ("fine", "fail") for met in exploration.classes) else 0
+
+
+def _scripts(files: tuple[str, ...], options: Mapping[str, Any]) -> Scripts:
+    from racehound.run.session_script import read_script, read_session
+    from racehound.run.stage import Scripts
+
+    if len(files) < 2:
+        raise UserError("explore needs two or more session scripts: one is always alone")
+    lone = {name: read_script(Path(options[name])) if options[name] else None for name in ("setup", "check", "teardown")}
+    return Scripts(tuple(read_session(Path(file)) for file in files), **lone)
+
+
+def _asked(scripts: Scripts, options: Mapping[str, Any]) -> ExploreOptions:
+    from racehound.run.schedules import parse_schedule
+    from racehound.run.session_script import lengths
+    from racehound.run.strategies import ExploreOptions, strategy_of
+
+    only = parse_schedule(options["replay"], lengths(scripts.sessions)) if options["replay"] else None
+    asked = ExploreOptions(
+        seed=seed_or_random(options["seed"]),
+        schedules=options["schedules"] or (1 if only else _SCHEDULES),
+        strategy=None if only else options["strategy"],
+        depth=options["depth"],
+        statement_limit_s=options["statement_limit"],
+        only=only,
+    )
+    strategy_of(scripts, asked)
+    return asked
+
+
+def _explore(choice: Choice, scripts: Scripts, asked: ExploreOptions, directory: RunDirectory) -> Exploration:
+    from racehound.evidence import redact
+    from racehound.explore import explore
+    from racehound.finding import Baseline, Store
+    from racehound.history import Recorder, compress
+    from racehound.report.sessions import write_sessions
+    from racehound.run.stage import Stage
+    from racehound.targets.registry import opened
+
+    with opened(choice, directory.server_log) as place:
+        target = place.target
+        where = {"target": choice.name, "release": choice.release, "url": redact(choice.url) if choice.url else None}
+        read = (*scripts.sessions, scripts.setup, scripts.check, scripts.teardown)
+        files = [script.file for script in read if script]
+        directory.write_run(run_id=target.run_id, server_release=target.release, **where, options=asked, scripts=files)
+        click.echo(f"--- {choice.name} {target.release}, run {target.run_id}, seed {asked.seed}, evidence in {directory.path}")
+        path = directory.history(1, asked.seed)
+        recorder = Recorder(path)
+        try:
+            store = Store(directory.findings, Baseline(), write_sessions)
+            exploration = explore(scripts, asked, Stage(target, recorder, place.scratch, scripts, asked.statement_limit_s), store)
+        finally:
+            recorder.close()
+        compress(path)
+        directory.write_summary(exploration)
+        return exploration
+
+
+def _report(exploration: Exploration, scripts: Scripts, again: str, directory: RunDirectory) -> None:
+    from racehound.report.exploration import exploration_text
+
+    facts = (
+        f"{'interrupted after ' if exploration.interrupted else ''}{exploration.seconds:.1f} s: {exploration.schedules:,} "
+        f"schedules of {exploration.interleavings:,} interleavings ({exploration.strategy}), "
+        f"{exploration.different:,} different, {exploration.rate:.0f} per second"
+    )
+    names = [Path(script.file).name for script in scripts.sessions]
+    click.echo(exploration_text(facts, [_kind(met) for met in exploration.classes], names, again))
+    for finding in exploration.findings:
+        click.echo(f"\n*** {finding.severity}, met {finding.count} times: {finding.title}")
+        click.echo(f"    {directory.findings / finding.id}")
+    click.echo(f"\n{len(exploration.findings)} findings; everything is in {directory.path}")
+
+
+def _kind(met: Met) -> Kind:
+    from racehound.report.exploration import Kind, Line
+    from racehound.run.schedules import print_schedule
+
+    lines = tuple(
+        Line(move.actor, move.sql, move.outcome, move.passed, move.behind, move.released_by, move.unlike)
+        for move in met.first.moves
+    )
+    return Kind(met.outcome, met.reasons, met.count, print_schedule(met.first.schedule), lines)
+
+
+def _again(files: tuple[str, ...], options: Mapping[str, Any]) -> str:
+    words = ["racehound", "explore", *files]
+    for name in _AGAIN:
+        if options[name]:
+            words += [f"--{name}", options[name]]
+    return shlex.join([*words, *(["--url", "…"] if options["url"] else [])])
