@@ -1,0 +1,55 @@
+"""`racehound zoo`: the double of Materialize, in the foreground."""
+
+from __future__ import annotations
+
+import signal
+from types import FrameType
+
+import click
+
+from racehound.cli.options import option
+from racehound.errors import UserError
+
+
+@click.command("zoo")
+@option("--port", type=click.IntRange(0, 65532), default=0, metavar="PORT",
+        help="SQL here, HTTP and the internal ports on the three behind it; 0: free ones.")  # fmt: skip
+@option("--defect", "defects", multiple=True, metavar="NAME", help="Switch a seeded race on; may be given several times.")
+@option("--list-defects", is_flag=True, help="Say which seeded races there are, and end.")
+def command(*, port: int, defects: tuple[str, ...], list_defects: bool) -> None:
+    """Run a double of Materialize on loopback ports until Ctrl-C, to try racehound on."""
+    if list_defects:
+        _list()
+        return
+    try:
+        from racehound.zoo.server import Zoo
+    except ModuleNotFoundError as error:
+        raise UserError(f"the zoo needs the package {error.name}: pip install 'racehound[services]'") from error
+
+    signal.signal(signal.SIGTERM, _interrupt)
+    with Zoo(port=port, defects=defects) as zoo:
+        click.echo(f"sql            {zoo.url}")
+        click.echo(f"internal sql   {zoo.internal_url}")
+        click.echo(f"http           {zoo.http_url}")
+        click.echo(f"internal http  {zoo.internal_http_url}")
+        click.echo(f"log            {zoo.log_path}")
+        _until_interrupted()
+
+
+def _list() -> None:
+    from racehound.report.columns import columns
+    from racehound.zoo.defects import DEFECTS
+
+    rows = [(defect.name, defect.oracle, defect.bites) for defect in DEFECTS]
+    click.echo(columns(("defect", "oracle", "when it bites"), rows))
+
+
+def _until_interrupted() -> None:
+    try:
+        signal.pause()
+    except KeyboardInterrupt:
+        click.echo("ending", err=True)
+
+
+def _interrupt(_: int, __: FrameType | None) -> None:
+    raise KeyboardInterrupt

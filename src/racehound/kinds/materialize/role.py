@@ -1,0 +1,100 @@
+"""Roles: memberships, privileges, ownership."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import ClassVar
+
+from racehound.kinds.kind import Fragment, manipulation
+from racehound.kinds.materialize.base import CONSTANT, MaterializeKind
+from racehound.kinds.materialize.text import TIMES, Statements, none_of, run
+
+
+@dataclasses.dataclass(frozen=True)
+class Role(MaterializeKind):
+    """A role with privileges on the base. Verified: memberships and privileges name roles that there are."""
+
+    noun: ClassVar[str] = "ROLE"
+    cluster_wide: ClassVar[bool] = True
+    in_environment: ClassVar[bool] = True
+    weight: ClassVar[int] = 12
+
+    @property
+    def role(self) -> str:
+        return self.ident
+
+    @property
+    def other(self) -> str:
+        """Another role, for memberships and for what is reassigned."""
+        return self.shared("_other")
+
+    @property
+    def held(self) -> str:
+        """What it has privileges on: the base, or a view of its own."""
+        return self.base.relation or self.view
+
+    @property
+    def view(self) -> str:
+        return self.inside(f"{self.name}_view")
+
+    @property
+    def ground(self) -> Statements:
+        """The statement that makes the view where the base is no relation."""
+        return () if self.base.relation else (f"CREATE VIEW {self.view} AS {CONSTANT}",)
+
+    def building(self) -> Statements:
+        return (
+            f"CREATE ROLE {self.ident}",
+            f"CREATE ROLE {self.other}",
+            f"GRANT {self.ident} TO ${{racehound.user}}",
+            f"GRANT {self.other} TO ${{racehound.user}}",
+            *self.ground,
+            f"GRANT SELECT ON {self.held} TO {self.ident}",
+            f"GRANT ALL ON SCHEMA {self.base.home} TO {self.ident}",
+            f"GRANT ALL ON SCHEMA {self.base.home} TO {self.other}",
+        )
+
+    def adoption(self) -> Statements:
+        return ()
+
+    def razing(self, maybe: str = "") -> Statements:
+        """DROP OWNED, which takes privileges back, has no IF EXISTS: where the first role is missing, nothing was made."""
+        view = () if self.base.relation else (f"DROP VIEW {maybe}{self.view} CASCADE",)
+        roles = [(f"DROP OWNED BY {role} CASCADE", f"DROP ROLE {maybe}{role}") for role in (self.ident, self.other)]
+        return *view, *roles[0], *roles[1]
+
+    @manipulation
+    def grant_and_revoke(self) -> Fragment:
+        return run(f"REVOKE SELECT ON {self.held} FROM {self.ident}", f"GRANT SELECT ON {self.held} TO {self.ident}") * TIMES
+
+    @manipulation
+    def change_members(self) -> Fragment:
+        return run(f"GRANT {self.ident} TO {self.other}", f"REVOKE {self.ident} FROM {self.other}") * TIMES
+
+    @manipulation
+    def alter_default_privileges(self) -> Fragment:
+        alter = f"ALTER DEFAULT PRIVILEGES FOR ROLE {self.ident}"
+        return run(f"{alter} GRANT SELECT ON TABLES TO {self.other}", f"{alter} REVOKE SELECT ON TABLES FROM {self.other}")
+
+    @manipulation
+    def reassign_owned(self) -> Fragment:
+        return run(f"REASSIGN OWNED BY {self.ident} TO {self.other}", f"REASSIGN OWNED BY {self.other} TO {self.ident}")
+
+    @manipulation
+    def drop_owned(self) -> Fragment:
+        """Its privileges go too, and come back."""
+        return run(
+            f"DROP OWNED BY {self.ident} CASCADE",
+            f"GRANT ALL ON SCHEMA {self.base.home} TO {self.ident}",
+            f"GRANT SELECT ON {self.held} TO {self.ident}",
+        )
+
+    @manipulation
+    def alter_settings(self) -> Fragment:
+        return run(f"ALTER ROLE {self.ident} SET cluster = quickstart", f"ALTER ROLE {self.ident} RESET cluster") * TIMES
+
+    def verify(self) -> Fragment:
+        roles = "SELECT id FROM mz_catalog.mz_roles"
+        members = f"SELECT role_id, member FROM mz_catalog.mz_role_members WHERE role_id NOT IN ({roles})"
+        owners = f"SELECT id, owner_id FROM mz_catalog.mz_objects WHERE owner_id NOT IN ({roles})"
+        return none_of(f"{members} OR member NOT IN ({roles})") + none_of(owners)

@@ -1,0 +1,112 @@
+"""What lives in a session: subscriptions held open while their ground is changed, and objects made in one transaction."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import ClassVar
+
+from racehound.kinds.kind import Fragment, manipulation
+from racehound.kinds.materialize.base import MaterializeKind
+from racehound.kinds.materialize.generator import AuctionSource
+from racehound.kinds.materialize.text import TIMES, Statements, action, ask, run
+
+_TIME = "<time>"
+
+
+@dataclasses.dataclass(frozen=True)
+class Subscription(MaterializeKind):
+    """Subscriptions to the base, or to a table of its own, held open while others change it. Verified: time goes on in them.
+
+    A session with an open one can do nothing else: so each step opens its own, and closes first what a failed one has left open.
+    """
+
+    can_refer: ClassVar[bool] = False
+    noun: ClassVar[str] = "TABLE"
+    weight: ClassVar[int] = 6
+
+    @property
+    def followed(self) -> str:
+        """What is subscribed to: where time ends, as in a constant, there would be nothing to wait for."""
+        return self.base.relation if self.base.relation and self.base.lasts else self.ident
+
+    @property
+    def cursor(self) -> str:
+        return f"{self.name}_cursor"
+
+    def building(self) -> Statements:
+        return (f"CREATE TABLE {self.ident} (a TEXT)",)
+
+    def create(self) -> Fragment:
+        return super().create() + self._following(1)
+
+    def clear(self) -> Fragment:
+        return run("ROLLBACK", *self.razing("IF EXISTS "))
+
+    def destroy(self) -> Fragment:
+        return run("ROLLBACK", *self.razing())
+
+    def _following(self, messages: int) -> Fragment:
+        """No row is of interest, so all messages tell of time; the first comes at once, the next ones as time goes on."""
+        key = self.base.key if self.followed != self.ident else "a"
+        subscribed = f"SUBSCRIBE (SELECT {key} FROM {self.followed} WHERE {key}::text = 'nobody') WITH (PROGRESS)"
+        fetched = ask(f"FETCH 1 {self.cursor} WITH (timeout = '10s')", f"{_TIME} true <null> <null>")
+        return (
+            run("ROLLBACK", "BEGIN", f"DECLARE {self.cursor} CURSOR FOR {subscribed}")
+            + action(f"set-regex match=[0-9]{{10,}} replacement={_TIME}")
+            + fetched * messages
+            + action("unset-regex")
+            + run("ROLLBACK")
+        )
+
+    @manipulation
+    def follow(self) -> Fragment:
+        return self._following(TIMES)
+
+    def verify(self) -> Fragment:
+        return self._following(2)
+
+
+@dataclasses.dataclass(frozen=True)
+class TransactionalSource(MaterializeKind):
+    """A source and a table of it, made in one transaction. Verified: every row of the table has its key."""
+
+    requires: ClassVar[frozenset[str]] = frozenset({"transactional-sources"})
+    noun: ClassVar[str] = "SOURCE"
+    weight: ClassVar[int] = 5
+
+    @property
+    def relation(self) -> str:
+        return self.inside(f"{self.name}_bids")
+
+    @property
+    def key(self) -> str:
+        return "id"
+
+    @property
+    def only_grows(self) -> bool:
+        return False
+
+    def building(self) -> Statements:
+        generator = AuctionSource.generator
+        return (
+            "BEGIN",
+            f"CREATE SOURCE {self.ident} IN CLUSTER {self.base.cluster} FROM LOAD GENERATOR {generator}",
+            f"CREATE TABLE {self.relation} FROM SOURCE {self.ident} (REFERENCE bids)",
+            "COMMIT",
+        )
+
+    def adoption(self) -> Statements:
+        return ()
+
+    def clear(self) -> Fragment:
+        return run("ROLLBACK", f"DROP SOURCE IF EXISTS {self.ident} CASCADE")
+
+    def razing(self, maybe: str = "") -> Statements:
+        return "ROLLBACK", f"DROP SOURCE {maybe}{self.ident} CASCADE"
+
+    @manipulation
+    def recreate(self) -> Fragment:
+        return run(*self.razing("IF EXISTS "), *self.building())
+
+    def verify(self) -> Fragment:
+        return run("ROLLBACK") + ask(f"SELECT count(*) - count(id) FROM {self.relation}", "0")

@@ -1,0 +1,1 @@
+"""Materialize as a target."""

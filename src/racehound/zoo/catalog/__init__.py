@@ -1,0 +1,1 @@
+"""What exists: databases, schemas, items, roles, clusters, as one immutable state."""

@@ -1,0 +1,116 @@
+"""What each defect makes of its occasion: the state that it installs, or the error or panic that it raises.
+
+None: this was not its occasion. All of this happens under the catalog's lock.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from racehound.zoo.catalog.state import State
+from racehound.zoo.defects.window import Window
+from racehound.zoo.dialect.statements import Comment, CreateMaterializedView, GrantPrivileges, SetOwner
+from racehound.zoo.errors import PanicError, unknown_item
+from racehound.zoo.execution.engine import Engine
+
+
+def _panic_on_rename(_: Engine, window: Window) -> State | None:
+    made = window.made
+    if made is not None and window.renamed(made.uses):
+        raise PanicError(f"called `Option::unwrap()` on a `None` value: no entry named for a dependency of {made.id}")
+    return None
+
+
+def _lost_rename(_: Engine, window: Window) -> State | None:
+    """The entry is written back as it was read, with the old name."""
+    if isinstance(window.statement, Comment):
+        entry = window.commented
+    elif isinstance(window.statement, GrantPrivileges | SetOwner):
+        entry = window.changed
+    else:
+        return None
+    if entry is None or not window.renamed([entry.id]) or not window.is_free(entry):
+        return None
+    return window.now.with_item(entry)
+
+
+def _dropped_dependency(_: Engine, window: Window) -> State | None:
+    made = window.made
+    if made is None or not window.gone(made.uses) or not window.is_free(made) or made.schema not in window.now.schemas:
+        return None
+    return window.now.with_item(made)
+
+
+def _wrong_snapshot(engine: Engine, window: Window) -> State | None:
+    """What was written since the copy was made is missing for ever; what is written later is there."""
+    made = window.made
+    if made is None or not isinstance(window.statement, CreateMaterializedView) or not window.wrote:
+        return None
+    if window.now.revision != window.seen.revision:
+        return None
+    engine.storage.forget_since_copy(made.id)
+    return window.plan.state
+
+
+def _unexplained_error(_: Engine, window: Window) -> State | None:
+    made = window.made
+    if made is None or not window.newcomers:
+        return None
+    for key in made.uses:
+        used = window.now.items.get(key)
+        if used is not None:
+            raise unknown_item(used.name)
+    return None
+
+
+def _duplicate_id(_: Engine, window: Window) -> State | None:
+    made = window.made
+    if made is None or not window.newcomers or not window.is_free(made) or window.gone(made.uses):
+        return None
+    return window.now.with_item(dataclasses.replace(made, id=window.newcomers[-1].id), made.id)
+
+
+def _ghost_relation(engine: Engine, window: Window) -> State | None:
+    """The drop itself is done honestly, but the storage keeps what the index is on."""
+    for index in window.newcomers:
+        if index.kind == "index":
+            for key in window.dropped & {*index.uses}:
+                engine.switches.keep(window.seen.items[key])
+    return None
+
+
+def _lost_grant(_: Engine, window: Window) -> State | None:
+    changed = window.changed
+    if not isinstance(window.statement, GrantPrivileges) or changed is None:
+        return None
+    current = window.now.items.get(changed.id)
+    if current is None or current.acls == window.seen.items[changed.id].acls:
+        return None
+    return window.now.with_item(dataclasses.replace(current, acls=changed.acls))
+
+
+def _cluster_leftovers(_: Engine, window: Window) -> State | None:
+    clusters = window.seen.clusters.keys() - window.plan.state.clusters.keys()
+    if not any(item.cluster in clusters for item in window.newcomers):
+        return None
+    state = window.now.without_items(window.dropped)
+    for key in clusters:
+        state = state.without("clusters", key)
+    return state
+
+
+BITES: Mapping[str, Callable[[Engine, Window], State | None]] = MappingProxyType(
+    {
+        "panic-on-rename": _panic_on_rename,
+        "lost-rename": _lost_rename,
+        "dropped-dependency": _dropped_dependency,
+        "wrong-snapshot": _wrong_snapshot,
+        "unexplained-error": _unexplained_error,
+        "duplicate-id": _duplicate_id,
+        "ghost-relation": _ghost_relation,
+        "lost-grant": _lost_grant,
+        "cluster-leftovers": _cluster_leftovers,
+    }
+)

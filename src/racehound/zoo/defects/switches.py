@@ -1,0 +1,83 @@
+"""Which defects are on, and what those that are on have to remember."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Iterable
+
+from racehound.errors import UserError
+from racehound.zoo.catalog.model import Item
+from racehound.zoo.catalog.state import Scope, State
+from racehound.zoo.defects.registry import DEFECTS
+from racehound.zoo.dialect.parts import Name
+from racehound.zoo.errors import SqlError
+
+_WINDOW_MAX = 0.01
+"""Seconds: how long, at most, a statement with a defect on is open to others between what it saw and what it does."""
+
+
+class Switches:
+    """Of one server. UserError for a name that is no defect's."""
+
+    def __init__(self, names: Iterable[str] = ()) -> None:
+        self._on = frozenset(names)
+        unknown = sorted(self._on - {defect.name for defect in DEFECTS})
+        if unknown:
+            raise UserError(f"{unknown[0]!r} is no defect of the zoo: {', '.join(defect.name for defect in DEFECTS)}")
+        self._draw = random.Random(1)
+        self._lock = threading.Lock()
+        self._locks: dict[str, threading.Lock] = {}
+        self._taken: set[tuple[str, str]] = set()
+        self._kept: dict[str, Item] = {}
+
+    @property
+    def any_on(self) -> bool:
+        return bool(self._on)
+
+    def on(self, name: str) -> bool:
+        return name in self._on
+
+    def window(self) -> None:
+        """Be open to others for a moment: the race itself."""
+        with self._lock:
+            pause = self._draw.uniform(0.0, _WINDOW_MAX)
+        time.sleep(pause)
+
+    # deadlock
+
+    def object_lock(self, name: str) -> threading.Lock:
+        """The lock of one object."""
+        with self._lock:
+            return self._locks.setdefault(name, threading.Lock())
+
+    # name-taken
+
+    def take_name(self, schema: str, name: str) -> None:
+        self._taken.add((schema, name))
+
+    def refuse_taken(self, schema: str, name: str) -> None:
+        """SqlError where a failed creation has left its name behind."""
+        if (schema, name) in self._taken:
+            raise SqlError(f"catalog item '{name}' already exists")
+
+    # ghost-relation
+
+    def keep(self, item: Item) -> None:
+        """Leave it in the storage though the catalog has dropped it, to be found by its name."""
+        self._kept[item.id] = item
+
+    def keeps(self, key: str) -> bool:
+        return key in self._kept
+
+    def ghosts(self, state: State, scope: Scope, names: Iterable[Name]) -> tuple[Item, ...]:
+        """What these names find if relations count that are served still; empty unless it is all of them."""
+        found = [self._ghost(state, scope, name) for name in names]
+        return tuple(item for item in found if item is not None) if all(found) else ()
+
+    def _ghost(self, state: State, scope: Scope, name: Name) -> Item | None:
+        try:
+            return state.find(name, scope)
+        except SqlError:
+            return next((item for item in self._kept.values() if item.name == name[-1] and item.schema in state.schemas), None)

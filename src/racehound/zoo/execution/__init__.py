@@ -1,0 +1,1 @@
+"""Doing what statements say."""

@@ -1,0 +1,111 @@
+"""What all sessions share: the catalog, the storage, what runs outside, and who is connected."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from racehound.zoo.catalog.bootstrap import initial_state
+from racehound.zoo.catalog.catalog import Catalog
+from racehound.zoo.catalog.model import Item, SourceDefinition
+from racehound.zoo.defects import Switches
+from racehound.zoo.execution.refreshing import Refresher
+from racehound.zoo.log import Log
+from racehound.zoo.relations.rendering import system_items
+from racehound.zoo.relations.snapshot import SessionFacts, Snapshot, SubscriptionFacts
+from racehound.zoo.sources.facts import source_facts, system_of
+from racehound.zoo.sources.manager import Manager
+from racehound.zoo.sources.registry import connector
+from racehound.zoo.storage import Storage
+
+if TYPE_CHECKING:
+    from racehound.zoo.execution.session import Session
+
+
+class Engine:
+    """One environment. Used from many threads."""
+
+    def __init__(self, storage: Storage, switches: Switches, log: Log) -> None:
+        self.storage = storage
+        self.switches = switches
+        self.log = log
+        self.catalog = Catalog(initial_state(system_items))
+        self.manager = Manager(self.catalog, storage)
+        self.refresher = Refresher(self.catalog, storage)
+        self.webhook_address = ""
+        """Host and port that webhooks are posted to."""
+        self._numbers = itertools.count(1)
+        self._sessions: dict[int, Session] = {}
+        self._subscriptions: dict[int, SubscriptionFacts] = {}
+        self._lock = threading.Lock()
+        self.on_panic: Callable[[str], None] = lambda _: None
+        """What ends every connection."""
+
+    def start(self) -> None:
+        self.refresher.start()
+
+    def stop(self) -> None:
+        """End what runs beside the sessions."""
+        self.refresher.stop()
+        self.manager.stop()
+
+    # Who is here
+
+    def enter(self, session: Session) -> int:
+        """The session's number."""
+        with self._lock:
+            number = next(self._numbers)
+            self._sessions[number] = session
+        return number
+
+    def leave(self, number: int) -> None:
+        with self._lock:
+            self._sessions.pop(number, None)
+
+    def cancel(self, number: int, secret: bytes) -> None:
+        """Interrupt what a session is doing, for whoever knows its secret."""
+        with self._lock:
+            session = self._sessions.get(number)
+        if session is not None and session.secret == secret:
+            session.cancel()
+
+    def subscribed(self, number: int, facts: SubscriptionFacts | None) -> None:
+        """Note a subscription under a number of its own, or that it has ended."""
+        with self._lock:
+            if facts is None:
+                self._subscriptions.pop(number, None)
+            else:
+                self._subscriptions[number] = facts
+
+    # What relations are rendered from
+
+    def snapshot(self) -> Snapshot:
+        """This moment."""
+        with self._lock:
+            sessions = [SessionFacts(each.uuid, number, each.role, each.connected_at) for number, each in self._sessions.items()]
+            subscriptions = [*self._subscriptions.values()]
+        state = self.catalog.state
+        return Snapshot(
+            state, int(time.time() * 1000), [*self.catalog.events], sessions, subscriptions, self.manager.statuses(),
+            self._references, self.webhook_url, self.storage.changed,
+        )  # fmt: skip
+
+    def webhook_url(self, key: str) -> str:
+        """Where to post for a webhook."""
+        state = self.catalog.state
+        item = state.item(key)
+        return self.url_of(state.full_name(item)) if item is not None else ""
+
+    def url_of(self, name: Sequence[str]) -> str:
+        return f"https://{self.webhook_address}/api/webhook/{'/'.join(name)}"
+
+    def _references(self, key: str) -> Sequence[tuple[str, str, Sequence[str]]]:
+        state = self.catalog.state
+        item: Item | None = state.item(key)
+        if item is None or not isinstance(item.definition, SourceDefinition) or not system_of(item.definition):
+            return []
+        offers = connector(system_of(item.definition)).offers(source_facts(state, item))
+        return sorted((".".join(offer.name[:-1]), offer.name[-1], offer.columns) for offer in offers)

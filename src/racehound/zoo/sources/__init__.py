@@ -1,0 +1,1 @@
+"""What fills relations from outside, and what carries them out."""

@@ -1,0 +1,239 @@
+"""Every seeded race shows when statements race, and only then."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Self
+
+import psycopg
+import pytest
+from tests.integration.zoo_recorded import Speakers, entries, request, skipped
+
+from racehound.errors import UserError
+from racehound.zoo.defects import DEFECTS, Switches
+from racehound.zoo.server import Zoo
+
+_TRIES = 60
+_PATIENCE = 1.0
+"""Seconds after which a statement that takes milliseconds counts as hanging."""
+_TABLE = "CREATE TABLE x (a text, b int)"
+
+
+@pytest.fixture
+def zoo(request: pytest.FixtureRequest) -> Iterator[Zoo]:
+    with Zoo(defects=request.param) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def honest_zoo() -> Iterator[Zoo]:
+    with Zoo() as server:
+        yield server
+
+
+def connect(zoo: Zoo) -> psycopg.Connection[Any]:
+    return psycopg.connect(zoo.url, autocommit=True)
+
+
+class Round:
+    """One try: a fresh schema, two sessions that race, and what they were told."""
+
+    def __init__(self, zoo: Zoo, setup: Sequence[str]) -> None:
+        self.zoo = zoo
+        self.one, self.other = connect(zoo), connect(zoo)
+        self.say("DROP SCHEMA IF EXISTS arena CASCADE", "DROP CLUSTER IF EXISTS c CASCADE", "DROP CLUSTER IF EXISTS d CASCADE")
+        self.say("CREATE SCHEMA arena", "SET search_path = arena", *setup)
+        self.other.execute("SET search_path = arena")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.one.close()
+        self.other.close()
+
+    def say(self, *texts: str) -> None:
+        for text in texts:
+            self.one.execute(text)
+
+    def rows(self, text: str) -> list[tuple[Any, ...]]:
+        return sorted(self.one.execute(text).fetchall())
+
+    def race(self, mine: str, others: str) -> tuple[str, str]:
+        """What both were told: "ok", the error, "lost" for a lost connection, "hangs"."""
+        barrier = threading.Barrier(2)
+        told = ["hangs", "hangs"]
+
+        def run(number: int, session: psycopg.Connection[Any], text: str) -> None:
+            barrier.wait()
+            told[number] = _told(session, text)
+
+        threads = [
+            threading.Thread(target=run, args=(number, session, text))
+            for number, (session, text) in enumerate(((self.one, mine), (self.other, others)))
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(_PATIENCE)
+        verdict = (told[0], told[1])
+        if "hangs" in verdict:
+            for session in (self.one, self.other):
+                session.cancel_safe()
+        for thread in threads:
+            thread.join()
+        return verdict
+
+    def check(self) -> str:
+        return request(f"{self.zoo.internal_http_url}/api/coordinator/check")[1]
+
+
+def _told(session: psycopg.Connection[Any], text: str) -> str:
+    try:
+        for part in text.split("; "):
+            session.execute(part)
+    except psycopg.OperationalError as error:
+        return "lost" if session.closed else str(error)
+    except psycopg.Error as error:
+        return str(error.diag.message_primary)
+    return "ok"
+
+
+Symptom = Callable[[Round, tuple[str, str]], bool]
+
+
+def _fails(round_: Round, text: str) -> bool:
+    try:
+        round_.say(text)
+    except psycopg.Error:
+        return True
+    return False
+
+
+def _stale(round_: Round, told: tuple[str, str]) -> bool:
+    if told[0] != "ok":
+        return False
+    name = round_.rows("SHOW TABLES")[0][0]
+    round_.say(f"INSERT INTO {name} VALUES ('later', 2)")
+    return round_.rows("SELECT * FROM n") != round_.rows(f"SELECT * FROM {name}")
+
+
+def _lost_rename(round_: Round, told: tuple[str, str]) -> bool:
+    return told[1] == "ok" and round_.rows("SHOW TABLES")[0][0] == "x"
+
+
+def _taken(round_: Round, told: tuple[str, str]) -> bool:
+    return told[0] != "ok" and not round_.rows("SHOW VIEWS") and _fails(round_, "CREATE VIEW n AS SELECT 1 AS a")
+
+
+def _granted(round_: Round, told: tuple[str, str]) -> bool:
+    rows = round_.rows("SELECT privileges::text FROM mz_tables WHERE name = 'x'")
+    return told == ("ok", "ok") and _letters(rows[0][0]) != {"a", "r"}
+
+
+def _letters(acls: str) -> set[str]:
+    """What is granted to PUBLIC."""
+    return {
+        letter for acl in acls.strip("{}").split(",") if acl.startswith("=") for letter in acl.partition("=")[2].partition("/")[0]
+    }
+
+
+def _missing_row(round_: Round, told: tuple[str, str]) -> bool:
+    return told[0] == "ok" and round_.rows("SELECT * FROM n") != round_.rows("SELECT * FROM x")
+
+
+def _lost_write(round_: Round, told: tuple[str, str]) -> bool:
+    return told == ("ok", "ok") and round_.rows("SELECT count(*) FROM y") == [(0,)]
+
+
+def _readable_ghost(round_: Round, told: tuple[str, str]) -> bool:
+    return told[0] == "ok" and not round_.rows("SHOW TABLES") and not _fails(round_, "SELECT * FROM x")
+
+
+def _deaf(round_: Round, told: tuple[str, str]) -> bool:
+    """The subscription, begun while the catalog changed, outlives its relation."""
+    with contextlib.suppress(psycopg.Error):
+        round_.say("DROP TABLE x")
+    told_later = _told(round_.other, "FETCH ALL c WITH (timeout='0.2s')")
+    return told == ("ok", "ok") and told_later != 'subscribe has been terminated because underlying relation "x" was dropped'
+
+
+RACES: dict[str, tuple[Sequence[str], str, str, Symptom]] = {
+    "panic-on-rename": (
+        [_TABLE], "CREATE VIEW n AS SELECT * FROM x", "ALTER TABLE x RENAME TO y", lambda _, told: "lost" in told,
+    ),
+    "lost-rename": ([_TABLE], "GRANT SELECT ON x TO PUBLIC", "ALTER TABLE x RENAME TO y", _lost_rename),
+    "stale-view": (
+        [_TABLE], "CREATE MATERIALIZED VIEW n AS SELECT * FROM x",
+        "ALTER TABLE x RENAME TO y; ALTER TABLE y RENAME TO x", _stale,
+    ),
+    "name-taken": ([_TABLE], "CREATE VIEW n AS SELECT * FROM x", "DROP TABLE x", _taken),
+    "dropped-dependency": (
+        [_TABLE], "CREATE VIEW n AS SELECT * FROM x", "DROP TABLE x", lambda round_, _: "does not exist" in round_.check(),
+    ),
+    "deadlock": (
+        ["CREATE CLUSTER c (SIZE '1')", "CREATE CLUSTER d (SIZE '1')"],
+        "ALTER CLUSTER c SWAP WITH d", "ALTER CLUSTER d SWAP WITH c",
+        lambda _, told: told == ("hangs", "hangs"),
+    ),
+    "hanging-drop": ([_TABLE], "DROP TABLE x CASCADE", "CREATE VIEW n AS SELECT * FROM x", lambda _, told: told[0] == "hangs"),
+    "wrong-snapshot": (
+        [_TABLE], "CREATE MATERIALIZED VIEW n AS SELECT * FROM x", "INSERT INTO x VALUES ('a', 1)", _missing_row,
+    ),
+    "unexplained-error": (
+        [_TABLE], "CREATE VIEW n AS SELECT * FROM x", "CREATE TABLE z (a int)",
+        lambda _, told: told == ("unknown catalog item 'x'", "ok"),
+    ),
+    "duplicate-id": (
+        [_TABLE], "CREATE VIEW n AS SELECT * FROM x", "CREATE TABLE z (a int)", lambda round_, _: "have the id" in round_.check(),
+    ),
+    "ghost-relation": ([_TABLE], "DROP TABLE x CASCADE", "CREATE DEFAULT INDEX ON x", _readable_ghost),
+    "lost-grant": ([_TABLE], "GRANT SELECT ON x TO PUBLIC", "GRANT INSERT ON x TO PUBLIC", _granted),
+    "cluster-leftovers": (
+        [_TABLE, "CREATE CLUSTER c (SIZE '1')"], "DROP CLUSTER c CASCADE",
+        "CREATE MATERIALIZED VIEW n IN CLUSTER c AS SELECT * FROM x",
+        lambda round_, _: "is in cluster" in round_.check(),
+    ),
+    "lost-write": ([_TABLE], "INSERT INTO x VALUES ('a', 1)", "ALTER TABLE x RENAME TO y", _lost_write),
+    "orphaned-subscription": (
+        [_TABLE], "CREATE TABLE z (a int)", "BEGIN; DECLARE c CURSOR FOR SUBSCRIBE x", _deaf,
+    ),
+}  # fmt: skip
+
+
+def test_every_defect_has_a_race() -> None:
+    assert {*RACES} == {defect.name for defect in DEFECTS}
+
+
+@pytest.mark.parametrize(("zoo", "name"), [((name,), name) for name in RACES], indirect=["zoo"], ids=[*RACES])
+def test_a_defect_shows_in_its_race(zoo: Zoo, name: str) -> None:
+    setup, mine, others, symptom = RACES[name]
+    for _ in range(_TRIES):
+        with Round(zoo, setup) as round_:
+            if symptom(round_, round_.race(mine, others)):
+                return
+    pytest.fail(f"{name} did not show in {_TRIES} tries")
+
+
+@pytest.mark.parametrize("name", [*RACES])
+def test_without_its_switch_the_race_is_harmless(honest_zoo: Zoo, name: str) -> None:
+    setup, mine, others, symptom = RACES[name]
+    for _ in range(8):
+        with Round(honest_zoo, setup) as round_:
+            assert not symptom(round_, round_.race(mine, others))
+            assert round_.check() == '""'
+
+
+@pytest.mark.parametrize("zoo", [tuple(defect.name for defect in DEFECTS)], indirect=True)
+def test_with_all_defects_on_one_session_alone_is_answered_as_ever(zoo: Zoo) -> None:
+    alone = [entry for entry in entries() if not skipped(entry)]
+    with Speakers(zoo) as speakers:
+        different = [entry for entry in alone if speakers.say(entry).judged != entry.recorded.judged]
+    assert len(different) < 0.05 * len(alone)
+
+
+def test_an_unknown_defect_is_refused() -> None:
+    with pytest.raises(UserError, match="'nope' is no defect of the zoo: panic-on-rename, "):
+        Switches(["nope"])

@@ -1,0 +1,95 @@
+"""Everything at once: whatever sessions do to each other, the honest zoo says nothing internal and stays consistent."""
+
+from __future__ import annotations
+
+import random
+import re
+import threading
+import time
+from collections import Counter
+
+import psycopg
+from tests.integration.zoo_fixtures import connect
+from tests.integration.zoo_recorded import request
+
+from racehound.zoo.server import Zoo
+
+_SECONDS = 6.0
+_ACTORS = 5
+_NAMES = ("x", "y", "z")
+_STATEMENTS = (
+    "CREATE TABLE {a} (a text, b text)",
+    "CREATE VIEW {a} AS SELECT * FROM {b}",
+    "CREATE MATERIALIZED VIEW {a} AS SELECT * FROM {b}",
+    "CREATE MATERIALIZED VIEW {a} IN CLUSTER c{b} AS SELECT count(*) AS a FROM {c}",
+    "CREATE DEFAULT INDEX ON {a}",
+    "CREATE SOURCE {a} IN CLUSTER c{b} FROM LOAD GENERATOR COUNTER (TICK INTERVAL '1ms')",
+    "CREATE CLUSTER c{a} (SIZE '1')",
+    "DROP CLUSTER c{a} CASCADE",
+    "ALTER CLUSTER c{a} SWAP WITH c{b}",
+    "DROP TABLE {a} CASCADE",
+    "DROP VIEW {a} CASCADE",
+    "DROP MATERIALIZED VIEW {a}",
+    "DROP SOURCE {a} CASCADE",
+    "ALTER TABLE {a} RENAME TO {b}",
+    "ALTER VIEW {a} RENAME TO {b}",
+    "ALTER TABLE {a} ADD COLUMN c int",
+    "GRANT SELECT ON {a} TO PUBLIC",
+    "COMMENT ON TABLE {a} IS 'x'",
+    "INSERT INTO {a} VALUES ('1', '2')",
+    "UPDATE {a} SET b = b || '1'",
+    "SELECT count(*) FROM {a}",
+    "SELECT name, type FROM mz_objects WHERE id LIKE 'u%'",
+    "BEGIN; SELECT count(*) FROM {a}; SELECT count(*) FROM {b}; COMMIT",
+    "BEGIN; INSERT INTO {a} VALUES ('1', '2'); COMMIT",
+    "BEGIN; DECLARE c CURSOR FOR SUBSCRIBE {a}; FETCH ALL c WITH (timeout='0.02s'); COMMIT",
+    "BEGIN; ALTER TABLE {a} RENAME TO {a}_; ALTER TABLE {a}_ RENAME TO {a}; COMMIT",
+    "CREATE SCHEMA s",
+    "CREATE VIEW s.{a} AS SELECT * FROM public.{b}",
+    "DROP SCHEMA s CASCADE",
+)
+
+
+class _Storm:
+    def __init__(self, zoo: Zoo) -> None:
+        self.told: Counter[str] = Counter()
+        self._zoo = zoo
+        self._ends = time.monotonic() + _SECONDS
+        self._lock = threading.Lock()
+
+    def act(self, seed: int) -> None:
+        draw = random.Random(seed)
+        with connect(self._zoo.url) as session:
+            while time.monotonic() < self._ends:
+                a, b, c = (draw.choice(_NAMES) for _ in range(3))
+                told = _told(session, draw.choice(_STATEMENTS).format(a=a, b=b, c=c))
+                with self._lock:
+                    self.told[told] += 1
+
+
+def _told(session: psycopg.Connection[tuple[object, ...]], text: str) -> str:
+    try:
+        for part in text.split("; "):
+            session.execute(part)
+    except psycopg.Error as error:
+        assert not session.closed, text
+        message = re.sub(r"'[^']*'|\"[^\"]*\"", "…", error.diag.message_primary or str(error))
+        if session.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
+            session.execute("ROLLBACK")
+        return f"{error.sqlstate} {message}"
+    return "ok"
+
+
+def test_nothing_internal_is_said_and_the_catalog_stays_sound() -> None:
+    with Zoo() as zoo:
+        storm = _Storm(zoo)
+        actors = [threading.Thread(target=storm.act, args=(seed,)) for seed in range(_ACTORS)]
+        for actor in actors:
+            actor.start()
+        while any(actor.is_alive() for actor in actors):
+            assert request(f"{zoo.internal_http_url}/api/coordinator/check") == (200, '""')
+            actors[0].join(0.2)
+        assert "panicked" not in zoo.log_path.read_text()
+    assert storm.told["ok"] > 100
+    wrong = {told for told in storm.told if "internal" in told or "missing collection" in told}
+    assert not wrong
