@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import itertools
 import json
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -179,8 +180,20 @@ def test_a_killed_brokers_registration_is_waited_for(service: UP, composition: C
 def test_kafka_lives_on_when_zookeeper_is_killed_and_back(service: UP, composition: Composition) -> None:
     address = service("kafka").endpoints["client"]
     assert composition.restart("zookeeper") < RESTART_LIMIT_S
-    _send(address, _new_topic(address), b"it has found it again")
+    _send(address, _topic_when_found_again(address), b"it has found it again")
     assert composition.deaths() == []
+
+
+def _topic_when_found_again(address: Endpoint) -> str:
+    """A new topic; until Kafka's session with ZooKeeper is back it refuses to make one."""
+    deadline = time.monotonic() + RESTART_LIMIT_S
+    while True:
+        try:
+            return _new_topic(address)
+        except KafkaException:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
 
 
 def test_kraft_needs_no_other_service_and_listens_on_loopback_only(kraft: Composition) -> None:
