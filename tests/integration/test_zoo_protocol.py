@@ -217,6 +217,12 @@ def test_settings_of_the_startup_message_hold(zoo: Zoo) -> None:
         assert session.info.parameter_status("server_version") == "9.5.0"
 
 
+def test_a_query_knows_who_asks_and_where(zoo: Zoo) -> None:
+    with connect(zoo.url) as session:
+        asked = "SELECT current_user, session_user AS s, current_database(), current_schema(), 'current_user'"
+        assert rows(session, asked) == [("materialize", "materialize", "materialize", "public", "current_user")]
+
+
 def test_only_the_internal_port_lets_the_operator_in(zoo: Zoo) -> None:
     with pytest.raises(psycopg.OperationalError, match="unauthorized login to user 'mz_system'"):
         connect(zoo.url.replace("materialize@", "mz_system@"))

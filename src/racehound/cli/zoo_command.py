@@ -26,7 +26,8 @@ def command(*, port: int, defects: tuple[str, ...], list_defects: bool) -> None:
     except ModuleNotFoundError as error:
         raise UserError(f"the zoo needs the package {error.name}: pip install 'racehound[services]'") from error
 
-    signal.signal(signal.SIGTERM, _interrupt)
+    for ending in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(ending, _interrupt)
     with Zoo(port=port, defects=defects) as zoo:
         click.echo(f"sql            {zoo.url}")
         click.echo(f"internal sql   {zoo.internal_url}")

@@ -43,6 +43,7 @@ CREATE FUNCTION zoo.mz_environment_id() RETURNS text IMMUTABLE LANGUAGE sql AS $
 CREATE FUNCTION zoo.mz_uptime() RETURNS interval STABLE LANGUAGE sql AS $$ SELECT now() - pg_postmaster_start_time() $$;
 CREATE FUNCTION zoo.current_database() RETURNS text STABLE LANGUAGE sql AS $$ SELECT current_setting('zoo.database', true) $$;
 CREATE FUNCTION zoo.current_schema() RETURNS text STABLE LANGUAGE sql AS $$ SELECT current_setting('zoo.schema', true) $$;
+CREATE FUNCTION zoo.speaker() RETURNS text STABLE LANGUAGE sql AS $$ SELECT current_setting('zoo.user', true) $$;
 CREATE SCHEMA mz_unsafe;
 CREATE FUNCTION mz_unsafe.mz_sleep(double precision) RETURNS text LANGUAGE plpgsql
     AS $$ BEGIN PERFORM pg_sleep($1); RETURN NULL; END $$;

@@ -58,6 +58,12 @@ def test_an_alias_is_recognised_and_a_clause_is_none() -> None:
     assert [reference.aliased for reference in statement.query.references] == [True, True, False]
 
 
+def test_who_asks_is_found_outside_of_strings_and_names() -> None:
+    statement = one("SELECT current_user, 'current_user', t.session_user FROM t")
+    assert isinstance(statement, s.Select)
+    assert [statement.query.text[start:end] for start, end in statement.query.users] == ["current_user"]
+
+
 def test_as_of_is_no_alias() -> None:
     statement = one("SELECT * FROM t AS OF AT LEAST 5")
     assert isinstance(statement, s.Select)

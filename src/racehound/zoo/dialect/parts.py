@@ -56,7 +56,9 @@ class Query:
     references: tuple[Reference, ...]
     has_wildcard: bool = False
     calls: frozenset[str] = frozenset()
-    """Functions that it calls, in small letters."""
+    """Functions that it calls, in small letters; `current_user` and the like among them."""
+    users: tuple[tuple[int, int], ...] = ()
+    """Where `current_user` and the like stand in the text, which are no functions to PostgreSQL."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from racehound.zoo.dialect.parts import Name, Options, Query, Value
 from racehound.zoo.errors import syntax
 
 T = TypeVar("T")
+_USERS = ("CURRENT_USER", "CURRENT_ROLE", "SESSION_USER")
 
 
 class Reader:
@@ -216,4 +217,11 @@ def as_query(reader: Reader, tokens: Sequence[Token]) -> Query:
     calls = frozenset(
         token.value for token, after in zip(tokens, closed[1:], strict=False) if token.is_name and after.is_operator("(")
     )
-    return Query(reader.source(tokens), references(closed, tokens[0].start), wildcard, calls)
+    users = tuple(
+        (token.start - tokens[0].start, token.end - tokens[0].start)
+        for before, token in itertools.pairwise([end, *tokens])
+        if token.is_word(*_USERS) and not before.is_operator(".")
+    )
+    if users:
+        calls |= {"current_user"}
+    return Query(reader.source(tokens), references(closed, tokens[0].start), wildcard, calls, users)

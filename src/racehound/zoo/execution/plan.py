@@ -65,7 +65,7 @@ class Plan:
 
     def skip(self, kind: str, name: Name, *, quiet: bool, error: SqlError) -> None:
         """Something is not there: a notice if that may be, else the error."""
-        if not quiet or "unknown database" in error.message or (len(name) > 1 and "unknown schema" in error.message):
+        if not quiet:
             raise error
         self.notice(
             f'{kind.upper()} "{name[-1] if kind != "cluster replica" else spell(name)}" does not exist, skipping', "42704"

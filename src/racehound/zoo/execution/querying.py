@@ -23,7 +23,7 @@ from racehound.zoo.sources.facts import bases
 from racehound.zoo.storage import quoted
 
 _JSONB = 3802
-_SESSION_FUNCTIONS = frozenset({"current_database", "current_schema"})
+_SESSION_FUNCTIONS = frozenset({"current_database", "current_schema", "current_user"})
 
 
 def run(
@@ -139,8 +139,8 @@ def _tell_session(session: Session, backend: Backend) -> None:
     """What functions say of the session."""
     path = session.variables["search_path"].partition(",")[0].strip()
     backend.run(
-        "SELECT set_config('zoo.database', $1, false), set_config('zoo.schema', $2, false)",
-        Parameters([session.variables["database"].encode(), path.encode()]),
+        "SELECT set_config('zoo.database', $1, false), set_config('zoo.schema', $2, false), set_config('zoo.user', $3, false)",
+        Parameters([session.variables["database"].encode(), path.encode(), session.user.encode()]),
     )
 
 

@@ -14,6 +14,7 @@ from racehound.zoo.relations.rendering import as_subquery
 from racehound.zoo.relations.snapshot import Snapshot
 from racehound.zoo.storage import physical_name
 
+_USER = "zoo.speaker()"
 _FOREIGN_NAMES = re.compile(r"\b(?:mz_catalog|pg_catalog)\.(?=(?:mz_timestamp|mz_now|uint[248]|mz_version|mz_environment_id)\b)")
 """Names of the system's own that the storage keeps in a schema of its own."""
 
@@ -60,11 +61,14 @@ def reads_system(state: State, bound: Sequence[str]) -> bool:
 
 
 def _spliced(state: State, query: Query, bound: Sequence[str], snapshot: Snapshot | None) -> str:
-    pieces, position = [], 0
+    spans = [(start, end, _USER) for start, end in query.users]
     for reference, key in zip(query.references, bound, strict=True):
         alias = "" if reference.aliased else f" AS {_quoted(reference.parts[-1])}"
-        pieces += [query.text[position : reference.start], _relation(state, key, snapshot), alias]
-        position = reference.end
+        spans.append((reference.start, reference.end, _relation(state, key, snapshot) + alias))
+    pieces, position = [], 0
+    for start, end, text in sorted(spans):
+        pieces += [query.text[position:start], text]
+        position = end
     return _FOREIGN_NAMES.sub("zoo.", "".join([*pieces, query.text[position:]]))
 
 
