@@ -20,10 +20,6 @@ from racehound.testdrive.parser import parse
 from racehound.testdrive.state import Context
 from racehound.zoo.server import Zoo
 
-pytestmark = pytest.mark.skip(
-    reason="the double does not answer as the kinds need it yet: current_user, sources and sinks on real services (issue 5)"
-)
-
 RUN = "rh00a10e00"
 _COMBINATIONS_MAX = 6
 _REFERABLE = [kind for kind in KINDS if kind.can_refer and not kind.requires & {"kafka", "mysql", "postgres"}]
@@ -156,6 +152,7 @@ def test_a_life_over_every_referable_kind(stage: Stage, kind: type[MaterializeKi
             _live(stage, kind("o_0", base, **next(combinations)), base)
 
 
+@pytest.mark.skip(reason="the double has no sources and sinks on real services yet (issue 5)")
 @pytest.mark.parametrize("kind", _SERVED, ids=lambda kind: kind.__name__)
 def test_a_life_with_services(served: Stage, kind: type[MaterializeKind]) -> None:
     for base in (None, "Table", "View", "MaterializedView", "LoadGeneratorSource"):
