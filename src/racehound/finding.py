@@ -70,6 +70,8 @@ class Finding(msgspec.Struct, frozen=True, omit_defaults=True):
     pairs: dict[str, int] = {}
     """Pairs of statements that showed it (`X | Y`) and how often."""
     reproduction: Reproduction | None = None
+    database: str = ""
+    """What it was met in, as its makers spell it; `release` is which one."""
     id: str = ""
     """Made from oracle and signature."""
 

@@ -87,7 +87,7 @@ def test_a_docker_that_cannot_run_it_is_told_before_anything_is_started(tmp_path
     client.write_text("#!/bin/sh\necho 'Cannot connect to the Docker daemon' >&2\nexit 1\n")
     client.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(UserError) as error, opening.opened(Options(), "rh00000001", tmp_path, tmp_path / "log", print):
+    with pytest.raises(UserError) as error, opening.opened(Options(), "rh00000001", tmp_path, tmp_path / "log"):
         pass
     assert all(word in str(error.value) for word in ("Docker Compose", "--url", "environmentd"))
 

@@ -58,18 +58,29 @@ def _text(name: str, metavar: str, what: str) -> Callable[[Any], Any]:
     return option(name, metavar=metavar, help=what, show_default=False)
 
 
-address_options = together(
-    option("--url", metavar="URL", help="The target.", show_default="a PostgreSQL server started for the occasion"),
-    _text("--materialize-url", "URL", "The same as --url."),
+materialize_ports = together(
     _text("--materialize-internal-url", "URL", "The target's internal SQL port; of a Materialize port 6877 by default."),
     _url("--materialize-http-url", "The target's HTTP port, for webhooks; of a Materialize 6876 by default."),
     _url("--materialize-internal-http-url", "Its internal HTTP port, for its own checks; of a Materialize 6878 by default."),
-    option("--composition", default="default", metavar="NAME", help="The services that are up under this name are used too."),
-    option("--kafka-addr", metavar="HOST:PORT", callback=_bootstrap, help="Kafka's bootstrap servers.", show_default=False),
+)
+composition_option = option(
+    "--composition", default="default", metavar="NAME", help="The services that are up under this name are used too."
+)
+kafka_option = option(
+    "--kafka-addr", metavar="HOST:PORT", callback=_bootstrap, help="Kafka's bootstrap servers.", show_default=False
+)
+registry_option = _url("--schema-registry-url", "The schema registry.")
+
+address_options = together(
+    option("--url", metavar="URL", help="The target.", show_default="a PostgreSQL server started for the occasion"),
+    _text("--materialize-url", "URL", "The same as --url."),
+    materialize_ports,
+    composition_option,
+    kafka_option,
     option(
         "--kafka-option", multiple=True, metavar="KEY=VALUE", callback=pairs, help="A setting of librdkafka; may be repeated."
     ),
-    _url("--schema-registry-url", "The schema registry."),
+    registry_option,
     _url("--aws-endpoint", "An S3 endpoint."),
     _text("--aws-region", "NAME", "Its region."),
     _text("--aws-access-key-id", "ID", "Who uses it."),

@@ -40,7 +40,12 @@ target_argument = click.argument("target", default="postgres", envvar="RACEHOUND
 
 server_options = together(
     option("--release", metavar="X.Y", help="Start this release of the target instead of the embedded one."),
-    option("--url", metavar="URL", help="Hunt in a server that runs already; only what racehound creates is touched."),
+    option(
+        "--url",
+        "--materialize-url",
+        metavar="URL",
+        help="Hunt in a server that runs already; only what racehound creates is touched.",
+    ),
 )
 
 program_options = together(

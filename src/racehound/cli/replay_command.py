@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
-from racehound.cli.options import option, server_options, statement_limit
+from racehound.cli.options import option, statement_limit
+from racehound.cli.target_options import choice, target_options
 
 
 @click.command("replay")
 @click.argument("path", metavar="RUN_DIR|FINDING")
 @option("--repetitions", type=click.IntRange(1), default=100, help="How often to run each finding's program.")
-@server_options
+@target_options
 @statement_limit
-def command(*, path: str, repetitions: int, release: str | None, url: str | None, statement_limit: float) -> int:
+def command(*, path: str, repetitions: int, statement_limit: float, **options: Any) -> int:  # noqa: ANN401 click's values
     """Run the program of each finding of RUN_DIR (or of one FINDING, its directory) again and say how often it was met.
 
     Exit code 1 when a finding was met again, 0 when none was.
@@ -22,7 +24,7 @@ def command(*, path: str, repetitions: int, release: str | None, url: str | None
     from racehound.evidence import read_run
     from racehound.finding import finding_directories
     from racehound.replay import replay
-    from racehound.targets.registry import Choice, opened
+    from racehound.targets.registry import opened
 
     directories = finding_directories(Path(path))
     if not directories:
@@ -30,10 +32,10 @@ def command(*, path: str, repetitions: int, release: str | None, url: str | None
         return 0
     run_directory = directories[0].parent.parent
     asked = read_run(run_directory)
-    choice = Choice(asked["target"], release or (None if url else asked["release"]), url)
+    place_asked_for = choice(asked["target"], options, asked["release"])
     met = 0
-    with opened(choice, run_directory / "replay-server.log") as place:
-        click.echo(f"--- {choice.name} {place.target.release}, {repetitions} repetitions each")
+    with opened(place_asked_for, run_directory / "replay-server.log") as place:
+        click.echo(f"--- {place_asked_for.name} {place.target.release}, {repetitions} repetitions each")
         for directory in directories:
             finding, rate = replay(directory, place, repetitions, statement_limit)
             low, high = rate.interval

@@ -15,10 +15,11 @@ from racehound.cli.options import (
     option,
     program_options,
     seed_or_random,
-    server_options,
     statement_limit,
     target_argument,
 )
+from racehound.cli.target_options import choice as chosen_target
+from racehound.cli.target_options import target_options
 
 if TYPE_CHECKING:
     from racehound.evidence import RunDirectory
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 @click.command("run")
 @target_argument
-@server_options
+@target_options
 @program_options
 @option("--runtime", type=click.FloatRange(0, min_open=True), default=600.0, metavar="SECONDS", help="How long to hunt.")
 @option("--repetitions", type=click.IntRange(1), default=100, help="Repetitions of each drawn plan.")
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 @option("--baseline", metavar="FILE", help="Stay silent about the findings that this file names.")
 @option("--quiet/--verbose", default=None, help="Findings and summary only, or a line per repetition.", show_default=False)
 def command(**options: Any) -> int:  # noqa: ANN401 click's values
-    """Hunt for races in TARGET (postgres): draw plans from seeds and let their objects race until the runtime is over.
+    """Hunt for races in TARGET (postgres or materialize): draw plans from seeds, let their objects race until time is up.
 
     Ends with a summary. Exit code 0: clean, 1: findings, 2: bad input, 130: interrupted.
     """
@@ -48,10 +49,10 @@ def command(**options: Any) -> int:  # noqa: ANN401 click's values
     from racehound.finding import Baseline, read_baseline
     from racehound.hunt import HuntOptions, choose_kinds
     from racehound.report.summary import summary_text
-    from racehound.targets.registry import Choice, dialect, printable_kinds
+    from racehound.targets.registry import dialect, printable_kinds
 
     seed = seed_or_random(options["seed"])
-    choice = Choice(options["target"], options["release"], options["url"])
+    choice = chosen_target(options["target"], options)
     if choice.url is None:
         choose_kinds(dialect(choice.name), printable_kinds(choice), options["kinds"])
     baseline = read_baseline(Path(options["baseline"])) if options["baseline"] else Baseline()

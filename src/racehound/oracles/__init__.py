@@ -8,6 +8,7 @@ from racehound.oracles.contents import judge_contents
 from racehound.oracles.crash import judge_crashes
 from racehound.oracles.errors import judge_errors
 from racehound.oracles.hang import judge_hangs
+from racehound.oracles.health import HealthJudge
 from racehound.oracles.oracle import HistoryOracle, Oracle
 from racehound.oracles.postgres_rest import CatalogJudge, LeakJudge
 
@@ -18,8 +19,9 @@ ORACLES: dict[str, Callable[[], Oracle]] = {
     "errors": lambda: HistoryOracle(judge_errors),
     "catalog": CatalogJudge,
     "leaks": LeakJudge,
+    "health": HealthJudge,
 }
 """By the name that a target's dialect uses."""
 
-AT_REST = ("catalog", "leaks")
+AT_REST = ("catalog", "leaks", "health")
 """Oracles that look at the target's state while what the actors left is still there, before the program's last steps."""

@@ -8,7 +8,10 @@ from racehound.finding import Finding, normalise
 from racehound.history import Fault, LogLine, Statement
 from racehound.oracles.oracle import Observed
 
-_DEATH = re.compile(r"PANIC|TRAP: |was terminated by signal \d+(?:: [\w ]+)?|server process .* exited with exit code \d+")
+_DEATH = re.compile(
+    r"PANIC|TRAP: |was terminated by signal \d+(?:: [\w ]+)?|server process .* exited with exit code \d+"
+    r"|thread '[^']*' (?:\(\d+\) )?panicked at|fatal runtime error|\b(?:process|service) .* (?:exited|crashed)\b"
+)
 BACKGROUND = "background process: "
 """How the signature of an internal error begins that no client was told of."""
 _INTERNAL = re.compile(r"\bXX\d{3}\b")

@@ -77,19 +77,42 @@ class Judgement:
 
     def _explained(self, statement: Statement) -> bool:
         """Whether anything before the error's end could have caused it: another actor's change, or an own step that failed."""
+        own = () if statement.phase in ("prepare", "create") else (statement.object,)
+        if self._dialect.is_missing(statement) and not self._was_made(names_in(statement.message).union(own), statement.start_ns):
+            return True
         touched = self._web.grounds(names_in(statement.sql) | names_in(statement.message) | {statement.object})
         return any(_before(change, statement) and self._concerns(change, statement, touched) for change in self._changes)
+
+    def _was_made(self, names: frozenset[str], before_ns: int) -> bool:
+        """Whether all of these objects had been created for good by then."""
+        made = {change.statement.object for change in self._changes if self._lasted(change, before_ns)}
+        return names <= made
+
+    def _lasted(self, change: Change, before_ns: int) -> bool:
+        done = change.statement
+        if done.phase != "create" or done.status != "ok" or change.end_ns > before_ns:
+            return False
+        ends = (s for s in self._statements if s.actor == done.actor and s.end_ns == change.end_ns)
+        return all(s is done or (s.status == "ok" and s.tag == "COMMIT") for s in ends)
 
     def _concerns(self, change: Change, statement: Statement, touched: frozenset[str]) -> bool:
         other = change.statement
         if other.actor == statement.actor:
             return other is not statement and self._own_doing(other, statement)
-        return bool(self._web.grounds(names_in(other.sql) | {other.object}) & touched)
+        reach = self._dialect.may_cause(statement, other.sql)
+        if reach == "anywhere":
+            return change.end_ns >= self._since(statement)
+        if reach == "related":
+            return bool(self._web.grounds(names_in(other.sql) | {other.object}) & touched)
+        about = names_in(statement.message) or names_in(statement.sql) | {statement.object}
+        return reach != "none" and bool(names_in(other.sql) & (about if reach == "exact" else self._web.grounds(about)))
 
     def _own_doing(self, other: Statement, statement: Statement) -> bool:
         """In a chain one actor makes an inner link anew, and what stands on it is gone; or alters one that others stand on."""
         if other.object == statement.object:
             return other.status != "ok"
+        if is_drop(other.sql) and self._dialect.is_missing(statement) and names_in(other.sql) & names_in(statement.message):
+            return True
         above = statement.object in self._web.grounds([other.object])
         below = other.object in self._web.grounds([statement.object])
         return above or (below and is_drop(other.sql))

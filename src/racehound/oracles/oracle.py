@@ -39,7 +39,7 @@ class Observed:
         pids = {statement.pid for statement in statements}
         return Finding(
             oracle, severity, signature, title, self.program.seed, self.number, 1, self.target.release,
-            detail, statements, tuple(self.target.log_around(pids)), pairs or {},
+            detail, statements, tuple(self.target.log_around(pids)), pairs or {}, database=self.target.dialect.database,
         )  # fmt: skip
 
 

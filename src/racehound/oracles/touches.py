@@ -15,7 +15,7 @@ from racehound.plan import BASE
 from racehound.program import Program
 
 _NAME = re.compile(r"(?<![A-Za-z0-9])o_(?:base|\d+)(?![0-9])")
-_READ = re.compile(r"\s*(?:SELECT|TABLE|VALUES|SHOW|EXPLAIN|FETCH)\b", re.IGNORECASE)
+_READ = re.compile(r"\s*(?:SELECT|TABLE|VALUES|SHOW|EXPLAIN|FETCH|SUBSCRIBE|DECLARE|CLOSE|VALIDATE)\b", re.IGNORECASE)
 _SESSION = re.compile(r"\s*(?:BEGIN|SET|RESET|DISCARD|LISTEN)\b", re.IGNORECASE)
 _DROP = re.compile(r"\s*DROP\b", re.IGNORECASE)
 _END = re.compile(r"\s*(?:COMMIT|ROLLBACK|END|ABORT)\b", re.IGNORECASE)

@@ -13,7 +13,8 @@ def sessions_text(finding: Finding) -> str:
     if not finding.statements:
         return "-- no statement of a session was under way\n"
     start_ns = finding.statements[0].start_ns
-    lines = [f"-- {finding.title}", f"-- seed {finding.seed}, repetition {finding.repetition}, PostgreSQL {finding.release}"]
+    met = f"seed {finding.seed}, repetition {finding.repetition}, {finding.database} {finding.release}"
+    lines = [f"-- {finding.title}", f"-- {met}"]
     for number, statement in enumerate(finding.statements, 1):
         lines += ["", _comment(number, statement, start_ns), statement.sql.rstrip().rstrip(";") + ";"]
     return "\n".join(lines) + "\n"

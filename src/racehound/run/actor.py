@@ -64,12 +64,14 @@ class Client:
 
     def _fragment(self, step: Step, text: str) -> bool:
         start_ns = time.monotonic_ns()
+        # A fragment that waited for its rows and failed must not leave the next one patient.
+        self._interpreter.state.policy, self._interpreter.state.rewrite = self._interpreter.context.policy, None
         try:
             self._interpreter.run(parse_fragment(text))
         except CommandFailed as failure:
             error = failure.outcome.error if failure.outcome else None
             self._failed_by_chance = error is not None and self._is_transient(error)
-            if failure.outcome is None:
+            if failure.outcome is None or not failure.sql:
                 self._recorder.append(Fault(self.session.place.repetition, f"{step.object}: {failure}", time.monotonic_ns()))
             elif failure.outcome.ok:
                 self._recorder.append(self._mismatch(step, failure, start_ns))

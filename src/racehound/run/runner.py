@@ -13,6 +13,7 @@ from racehound.run.actor import ActorThread, Client
 from racehound.run.pacer import StormPacer, draw_offsets
 from racehound.run.recorded import Place, RecordedSession
 from racehound.run.watchdog import Watchdog
+from racehound.targets.postgres.session import PostgresSession
 from racehound.targets.target import Reset, Target
 from racehound.testdrive.state import Context
 
@@ -108,7 +109,8 @@ class Runner:
             context = Context(
                 session=session,
                 variables=dict(self.target.variables()),
-                connect=self.target.open,
+                connect=PostgresSession.connect,
+                services=self.target.services,
                 temp_dir=self._temp_dir,
                 max_tries=1,  # an actor tries whole steps again: no retry shall hide an error
             )

@@ -15,6 +15,7 @@ from racehound.services import scratch
 from racehound.targets.target import Dialect, Target
 
 if TYPE_CHECKING:
+    from racehound.targets.materialize.opening import Options
     from racehound.targets.postgres.server import EmbeddedServer
 
 DEFAULT = "postgres"
@@ -29,6 +30,8 @@ class Choice:
     name: str = DEFAULT
     release: str | None = None
     url: str | None = None
+    materialize: Options | None = None
+    """What else a user says of a Materialize."""
 
     def __post_init__(self) -> None:
         if self.release and self.url:
@@ -45,9 +48,10 @@ class Opened:
 
 def dialects() -> tuple[Dialect, ...]:
     """All targets, by what can be known without a server."""
+    from racehound.targets.materialize.dialect import MATERIALIZE
     from racehound.targets.postgres.dialect import POSTGRES
 
-    return (POSTGRES,)
+    return (POSTGRES, MATERIALIZE)
 
 
 def dialect(name: str) -> Dialect:
@@ -60,6 +64,9 @@ def dialect(name: str) -> Dialect:
 
 def printable_kinds(choice: Choice) -> Sequence[type[Kind]]:
     """The kinds that an embedded server of the chosen release can have: what `print` draws from, without starting it."""
+    if choice.name == "materialize":
+        # What its services and its release make possible is asked when it runs.
+        return dialect(choice.name).kinds
     from racehound.targets.postgres import installation, releases
     from racehound.targets.postgres.target import EMBEDDED_CAPABILITIES, is_available
 
@@ -74,14 +81,27 @@ def opened(choice: Choice, log_path: Path) -> Iterator[Opened]:
     run_id = f"rh{secrets.token_hex(4)}"
     directory = scratch.create(run_id)
     try:
-        target = _postgres(choice, run_id, directory, log_path)
-        try:
-            target.start()
+        with _opened(choice, run_id, directory, log_path) as target:
             yield Opened(target, directory)
-        finally:
-            target.stop()
     finally:
         scratch.remove(directory)
+
+
+@contextlib.contextmanager
+def _opened(choice: Choice, run_id: str, directory: Path, log_path: Path) -> Iterator[Target]:
+    if choice.name == "materialize":
+        from racehound.targets.materialize import opening
+
+        options = dataclasses.replace(choice.materialize or opening.Options(), url=choice.url, release=choice.release)
+        with opening.opened(options, run_id, directory, log_path) as materialize:
+            yield materialize
+        return
+    target = _postgres(choice, run_id, directory, log_path)
+    try:
+        target.start()
+        yield target
+    finally:
+        target.stop()
 
 
 class Databases:

@@ -12,6 +12,11 @@ from typing import Literal, Protocol
 from racehound.history import Statement
 from racehound.kinds.kind import Kind
 from racehound.targets.session import ServerError, Session
+from racehound.testdrive.services import Services
+
+Reach = Literal["none", "exact", "named", "related", "anywhere"]
+"""How near a statement must be to have brought an error about. exact: it names what the error names. named: or what that is
+built on. related: it is about what has a common ground with that. anywhere: it was under way meanwhile, whatever about."""
 
 Reset = Literal["objects", "database", "services"]
 """objects: drop what a repetition left. database: a new one from a template. services: a new server."""
@@ -22,6 +27,8 @@ class Dialect:
     """The static side of a target."""
 
     name: str
+    database: str
+    """Its name as its makers spell it."""
     summary: str
     kinds: tuple[type[Kind], ...]
     allows_transaction: Callable[[str], bool]
@@ -34,6 +41,10 @@ class Dialect:
     """Whether the same statement may succeed when it is simply tried again."""
     oracles: tuple[str, ...]
     """Names of the oracles that apply, in the order in which they judge."""
+    may_cause: Callable[[Statement, str], Reach] = lambda _error, _other: "related"
+    """How near another actor's statement of that sort must be to have brought a race outcome about."""
+    is_missing: Callable[[Statement], bool] = lambda _error: False
+    """Whether an error says that something is not there, and only that."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,6 +91,10 @@ class Target(Protocol):
 
     def variables(self) -> Mapping[str, str]:
         """Values of the variables that fragments use, e.g. `racehound.run`."""
+
+    @property
+    def services(self) -> Services:
+        """What actions of the language talk to besides the target."""
 
     def open(self, actor: str) -> Session:
         """A new session in the working database, recognisable as the actor's on the server."""

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from typing import Literal
+
+from racehound.targets.target import Reach
 
 _GONE = re.compile(r"\b(?:DROP|RENAME|SWAP|APPLY\s+REPLACEMENT|OR\s+REPLACE|ROLLBACK)\b", re.IGNORECASE)
 """Statements after which something is no longer there under its name."""
@@ -26,11 +27,6 @@ _REPLICAS = re.compile(r"\b(?:CLUSTER|REPLICAS?)\b", re.IGNORECASE)
 """Statements after which a cluster has other replicas."""
 _DEFINITION = re.compile(r"\b(?:CREATE|DROP|ALTER|COMMENT|GRANT|REVOKE|REASSIGN)\b", re.IGNORECASE)
 """Statements that write to the catalog."""
-
-
-Reach = Literal["none", "exact", "named", "related", "anywhere"]
-"""How near a statement must be to have brought an error about. exact: it names what the error names. named: or what that is
-built on. related: it is about what has a common ground with that. anywhere: it was under way meanwhile, whatever about."""
 
 
 @dataclasses.dataclass(frozen=True)

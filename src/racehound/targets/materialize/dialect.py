@@ -7,9 +7,8 @@ import re
 from racehound.history import Statement
 from racehound.kinds.materialize import KINDS
 from racehound.targets.materialize import answers
-from racehound.targets.materialize.answers import Reach
 from racehound.targets.session import ServerError
-from racehound.targets.target import Dialect
+from racehound.targets.target import Dialect, Reach
 
 _CREATE = re.compile(r"> CREATE (?:TABLE|VIEW|MATERIALIZED VIEW|INDEX|DEFAULT INDEX) (?!.*\bFROM SOURCE\b)")
 _DROP = re.compile(r"> DROP (?:TABLE|VIEW|MATERIALIZED VIEW|INDEX) ")
@@ -74,11 +73,14 @@ def is_transient(error: ServerError) -> bool:
 
 MATERIALIZE = Dialect(
     name="materialize",
+    database="Materialize",
     summary="Materialize: at an address (--url), in Docker, or environmentd and clusterd on the path",
     kinds=KINDS,
     allows_transaction=allows_transaction,
     is_internal=is_internal,
     is_race_outcome=is_race_outcome,
     is_transient=is_transient,
+    may_cause=may_cause,
+    is_missing=is_missing,
     oracles=("crash", "hang", "contents", "errors", "health"),
 )

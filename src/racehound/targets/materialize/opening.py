@@ -31,6 +31,10 @@ _SERVICES = {"kafka": "kafka", "schema-registry": "schema-registry", "postgres":
 """The service for each capability that kinds ask of services."""
 
 
+def _nowhere(_: str) -> None:
+    """Where news goes when nobody listens."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Options:
     """What a user says of the target."""
@@ -39,6 +43,8 @@ class Options:
     internal_url: str | None = None
     http_url: str | None = None
     internal_http_url: str | None = None
+    log: Path | None = None
+    """Where a server at an address logs, if that can be read here."""
     release: str | None = None
     """A tag of the image: then it runs in Docker."""
     composition: str = kept.DEFAULT
@@ -48,6 +54,8 @@ class Options:
     kinds: tuple[str, ...] = ()
     """Names of the kinds that are asked for: only what they need is brought up; empty: all."""
     upsert_records: int = DEFAULT_RECORDS
+    tell: Callable[[str], object] = _nowhere
+    """Hears what is going on while services are brought up."""
 
 
 def way(options: Options) -> Way:
@@ -84,19 +92,17 @@ def needed_services(names: Collection[str], kinds: Sequence[type[Kind]] = KINDS)
 
 
 @contextlib.contextmanager
-def opened(
-    options: Options, run_id: str, directory: Path, log_path: Path, tell: Callable[[str], object]
-) -> Iterator[MaterializeTarget]:
+def opened(options: Options, run_id: str, directory: Path, log_path: Path) -> Iterator[MaterializeTarget]:
     """Start the target and what it needs; on leaving, remove what the run made, and end what racehound started.
 
-    `directory`: the run's scratch directory, where all that is started keeps its data. `tell` hears what is going on.
+    `directory`: the run's scratch directory, where all that is started keeps its data.
     """
     chosen = way(options)
     image = f"{_IMAGE}:{options.release}" if options.release else server.IMAGE
     if chosen == "docker":
         require_docker(image)
     with contextlib.ExitStack() as stack:
-        surroundings, project = stack.enter_context(_services(options, chosen, directory, tell))
+        surroundings, project = stack.enter_context(_services(options, chosen, directory))
         target = MaterializeTarget(
             _place(options, chosen, project, image, directory, log_path), surroundings, run_id, records=options.upsert_records
         )
@@ -106,9 +112,7 @@ def opened(
 
 
 @contextlib.contextmanager
-def _services(
-    options: Options, chosen: Way, directory: Path, tell: Callable[[str], object]
-) -> Iterator[tuple[Surroundings, DockerProject]]:
+def _services(options: Options, chosen: Way, directory: Path) -> Iterator[tuple[Surroundings, DockerProject]]:
     """Those that the user gave, those that are up under the name, or a composition of the run's own."""
     project = DockerProject(directory.name, directory)
     if options.services is not None:
@@ -121,9 +125,9 @@ def _services(
     composition = Composition(directory.name, directory / "services")
     composition.directory.mkdir(exist_ok=True)
     backend: BackendName = "docker" if chosen == "docker" else "process"
-    wanted = _installed(needed_services(options.kinds), backend, tell)
+    wanted = _installed(needed_services(options.kinds), backend, options.tell)
     try:
-        composition.up([Wanted(name, backend) for name in wanted], lambda name, what: tell(f"{name}: {what}"))
+        composition.up([Wanted(name, backend) for name in wanted], lambda name, what: options.tell(f"{name}: {what}"))
         # The target's container belongs to the network of theirs.
         yield of_composition(composition, in_container=chosen == "docker"), composition.docker
     finally:
@@ -144,7 +148,8 @@ def _installed(names: list[str], backend: BackendName, tell: Callable[[str], obj
 def _place(options: Options, chosen: Way, project: DockerProject, image: str, directory: Path, log_path: Path) -> Place:
     if chosen == "addresses":
         assert options.url is not None
-        return RemotePlace(Addresses.given(options.url, options.internal_url, options.http_url, options.internal_http_url))
+        addresses = Addresses.given(options.url, options.internal_url, options.http_url, options.internal_http_url)
+        return RemotePlace(addresses, options.log)
     if chosen == "docker":
         return DockerPlace(project, image)
     return ProcessPlace(directory, log_path)

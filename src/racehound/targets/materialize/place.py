@@ -104,8 +104,10 @@ class RemotePlace:
 
     owned = False
 
-    def __init__(self, addresses: Addresses) -> None:
+    def __init__(self, addresses: Addresses, log: Path | None = None) -> None:
+        """`log`: the server's, if it can be read here."""
         self.addresses = addresses
+        self._log = LogScan(FileLog(log) if log else _no_log)
 
     def start(self) -> None:
         MaterializeSession.connect(self.addresses.sql, "racehound").close()
@@ -120,10 +122,15 @@ class RemotePlace:
         return _answers(self.addresses.sql)
 
     def new_log_lines(self) -> list[str]:
-        return []
+        return self._log.new_lines()
 
     def log_around(self) -> list[str]:
-        return []
+        return self._log.around()
+
+
+def _no_log() -> str:
+    """What is read of a log that is out of reach."""
+    return ""
 
 
 class OwnPlace:

@@ -78,6 +78,7 @@ def is_transient(error: ServerError) -> bool:
 
 POSTGRES = Dialect(
     name="postgres",
+    database="PostgreSQL",
     summary="PostgreSQL 14 to 18: embedded (default), any release (--release), or a server of yours (--url)",
     kinds=KINDS,
     allows_transaction=allows_transaction,

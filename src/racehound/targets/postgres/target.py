@@ -19,6 +19,7 @@ from racehound.targets.postgres.session import PostgresSession
 from racehound.targets.postgres.sweep import Sweeper
 from racehound.targets.session import Outcome, Session
 from racehound.targets.target import Wait
+from racehound.testdrive.services import Services
 
 OLDEST = 14
 OBSERVERS = 3
@@ -123,6 +124,11 @@ class PostgresTarget:
             "racehound.conninfo": self.place.own_conninfo(),
             "racehound.user": _value(self.observer.execute("SELECT current_user")),
         }
+
+    @property
+    def services(self) -> Services:
+        """None: its kinds need no others."""
+        return Services()
 
     def open(self, actor: str) -> PostgresSession:
         return self._connect(self.database, actor)
