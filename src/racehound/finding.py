@@ -133,6 +133,9 @@ class Store:
         self._dirty: set[str] = set()
         self.silenced: Counter[str] = Counter()
 
+    def __len__(self) -> int:
+        return len(self._findings)
+
     def sorted(self) -> list[Finding]:
         """Worst first, then most frequent."""
         return sorted(self._findings.values(), key=lambda f: (SEVERITIES.index(f.severity), -f.count, f.id))

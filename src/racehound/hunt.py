@@ -37,6 +37,8 @@ class HuntOptions(msgspec.Struct, frozen=True):
     statement_limit_s: float
     kinds: tuple[str, ...] = ()
     """Restrict the draw to these; empty: all that the target can have."""
+    max_findings: int | None = None
+    """End when there are that many."""
 
 
 class Summary(msgspec.Struct, frozen=True):
@@ -110,7 +112,7 @@ class Hunt:
         interrupted = False
         seed = self._options.seed
         try:
-            while self._left() > 0:
+            while not self._is_over():
                 plan, program = self._draw(kinds, seed)
                 self._run_plan(program)
                 seed = plan.next_seed
@@ -127,6 +129,10 @@ class Hunt:
 
     def _left(self) -> float:
         return self._deadline - time.monotonic()
+
+    def _is_over(self) -> bool:
+        limit = self._options.max_findings
+        return self._left() <= 0 or (limit is not None and len(self._store) >= limit)
 
     def _run_plan(self, program: Program) -> None:
         self._counts["plans"] += 1
@@ -146,7 +152,7 @@ class Hunt:
     def _repeat(self, trial: Trial, program: Program) -> None:
         trial.begin()
         for number in range(1, self._options.repetitions + 1):
-            if self._left() <= 0:
+            if self._is_over():
                 return
             verdict = trial.run(number, last=number == self._options.repetitions)
             self._keep(verdict, program)

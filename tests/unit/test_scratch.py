@@ -52,7 +52,7 @@ def test_little_memory_means_the_temporary_directory(monkeypatch: pytest.MonkeyP
     scratch.remove(path)
 
 
-@pytest.mark.parametrize("run_id", ["", "a/b", "..//", "x" * 33, "a-b"])
+@pytest.mark.parametrize("run_id", ["", "a/b", "..//", "x" * 33, "a b"])
 def test_a_run_id_that_cannot_be_part_of_a_name_is_refused(run_id: str) -> None:
     with pytest.raises(UserError, match="run id"):
         scratch.create(run_id)

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 @program_options
 @option("--runtime", type=click.FloatRange(0, min_open=True), default=600.0, metavar="SECONDS", help="How long to hunt.")
 @option("--repetitions", type=click.IntRange(1), default=100, help="Repetitions of each drawn plan.")
+@option("--max-findings", type=click.IntRange(1), metavar="N", help="End as soon as there are that many.", show_default="none")
 @option("--reset", type=click.Choice(["objects", "database", "services"]), default="objects",
         help="What is made new before a repetition: the objects in the database, the database, or the whole server.")  # fmt: skip
 @statement_limit
@@ -66,6 +67,7 @@ def command(**options: Any) -> int:  # noqa: ANN401 click's values
         reset=options["reset"],
         statement_limit_s=options["statement_limit"],
         kinds=options["kinds"],
+        max_findings=options["max_findings"],
     )
     _interrupt_on_terminate()
     click.echo(f"--- Random seed is {seed}")

@@ -22,7 +22,7 @@ _MEMORY = Path("/dev/shm")  # noqa: S108 (its directories are made by mkdtemp)
 _ENOUGH = 1_500_000_000
 """Bytes that must be free in memory: a server with its pristine copy needs some 100 MB, a storm's WAL and tables the rest."""
 _OWNER = "owner"
-_RUN_ID = re.compile(r"[A-Za-z0-9_.]{1,32}")
+_RUN_ID = re.compile(r"[A-Za-z0-9_.-]{1,32}")
 _NAME = re.compile(rf"racehound-({_RUN_ID.pattern})-[a-z0-9_]{{8}}")
 
 
@@ -38,10 +38,10 @@ def create(run_id: str, *, executable: bool = False) -> Path:
     """A new scratch directory of this process: in memory where 1.5 GB are free there, else in the temporary directory.
 
     `executable`: programs will be run from it, so a file system mounted `noexec` will not do. UserError for a run id that is not
-    1 to 32 letters, digits, `_` and `.`.
+    1 to 32 letters, digits, `_`, `.` and `-`.
     """
     if not _RUN_ID.fullmatch(run_id):
-        raise UserError(f"run id {run_id!r}: use 1 to 32 letters, digits, _ and .")
+        raise UserError(f"run id {run_id!r}: use 1 to 32 letters, digits, _, . and -")
     path = Path(tempfile.mkdtemp(prefix=f"racehound-{run_id}-", dir=_root(executable=executable)))
     if os.geteuid() == 0:
         # The server runs as another user, who must be able to pass through, not to look around.

@@ -1,0 +1,166 @@
+"""How soon `racehound run materialize` finds each seeded race of the zoo, and what it finds when none is on.
+
+For every defect and seed a zoo with that defect is started and hunted in until the first finding. One counts as found when the
+oracle that should find it did, within the limit. With `--off N`, a zoo without defects is hunted in for N repetitions: every
+finding there is false. Defects of sources and sinks are hunted with Kafka, registry, PostgreSQL and MySQL beside the zoo.
+
+Run: `python bench/zoo.py [--seeds 10] [--limit 120] [--defects A,B] [--off 1000] [--jobs 2]`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import dataclasses
+import json
+import secrets
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from racehound.report.columns import columns
+from racehound.zoo.defects import DEFECTS, Defect
+
+RACEHOUND = (sys.executable, "-m", "racehound")
+SERVICES = ("kafka", "schema-registry", "postgres", "mysql")
+CHUNK_S = 60.0
+"""A hunt without defects is asked for in pieces, until it has done its repetitions."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Try:
+    """One hunt: seconds to the first finding (None: none within the limit), and the oracle and severity of that."""
+
+    seconds: float | None
+    oracle: str = ""
+    severity: str = ""
+    title: str = ""
+
+
+def main() -> None:
+    arguments = _arguments()
+    named = {name for name in arguments.defects.split(",") if name}
+    chosen = [defect for defect in DEFECTS if not named or defect.name in named]
+    with services() as composition:
+        with ThreadPoolExecutor(arguments.jobs) as pool:
+            pending = {
+                defect: [
+                    pool.submit(hunt_for, defect, seed, arguments.limit, composition)
+                    for seed in range(arguments.first_seed, arguments.first_seed + arguments.seeds)
+                ]
+                for defect in chosen
+            }
+            found = sum(report(defect, [each.result() for each in tries], arguments.limit) for defect, tries in pending.items())
+        print(f"{found} of {len(chosen)} found by their oracle within {arguments.limit:g} s in the median")
+        if arguments.off:
+            print(f"{false_findings(arguments.off, composition)} findings in {arguments.off} repetitions with all defects off")
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--first-seed", type=int, default=1)
+    parser.add_argument("--limit", type=float, default=120.0, metavar="SECONDS")
+    parser.add_argument("--defects", default="", metavar="A,B")
+    parser.add_argument("--off", type=int, default=1000, metavar="REPETITIONS")
+    parser.add_argument("--jobs", type=int, default=1, help="Hunts at the same time.")
+    return parser.parse_args()
+
+
+@contextlib.contextmanager
+def services() -> Iterator[str]:
+    """The name of a composition of real services that is up."""
+    name = f"bench-{secrets.token_hex(3)}"
+    subprocess.run([*RACEHOUND, "services", "up", *SERVICES, "--composition", name], check=True, stdout=subprocess.DEVNULL)
+    try:
+        yield name
+    finally:
+        subprocess.run([*RACEHOUND, "services", "down", "--composition", name], check=True, stdout=subprocess.DEVNULL)
+
+
+@contextlib.contextmanager
+def zoo(*defects: str) -> Iterator[dict[str, str]]:
+    """A zoo as a process of its own; its addresses as the options of `run` that take them."""
+    command = [*RACEHOUND, "zoo", *(word for name in defects for word in ("--defect", name))]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        told = {line[:15].strip(): line[15:].strip() for _, line in zip(range(5), process.stdout, strict=False)}
+        try:
+            yield {
+                "--url": told["sql"],
+                "--materialize-internal-url": told["internal sql"],
+                "--materialize-http-url": told["http"],
+                "--materialize-internal-http-url": told["internal http"],
+                "--materialize-log": told["log"],
+            }
+        finally:
+            process.send_signal(signal.SIGINT)
+
+
+def hunt(addresses: dict[str, str], composition: str, *options: str) -> dict[str, Any]:
+    """The summary of a hunt in a zoo."""
+    with tempfile.TemporaryDirectory() as directory:
+        out = Path(directory) / "run"
+        given = [word for pair in addresses.items() for word in pair]
+        command = [*RACEHOUND, "run", "materialize", *given, "--composition", composition, "--upsert-records", "1000",
+                   "--quiet", "--out", str(out), *options]  # fmt: skip
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode not in (0, 1):
+            raise SystemExit(f"{' '.join(command)}: {done.stderr.strip() or done.stdout.strip()}")
+        summary: dict[str, Any] = json.loads((out / "summary.json").read_text())
+        return summary
+
+
+def hunt_for(defect: Defect, seed: int, limit: float, composition: str) -> Try:
+    """Hunt in a zoo with that defect until the first finding."""
+    with zoo(defect.name) as addresses:
+        summary = hunt(addresses, composition, "--seed", str(seed), "--runtime", str(limit), "--max-findings", "1")
+    if not summary["findings"]:
+        return Try(None)
+    first = summary["findings"][0]
+    return Try(summary["seconds"], first["oracle"], first["severity"], first["title"])
+
+
+def report(defect: Defect, tries: Sequence[Try], limit: float) -> bool:
+    """Print what became of a defect's tries; whether its oracle found it in the median."""
+    times = sorted(limit if each.seconds is None else each.seconds for each in tries)
+    median = statistics.median(times)
+    oracles = Counter(each.oracle for each in tries if each.seconds is not None)
+    right = oracles[defect.oracle]
+    ok = 2 * right >= len(tries) and median < limit
+    by = ", ".join(f"{oracle} {count}" for oracle, count in oracles.most_common()) or "nobody"
+    drawers = Counter(each.severity for each in tries if each.seconds is not None).most_common()
+    row = (
+        "found" if ok else "MISSED", defect.name, f"median {median:.1f} s", f"{times[0]:.1f}…{times[-1]:.1f}",
+        f"by {by} (wanted: {defect.oracle})", ", ".join(f"{severity} {count}" for severity, count in drawers),
+    )  # fmt: skip
+    print("  ".join(row), flush=True)
+    for title in dict.fromkeys(each.title for each in tries if each.oracle not in ("", defect.oracle)):
+        print(f"      {title}", flush=True)
+    return ok
+
+
+def false_findings(repetitions: int, composition: str) -> int:
+    """Findings of a hunt in a zoo without defects, over that many repetitions; each is printed."""
+    done, seed, found = 0, 1, 0
+    while done < repetitions:
+        with zoo() as addresses:
+            options = ("--seed", str(seed), "--runtime", str(CHUNK_S), "--repetitions", "20")
+            summary = hunt(addresses, composition, *options)
+        done, seed = done + summary["repetitions"], seed + 1
+        for finding in summary["findings"]:
+            found += 1
+            print(f"false: {finding['oracle']}: {finding['title']}", flush=True)
+    print(columns(("repetitions", "seeds"), [(str(done), str(seed - 1))]))
+    return found
+
+
+if __name__ == "__main__":
+    main()
