@@ -49,10 +49,11 @@ def main() -> None:
     named = {name for name in arguments.defects.split(",") if name}
     chosen = [defect for defect in DEFECTS if not named or defect.name in named]
     with services() as composition:
+        options = ("--composition", composition, *(("--kinds", arguments.kinds) if arguments.kinds else ()))
         with ThreadPoolExecutor(arguments.jobs) as pool:
             pending = {
                 defect: [
-                    pool.submit(hunt_for, defect, seed, arguments.limit, composition)
+                    pool.submit(hunt_for, defect, seed, arguments.limit, options)
                     for seed in range(arguments.first_seed, arguments.first_seed + arguments.seeds)
                 ]
                 for defect in chosen
@@ -60,7 +61,7 @@ def main() -> None:
             found = sum(report(defect, [each.result() for each in tries], arguments.limit) for defect, tries in pending.items())
         print(f"{found} of {len(chosen)} found by their oracle within {arguments.limit:g} s in the median")
         if arguments.off:
-            print(f"{false_findings(arguments.off, composition)} findings in {arguments.off} repetitions with all defects off")
+            print(f"{false_findings(arguments.off, options)} findings in {arguments.off} repetitions with all defects off")
 
 
 def _arguments() -> argparse.Namespace:
@@ -70,6 +71,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--limit", type=float, default=120.0, metavar="SECONDS")
     parser.add_argument("--defects", default="", metavar="A,B")
     parser.add_argument("--off", type=int, default=1000, metavar="REPETITIONS")
+    parser.add_argument("--kinds", default="", metavar="A,B", help="Draw only from these.")
     parser.add_argument("--jobs", type=int, default=1, help="Hunts at the same time.")
     return parser.parse_args()
 
@@ -89,7 +91,7 @@ def services() -> Iterator[str]:
 def zoo(*defects: str) -> Iterator[dict[str, str]]:
     """A zoo as a process of its own; its addresses as the options of `run` that take them."""
     command = [*RACEHOUND, "zoo", *(word for name in defects for word in ("--defect", name))]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         assert process.stdout is not None
         told = {line[:15].strip(): line[15:].strip() for _, line in zip(range(5), process.stdout, strict=False)}
         try:
@@ -104,13 +106,13 @@ def zoo(*defects: str) -> Iterator[dict[str, str]]:
             process.send_signal(signal.SIGINT)
 
 
-def hunt(addresses: dict[str, str], composition: str, *options: str) -> dict[str, Any]:
+def hunt(addresses: dict[str, str], *options: str) -> dict[str, Any]:
     """The summary of a hunt in a zoo."""
     with tempfile.TemporaryDirectory() as directory:
         out = Path(directory) / "run"
         given = [word for pair in addresses.items() for word in pair]
-        command = [*RACEHOUND, "run", "materialize", *given, "--composition", composition, "--upsert-records", "1000",
-                   "--quiet", "--out", str(out), *options]  # fmt: skip
+        asked = ["--upsert-records", "1000", "--quiet", "--out", str(out), *options]
+        command = [*RACEHOUND, "run", "materialize", *given, *asked]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode not in (0, 1):
             raise SystemExit(f"{' '.join(command)}: {done.stderr.strip() or done.stdout.strip()}")
@@ -118,10 +120,10 @@ def hunt(addresses: dict[str, str], composition: str, *options: str) -> dict[str
         return summary
 
 
-def hunt_for(defect: Defect, seed: int, limit: float, composition: str) -> Try:
+def hunt_for(defect: Defect, seed: int, limit: float, options: Sequence[str]) -> Try:
     """Hunt in a zoo with that defect until the first finding."""
     with zoo(defect.name) as addresses:
-        summary = hunt(addresses, composition, "--seed", str(seed), "--runtime", str(limit), "--max-findings", "1")
+        summary = hunt(addresses, *options, "--seed", str(seed), "--runtime", str(limit), "--max-findings", "1")
     if not summary["findings"]:
         return Try(None)
     first = summary["findings"][0]
@@ -147,13 +149,13 @@ def report(defect: Defect, tries: Sequence[Try], limit: float) -> bool:
     return ok
 
 
-def false_findings(repetitions: int, composition: str) -> int:
+def false_findings(repetitions: int, options: Sequence[str]) -> int:
     """Findings of a hunt in a zoo without defects, over that many repetitions; each is printed."""
     done, seed, found = 0, 1, 0
     while done < repetitions:
         with zoo() as addresses:
-            options = ("--seed", str(seed), "--runtime", str(CHUNK_S), "--repetitions", "20")
-            summary = hunt(addresses, composition, *options)
+            chunk = ("--seed", str(seed), "--runtime", str(CHUNK_S), "--repetitions", "20")
+            summary = hunt(addresses, *options, *chunk)
         done, seed = done + summary["repetitions"], seed + 1
         for finding in summary["findings"]:
             found += 1
