@@ -9,6 +9,7 @@ from racehound.oracles.crash import judge_crashes
 from racehound.oracles.errors import judge_errors
 from racehound.oracles.hang import judge_hangs
 from racehound.oracles.health import HealthJudge
+from racehound.oracles.names import NamesJudge
 from racehound.oracles.oracle import HistoryOracle, Oracle
 from racehound.oracles.postgres_rest import CatalogJudge, LeakJudge
 
@@ -20,8 +21,9 @@ ORACLES: dict[str, Callable[[], Oracle]] = {
     "catalog": CatalogJudge,
     "leaks": LeakJudge,
     "health": HealthJudge,
+    "names": NamesJudge,
 }
 """By the name that a target's dialect uses."""
 
-AT_REST = ("catalog", "leaks", "health")
+AT_REST = ("catalog", "leaks", "health", "names")
 """Oracles that look at the target's state while what the actors left is still there, before the program's last steps."""

@@ -70,10 +70,15 @@ class Web:
                 current = self._refers_to.get(current)
         return frozenset(found)
 
+    def standing_on(self, names: Iterable[str]) -> frozenset[str]:
+        """The named objects and all that stand on them: what goes with them."""
+        named = frozenset(names)
+        return named | {name for name in self._refers_to if self.grounds([name]) & named}
+
     def around(self, names: Iterable[str]) -> frozenset[str]:
         """The named objects, all that they stand on, and all that stands on them: what dropping or altering them may reach."""
         named = frozenset(names)
-        return self.grounds(named) | {name for name in self._refers_to if self.grounds([name]) & named}
+        return self.grounds(named) | self.standing_on(named)
 
 
 def changes(events: Iterable[Event]) -> list[Change]:

@@ -82,5 +82,5 @@ MATERIALIZE = Dialect(
     is_transient=is_transient,
     may_cause=may_cause,
     is_missing=is_missing,
-    oracles=("crash", "hang", "contents", "errors", "health"),
+    oracles=("crash", "hang", "contents", "errors", "names", "health"),
 )

@@ -17,6 +17,7 @@ from racehound.kinds.materialize import MaterializeKind
 from racehound.targets.materialize import health, sinks
 from racehound.targets.materialize.dialect import MATERIALIZE
 from racehound.targets.materialize.health import Complaint
+from racehound.targets.materialize.inventory import inventory
 from racehound.targets.materialize.place import Place
 from racehound.targets.materialize.session import MaterializeSession, quoted
 from racehound.targets.materialize.settings import Environment, Settings, environment
@@ -176,6 +177,13 @@ class MaterializeTarget:
 
     def log_around(self, pids: Collection[int]) -> list[str]:  # noqa: ARG002 its log knows no connections
         return self.place.log_around()
+
+    def names(self) -> Mapping[str, frozenset[str]]:
+        """What the environment has of the run, by the space of names that it lies in (`inventory.py`). TargetError.
+
+        Asked on a session of its own, so that the observer can look for other things meanwhile.
+        """
+        return inventory(_there(self._operator), self.run_id)
 
     def complaints(self) -> list[Complaint]:
         """What is wrong with the environment at rest, and what the reset before has found left. TargetError."""
