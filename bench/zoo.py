@@ -30,6 +30,8 @@ from racehound.zoo.defects import DEFECTS, Defect
 
 RACEHOUND = (sys.executable, "-m", "racehound")
 SERVICES = ("kafka", "schema-registry", "postgres", "mysql")
+PLANS = ("--repetitions", "10")
+"""Many plans, each for a while: most races need certain objects more than luck."""
 CHUNK_S = 60.0
 """A hunt without defects is asked for in pieces, until it has done its repetitions."""
 
@@ -123,7 +125,7 @@ def hunt(addresses: dict[str, str], *options: str) -> dict[str, Any]:
 def hunt_for(defect: Defect, seed: int, limit: float, options: Sequence[str]) -> Try:
     """Hunt in a zoo with that defect until the first finding."""
     with zoo(defect.name) as addresses:
-        summary = hunt(addresses, *options, "--seed", str(seed), "--runtime", str(limit), "--max-findings", "1")
+        summary = hunt(addresses, *options, "--seed", str(seed), "--runtime", str(limit), "--max-findings", "1", *PLANS)
     if not summary["findings"]:
         return Try(None)
     first = summary["findings"][0]
@@ -154,7 +156,7 @@ def false_findings(repetitions: int, options: Sequence[str]) -> int:
     done, seed, found = 0, 1, 0
     while done < repetitions:
         with zoo() as addresses:
-            chunk = ("--seed", str(seed), "--runtime", str(CHUNK_S), "--repetitions", "20")
+            chunk = ("--seed", str(seed), "--runtime", str(CHUNK_S), *PLANS)
             summary = hunt(addresses, *options, *chunk)
         done, seed = done + summary["repetitions"], seed + 1
         for finding in summary["findings"]:

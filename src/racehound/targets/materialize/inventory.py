@@ -10,7 +10,8 @@ from racehound.targets.materialize.session import MaterializeSession, literal
 _LIMIT_S = 60.0
 _NAMES = """
 SELECT CASE o.type WHEN 'type' THEN 'type' ELSE 'item' END, d.name || '.' || s.name || '.' || o.name
-  FROM mz_catalog.mz_objects AS o JOIN mz_catalog.mz_schemas AS s ON s.id = o.schema_id JOIN mz_catalog.mz_databases AS d ON d.id = s.database_id
+  FROM mz_catalog.mz_objects AS o JOIN mz_catalog.mz_schemas AS s ON s.id = o.schema_id
+  JOIN mz_catalog.mz_databases AS d ON d.id = s.database_id
   WHERE d.name LIKE {run}
 UNION ALL
 SELECT 'schema', d.name || '.' || s.name FROM mz_catalog.mz_schemas AS s
