@@ -30,10 +30,7 @@ def _database_url(_ctx: click.Context, parameter: click.Parameter, value: str | 
     return value
 
 
-_materialize_options = together(
-    addresses.materialize_ports,
-    option("--materialize-log", metavar="FILE", type=click.Path(exists=True, dir_okay=False, path_type=Path),
-           help="The log of the server at --url, to be searched for panics.", show_default=False),
+service_options = together(
     addresses.composition_option,
     addresses.kafka_option,
     addresses.registry_option,
@@ -42,6 +39,14 @@ _materialize_options = together(
     option("--mysql-url", metavar="mysql://USER@HOST:PORT", callback=_database_url, show_default=False,
            help="The MySQL that sources of a Materialize read."),
     option("--mysql-password", metavar="WORD", help="Its user's password.", show_default=False),
+)  # fmt: skip
+"""Where the services around a Materialize are."""
+
+_materialize_options = together(
+    addresses.materialize_ports,
+    option("--materialize-log", metavar="FILE", type=click.Path(exists=True, dir_okay=False, path_type=Path),
+           help="The log of the server at --url, to be searched for panics.", show_default=False),
+    service_options,
     option("--upsert-records", type=click.IntRange(1), default=1_000_000, help="Records in the topic of an UpsertSource."),
 )  # fmt: skip
 _MATERIALIZE_ONLY = (
@@ -84,14 +89,14 @@ def _materialize(options: Mapping[str, Any]) -> Options:
         internal_http_url=options["materialize_internal_http_url"],
         log=options["materialize_log"],
         composition=options["composition"],
-        services=_services(options),
+        services=given_services(options),
         kinds=options.get("kinds", ()),
         upsert_records=options["upsert_records"],
         tell=lambda text: click.echo(text, err=True),
     )
 
 
-def _services(options: Mapping[str, Any]) -> Surroundings | None:
+def given_services(options: Mapping[str, Any]) -> Surroundings | None:
     """Those whose addresses were given; None where none was."""
     from racehound.targets.materialize.surroundings import Surroundings
 

@@ -65,6 +65,10 @@ class Kind:
     def destroy(self) -> Fragment:
         raise NotImplementedError
 
+    def recreate(self) -> Fragment:
+        """Drop it and make it again: what a base that is not to stand still may do. A manipulation where a kind marks it as one."""
+        return self.destroy() + self.create()
+
     @manipulation
     def nothing(self) -> Fragment:
         return ""

@@ -56,8 +56,8 @@ def _life(player: Player, plan: Plan, cast: Cast, tries: int, rest: int | None) 
 def _unrest(base: Player, plan: Plan, cast: Cast) -> tuple[Step, ...]:
     """What happens to the base meanwhile: its manipulation, or `recreate`, at every rendezvous at which objects are created."""
     step = base.manipulate()
-    if plan.base_life == "recreated" and "recreate" in base.kind.manipulations():
-        step = msgspec.structs.replace(step, fragment=base.kind.manipulate("recreate"), manipulation="recreate")
+    if plan.base_life == "recreated":
+        step = msgspec.structs.replace(step, fragment=base.kind.recreate(), manipulation="recreate")
     beats = sorted({p.lag for p in plan.objects})
     return worth_running(*(_raced(base, step, cast, beat, 1) for beat in beats))
 

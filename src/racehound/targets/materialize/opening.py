@@ -22,6 +22,8 @@ from racehound.services.backends.instance import BackendName
 from racehound.services.composition import Composition, Wanted
 from racehound.targets.materialize import server
 from racehound.targets.materialize.place import WAYS, Addresses, DockerPlace, Place, ProcessPlace, RemotePlace
+from racehound.targets.materialize.session import MaterializeSession
+from racehound.targets.materialize.settings import release_of
 from racehound.targets.materialize.surroundings import Surroundings, of_composition, of_variables
 from racehound.targets.materialize.target import DEFAULT_RECORDS, MaterializeTarget
 
@@ -83,6 +85,12 @@ def require_docker(image: str) -> None:
         raise UserError(f"the image {image} is not there: docker pull {image}. {WAYS}")
 
 
+def require_materialize(url: str) -> None:
+    """TargetError when nobody answers there, UserError when it is something else."""
+    with contextlib.closing(MaterializeSession.connect(url, "racehound")) as session:
+        release_of(session)
+
+
 def needed_services(names: Collection[str], kinds: Sequence[type[Kind]] = KINDS) -> list[str]:
     """The services that objects of these kinds need (of all that are drawn unless asked for, without names)."""
     wanted = {name.lower() for name in names}
@@ -101,6 +109,9 @@ def opened(options: Options, run_id: str, directory: Path, log_path: Path) -> It
     image = f"{_IMAGE}:{options.release}" if options.release else server.IMAGE
     if chosen == "docker":
         require_docker(image)
+    if chosen == "addresses":
+        # Before anything is started for it.
+        require_materialize(_addresses(options).sql)
     with contextlib.ExitStack() as stack:
         surroundings, project = stack.enter_context(_services(options, chosen, directory))
         target = MaterializeTarget(
@@ -145,11 +156,14 @@ def _installed(names: list[str], backend: BackendName, tell: Callable[[str], obj
     return [name for name in names if name not in lacking]
 
 
+def _addresses(options: Options) -> Addresses:
+    assert options.url is not None
+    return Addresses.given(options.url, options.internal_url, options.http_url, options.internal_http_url)
+
+
 def _place(options: Options, chosen: Way, project: DockerProject, image: str, directory: Path, log_path: Path) -> Place:
     if chosen == "addresses":
-        assert options.url is not None
-        addresses = Addresses.given(options.url, options.internal_url, options.http_url, options.internal_http_url)
-        return RemotePlace(addresses, options.log)
+        return RemotePlace(_addresses(options), options.log)
     if chosen == "docker":
         return DockerPlace(project, image)
     return ProcessPlace(directory, log_path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Mapping
 
 from racehound.errors import TargetError, UserError
 from racehound.targets.materialize.session import MaterializeSession, literal, quoted
@@ -91,19 +92,25 @@ class Environment:
 
 def environment(session: MaterializeSession) -> Environment:
     """Ask. UserError when the server is no Materialize, or its cluster `quickstart` has no replica."""
-    version = session.execute("SELECT mz_version()")
-    if version.rows is None:
-        raise UserError("the server is no Materialize: it does not know mz_version()")
+    release = release_of(session)
     replicas = tuple(name for (name,) in session.ask(_REPLICAS, limit_s=60.0))
     if not replicas:
         raise UserError("the cluster quickstart has no replica: ALTER CLUSTER quickstart SET (REPLICATION FACTOR 2)")
     return Environment(
-        release=(version.rows.cells[0][0] or "").split()[0],
+        release=release,
         user=session.ask("SELECT current_user")[0][0],
         sizes=_allowed(session, [size for (size,) in session.ask(_SIZES, limit_s=60.0)]),
         replicas=replicas,
         capabilities=frozenset(filter(lambda name: _knows(session, _PROBES[name]), _PROBES)) | _transactional(session),
     )
+
+
+def release_of(session: MaterializeSession) -> str:
+    """Its version, such as `v0.147.0`. UserError when the server is no Materialize."""
+    version = session.execute("SELECT mz_version()")
+    if version.rows is None:
+        raise UserError("the server is no Materialize: it does not know mz_version()")
+    return (version.rows.cells[0][0] or "").split()[0]
 
 
 def _allowed(session: MaterializeSession, sizes: list[str]) -> tuple[str, ...]:
@@ -148,10 +155,14 @@ class Settings:
             if before != value and self._set(name, value):
                 self._before[name] = before
 
+    @property
+    def before(self) -> dict[str, str]:
+        """What was raised, as it was."""
+        return dict(self._before)
+
     def restore(self) -> None:
         """As they were before."""
-        for name, value in self._before.items():
-            self.operator.execute(f"ALTER SYSTEM SET {quoted(name)} = {literal(value)}")
+        restore(self.operator, self._before)
         self._before.clear()
 
     def _set(self, name: str, value: str) -> bool:
@@ -159,3 +170,9 @@ class Settings:
         if outcome.error is not None and outcome.error.sqlstate != _UNKNOWN_PARAMETER:
             raise TargetError(f"ALTER SYSTEM SET {name}: {outcome.error.message}")
         return outcome.ok
+
+
+def restore(operator: MaterializeSession, before: Mapping[str, str]) -> None:
+    """Set settings back."""
+    for name, value in before.items():
+        operator.execute(f"ALTER SYSTEM SET {quoted(name)} = {literal(value)}")

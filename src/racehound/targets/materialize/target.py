@@ -18,6 +18,7 @@ from racehound.targets.materialize import health, sinks
 from racehound.targets.materialize.dialect import MATERIALIZE
 from racehound.targets.materialize.health import Complaint
 from racehound.targets.materialize.inventory import inventory
+from racehound.targets.materialize.leftovers import mark_statement
 from racehound.targets.materialize.place import Place
 from racehound.targets.materialize.session import MaterializeSession, quoted
 from racehound.targets.materialize.settings import Environment, Settings, environment
@@ -237,7 +238,7 @@ class MaterializeTarget:
     def _make_database(self) -> None:
         session = MaterializeSession.connect(self.place.addresses.sql, f"racehound {self.run_id} administration")
         with contextlib.closing(session):
-            session.must(f"CREATE DATABASE {quoted(self.database)}")
+            session.must(f"CREATE DATABASE {quoted(self.database)}", mark_statement(self.database, _there(self._settings).before))
 
     def _sweep_all(self) -> bool:
         """The target first: it lets go of topics and slots."""
