@@ -14,9 +14,11 @@ import pytest
 from racehound.services.artifacts.artifact import Artifact, cache_dir
 from racehound.services.backends import compose_file
 from racehound.services.backends.compose_file import Document, Placed
-from racehound.services.catalogue import services
+from racehound.services.catalogue import find, services
 from racehound.services.process import Command
 from racehound.services.service import CLIENT, Container, Endpoints, Service, Site
+from racehound.targets.materialize.opening import needed_services
+from racehound.targets.materialize.server import MaterializeService
 
 _SCHEMA_MODULE = "github.com/compose-spec/compose-go/v2"
 _SCHEMA_VERSION = "v2.16.2"
@@ -114,6 +116,16 @@ def _errors(validator: Any, document: Document) -> list[str]:
 
 def test_the_file_of_every_service_is_valid(validator: Any) -> None:
     assert _errors(validator, _read_back(_document(*services(), _Sample()))) == []
+
+
+def test_the_file_of_a_materialize_with_the_services_that_its_kinds_need_is_valid(validator: Any) -> None:
+    around = [find(name) for name in needed_services([])]
+    read = _read_back(_document(*around, MaterializeService(image="materialize/materialized:v26.1.0")))
+    assert _errors(validator, read) == []
+    target = read["services"]["materialized"]
+    assert target["image"] == "materialize/materialized:v26.1.0"
+    assert {port.rpartition(":")[2] for port in target["ports"]} == {"6875", "6876", "6877", "6878"}
+    assert all(port.startswith("127.0.0.1:") for port in target["ports"])
 
 
 def test_the_schema_tells_a_wrong_file_from_a_right_one(validator: Any) -> None:
