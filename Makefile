@@ -7,17 +7,23 @@ export RACEHOUND_CACHE ?= $(CURDIR)/.cache/racehound
 RUN_ARGS ?= --runtime 60
 TEST_SERVICES ?= postgres mysql mariadb kafka kafka-kraft schema-registry seaweedfs toxiproxy
 
-.PHONY: run test services check docs clean
+.PHONY: run test services browser check docs clean
 
 run: $(VENV)/.run
 	$(BIN)/racehound run $(RUN_ARGS)
 
-test: $(VENV)/.dev services
+test: $(VENV)/.dev services browser
 	$(BIN)/pytest
 
 # What cannot be had here is said; the tests that need it are skipped, with the same reason.
 services: $(VENV)/.dev
 	-$(BIN)/racehound services install $(TEST_SERVICES)
+
+# The report is looked at in Chromium. Only root of a Debian can fetch it; elsewhere the tests that need it are skipped, and say so.
+browser:
+	-@command -v chromium || command -v chromium-browser || command -v google-chrome || { \
+	    test "$$(id -u)" = 0 && command -v apt-get && apt-get -qq update && \
+	    apt-get -qq install --yes --no-install-recommends chromium; } || echo "no Chromium: apt-get install chromium"
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -32,14 +32,17 @@ def redact(text: str) -> str:
 
 
 class RunDirectory:
-    """Makes and names the files of a run. UserError where the directory cannot be made or is another run's."""
+    """Makes and names the files of a run. UserError where the directory cannot be made or is another run's.
 
-    def __init__(self, path: Path) -> None:
+    `goes_on`: it is the directory of a run that ended early and now goes on.
+    """
+
+    def __init__(self, path: Path, *, goes_on: bool = False) -> None:
         self.path = path.absolute()
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             for name in ("history", "findings"):
-                (self.path / name).mkdir()
+                (self.path / name).mkdir(exist_ok=goes_on)
         except FileExistsError as error:
             raise UserError(f"--out {path}: there is a run, or something else, already; name another directory") from error
         except OSError as error:

@@ -7,23 +7,21 @@ come all the others, in lexicographic order, or as many as are asked for, drawn 
 from __future__ import annotations
 
 import time
-from collections import Counter
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Literal
 
 import msgspec
 
 from racehound.finding import Finding, Severity, Store
-from racehound.history import Event, LogLine, Mismatch, PlanStarted, RepetitionEnded, RepetitionStarted, Statement
+from racehound.history import Event, PlanStarted, Statement
+from racehound.performer import Excused, Performer
 from racehound.program import Actor, Program, Step
 from racehound.run.lockstep import Move
 from racehound.run.schedules import Order, Schedule, count_interleavings, print_schedule, serial_schedules
-from racehound.run.session_script import lengths
-from racehound.run.stage import DIRECTOR, OBJECT, Scripts, Stage
+from racehound.run.session_script import OBJECT, lengths
+from racehound.run.stage import Scripts, Stage
 from racehound.run.strategies import ExploreOptions, Strategy, orders, strategy_of
 from racehound.testdrive.printer import print_script
 from racehound.testdrive.script import Script
-from racehound.trial import Judge, consequences, distinct
 
 Class = Literal["crash", "corrupt", "wrong", "hang", "internal", "leak", "unexplained", "fail", "fine"]
 
@@ -112,15 +110,11 @@ class Explorer:
         self._stage = stage
         self._store = store
         self._program = program_of(scripts, options.seed)
-        self._judge = Judge(stage)
-        self._pool = ThreadPoolExecutor(1)
+        self._performer = Performer(stage)
         self._serial = set(serial_schedules(lengths(scripts.sessions)))
         self._known_errors: set[tuple[str, int, str]] = set()
         self._met: dict[tuple[Class, tuple[str, ...]], Met] = {}
         self._different: set[Schedule] = set()
-        self._count = 0
-        self._swept: Future[bool] | None = None
-        """Whether the working database can take another schedule; None where it cannot."""
 
     def run(self) -> Exploration:
         """Run every schedule and judge it."""
@@ -139,79 +133,23 @@ class Explorer:
 
     def close(self) -> None:
         """Wait for what is still being swept; before the stage is closed."""
-        self._pool.shutdown()
+        self._performer.close()
 
     def perform(self, asked: Schedule, order: Order) -> Performance:
         """One schedule, setup to teardown, judged. TargetError when the target cannot go on, UserError for a failing setup."""
-        self._ready()
-        self._count += 1
-        number, stage = self._count, self._stage
-        stage.recorder.append(RepetitionStarted(number, time.monotonic_ns(), schedule=asked))
-        stage.set_up(number)
-        lead = stage.lead(number)
-        moves = lead.play(order)
-        stage.rest()
-        self._check(number)
-        events = stage.recorder.take()
-        findings, drawers = self._findings(events, moves, number, serial=lead.schedule in self._serial)
-        stage.tear_down(number)
-        if not stage.damaged and not any(f.severity in ("crash", "corruption", "hang", "leak") for f in findings):
-            self._swept = self._pool.submit(stage.stepping.sweep)  # while all this is written down
-        told = f"schedule: {print_schedule(lead.schedule)}"
-        findings = [msgspec.structs.replace(finding, detail=(*finding.detail, told)) for finding in findings]
-        stage.recorder.append(_ended(number, lead.schedule, findings, drawers))
-        events += stage.recorder.take()
+        played = self._performer.perform(self._program, asked, order, self._excused)
+        told = f"schedule: {print_schedule(played.schedule)}"
+        findings = [msgspec.structs.replace(finding, detail=(*finding.detail, told)) for finding in played.findings]
         for finding in findings:
-            self._store.add(finding, self._program, events)
-        return _performance(number, lead.schedule, moves, findings)
+            self._store.add(finding, self._program, played.events)
+        return _performance(played.number, played.schedule, played.moves, findings)
 
-    def _ready(self) -> None:
-        """A clean working database."""
-        swept, self._swept = self._swept, None
-        if swept is not None and swept.result():
-            return
-        self._stage.build()
-        self._judge.begin()
-
-    def _check(self, number: int) -> None:
-        start_ns = time.monotonic_ns()
-        failure = self._stage.check(number)
-        if failure is not None:
-            difference = failure.difference or str(failure.reason)
-            self._stage.recorder.append(
-                Mismatch(number, DIRECTOR, OBJECT, "verify", failure.sql, difference, start_ns, time.monotonic_ns())
-            )
-
-    def _findings(
-        self, events: list[Event], moves: list[Move], number: int, *, serial: bool
-    ) -> tuple[list[Finding], Counter[str]]:
-        found = self._at_rest(events, number)
-        events += self._log_lines(number)
-        excused = {(str(m.actor), m.turn, m.outcome.error.sqlstate) for m in moves if m.wanted and m.outcome and m.outcome.error}
-        if serial:
+    def _excused(self, events: list[Event], moves: list[Move], schedule: Schedule) -> Excused:
+        """Errors that a script asks for, and those that a serial schedule meets, too."""
+        wanted = {(str(m.actor), m.turn, m.outcome.error.sqlstate) for m in moves if m.wanted and m.outcome and m.outcome.error}
+        if schedule in self._serial:
             self._known_errors |= {(s.actor, s.step, s.sqlstate) for s in events if isinstance(s, Statement) and s.sqlstate}
-        more, drawers = self._judge.afterwards(self._program, number, events, frozenset(excused | self._known_errors))
-        return consequences(distinct([*found, *more])), Counter({str(drawer): count for drawer, count in drawers.items()})
-
-    def _at_rest(self, events: list[Event], number: int) -> list[Finding]:
-        """What is wrong with the state: a quick look first, and judgement in earnest where that shows anything."""
-        stage = self._stage
-        if stage.damaged and not stage.target.alive():
-            return []
-        stage.stepping.gather()
-        if not self._judge.suspects(self._program, number, events, self._pool):
-            return []
-        stage.stepping.disperse()
-        found, unjudged = self._judge.at_rest(self._program, number, events, whole_plan=False)
-        if unjudged:
-            stage.note(f"the state at rest was not judged to the end: {unjudged}", number)
-            stage.target.alive()
-        return found
-
-    def _log_lines(self, number: int) -> list[Event]:
-        for text in self._stage.target.new_log_lines():
-            self._stage.recorder.append(LogLine(number, text))
-        return self._stage.recorder.take()
+        return frozenset(wanted | self._known_errors)
 
     def _keep(self, performance: Performance) -> None:
         self._different.add(performance.schedule)
@@ -261,16 +199,3 @@ def failure_of(move: Move) -> str:
     error = move.outcome.error
     what = f"{error.sqlstate} {error.message}" if error else move.unlike
     return f"session {move.actor}: {what}" if what else ""
-
-
-def _ended(number: int, schedule: Schedule, findings: list[Finding], drawers: Counter[str]) -> RepetitionEnded:
-    return RepetitionEnded(
-        repetition=number,
-        end_ns=time.monotonic_ns(),
-        expected=drawers["expected"],
-        unexplained=drawers["unexplained"],
-        internal=drawers["internal"],
-        lost=drawers["lost"],
-        findings=tuple(finding.id for finding in findings),
-        schedule=schedule,
-    )

@@ -16,7 +16,7 @@ from typing import Literal
 
 import msgspec
 
-from racehound.program import Phase, Program
+from racehound.program import Disturbance, Phase, Program
 
 
 class _Event(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="type", tag=str.lower, gc=False):
@@ -115,6 +115,8 @@ class RepetitionStarted(_Event, frozen=True):
     """The pacer's own draws: actor, step, microseconds after the rendezvous."""
     schedule: tuple[int, ...] = ()
     """In lock-step: the order in which the actors, numbered from 1, are to take turns; empty where it is drawn on the way."""
+    disturbances: tuple[Disturbance, ...] = ()
+    """What the program's perturbations are to do."""
 
 
 class RepetitionEnded(_Event, frozen=True):
@@ -138,7 +140,37 @@ class Fault(_Event, frozen=True):
     at_ns: int
 
 
-Event = Statement | Mismatch | Overdue | Blocked | Passed | LogLine | PlanStarted | RepetitionStarted | RepetitionEnded | Fault
+Ends = Literal["nothing", "statement", "session", "server"]
+"""statement: the one that was running may fail with 57014. session: it is lost. server: so are all, its processes end."""
+
+
+class Disturbed(Fault, frozen=True):
+    """A fault of a perturbation's making; `at_ns` is its beginning. Oracles excuse by it what it brings about, and no more."""
+
+    perturbation: str = ""
+    ends: Ends = "nothing"
+    actor: str = ""
+    """The one that was meant to be disturbed."""
+    pid: int = 0
+    """Server process of the actor's session."""
+    sql: str = ""
+    """What the actor was running; empty for nothing."""
+    end_ns: int = 0
+
+
+Event = (
+    Statement
+    | Mismatch
+    | Overdue
+    | Blocked
+    | Passed
+    | LogLine
+    | PlanStarted
+    | RepetitionStarted
+    | RepetitionEnded
+    | Fault
+    | Disturbed
+)
 
 _decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
 

@@ -17,6 +17,7 @@ from racehound.kinds.kind import Kind
 from racehound.plan import KindEntry, Plan, ScenarioName, draw_plan
 from racehound.program import Program, print_program
 from racehound.report.progress import Progress, Reporter
+from racehound.run.perturbations.registry import DEFAULT, perturbed
 from racehound.run.runner import Runner
 from racehound.scenarios import build_program
 from racehound.scenarios.casting import Cast
@@ -39,6 +40,8 @@ class HuntOptions(msgspec.Struct, frozen=True):
     """Restrict the draw to these; empty: all that the target can have."""
     max_findings: int | None = None
     """End when there are that many."""
+    perturb: tuple[str, ...] = DEFAULT
+    """Names of the perturbations."""
 
 
 class Summary(msgspec.Struct, frozen=True):
@@ -78,7 +81,13 @@ def choose_kinds(dialect: Dialect, available: Sequence[type[Kind]], names: Seque
 
 
 def plan_and_program(
-    dialect: Dialect, kinds: Sequence[type[Kind]], seed: int, scenario: ScenarioName, num_objects: int, tries: int
+    dialect: Dialect,
+    kinds: Sequence[type[Kind]],
+    seed: int,
+    scenario: ScenarioName,
+    num_objects: int,
+    tries: int,
+    perturb: Sequence[str] = DEFAULT,
 ) -> tuple[Plan, Program]:
     """The plan of a seed and the program that the scenario makes of it; needs no server."""
     catalogue = [
@@ -86,7 +95,7 @@ def plan_and_program(
     ]
     plan = draw_plan(seed, scenario, catalogue, num_objects)
     cast = Cast({kind.__name__: kind for kind in kinds}, dialect.allows_transaction)
-    return plan, build_program(plan, cast, tries)
+    return plan, perturbed(build_program(plan, cast, tries), perturb)
 
 
 class Hunt:
@@ -125,7 +134,9 @@ class Hunt:
 
     def _draw(self, kinds: Sequence[type[Kind]], seed: int) -> tuple[Plan, Program]:
         options = self._options
-        return plan_and_program(self._target.dialect, kinds, seed, options.scenario, options.num_objects, options.tries)
+        return plan_and_program(
+            self._target.dialect, kinds, seed, options.scenario, options.num_objects, options.tries, options.perturb
+        )
 
     def _left(self) -> float:
         return self._deadline - time.monotonic()

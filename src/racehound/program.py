@@ -37,6 +37,21 @@ class Actor(msgspec.Struct, frozen=True):
     steps: tuple[Step, ...]
 
 
+class Disturbance(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a perturbation is to do in one repetition, as drawn: to which actor, and when."""
+
+    perturbation: str
+    actor: str
+    step: int
+    """Number of the step within its actor, from 0."""
+    statement: int = 0
+    """Number of the statement within each try of the step, from 0; BEGIN counts."""
+    after_us: int = 0
+    """Microseconds from the moment at which that statement is sent."""
+    lasts_us: int = 0
+    """Microseconds, where it has an end of its own."""
+
+
 class Program(msgspec.Struct, frozen=True):
     seed: int
     scenario: ScenarioName
@@ -54,6 +69,8 @@ class Program(msgspec.Struct, frozen=True):
     verify: tuple[Step, ...]
     """When all actors have come to rest."""
     teardown: tuple[Step, ...]
+    perturbations: tuple[str, ...] = ()
+    """Names of those that disturb it while it runs; what they do is drawn anew from the seed for each repetition."""
 
     def steps(self) -> tuple[Step, ...]:
         """All steps, in the order in which they stand."""
@@ -64,6 +81,8 @@ class Program(msgspec.Struct, frozen=True):
 def print_program(program: Program) -> str:
     """The exact program as text: the fragments are testdrive, what surrounds them stands in its comments."""
     lines = [f"--- Scenario to run (--seed={program.seed})", f"# {program.scenario}: {program.title}"]
+    if program.perturbations:
+        lines += [f"# perturbed by: {', '.join(program.perturbations)}"]
     lines += _section("once, before the first repetition", program.once)
     lines += _section("each repetition: " + ("reset the target, then" if program.reset_each else "first"), program.setup)
     for actor in program.actors:

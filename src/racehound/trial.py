@@ -14,7 +14,7 @@ import msgspec
 
 from racehound.errors import TargetError
 from racehound.finding import Finding
-from racehound.history import Event, LogLine, RepetitionEnded, Statement
+from racehound.history import Disturbed, Event, LogLine, RepetitionEnded, Statement
 from racehound.oracles import AT_REST, ORACLES
 from racehound.oracles.crash import BACKGROUND
 from racehound.oracles.errors import Drawer, judgement_of
@@ -136,7 +136,7 @@ class Trial:
         events += self._log_lines(number)
         found, drawers = self._judge.afterwards(self._program, number, events)
         findings = consequences(distinct([*findings, *found]))
-        self._damaged = self._left_damage(findings, drawers) or bool(unjudged)
+        self._damaged = self._left_damage(findings, drawers) or bool(unjudged) or _server_was_ended(events)
         self._runner.recorder.append(
             RepetitionEnded(
                 repetition=number,
@@ -177,6 +177,11 @@ class Trial:
         for text in self._runner.target.new_log_lines():
             self._runner.recorder.append(LogLine(number, text))
         return self._runner.recorder.take()
+
+
+def _server_was_ended(events: list[Event]) -> bool:
+    """By a perturbation: files of unfinished relations are left, and what else an ended server leaves behind."""
+    return any(isinstance(event, Disturbed) and event.ends == "server" for event in events)
 
 
 def distinct(findings: list[Finding]) -> list[Finding]:

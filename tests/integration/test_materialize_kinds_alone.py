@@ -152,7 +152,6 @@ def test_a_life_over_every_referable_kind(stage: Stage, kind: type[MaterializeKi
             _live(stage, kind("o_0", base, **next(combinations)), base)
 
 
-@pytest.mark.skip(reason="the double has no sources and sinks on real services yet (issue 5)")
 @pytest.mark.parametrize("kind", _SERVED, ids=lambda kind: kind.__name__)
 def test_a_life_with_services(served: Stage, kind: type[MaterializeKind]) -> None:
     for base in (None, "Table", "View", "MaterializedView", "LoadGeneratorSource"):

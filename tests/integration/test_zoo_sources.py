@@ -153,3 +153,11 @@ def test_operators_have_their_endpoints_and_users_have_not(zoo: Zoo) -> None:
         assert request(f"{zoo.internal_http_url}{path}")[0] == 200
         assert request(f"{zoo.http_url}{path}") == (404, "")
     assert request(f"{zoo.http_url}/api/sql") == (405, "")
+
+
+def test_a_view_that_is_refreshed_keeps_its_columns_when_its_table_gets_another(session: Connection) -> None:
+    session.execute("CREATE TABLE t (a int)")
+    session.execute("CREATE MATERIALIZED VIEW v WITH (REFRESH EVERY '100ms') AS SELECT * FROM t")
+    session.execute("ALTER TABLE t ADD COLUMN b int")
+    session.execute("INSERT INTO t VALUES (1, 2)")
+    until(lambda: rows(session, "SELECT * FROM v") == [(1,)])

@@ -47,7 +47,20 @@ _STATEMENTS = (
     "CREATE SCHEMA s",
     "CREATE VIEW s.{a} AS SELECT * FROM public.{b}",
     "DROP SCHEMA s CASCADE",
+    "CREATE OR REPLACE VIEW {a} AS SELECT * FROM {b}",
+    "CREATE OR REPLACE MATERIALIZED VIEW {a} AS SELECT * FROM {b}",
+    "CREATE MATERIALIZED VIEW {a} WITH (REFRESH EVERY '100ms') AS SELECT * FROM {b}",
+    "CREATE REPLACEMENT MATERIALIZED VIEW {a}_ FOR {a} AS SELECT * FROM {b}",
+    "ALTER MATERIALIZED VIEW {a} APPLY REPLACEMENT {a}_",
+    "CREATE MATERIALIZED VIEW {a} IN CLUSTER c{b} REPLICA r1 AS SELECT 1 AS a",
+    "ALTER CLUSTER c{a} SET (REPLICATION FACTOR 0)",
+    "BEGIN; CREATE SOURCE {a} FROM LOAD GENERATOR AUCTION; CREATE TABLE {a}_ FROM SOURCE {a} (REFERENCE bids); COMMIT",
+    "CREATE ROLE r{a}",
+    "ALTER TABLE {b} OWNER TO r{a}",
+    "DROP OWNED BY r{a} CASCADE",
+    "DROP ROLE r{a}",
 )
+_FEATURES = ("enable_replacement_materialized_views", "enable_replica_targeted_materialized_views")
 
 
 class _Storm:
@@ -82,6 +95,9 @@ def _told(session: psycopg.Connection[tuple[object, ...]], text: str) -> str:
 
 def test_nothing_internal_is_said_and_the_catalog_stays_sound() -> None:
     with Zoo() as zoo:
+        with connect(zoo.internal_url) as operator:
+            for feature in _FEATURES:
+                operator.execute(f"ALTER SYSTEM SET {feature} = on")
         storm = _Storm(zoo)
         actors = [threading.Thread(target=storm.act, args=(seed,)) for seed in range(_ACTORS)]
         for actor in actors:

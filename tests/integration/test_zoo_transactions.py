@@ -133,3 +133,32 @@ def test_views_equal_their_queries_at_every_moment_while_all_is_written_and_rena
     thread.join()
     assert rows(reader, "SELECT n FROM v") == [(60,)]
     assert request(f"{zoo.internal_http_url}/api/coordinator/check") == (200, '""')
+
+
+def test_a_subscription_keeps_the_columns_that_it_began_with(sessions: tuple[Connection, Connection]) -> None:
+    follower, other = sessions
+    follower.execute("BEGIN")
+    follower.execute("DECLARE c CURSOR FOR SUBSCRIBE t")
+    other.execute("ALTER TABLE t ADD COLUMN b int")
+    other.execute("INSERT INTO t VALUES (1, 2)")
+    assert [row[1:] for row in rows(follower, "FETCH 1 c WITH (timeout = '10s')")] == [(1, 1)]
+    follower.execute("ROLLBACK")
+
+
+@pytest.mark.parametrize("kind", ["VIEW", "MATERIALIZED VIEW"])
+def test_a_view_cannot_be_replaced_by_one_that_reads_it(sessions: tuple[Connection, Connection], kind: str) -> None:
+    session, _ = sessions
+    session.execute(f"CREATE {kind} v AS SELECT a FROM t")
+    told = refusal(session, f"CREATE OR REPLACE {kind} v AS SELECT a FROM v")
+    name = "materialize.mine.v"
+    assert told == ("XX000", f"cannot replace {kind.lower()} {name}: depended upon by new {name} definition")
+    assert rows(session, "SELECT * FROM v") == []
+
+
+def test_a_source_without_columns_can_be_subscribed_to(sessions: tuple[Connection, Connection]) -> None:
+    session, _ = sessions
+    session.execute("CREATE SOURCE s FROM LOAD GENERATOR AUCTION (TICK INTERVAL '1s')")
+    session.execute("BEGIN")
+    session.execute("DECLARE c CURSOR FOR SUBSCRIBE s WITH (PROGRESS)")
+    assert len(rows(session, "FETCH 1 c WITH (timeout = '10s')")) == 1
+    session.execute("ROLLBACK")

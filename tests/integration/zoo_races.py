@@ -12,6 +12,7 @@ from typing import Any, Self
 
 import psycopg
 from psycopg import pq
+from tests.integration.zoo_outside import Outside
 from tests.integration.zoo_recorded import RECORDS, request
 
 from racehound.zoo.server import Zoo
@@ -24,6 +25,7 @@ _LOST_TO_A_DROP = re.compile(
 )
 """What is said of a relation that was dropped meanwhile depends on how far the statement had come; the record has all three."""
 _OUTSIDE = re.compile(r"KAFKA|TO POSTGRES")
+_ERROR = re.compile(r"[0-9A-Z]{5} ")
 _numbers = itertools.count()
 
 
@@ -37,6 +39,12 @@ class Race:
     @property
     def needs_services(self) -> bool:
         return any(_OUTSIDE.search(sql) for sql in (*self.setup, *itertools.chain(*self.sessions)))
+
+    @property
+    def errors(self) -> frozenset[str]:
+        """The messages of all that it was told in the record."""
+        told = itertools.chain(*(session for outcome in self.outcomes for session in outcome))
+        return frozenset(each.partition(" ")[2] for each in told if _ERROR.match(each))
 
     def interleavings(self) -> Iterator[tuple[int, ...]]:
         """Every serial order: which session goes next, at each step."""
@@ -61,8 +69,9 @@ def races() -> list[Race]:
 class Arena:
     """The sessions of one race, in a schema of their own that goes with them."""
 
-    def __init__(self, zoo: Zoo, race: Race) -> None:
+    def __init__(self, zoo: Zoo, race: Race, outside: Outside | None = None) -> None:
         self._zoo = zoo
+        self._outside = outside
         self._race = race
         self._schema = f"race{next(_numbers)}"
         self._sessions = [self._connect() for _ in race.sessions]
@@ -123,6 +132,7 @@ class Arena:
 
     def _said(self, number: int, sql: str) -> str:
         sql = sql.replace("{sch}", self._schema)
+        sql = sql if self._outside is None else self._outside.spelled(sql)
         if sql.startswith("POST "):
             path = f"/api/webhook/materialize/{self._schema}/{sql.removeprefix('POST ')}"
             status, body = request(f"{self._zoo.http_url}{path}", b"x")

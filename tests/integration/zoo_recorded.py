@@ -14,12 +14,14 @@ from typing import Any, Self
 
 import psycopg
 from psycopg import pq
+from tests.integration.zoo_outside import Outside
 
 from racehound.zoo.server import Zoo
 
 RECORDS = Path(__file__).with_name("materialize_answers")
 LOW_USER = "lowuser"
-_OUTSIDE = frozenset({"UpsertSource", "PostgresSource", "MySqlSource", "KafkaSink"})
+_PREPARED = frozenset({"UpsertSource", "PostgresSource", "MySqlSource"})
+_OUTSIDE = _PREPARED | {"KafkaSink"}
 _OF_OUTSIDE = re.compile(
     r"\b(kafka_conn|csr_conn|rk_conn|o_ups\w*|o_pg\w*|o_my_\w*|o_sk\w*)\b|PORT 21\d\d\d|VALIDATE CONNECTION cx|VALIDATE=true"
 )
@@ -95,8 +97,8 @@ def template(message: str) -> str:
     return re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:N", message)
 
 
-def skipped(entry: Entry) -> bool:
-    """Whether it speaks with a service that is not there."""
+def needs_services(entry: Entry) -> bool:
+    """Whether it speaks with a real service, or of what such statements have made."""
     if entry.kind in _OUTSIDE:
         return True
     said = entry.sql or ""
@@ -139,8 +141,10 @@ class Speaker:
 class Speakers:
     """The sessions of the record: the user's, the operator's, and that of a user who may do nothing."""
 
-    def __init__(self, zoo: Zoo) -> None:
+    def __init__(self, zoo: Zoo, outside: Outside | None = None) -> None:
         self._zoo = zoo
+        self._outside = outside
+        self._prepared: set[str] = set()
         self._user = Speaker(zoo.url)
         self._low = Speaker(zoo.url.replace("materialize@", f"{LOW_USER}@"))
 
@@ -154,10 +158,21 @@ class Speakers:
     def say(self, entry: Entry) -> Answer:
         for sql in missing_before(entry.number):
             assert self._user.say(sql).ok
+        if self._outside is not None and entry.kind in _PREPARED - self._prepared:
+            self._prepared.add(entry.kind)
+            self._outside.prepare(entry.kind)
         if entry.sql is None:
-            return self._post(entry)
+            return self._post(entry) if entry.status else self._act(entry)
         is_low = entry.phase.startswith(("lowpriv:", "after-role-dropped"))
-        return (self._low if is_low else self._user).say(entry.sql)
+        sql = self._outside.spelled(entry.sql) if self._outside is not None else entry.sql
+        return (self._low if is_low else self._user).say(sql)
+
+    def _act(self, entry: Entry) -> Answer:
+        """Outside of the zoo: what goes wrong there raises. The preparations have been made."""
+        assert self._outside is not None
+        if entry.phase != "prepare":
+            self._outside.act(entry.kind, entry.action)
+        return Answer(True)
 
     def _post(self, entry: Entry) -> Answer:
         name = _PLACES.get(entry.phase, "o_wh")

@@ -69,8 +69,8 @@ def _scripts(files: tuple[str, ...], options: Mapping[str, Any]) -> Scripts:
 
     if len(files) < 2:
         raise UserError("explore needs two or more session scripts: one is always alone")
-    lone = {name: read_script(Path(options[name])) if options[name] else None for name in ("setup", "check", "teardown")}
-    return Scripts(tuple(read_session(Path(file)) for file in files), **lone)
+    setup, check, teardown = (read_script(Path(options[n])) if options[n] else None for n in ("setup", "check", "teardown"))
+    return Scripts(tuple(read_session(Path(file)) for file in files), setup, check, teardown)
 
 
 def _asked(scripts: Scripts, options: Mapping[str, Any]) -> ExploreOptions:

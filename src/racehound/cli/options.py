@@ -53,6 +53,14 @@ program_options = together(
     option("--scenario", type=click.Choice(get_args(ScenarioName)), default="concurrent", help="How the lives are run."),
     option("--num-objects", type=click.IntRange(1, 64), default=5, help="Objects besides the base object."),
     option("--kinds", multiple=True, callback=names, metavar="A,B,…", help="Draw only from these kinds.", show_default="all"),
+    option(
+        "--perturb",
+        multiple=True,
+        callback=names,
+        metavar="A,B,…",
+        show_default="default",
+        help="What disturbs the timing: names of perturbations; default, all, none.",
+    ),
     option("--tries", type=click.IntRange(1, 100_000), default=100, help="How often an actor tries a step until it succeeds."),
 )
 

@@ -14,15 +14,23 @@ from racehound.cli.options import option, program_options, seed_or_random, targe
 @click.option("--json", "as_json", is_flag=True, help="The program as JSON, as `run` keeps it.")
 def command(
     *, target: str, release: str | None, seed: int | None, scenario: str, num_objects: int, kinds: tuple[str, ...], tries: int,
-    as_json: bool,
+    perturb: tuple[str, ...], as_json: bool,
 ) -> None:  # fmt: skip
     """Show the exact program of a seed for TARGET without running it. Names that differ by run are shown as variables."""
     import msgspec
 
     from racehound.hunt import choose_kinds, plan_and_program
     from racehound.program import print_program
+    from racehound.run.perturbations.printing import print_draws
+    from racehound.run.perturbations.registry import named
     from racehound.targets.registry import Choice, dialect, printable_kinds
 
     chosen = choose_kinds(dialect(target), printable_kinds(Choice(target, release)), kinds)
-    _, program = plan_and_program(dialect(target), chosen, seed_or_random(seed), scenario, num_objects, tries)  # type: ignore[arg-type]
-    click.echo(msgspec.json.format(msgspec.json.encode(program), indent=1) if as_json else print_program(program), nl=as_json)
+    names = named(perturb or ("default",))
+    _, program = plan_and_program(
+        dialect(target), chosen, seed_or_random(seed), scenario, num_objects, tries, names,  # type: ignore[arg-type]
+    )  # fmt: skip
+    text = (
+        msgspec.json.format(msgspec.json.encode(program), indent=1) if as_json else print_program(program) + print_draws(program)
+    )
+    click.echo(text, nl=as_json)

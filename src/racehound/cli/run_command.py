@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from racehound.finding import Baseline
     from racehound.hunt import HuntOptions, Summary
     from racehound.targets.registry import Choice
+    from racehound.targets.target import Target
 
 
 @click.command("run")
@@ -50,8 +51,10 @@ def command(**options: Any) -> int:  # noqa: ANN401 click's values
     from racehound.finding import Baseline, read_baseline
     from racehound.hunt import HuntOptions, choose_kinds
     from racehound.report.summary import summary_text
+    from racehound.run.perturbations.registry import named
     from racehound.targets.registry import dialect, printable_kinds
 
+    words = options["perturb"] or ("default",)
     seed = seed_or_random(options["seed"])
     choice = chosen_target(options["target"], options)
     if choice.url is None:
@@ -68,12 +71,13 @@ def command(**options: Any) -> int:  # noqa: ANN401 click's values
         statement_limit_s=options["statement_limit"],
         kinds=options["kinds"],
         max_findings=options["max_findings"],
+        perturb=named(words),
     )
     _interrupt_on_terminate()
     click.echo(f"--- Random seed is {seed}")
     directory = RunDirectory(Path(options["out"] or f"racehound-runs/{time.strftime('%Y%m%d-%H%M%S')}-{seed}"))
     try:
-        summary = _hunt(choice, hunt_options, baseline, directory, quiet=options["quiet"])
+        summary = _hunt(choice, hunt_options, words, baseline, directory, quiet=options["quiet"])
     finally:
         directory.discard_unused()
     outcomes = ", ".join(f"{count} {drawer}" for drawer, count in summary.outcomes.items() if count)
@@ -87,7 +91,17 @@ def command(**options: Any) -> int:  # noqa: ANN401 click's values
     return 1 if summary.findings else 0
 
 
-def _hunt(choice: Choice, options: HuntOptions, baseline: Baseline, directory: RunDirectory, *, quiet: bool | None) -> Summary:
+def _hunt(
+    choice: Choice,
+    options: HuntOptions,
+    words: tuple[str, ...],
+    baseline: Baseline,
+    directory: RunDirectory,
+    *,
+    quiet: bool | None,
+) -> Summary:
+    import msgspec
+
     from racehound.evidence import redact
     from racehound.finding import Store
     from racehound.hunt import Hunt
@@ -96,6 +110,7 @@ def _hunt(choice: Choice, options: HuntOptions, baseline: Baseline, directory: R
 
     with opened(choice, directory.server_log) as place:
         target = place.target
+        options = msgspec.structs.replace(options, perturb=_perturbations(words, target))
         asked = {"target": choice.name, "release": choice.release, "url": redact(choice.url) if choice.url else None}
         directory.write_run(run_id=target.run_id, server_release=target.release, **asked, options=options)
         click.echo(f"--- {choice.name} {target.release}, run {target.run_id}, evidence in {directory.path}")
@@ -105,6 +120,16 @@ def _hunt(choice: Choice, options: HuntOptions, baseline: Baseline, directory: R
             return Hunt(options, target, directory, store, reporter, place.scratch).run()
         finally:
             reporter.close()
+
+
+def _perturbations(words: tuple[str, ...], target: Target) -> tuple[str, ...]:
+    """Those that the target can have; the user is told which of `all` were left out."""
+    from racehound.run.perturbations.registry import possible
+
+    names, hindered = possible(words, target)
+    for name, reason in hindered.items():
+        click.echo(f"--- without {name}: {reason}")
+    return names
 
 
 def _reporter(*, quiet: bool | None) -> Any:  # noqa: ANN401 one of two classes of the same face

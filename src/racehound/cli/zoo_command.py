@@ -15,8 +15,10 @@ from racehound.errors import UserError
 @option("--port", type=click.IntRange(0, 65532), default=0, metavar="PORT",
         help="SQL here, HTTP and the internal ports on the three behind it; 0: free ones.")  # fmt: skip
 @option("--defect", "defects", multiple=True, metavar="NAME", help="Switch a seeded race on; may be given several times.")
+@option("--release", default="v26.16", show_default=True, metavar="NAME",
+        help="Which Materialize it is like: v26.16, or v0.147, whose answers were recorded.")  # fmt: skip
 @option("--list-defects", is_flag=True, help="Say which seeded races there are, and end.")
-def command(*, port: int, defects: tuple[str, ...], list_defects: bool) -> None:
+def command(*, port: int, defects: tuple[str, ...], release: str, list_defects: bool) -> None:
     """Run a double of Materialize on loopback ports until Ctrl-C, to try racehound on."""
     if list_defects:
         _list()
@@ -28,7 +30,7 @@ def command(*, port: int, defects: tuple[str, ...], list_defects: bool) -> None:
 
     for ending in (signal.SIGINT, signal.SIGTERM):
         signal.signal(ending, _interrupt)
-    with Zoo(port=port, defects=defects) as zoo:
+    with Zoo(port=port, defects=defects, release=release) as zoo:
         click.echo(f"sql            {zoo.url}")
         click.echo(f"internal sql   {zoo.internal_url}")
         click.echo(f"http           {zoo.http_url}")

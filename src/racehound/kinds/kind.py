@@ -66,7 +66,7 @@ class Kind:
         raise NotImplementedError
 
     def recreate(self) -> Fragment:
-        """Drop it and make it again: what a base that is not to stand still may do. A manipulation where a kind marks it as one."""
+        """Drop it and make it again, as a base may do that is not to stand still. A manipulation where a kind marks it as one."""
         return self.destroy() + self.create()
 
     @manipulation

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 
 from racehound.finding import Finding, normalise
-from racehound.history import Fault, LogLine, Statement
+from racehound.history import Disturbed, Fault, LogLine, Statement
 from racehound.oracles.oracle import Observed
 
 _DEATH = re.compile(
     r"PANIC|TRAP: |was terminated by signal \d+(?:: [\w ]+)?|server process .* exited with exit code \d+"
     r"|thread '[^']*' (?:\(\d+\) )?panicked at|fatal runtime error|\b(?:process|service) .* (?:exited|crashed)\b"
 )
+_KILLED = re.compile(r"\(PID (?P<pid>\d+)\) was terminated by signal 9\b")
 BACKGROUND = "background process: "
 """How the signature of an internal error begins that no client was told of."""
 _INTERNAL = re.compile(r"\bXX\d{3}\b")
@@ -21,7 +22,7 @@ def judge_crashes(observed: Observed) -> list[Finding]:
     """A finding for every death that the log tells of; for a lost connection that no log explains; for internal errors in the
     server's own processes (autovacuum, workers), which no client is told."""
     lines = [event.text for event in observed.events if isinstance(event, LogLine)]
-    deaths = [line for line in lines if _DEATH.search(line)]
+    deaths = [line for line in lines if _DEATH.search(line) and not _killed_by_us(observed, line)]
     lost = [s for s in observed.statements if s.status == "lost" and not _ended_by_us(observed, s)]
     found = [_death(observed, line, lost) for line in deaths]
     if lost and not deaths:
@@ -54,5 +55,14 @@ def _background(observed: Observed, line: str) -> Finding:
     )  # fmt: skip
 
 
+def _killed_by_us(observed: Observed, line: str) -> bool:
+    killed = _KILLED.search(line)
+    return killed is not None and observed.excuses.killed(int(killed["pid"]))
+
+
 def _ended_by_us(observed: Observed, statement: Statement) -> bool:
-    return any(isinstance(event, Fault) and f"(pid {statement.pid})" in event.text for event in observed.events)
+    """By a perturbation, or by the watchdog."""
+    return observed.excuses.cover(statement) or any(
+        isinstance(event, Fault) and not isinstance(event, Disturbed) and f"(pid {statement.pid})" in event.text
+        for event in observed.events
+    )

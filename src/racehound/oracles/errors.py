@@ -33,6 +33,7 @@ class Judgement:
         self._web = Web(observed.program)
         self._statements = observed.statements
         self._excused = observed.excused
+        self._excuses = observed.excuses
         self.drawers: Counter[Drawer] = Counter()
         self.internal: list[Statement] = []
         self.unexplained: list[Statement] = []
@@ -67,6 +68,8 @@ class Judgement:
     def _drawer(self, statement: Statement) -> Drawer:
         if statement.status == "lost":
             return "lost"
+        if self._excuses.cover(statement):
+            return "expected"
         if self._dialect.is_internal(statement):
             return "internal"
         if (statement.actor, statement.step, statement.sqlstate) in self._excused:

@@ -9,6 +9,7 @@ from typing import Protocol, runtime_checkable
 
 from racehound.finding import Finding, Severity
 from racehound.history import Event, Statement
+from racehound.oracles.excuses import Excuses
 from racehound.program import Program
 from racehound.targets.target import Target
 
@@ -30,6 +31,11 @@ class Observed:
     @functools.cached_property
     def statements(self) -> list[Statement]:
         return [event for event in self.events if isinstance(event, Statement)]
+
+    @functools.cached_property
+    def excuses(self) -> Excuses:
+        """What racehound itself has brought about."""
+        return Excuses(self.events)
 
     def finding(
         self, oracle: str, severity: Severity, signature: str, title: str, *,

@@ -32,14 +32,23 @@ class CatalogJudge:
     def __init__(self) -> None:
         self._session: Session | None = None
         self._oracle: CatalogOracle | None = None
+        self._database = ""
         self._known: frozenset[tuple[str, str, str]] = frozenset()
 
     def begin(self, target: Target) -> None:
         """Make the oracle of this working database. Broken rows of shared catalogs outlive the one that they were broken from."""
-        session, helper, _ = cast("PostgresTarget", target).observers
+        postgres = cast("PostgresTarget", target)
+        session, helper, _ = postgres.observers
         if self._session is not session:
             self._session, self._oracle = session, CatalogOracle(session, _oid_of_database(session), helper=helper)
-            self._known = frozenset(_identity(violation) for violation in self._oracle.check())
+        if self._database != postgres.database:
+            # Not so when only the sessions are new: what a crash has broken was not broken before.
+            self._database = postgres.database
+            self._known = frozenset(_identity(violation) for violation in self._on_session().check())
+
+    def _on_session(self) -> CatalogOracle:
+        assert self._oracle is not None
+        return self._oracle
 
     def suspects(self, observed: Observed) -> bool:
         return bool(self._new(self._on(observed).check()))
@@ -53,15 +62,15 @@ class CatalogJudge:
         found = _violations(observed, self._new(self._on(observed).check_everything()))
         data_dir, clients = target.data_dir(), target.place.clients()
         if data_dir is not None and _nobody_writes(target.observer):
-            found += [_file(observed, violation) for violation in check_relation_files(target.observer, data_dir)]
+            violations = check_relation_files(target.observer, data_dir)
+            found += [_file(observed, violation) for violation in violations if not _left_by_crash(observed, violation)]
         if clients is not None and (error := dump_error(clients / "pg_dump", target.place.conninfo(target.database))):
             found.append(_dump(observed, error))
         return found
 
     def _on(self, observed: Observed) -> CatalogOracle:
         self.begin(observed.target)
-        assert self._oracle is not None
-        return self._oracle
+        return self._on_session()
 
     def _new(self, violations: list[Violation]) -> list[Violation]:
         return [violation for violation in violations if _identity(violation) not in self._known]
@@ -127,6 +136,8 @@ def _nobody_writes(session: Session) -> bool:
 def _is_ours(observed: Observed, leak: Leak) -> bool:
     """Not a stranger's session or slot, nor what an object holds that could not be destroyed."""
     run_id = observed.target.run_id
+    if leak.sort == "temporary object" and observed.excuses.server_ended_ns is not None:
+        return False  # it goes when another session takes the number of the one that was killed
     if leak.sort == "backend":
         return f"racehound {run_id}" in leak.detail or "walsender" in leak.detail or "parallel worker" in leak.detail
     if leak.sort == "replication slot":
@@ -186,6 +197,11 @@ def _file(observed: Observed, violation: FileViolation) -> Finding:
         f"{violation.problem}: {violation.path} {violation.relation}".rstrip(),
         statements=_culprits(observed, names_in(violation.relation)),
     )
+
+
+def _left_by_crash(observed: Observed, violation: FileViolation) -> bool:
+    """Recovery does not remove the files of relations that were being made (a comment in PostgreSQL's storage.c says so)."""
+    return violation.problem == "file orphaned" and observed.excuses.server_ended_ns is not None
 
 
 def _dump(observed: Observed, error: str) -> Finding:

@@ -1,4 +1,4 @@
-"""Results of testdrive files for CI systems, in the XML that JUnit's runner for Ant writes."""
+"""Results for CI systems, in the XML that JUnit's runner for Ant writes: of testdrive files, and of a hunt's oracles."""
 
 from __future__ import annotations
 
@@ -7,22 +7,54 @@ import xml.etree.ElementTree as ET
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from racehound.finding import Finding
 from racehound.testdrive.runner import Result
 
 _SUITE = "testdrive"
+_HUNT = "racehound"
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What XML 1.0 has no place for ("Characters")."""
 
 
 def write_junit(path: Path, results: Sequence[Result], properties: Mapping[str, str]) -> None:
     """Write a suite with a test case per file. Raises OSError."""
-    root = ET.Element("testsuites")
-    suite = ET.SubElement(root, "testsuite", {"name": _SUITE, **_counts(results)})
-    described = ET.SubElement(suite, "properties")
-    for name, value in properties.items():
-        ET.SubElement(described, "property", {"name": name, "value": _clean(value)})
+    root, suite = _suite(_SUITE, _counts(results), properties)
     for result in results:
         _add_case(suite, result)
+    _write(path, root)
+
+
+def write_hunt_junit(
+    path: Path, oracles: Sequence[str], findings: Sequence[tuple[Finding, str]], seconds: float, properties: Mapping[str, str]
+) -> None:
+    """Write a suite with a test case per oracle, the same ones for every run: it failed where it found something.
+
+    `findings`: each with all that is to be said about it, worst first. Raises OSError.
+    """
+    names = list(dict.fromkeys([*oracles, *(finding.oracle for finding, _ in findings)]))
+    failed = {finding.oracle for finding, _ in findings}
+    counts = {"tests": str(len(names)), "failures": str(len(failed)), "errors": "0", "time": f"{seconds:.3f}"}
+    root, suite = _suite(_HUNT, counts, properties)
+    for name in names:
+        case = ET.SubElement(suite, "testcase", {"classname": _HUNT, "name": name, "time": f"{seconds:.3f}"})
+        for finding, text in findings:
+            if finding.oracle == name:
+                message = _clean(f"{finding.severity} {finding.id}: {finding.title}")
+                ET.SubElement(case, "failure", {"message": message, "type": finding.severity}).text = _clean(text)
+    _write(path, root)
+
+
+def _suite(name: str, counts: Mapping[str, str], properties: Mapping[str, str]) -> tuple[ET.Element, ET.Element]:
+    """The root and its only suite, with its properties."""
+    root = ET.Element("testsuites")
+    suite = ET.SubElement(root, "testsuite", {"name": name, **counts})
+    described = ET.SubElement(suite, "properties")
+    for each, value in properties.items():
+        ET.SubElement(described, "property", {"name": each, "value": _clean(value)})
+    return root, suite
+
+
+def _write(path: Path, root: ET.Element) -> None:
     ET.indent(root)
     ET.ElementTree(root).write(path, encoding="utf-8", xml_declaration=True)
 

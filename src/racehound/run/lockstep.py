@@ -11,15 +11,16 @@ statements leave, as a client would: their transactions are rolled back. If that
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
 from racehound.errors import TargetError
 from racehound.history import Blocked, Fault, Overdue, Passed, Recorder
-from racehound.run.schedules import Order, Schedule
+from racehound.run.schedules import Order, Schedule, Together
 from racehound.run.session_script import Reading, Request
 from racehound.run.stepped import SteppedRecorded, wait
 from racehound.run.watchdog import GRACE_S, PATIENCE, judge_waits
@@ -119,7 +120,9 @@ class LockStep:
 
     def play(self, order: Order) -> list[Move]:
         """Let the actors take all their turns. TargetError when the target does not answer any more."""
-        try:
+        with self._cancelling():
+            if isinstance(order, Together):
+                return self._play_together()
             while True:
                 free = [player.number for player in self._players.values() if player.free]
                 if free:
@@ -129,6 +132,22 @@ class LockStep:
                 else:
                     self._untie()
                 self._settle()
+
+    def _play_together(self) -> list[Move]:
+        """Everybody is let go, and on again as soon as a statement has ended. Nobody is asked who is blocked."""
+        while True:
+            for player in self._players.values():
+                if player.free:
+                    self._send(player, ())
+            if not self._flights():
+                return self.moves
+            self._collect(LOOK_S)
+
+    @contextlib.contextmanager
+    def _cancelling(self) -> Iterator[None]:
+        """Whoever leaves early leaves nothing running."""
+        try:
+            yield
         except BaseException:
             for player in self._flying():
                 player.session.cancel()
@@ -141,14 +160,18 @@ class LockStep:
         return {player.number: player.flight for player in self._players.values() if player.flight is not None}
 
     def _let_go(self, player: Player, passed: tuple[int, ...]) -> None:
-        turn = player.reading.turn
+        self._stepping.prepare(player.session.steps, others_wait=bool(self._flights()))
+        self._send(player, self._pass(passed))
+
+    def _send(self, player: Player, passed: tuple[int, ...]) -> None:
+        turn, following = player.reading.turn, player.reading.following
         request = player.reading.request()
-        move = Move(player.number, turn, redact(request.sql), self._pass(passed))
+        move = Move(player.number, turn, redact(request.sql), passed)
         self.moves.append(move)
-        player.flight = _Flight(move, request, since_ns=time.monotonic_ns())
-        player.session.place.step = turn
-        self._stepping.prepare(player.session.steps, others_wait=len(self._flights()) > 1)
+        place = player.session.place
+        place.step, place.object, place.phase = turn, following.object, following.phase
         self._progress_ns = time.monotonic_ns()
+        player.flight = _Flight(move, request, since_ns=self._progress_ns)
         player.session.send(request.sql)
 
     def _pass(self, actors: tuple[int, ...]) -> tuple[int, ...]:

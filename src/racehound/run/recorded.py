@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from typing import Protocol
 
 import msgspec
 
@@ -33,6 +34,12 @@ class Place:
     attempt: int = 1
 
 
+class Lookout(Protocol):
+    """Wants to know what a session sends, just before it does; in the thread that sends."""
+
+    def sends(self, session: RecordedSession) -> None: ...
+
+
 class RecordedSession:
     """Implements `Session` over another one. `running` may be read from any thread."""
 
@@ -41,6 +48,7 @@ class RecordedSession:
         self.place = place
         self.running: Running | None = None
         self.lost = False
+        self.lookout: Lookout | None = None
         self._recorder = recorder
         self._secrets = secrets
         self._pid = inner.pid
@@ -50,6 +58,8 @@ class RecordedSession:
         return self._pid
 
     def execute(self, sql: str) -> Outcome:
+        if self.lookout is not None:
+            self.lookout.sends(self)
         start_ns = time.monotonic_ns()
         self.running = Running(sql, start_ns)
         outcome = self.inner.execute(sql)

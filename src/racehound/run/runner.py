@@ -8,12 +8,14 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from racehound.history import Event, Fault, Recorder, RepetitionStarted
-from racehound.program import Program, Step
+from racehound.program import Disturbance, Program, Step
 from racehound.run.actor import ActorThread, Client
 from racehound.run.pacer import StormPacer, draw_offsets
+from racehound.run.perturbations.turbulence import Turbulence
 from racehound.run.recorded import Place, RecordedSession
 from racehound.run.watchdog import Watchdog
 from racehound.targets.postgres.session import PostgresSession
+from racehound.targets.session import Session
 from racehound.targets.target import Reset, Target
 from racehound.testdrive.state import Context
 
@@ -36,9 +38,13 @@ class Runner:
         self._done: queue.SimpleQueue[tuple[str, BaseException | None]] = queue.SimpleQueue()
         self._watchdog = Watchdog(target, recorder, self._sessions, statement_limit_s)
         self._number = 0
+        self._turbulence: Turbulence | None = None
 
     def begin(self, program: Program) -> None:
         """A new working database for the program, and what it does once."""
+        if self._turbulence is None or self._turbulence.program is not program:
+            self._end_turbulence()
+            self._turbulence = Turbulence(self.target, self.recorder, program) if program.perturbations else None
         self.rebuild()
         self._serial(program.once, 0)
 
@@ -47,9 +53,12 @@ class Runner:
         self._number = number
         offsets = draw_offsets(program, number)
         named = tuple((actor, step, offset) for (actor, step), offset in offsets.items())
-        self.recorder.append(RepetitionStarted(number, time.monotonic_ns(), named))
+        drawn = self._turbulence.draw(number) if self._turbulence else ()
+        self.recorder.append(RepetitionStarted(number, time.monotonic_ns(), named, disturbances=drawn))
         self._serial(program.setup, number)
-        self._race(program, StormPacer(program, offsets), number)
+        self._race(program, StormPacer(program, offsets), number, drawn)
+        if self._turbulence:
+            self._forget(self._turbulence.settle(self._sessions()))
         self._serial(program.verify, number)
         return self.recorder.take()
 
@@ -74,6 +83,8 @@ class Runner:
         """A new working database, with new sessions."""
         self.close_sessions()
         self.target.rebuild()
+        if self._turbulence:
+            self._turbulence.prepare()
 
     def session(self, name: str) -> RecordedSession:
         """The session of an actor, or of the director; opened when first asked for."""
@@ -97,7 +108,19 @@ class Runner:
         self._watchdog.stop()
         for thread in self._threads.values():
             thread.end()
+        self._end_turbulence()
         self.close_sessions()
+
+    def _end_turbulence(self) -> None:
+        if self._turbulence:
+            self._turbulence.close()
+        self._turbulence = None
+
+    def _forget(self, sessions: Iterable[RecordedSession]) -> None:
+        """These are of no use any more: who needs one opens another."""
+        for session in sessions:
+            session.close()
+            del self._clients[session.place.actor]
 
     def _sessions(self) -> Iterable[RecordedSession]:
         return [client.session for client in list(self._clients.values())]
@@ -105,7 +128,7 @@ class Runner:
     def _client(self, name: str) -> Client:
         known = self._clients.get(name)
         if known is None:
-            session = RecordedSession(self.target.open(name), self.recorder, Place(name), self.target.secrets)
+            session = RecordedSession(self._open(name), self.recorder, Place(name), self.target.secrets)
             context = Context(
                 session=session,
                 variables=dict(self.target.variables()),
@@ -117,6 +140,11 @@ class Runner:
             known = self._clients[name] = Client(session, context, self.recorder, self.target.dialect.is_transient)
         return known
 
+    def _open(self, name: str) -> Session:
+        if self._turbulence and name != DIRECTOR:
+            return self._turbulence.open(name)
+        return self.target.open(name)
+
     def _serial(self, steps: tuple[Step, ...], number: int) -> None:
         client = self._client(DIRECTOR)
         client.session.place.repetition = number
@@ -125,12 +153,14 @@ class Runner:
             if client.session.lost:
                 return
 
-    def _race(self, program: Program, pacer: StormPacer, number: int) -> None:
+    def _race(self, program: Program, pacer: StormPacer, number: int, drawn: tuple[Disturbance, ...]) -> None:
         for actor in program.actors:
             client = self._client(actor.name)
             client.session.place.repetition = number
             if actor.name not in self._threads:
                 self._threads[actor.name] = ActorThread(actor.name, lambda name, error: self._done.put((name, error)))
+        if self._turbulence:
+            self._turbulence.begin(drawn, {actor.name: self._clients[actor.name].session for actor in program.actors})
         for actor in program.actors:
             self._threads[actor.name].start(self._clients[actor.name], actor.steps, pacer)
         self._wait_for(len(program.actors), pacer)

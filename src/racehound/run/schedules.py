@@ -49,6 +49,16 @@ class Listed:
         return self._passed
 
 
+class Together:
+    """Everybody goes at once, in the order of their numbers, without waiting for what becomes of the others' statements."""
+
+    def choose(self, free: Collection[int]) -> int:
+        return min(free)
+
+    def passed(self) -> tuple[int, ...]:
+        return ()
+
+
 def count_interleavings(lengths: Sequence[int]) -> int:
     """How many schedules there are for actors of so many statements each: the multinomial coefficient."""
     return math.factorial(sum(lengths)) // math.prod(math.factorial(length) for length in lengths)

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from racehound.errors import UserError
+from racehound.program import Phase
 from racehound.targets.session import Outcome
 from racehound.testdrive.check import check
 from racehound.testdrive.errors import CommandFailed, Location, ScriptError
@@ -27,6 +28,9 @@ from racehound.testdrive.variables import UnknownVariableError, substitute, subs
 _PROMPT_ACTIONS = frozenset({"set", "set-regex", "unset-regex"})
 _BEGIN = re.compile(r"(?:BEGIN|START)(?:\s+(?:WORK|TRANSACTION))?", re.IGNORECASE)
 SUFFIXES = (".td", ".sql")
+OBJECT = "scripts"
+"""What all statements of a user's scripts are about, for oracles that ask which objects they share: racehound knows none of the
+names in scripts."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,6 +41,10 @@ class Turn:
     actions: tuple[Action, ...] = ()
     anything_goes: bool = False
     """Whether nothing is expected of it: it stands in an `.sql` file."""
+    has_variables: bool = False
+    """Whether `${…}` in it stand for something all the same."""
+    object: str = OBJECT
+    phase: Phase = "manipulate"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -161,6 +169,11 @@ class Reading:
         return self._next
 
     @property
+    def following(self) -> Turn:
+        """The next turn; there is none after the end."""
+        return self._script.turns[self._next]
+
+    @property
     def ended(self) -> bool:
         return self._next == len(self._script.turns)
 
@@ -171,7 +184,7 @@ class Reading:
         if turn.actions:
             self._interpreter.run(Script(turn.actions, self._script.file, self._script.source))
         if turn.anything_goes:
-            return Request(turn.sql.text, None)
+            return Request(self._substitute(turn.sql.text) if turn.has_variables else turn.sql.text, None)
         if not turn.sql.has_variables:
             return Request(turn.sql.text, turn.sql.expect)
         try:

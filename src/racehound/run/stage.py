@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from racehound.errors import TargetError, UserError
 from racehound.history import Fault, Recorder
-from racehound.program import Phase
+from racehound.program import Phase, Step
 from racehound.run.lockstep import LockStep, Player
 from racehound.run.recorded import Place, RecordedSession
-from racehound.run.session_script import Reading, SessionScript, run_alone
+from racehound.run.session_script import OBJECT, Reading, SessionScript, run_alone
 from racehound.run.stepped import Patient, SteppedRecorded
 from racehound.targets.postgres.session import PostgresSession
 from racehound.targets.postgres.stepping import PostgresStepping
@@ -21,8 +21,10 @@ from racehound.targets.session import Session
 from racehound.targets.stepping import Stepping
 from racehound.targets.target import Target
 from racehound.testdrive.errors import CommandFailed
+from racehound.testdrive.parser import parse_fragment
 from racehound.testdrive.script import Script
 from racehound.testdrive.state import Context
+from racehound.testdrive.variables import substitute
 
 DIRECTOR = "main"
 """Name of the session that runs what surrounds the sessions' scripts."""
@@ -36,6 +38,12 @@ class Scripts:
     setup: Script | None = None
     check: Script | None = None
     teardown: Script | None = None
+    lenient: bool = False
+    """Whether statements of the setup may fail."""
+    prepare: tuple[Step, ...] = ()
+    """Run before each schedule, after the setup, each as its object's; they have to succeed."""
+    verify: tuple[Step, ...] = ()
+    """What must hold of the objects that are still there at the end, where the catalogs are sound."""
 
 
 class Stage:
@@ -68,34 +76,61 @@ class Stage:
         self.target.rebuild()
         self._stepping = stepping(self.target)
         self._variables = dict(self.target.variables())
-        secrets = self.target.secrets
-        for number in range(1, len(self._scripts.sessions) + 1):
-            place = Place(str(number), object=OBJECT, phase="manipulate")
-            self._sessions.append(SteppedRecorded(self._stepping.open(str(number)), self.recorder, place, secrets))
+        self._open_missing()
         patient = Patient(self._stepping.open(DIRECTOR), self._stepping, self._limit_s)
-        self._director = RecordedSession(patient, self.recorder, Place(DIRECTOR, object=OBJECT), secrets)
+        self._director = RecordedSession(patient, self.recorder, Place(DIRECTOR, object=OBJECT), self.target.secrets)
+
+    def turn_to(self, scripts: Scripts) -> None:
+        """Perform other scripts from now on. Sessions that they do not need stay open and do nothing."""
+        self._scripts = scripts
+
+    def _open_missing(self) -> None:
+        for number in range(len(self._sessions) + 1, len(self._scripts.sessions) + 1):
+            place = Place(str(number), object=OBJECT, phase="manipulate")
+            self._sessions.append(SteppedRecorded(self.stepping.open(str(number)), self.recorder, place, self.target.secrets))
 
     def lead(self, repetition: int) -> LockStep:
         """Everyone at their first statement."""
+        self._open_missing()
         players = []
-        for number, (session, script) in enumerate(zip(self._sessions, self._scripts.sessions, strict=True), 1):
+        # Sessions of earlier scripts may be more.
+        for number, (session, script) in enumerate(zip(self._sessions, self._scripts.sessions, strict=False), 1):
             session.place.repetition = repetition
             players.append(Player(number, session, Reading(script, self._context(session))))
         return LockStep(self.target, self.stepping, self.recorder, players, limit_s=self._limit_s, repetition=repetition)
 
     def set_up(self, repetition: int) -> None:
-        """What comes before each schedule. UserError when it does not succeed."""
+        """What comes before each schedule. UserError when it does not succeed, unless it need not."""
+        if self._scripts.lenient and self._scripts.setup is not None:
+            for command in self._scripts.setup.commands:
+                self._alone(dataclasses.replace(self._scripts.setup, commands=(command,)), "prepare", repetition)
+            return
         failure = self._alone(self._scripts.setup, "prepare", repetition)
         if failure is not None:
             raise UserError(f"--setup: {failure}")
+        for step in self._scripts.prepare:
+            failure = self._step(step, repetition)
+            if failure is not None:
+                raise UserError(f"{step.phase} of {step.object}: {failure}")
 
     def check(self, repetition: int) -> CommandFailed | None:
         """In what way the state at the end is not what it must be, if so."""
         return self._alone(self._scripts.check, "verify", repetition)
 
+    def verify(self, repetition: int) -> Iterator[tuple[Step, CommandFailed]]:
+        """The steps that do not find what must hold of their object, and what they found instead."""
+        for step in self._scripts.verify:
+            failure = self._step(step, repetition)
+            if failure is not None:
+                yield step, failure
+
     def tear_down(self, repetition: int) -> None:
         """What comes after each schedule. What it cannot do has been done by the sessions, or is left to the sweep."""
         self._alone(self._scripts.teardown, "destroy", repetition)
+
+    def can_read(self, sql: str) -> bool:
+        """Whether a text, with variables, is a statement by its grammar. UnknownVariableError for unknown variables."""
+        return self.stepping.can_read(substitute(sql, self._variables, {}))
 
     def rest(self) -> None:
         """Everybody ends what is open and forgets what their session knows."""
@@ -123,17 +158,20 @@ class Stage:
     def _everyone(self) -> Sequence[RecordedSession]:
         return [*self._sessions, *([self._director] if self._director else [])]
 
-    def _alone(self, script: Script | None, phase: Phase, repetition: int) -> CommandFailed | None:
+    def _alone(self, script: Script | None, phase: Phase, repetition: int, name: str = OBJECT) -> CommandFailed | None:
         if script is None:
             return None
         assert self._director is not None
         place = self._director.place
-        place.phase, place.repetition = phase, repetition
+        place.object, place.phase, place.repetition = name, phase, repetition
         try:
             run_alone(script, self._context(self._director))
         except CommandFailed as failure:
             return failure
         return None
+
+    def _step(self, step: Step, repetition: int) -> CommandFailed | None:
+        return self._alone(parse_fragment(step.fragment), step.phase, repetition, step.object)
 
     def _context(self, session: Session) -> Context:
         return Context(
@@ -143,10 +181,6 @@ class Stage:
             temp_dir=self._temp_dir,
             max_tries=1,  # a statement that is tried again would be another statement of the schedule
         )
-
-
-OBJECT = "scripts"
-"""What all statements are about, for oracles that ask which objects they share: racehound knows none of the names in scripts."""
 
 
 def stepping(target: Target) -> Stepping:

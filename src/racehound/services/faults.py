@@ -109,7 +109,13 @@ class Links:
         wanted = port or (PROXIED if PROXIED in instance.endpoints else CLIENT)
         if wanted not in instance.endpoints:
             raise UserError(f"{instance.service.name} has no port {wanted}; it has: {', '.join(instance.endpoints)}")
-        link = Link(self._api, instance.service.name, _listen(instance, wanted), instance.endpoints[wanted])
+        return self._open(Link(self._api, instance.service.name, _listen(instance, wanted), instance.endpoints[wanted]))
+
+    def open_to(self, name: str, behind: Endpoint) -> Link:
+        """A new link to whatever listens there, a service or not. TargetError when the proxy does not do its part."""
+        return self._open(Link(self._api, name, Endpoint(LOOPBACK, ports.free()), behind))
+
+    def _open(self, link: Link) -> Link:
         self._links.append(link)
         return link
 

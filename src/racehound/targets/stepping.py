@@ -43,6 +43,9 @@ class Stepping(Protocol):
         """Whom each of these server processes waits for, right now: pids, 0 for a prepared transaction. Observers of
         racehound's own that are in the way step aside. None where the target cannot tell: then lock-step goes by time."""
 
+    def can_read(self, sql: str) -> bool:
+        """Whether a statement is one by its grammar, as far as that can be told without running it; True where it cannot."""
+
     def gather(self) -> None:
         """Let the target's observers begin to look at the state at rest, in whatever way makes many looks cheap. What they find
         this way is a suspicion."""

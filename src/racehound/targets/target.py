@@ -11,6 +11,7 @@ from typing import Literal, Protocol
 
 from racehound.history import Statement
 from racehound.kinds.kind import Kind
+from racehound.services.service import Endpoint
 from racehound.targets.session import ServerError, Session
 from racehound.testdrive.services import Services
 
@@ -96,8 +97,12 @@ class Target(Protocol):
     def services(self) -> Services:
         """What actions of the language talk to besides the target."""
 
-    def open(self, actor: str) -> Session:
-        """A new session in the working database, recognisable as the actor's on the server."""
+    @property
+    def endpoint(self) -> Endpoint | None:
+        """Where the server takes TCP connections of actors; None where it has only a UNIX socket."""
+
+    def open(self, actor: str, via: Endpoint | None = None) -> Session:
+        """A new session in the working database, recognisable as the actor's on the server; `via`: through a proxy there."""
 
     def rebuild(self) -> None:
         """A new working database; sessions opened before are of no use afterwards. Restarts a server of ours that is gone."""

@@ -33,6 +33,7 @@ _TYPES = (
     DataType("uuid", "uuid", "uuid", 2950),
     DataType("jsonb", "jsonb", "jsonb", 3802),
     DataType("oid", "oid", "oid", 26),
+    DataType("numrange", "numrange", "numrange", 3906),
     DataType("character", "bpchar", "character", 1042),
     DataType("character varying", "varchar", "varchar", 1043),
     DataType("\"char\"", "char", '"char"', 18),

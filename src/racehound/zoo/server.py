@@ -14,6 +14,7 @@ from racehound.zoo.execution.engine import Engine
 from racehound.zoo.http import HttpListener
 from racehound.zoo.listener import HOST, SqlListener
 from racehound.zoo.log import Log
+from racehound.zoo.release import release_named
 from racehound.zoo.storage import Storage
 
 _LOG = "environmentd.log"
@@ -23,14 +24,18 @@ class Zoo:
     """A server in this process.
 
     `with Zoo() as zoo:` has it up, on free ports or, with `port`, on that (SQL) and the three above it (HTTP, internal SQL,
-    internal HTTP), as Materialize has them. UserError for a port that is taken or a defect that there is not, TargetError when
-    the storage does not start. All that it writes is below `directory`, which the storage's own user must be able to reach (as
-    that of `scratch.create` is); without one it makes such a directory, and removes it. A client in the same process must not
-    wait for answers in a way that keeps other threads from running, as some calls of libpq's wrappers do.
+    internal HTTP), as Materialize has them; `release`: a short name of `release.RELEASES`, which one it is like. UserError for a
+    port that is taken, a defect or release that there is not, TargetError when the storage does not start. All that it writes is
+    below `directory`, which the storage's own user must be able to reach (as that of `scratch.create` is); without one it makes
+    such a directory, and removes it. A client in the same process must not wait for answers in a way that keeps other threads
+    from running, as some calls of libpq's wrappers do.
     """
 
-    def __init__(self, directory: Path | None = None, *, port: int = 0, defects: Iterable[str] = ()) -> None:
+    def __init__(
+        self, directory: Path | None = None, *, port: int = 0, defects: Iterable[str] = (), release: str = "v26.16"
+    ) -> None:
         self._switches = Switches(defects)
+        self._release = release_named(release)
         self._made = scratch.create("zoo", executable=True) if directory is None else None
         self.directory = directory if directory is not None else self._scratch
         self._port = port
@@ -56,10 +61,10 @@ class Zoo:
             self.directory.mkdir(parents=True, exist_ok=True)
             log = Log(self.directory / _LOG)
             ending.callback(log.close)
-            storage = Storage(self.directory)
+            storage = Storage(self.directory, self._release)
             ending.callback(storage.stop)
             storage.start()
-            self.engine = Engine(storage, self._switches, log)
+            self.engine = Engine(storage, self._switches, log, self._release)
             self.engine.start()
             ending.callback(self.engine.stop)
             self._listen(ending)

@@ -12,6 +12,7 @@ by the janitor: a reader that still holds it keeps nobody waiting.
 from __future__ import annotations
 
 import contextlib
+import functools
 import queue
 import threading
 import time
@@ -21,10 +22,13 @@ from pathlib import Path
 
 from racehound.targets.postgres import releases
 from racehound.targets.postgres.server import EmbeddedServer
-from racehound.zoo.backend import NO_PARAMETERS, Backend, Description, Parameters, Rows
+from racehound.zoo.backend import NO_PARAMETERS, Backend, Description, Field, Parameters, Rows
 from racehound.zoo.catalog.model import Column
+from racehound.zoo.changes import Change, Staging
+from racehound.zoo.copying import copy_text, quoted
 from racehound.zoo.datatypes import of_oid
 from racehound.zoo.errors import SqlError
+from racehound.zoo.release import RECORDED, Release
 
 _SETUP = """
 CREATE SCHEMA zoo;
@@ -50,8 +54,6 @@ CREATE FUNCTION mz_unsafe.mz_sleep(double precision) RETURNS text LANGUAGE plpgs
 CREATE SCHEMA mz_internal;
 CREATE FUNCTION mz_internal.mz_version() RETURNS text IMMUTABLE LANGUAGE sql AS $$ SELECT '{version}'::text $$;
 """
-VERSION = "v0.147.0-dev.0 (zoo)"
-_RELEASE = "0.147.0-dev.0"
 _ENVIRONMENT = "racehound-zoo-00000000-0000-0000-0000-000000000000-0"
 _SETTINGS = {
     "max_connections": "500",
@@ -70,12 +72,15 @@ _LOCK_NOT_AVAILABLE = "canceling statement due to lock timeout"
 
 Update = tuple[Sequence[str | None], int]
 """A row, its values in PostgreSQL's text format, and how many more (or less) of it there are."""
+Batch = Sequence[tuple[str, "Sequence[Update] | Change"]]
+"""What changes in several relations, by their ids."""
 
 
 class Storage:
     """Used from many threads. `start` and `stop` from one."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, release: Release = RECORDED) -> None:
+        self._release = release
         self._server = EmbeddedServer(releases.find(), directory, directory / "storage.log", _SETTINGS)
         self._idle: queue.SimpleQueue[Backend] = queue.SimpleQueue()
         self._removals: queue.SimpleQueue[str | None] = queue.SimpleQueue()
@@ -91,7 +96,8 @@ class Storage:
         """TargetError when PostgreSQL does not start."""
         self._server.start()
         conninfo = self._server.address.conninfo()
-        setup = _SETUP.replace("{version}", VERSION).replace("{release}", _RELEASE).replace("{environment}", _ENVIRONMENT)
+        told = {"{version}": self._release.mz_version, "{release}": self._release.version, "{environment}": _ENVIRONMENT}
+        setup = functools.reduce(lambda text, place: text.replace(place, told[place]), told, _SETUP)
         self._writer = Backend(conninfo)
         self._writer.script(setup)
         self._janitor.start()
@@ -182,10 +188,12 @@ class Storage:
 
     def create_view(self, key: str, sql: str, columns: Sequence[str] = (), *, stored: bool = False) -> tuple[Column, ...]:
         """A view, or a table filled from its query once. Its columns."""
-        names = f" ({', '.join(map(quoted, columns))})" if columns else ""
-        kind = "TABLE" if stored else "VIEW"
+        names = _column_list(columns)
+        view = physical_name(_query_of(key) if stored else key)
         with self._writing:
-            self._the_writer.script(f"CREATE {kind} {physical_name(key)}{names} AS {sql}")
+            self._the_writer.script(f"CREATE VIEW {view}{names} AS {sql}")
+            if stored:
+                self._the_writer.script(f"CREATE TABLE {physical_name(key)} AS SELECT * FROM {view}")
             fields = self._the_writer.describe(f"SELECT * FROM {physical_name(key)}").fields
             self._note([key])
         return tuple(Column(field.name, of_oid(field.oid)) for field in fields)
@@ -214,27 +222,51 @@ class Storage:
                 f"CREATE OR REPLACE VIEW {name} AS ({text}) EXCEPT ALL SELECT * FROM {lost}"
             )
 
-    def refill(self, key: str, sql: str, allowed: Callable[[], None] | None = None) -> None:
-        """A table's rows, anew from its query, in one moment. `allowed` as for `write`."""
+    def replace_view(self, key: str, sql: str, columns: Sequence[str]) -> bool:
+        """Have a view show something else, of the same columns. False when a reader holds it, as for `add_column`."""
+        with self._writing:
+            replaced = self._reshape(f"CREATE OR REPLACE VIEW {physical_name(key)}{_column_list(columns)} AS {sql}")
+            if replaced:
+                self._note([key])
+            return replaced
+
+    def refill(self, key: str, allowed: Callable[[], None]) -> None:
+        """The rows of a table that `create_view` made, anew from its query, in one moment. `allowed` as for `write`."""
+        table, query = physical_name(key), physical_name(_query_of(key))
         with self._write([key]) as writer:
-            if allowed is not None:
-                allowed()
-            writer.script(f"DELETE FROM {physical_name(key)}; INSERT INTO {physical_name(key)} {sql}")
+            allowed()
+            writer.script(f"DELETE FROM {table}; INSERT INTO {table} SELECT * FROM {query}")
+
+    def expanded(self, sql: str) -> tuple[str, tuple[Field, ...]]:
+        """The query with the columns named that its wildcards mean now, and these columns."""
+        with self.reader() as backend:
+            backend.script("BEGIN")
+            try:
+                # From here to the end, nothing that the query reads is altered.
+                fields = backend.describe(sql).fields
+                names = _column_list([f"c{number}" for number in range(len(fields))])
+                backend.script(f"CREATE TEMP VIEW expanded{names} AS {sql}")
+                text = backend.run("SELECT pg_get_viewdef('pg_temp.expanded'::regclass)").rows[0][0] or b""
+                return text.decode().rstrip(";"), fields
+            finally:
+                backend.script("ROLLBACK")
 
     def add_column(self, key: str, name: str, physical: str) -> bool:
         """False when a reader holds the table, so that the caller should let others on and ask again."""
         with self._writing:
-            writer = self._the_writer
-            try:
-                writer.script(
-                    f"BEGIN; {_ALTERING_WAITS}; ALTER TABLE {physical_name(key)} ADD COLUMN {quoted(name)} {physical}; COMMIT"
-                )
-            except SqlError as error:
-                writer.script("ROLLBACK")
-                if error.message == _LOCK_NOT_AVAILABLE:
-                    return False
-                raise
-            return True
+            return self._reshape(f"ALTER TABLE {physical_name(key)} ADD COLUMN {quoted(name)} {physical}")
+
+    def _reshape(self, sql: str) -> bool:
+        """False when a reader stands in the way."""
+        writer = self._the_writer
+        try:
+            writer.script(f"BEGIN; {_ALTERING_WAITS}; {sql}; COMMIT")
+        except SqlError as error:
+            writer.script("ROLLBACK")
+            if error.message == _LOCK_NOT_AVAILABLE:
+                return False
+            raise
+        return True
 
     @staticmethod
     def altering_tries() -> Iterator[None]:
@@ -267,14 +299,29 @@ class Storage:
             for _, sql, parameters in statements:
                 writer.run(sql, parameters)
 
-    def apply(self, batch: Sequence[tuple[str, Sequence[Update]]], is_there: Callable[[str], bool]) -> frozenset[str]:
-        """Updates to several relations, all in one moment. Which of these were there, asked when nobody else writes."""
+    def apply(self, batch: Batch, is_there: Callable[[str], bool]) -> frozenset[str]:
+        """Changes of several relations, all in one moment. Which of these were there, asked when nobody else writes."""
         with self._writing:
             there = [(key, updates) for key, updates in batch if is_there(key)]
             with self._write([key for key, _ in there]) as writer:
                 for key, updates in there:
-                    _apply(writer, key, updates, self._unique.get(key, ()))
+                    unique = self._unique.get(key, ())
+                    if isinstance(updates, Sequence):
+                        _apply(writer, key, updates, unique)
+                    else:
+                        updates.write(writer, physical_name(key), unique)
         return frozenset(key for key, _ in there)
+
+    @contextlib.contextmanager
+    def staging(self, key: str) -> Iterator[Staging]:
+        """A place to gather what `apply` will show at one moment. SqlError when the relation is gone."""
+        place = physical_name(f"{key}_staged_{self.now()}")
+        with self.reader() as backend:
+            staging = Staging(backend, physical_name(key), place, self._unique.get(key, ()))
+            try:
+                yield staging
+            finally:
+                staging.close()
 
     @contextlib.contextmanager
     def _write(self, keys: Sequence[str]) -> Iterator[Backend]:
@@ -333,15 +380,21 @@ def physical_name(key: str) -> str:
     return f"zoo.{quoted(key)}"
 
 
-def quoted(name: str) -> str:
-    escaped = name.replace('"', '""')
-    return f'"{escaped}"'
+def _column_list(names: Sequence[str]) -> str:
+    """Behind a view's name: nothing where there are none, which no list can say."""
+    return f" ({', '.join(map(quoted, names))})" if names else ""
+
+
+def _query_of(key: str) -> str:
+    """The view beside a table that is filled from it."""
+    return f"{key}_query"
 
 
 def _remove(backend: Backend, key: str) -> None:
-    kind = backend.run(f"SELECT relkind FROM pg_class WHERE oid = to_regclass('{physical_name(key)}')").rows
-    if kind:
-        backend.script(f"DROP {'VIEW' if kind[0][0] == b'v' else 'TABLE'} {physical_name(key)} CASCADE")
+    for name in (physical_name(key), physical_name(_query_of(key))):
+        kind = backend.run(f"SELECT relkind FROM pg_class WHERE oid = to_regclass('{name}')").rows
+        if kind:
+            backend.script(f"DROP {'VIEW' if kind[0][0] == b'v' else 'TABLE'} {name} CASCADE")
 
 
 def _apply(writer: Backend, key: str, updates: Sequence[Update], unique: Sequence[str]) -> None:
@@ -353,30 +406,23 @@ def _apply(writer: Backend, key: str, updates: Sequence[Update], unique: Sequenc
     if gone:
         _take_away(writer, key, gone, unique)
     if added:
-        writer.copy_in(f"COPY {physical_name(key)} FROM STDIN", _copy_text(added))
+        writer.copy_in(f"COPY {physical_name(key)} FROM STDIN", copy_text(added))
 
 
 def _take_away(writer: Backend, key: str, rows: Sequence[Sequence[str | None]], unique: Sequence[str]) -> None:
     """As many of each row as are listed, none the more often for being there several times."""
     table = physical_name(key)
     writer.script(f"CREATE TEMP TABLE gone (LIKE {table}) ON COMMIT DROP")
-    writer.copy_in("COPY gone FROM STDIN", _copy_text(rows))
+    writer.copy_in("COPY gone FROM STDIN", copy_text(rows))
     columns = [quoted(field.name) for field in writer.describe("SELECT * FROM gone").fields]
     # Equality finds the rows through the index; NULL, which a key never is, equals NULL in the other columns.
     found = [f"t.{quoted(c)} = d.{quoted(c)}" for c in unique]
     same = " AND ".join([*found, *(f"t.{c} IS NOT DISTINCT FROM d.{c}" for c in columns)])
     listed = ", ".join(columns)
     writer.script(
-        f"DELETE FROM {table} WHERE ctid IN (SELECT place FROM (SELECT t.ctid AS place, d.n AS n, "
-        f"row_number() OVER (PARTITION BY {', '.join(f't.{c}' for c in columns)}) AS nth FROM {table} t "
-        f"JOIN (SELECT {listed}, count(*) AS n FROM gone GROUP BY {listed}) d ON {same}) AS counted WHERE nth <= n)"
+        f"DELETE FROM {table} WHERE ctid IN (SELECT zoo_place FROM (SELECT t.ctid AS zoo_place, d.zoo_count, "
+        f"row_number() OVER (PARTITION BY {', '.join(f't.{c}' for c in columns)}) AS zoo_nth FROM {table} t "
+        f"JOIN (SELECT {listed}, count(*) AS zoo_count FROM gone GROUP BY {listed}) d ON {same}) AS counted "
+        "WHERE zoo_nth <= zoo_count)"
     )
     writer.script("DROP TABLE pg_temp.gone")
-
-
-_ESCAPED = str.maketrans({"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"})
-
-
-def _copy_text(rows: Sequence[Sequence[str | None]]) -> bytes:
-    lines = ("\t".join("\\N" if value is None else value.translate(_ESCAPED) for value in row) for row in rows)
-    return "".join(f"{line}\n" for line in lines).encode()

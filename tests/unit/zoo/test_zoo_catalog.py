@@ -12,7 +12,7 @@ from racehound.zoo.catalog.catalog import Catalog
 from racehound.zoo.catalog.check import inconsistencies
 from racehound.zoo.catalog.model import Acl, Item, TableDefinition
 from racehound.zoo.catalog.privileges import granted, holds, revoked, shown
-from racehound.zoo.catalog.state import Scope, State
+from racehound.zoo.catalog.state import Commented, Scope, State
 from racehound.zoo.errors import SqlError
 from racehound.zoo.relations.rendering import RENDERERS, system_items
 from racehound.zoo.sources.sink import Row, difference
@@ -72,8 +72,8 @@ def test_each_inconsistency_is_named(state: State) -> None:
     assert inconsistencies(homeless) == ["table u2 (u) is in cluster u77, which does not exist"]
     orphaned = state.with_item(dataclasses.replace(state.items["u2"], owner="u88"))
     assert inconsistencies(orphaned) == ["u2 (u) names role u88, which does not exist"]
-    commented = dataclasses.replace(state, comments={("u99", None): "x"})
-    assert inconsistencies(commented) == ["a comment is on u99, which does not exist"]
+    commented = dataclasses.replace(state, comments={Commented("item", "u99"): "x"})
+    assert inconsistencies(commented) == ["a comment is on item u99, which does not exist"]
 
 
 def test_privileges_are_added_and_taken_away(state: State) -> None:

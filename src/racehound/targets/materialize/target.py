@@ -8,12 +8,16 @@ number, and sources read a PostgreSQL database of the run's own.
 from __future__ import annotations
 
 import contextlib
+import urllib.parse
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TypeVar
+
+from psycopg.conninfo import make_conninfo
 
 from racehound.errors import TargetError
 from racehound.kinds.kind import Kind
 from racehound.kinds.materialize import MaterializeKind
+from racehound.services.service import Endpoint
 from racehound.targets.materialize import health, sinks
 from racehound.targets.materialize.dialect import MATERIALIZE
 from racehound.targets.materialize.health import Complaint
@@ -118,8 +122,13 @@ class MaterializeTarget:
             "testdrive.seed": str(self._run_number),
         }
 
-    def open(self, actor: str) -> MaterializeSession:
-        session = self._connect(actor)
+    @property
+    def endpoint(self) -> Endpoint | None:
+        parts = urllib.parse.urlsplit(self.place.addresses.sql)
+        return Endpoint(parts.hostname, parts.port or 6875) if parts.hostname else None
+
+    def open(self, actor: str, via: Endpoint | None = None) -> MaterializeSession:
+        session = self._connect(actor, via)
         self._open[session.pid] = (actor, session)
         return session
 
@@ -248,10 +257,14 @@ class MaterializeTarget:
             self._leaks += sweep.sweep()
         return True
 
-    def _connect(self, actor: str) -> MaterializeSession:
+    def _connect(self, actor: str, via: Endpoint | None = None) -> MaterializeSession:
         name = f"racehound {self.run_id} {actor}"
+        address = self.place.addresses.sql
+        if via is not None:
+            # The host stays what certificates are checked against.
+            address = make_conninfo(address, hostaddr=via.host, port=via.port)
         return MaterializeSession.connect(
-            self.place.addresses.sql, name, database=self.database, settings=(f"SET database = {quoted(self.database)}",)
+            address, name, database=self.database, settings=(f"SET database = {quoted(self.database)}",)
         )
 
     def _close_working(self) -> None:

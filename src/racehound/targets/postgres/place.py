@@ -15,6 +15,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from racehound.errors import TargetError, UserError
+from racehound.services.service import Endpoint
 from racehound.targets.postgres import releases
 from racehound.targets.postgres.server import LOG_LINE, EmbeddedServer
 from racehound.targets.postgres.session import PostgresSession
@@ -44,6 +45,9 @@ class Place(Protocol):
 
     def own_conninfo(self) -> str:
         """How the server reaches itself, without a database; no quotes in it."""
+
+    def endpoint(self) -> Endpoint | None:
+        """Where it takes TCP connections; None where it has only a UNIX socket."""
 
     def alive(self) -> bool:
         """Whether it answers; waits for the end of a crash recovery."""
@@ -89,6 +93,9 @@ class EmbeddedPlace:
         address = self._server.address
         return f"host={address.socket_dir} port={address.port} user={address.user}"
 
+    def endpoint(self) -> Endpoint | None:
+        return Endpoint(self._server.address.host, self._server.address.port)
+
     def alive(self) -> bool:
         return self._server.alive() and _answers(self.conninfo())
 
@@ -133,6 +140,12 @@ class RemotePlace:
     def own_conninfo(self) -> str:
         parts = conninfo_to_dict(self._url)
         return " ".join(f"{key}={value}" for key, value in parts.items() if key != "dbname" and value and " " not in str(value))
+
+    def endpoint(self) -> Endpoint | None:
+        """None also for an address that names several servers."""
+        parts = conninfo_to_dict(self._url)
+        host, port = str(parts.get("hostaddr") or parts.get("host") or ""), str(parts.get("port") or "5432")
+        return Endpoint(host, int(port)) if host and not host.startswith(("/", "@")) and port.isdecimal() else None
 
     def alive(self) -> bool:
         return _answers(self._url)

@@ -26,6 +26,7 @@ _LAST_TO_WAIT = "1ms"
 _FIRST_TO_WAIT = "100ms"
 """How long sessions wait before they look for a deadlock (`deadlock_timeout`, for superusers only), once. The first to wait looks
 late: by then the last one, which closes the cycle, has found it and has given up."""
+_SYNTAX_ERROR = "42601"
 _ANSWER_LIMIT_S = 0.05
 _SWEEPS = 3
 
@@ -82,6 +83,14 @@ class PostgresStepping:
         if {pid for behind in found.values() for pid in behind} & {observer.pid for observer in self._target.observers}:
             self.disperse()
         return found
+
+    def can_read(self, sql: str) -> bool:
+        # PL/pgSQL has the SQL of a block parsed, also of what the block never comes to.
+        quote = "$racehound_reads$"
+        if quote in sql:
+            return True
+        outcome = self._session.execute(f"DO {quote}BEGIN RETURN; {sql}; END{quote}")
+        return outcome.error is None or outcome.error.sqlstate != _SYNTAX_ERROR
 
     def gather(self) -> None:
         """Let the observers begin the transaction in which they look at schedule after schedule; see the module's words."""

@@ -10,9 +10,12 @@ import dataclasses
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
+from psycopg.conninfo import make_conninfo
+
 from racehound.errors import TargetError, UserError
 from racehound.kinds.kind import Kind
 from racehound.kinds.postgres import ELSEWHERE, PostgresKind
+from racehound.services.service import Endpoint
 from racehound.targets.postgres.dialect import POSTGRES
 from racehound.targets.postgres.place import Place
 from racehound.targets.postgres.session import PostgresSession
@@ -130,8 +133,12 @@ class PostgresTarget:
         """None: its kinds need no others."""
         return Services()
 
-    def open(self, actor: str) -> PostgresSession:
-        return self._connect(self.database, actor)
+    @property
+    def endpoint(self) -> Endpoint | None:
+        return self.place.endpoint()
+
+    def open(self, actor: str, via: Endpoint | None = None) -> PostgresSession:
+        return self._connect(self.database, actor, via)
 
     def rebuild(self) -> None:
         self._close_observers()
@@ -145,8 +152,19 @@ class PostgresTarget:
             self._number += 1
             strategy = " STRATEGY file_copy" if self._asked.major >= 15 else ""
             _must(administration, f"CREATE DATABASE {self.database} TEMPLATE {self._template}{strategy}")
+        self.reconnect()
+
+    def reconnect(self) -> None:
+        """New observers in the same working database: after a crash or a restart that it has survived."""
+        self._close_observers()
         self._observers = tuple(self._connect(self.database, "observer") for _ in range(OBSERVERS))
         self._sweeper = Sweeper(self.observer, self.run_id)
+
+    def keep_commits(self) -> None:
+        """From now on a commit outlives the death of the server's processes, if not the machine's (only where `owned`)."""
+        with self._administration() as administration:
+            _must(administration, "ALTER SYSTEM SET synchronous_commit = on")
+            _must(administration, "SELECT pg_reload_conf()")
 
     def reset(self) -> bool:
         return self._sweeper is not None and self._sweeper.sweep()
@@ -193,8 +211,12 @@ class PostgresTarget:
     def _administration(self) -> _Administration:
         return _Administration(self._connect(None, "administration"))
 
-    def _connect(self, database: str | None, actor: str) -> PostgresSession:
-        return PostgresSession.connect(self.place.conninfo(database), f"racehound {self.run_id} {actor}")
+    def _connect(self, database: str | None, actor: str, via: Endpoint | None = None) -> PostgresSession:
+        conninfo = self.place.conninfo(database)
+        if via is not None:
+            # The host stays what certificates are checked against.
+            conninfo = make_conninfo(conninfo, hostaddr=via.host, port=via.port)
+        return PostgresSession.connect(conninfo, f"racehound {self.run_id} {actor}")
 
     def _close_observers(self) -> None:
         for observer in self._observers:

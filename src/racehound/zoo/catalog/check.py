@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 
 from racehound.zoo.catalog.model import PUBLIC, Cluster, Database, Item, Schema
 from racehound.zoo.catalog.state import State, name_key
@@ -59,6 +59,14 @@ def _roles(state: State) -> Iterator[str]:
 
 
 def _comments(state: State) -> Iterator[str]:
-    known = {*state.items, *state.clusters, *state.schemas, *state.databases, *state.roles}
-    known |= {replica.id for cluster in state.clusters.values() for replica in cluster.replicas}
-    yield from (f"a comment is on {key[0]}, which does not exist" for key in state.comments if key[0] not in known)
+    known: dict[str, Container[str]] = {
+        "item": state.items,
+        "cluster": state.clusters,
+        "schema": state.schemas,
+        "database": state.databases,
+        "role": state.roles,
+        "cluster replica": {replica.id for cluster in state.clusters.values() for replica in cluster.replicas},
+    }
+    for place in state.comments:
+        if place.id not in known[place.kind]:
+            yield f"a comment is on {place.kind} {place.id}, which does not exist"

@@ -115,6 +115,10 @@ class QueryDefinition:
     bound: tuple[str, ...]
     columns: tuple[str, ...] = ()
     refreshes: tuple[Refresh, ...] = ()
+    replica: str | None = None
+    """The id of the one replica that works for it."""
+    replaces: str | None = None
+    """The id of the materialized view whose place it may take."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

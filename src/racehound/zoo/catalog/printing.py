@@ -129,8 +129,20 @@ def _view(state: State, item: Item, name: str, definition: QueryDefinition) -> s
     refreshes = [_refresh(refresh) for refresh in definition.refreshes] or ["REFRESH = ON COMMIT"]
     options = refreshes[0] if len(refreshes) == 1 else "\n        " + ",\n        ".join(refreshes) + "\n    "
     return (
-        f"CREATE MATERIALIZED VIEW {name}{columns}\n    IN CLUSTER {_cluster(state, item)}\n    WITH ({options})\n    AS {text};"
+        f"{_creating(state, name, definition)}{columns}\n    IN CLUSTER {_cluster(state, item)}{_only_replica(state, item)}\n"
+        f"    WITH ({options})\n    AS {text};"
     )
+
+
+def _creating(state: State, name: str, definition: QueryDefinition) -> str:
+    if definition.replaces is None:
+        return f"CREATE MATERIALIZED VIEW {name}"
+    return f"CREATE REPLACEMENT MATERIALIZED VIEW {name} FOR {name_of(state, definition.replaces)}"
+
+
+def _only_replica(state: State, item: Item) -> str:
+    cluster, key = state.clusters.get(item.cluster or ""), getattr(item.definition, "replica", None)
+    return "".join(f" REPLICA {identifier(each.name)}" for each in (cluster.replicas if cluster else ()) if each.id == key)
 
 
 def _refresh(refresh: Refresh) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from racehound.zoo.catalog.model import Cluster, Database, Item, Role, Schema
 from racehound.zoo.dialect.parts import Name, spell
@@ -14,6 +14,16 @@ TEMPORARY_SCHEMA = "s0"
 
 NameKey = tuple[str, str, str, int | None]
 """Schema id, namespace, name, and the session of what is temporary."""
+
+
+class Commented(NamedTuple):
+    """What a comment is on. Ids are of a kind each: two kinds may have the same."""
+
+    kind: str
+    """`item`, or what else it is: `cluster`, `cluster replica`, `schema`, `database`, `role`."""
+    id: str
+    column: int | None = None
+    """Its number, from 1; None for the whole."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,8 +51,7 @@ class State:
     clusters: Mapping[str, Cluster]
     system: Mapping[str, Item]
     names: Mapping[NameKey, str]
-    comments: Mapping[tuple[str, int | None], str] = dataclasses.field(default_factory=dict)
-    """By id, and the number of the column (from 1) or None for the whole."""
+    comments: Mapping[Commented, str] = dataclasses.field(default_factory=dict)
     default_privileges: tuple[tuple[str, str | None, str | None, str, str, frozenset[str]], ...] = ()
     """Owner (or PUBLIC), database, schema, kind, grantee, privileges."""
     system_acls: tuple[Any, ...] = ()
@@ -65,10 +74,14 @@ class State:
         """Items gone, with their comments."""
         names = {name: key for name, key in self.names.items() if key not in ids}
         items = {key: item for key, item in self.items.items() if key not in ids}
-        return dataclasses.replace(self, items=items, names=names, comments=_without(self.comments, ids))
+        return dataclasses.replace(self, items=items, names=names, comments=_without(self.comments, "item", ids))
 
     def with_cluster(self, cluster: Cluster) -> State:
-        return dataclasses.replace(self, clusters={**self.clusters, cluster.id: cluster})
+        """The cluster added or changed; what was said of replicas that it has no more is forgotten."""
+        before = self.clusters.get(cluster.id)
+        gone = _replicas(before) - _replicas(cluster)
+        comments = _without(self.comments, "cluster replica", gone)
+        return dataclasses.replace(self, clusters={**self.clusters, cluster.id: cluster}, comments=comments)
 
     def with_role(self, role: Role) -> State:
         return dataclasses.replace(self, roles={**self.roles, role.id: role})
@@ -82,7 +95,10 @@ class State:
     def without(self, what: Literal["roles", "clusters", "schemas", "databases"], key: str) -> State:
         found: Mapping[str, Any] = getattr(self, what)
         rest = {id_: thing for id_, thing in found.items() if id_ != key}
-        changes: dict[str, Any] = {what: rest, "comments": _without(self.comments, frozenset({key}))}
+        comments = _without(self.comments, what.removesuffix("s"), frozenset({key}))
+        if what == "clusters":
+            comments = _without(comments, "cluster replica", _replicas(self.clusters.get(key)))
+        changes: dict[str, Any] = {what: rest, "comments": comments}
         return dataclasses.replace(self, **changes)
 
     # Finding
@@ -189,5 +205,9 @@ def age(item: Item) -> int:
     return int(item.id[1:])
 
 
-def _without(comments: Mapping[tuple[str, int | None], str], ids: frozenset[str]) -> Mapping[tuple[str, int | None], str]:
-    return {key: text for key, text in comments.items() if key[0] not in ids}
+def _without(comments: Mapping[Commented, str], kind: str, ids: frozenset[str]) -> Mapping[Commented, str]:
+    return {place: text for place, text in comments.items() if place.kind != kind or place.id not in ids}
+
+
+def _replicas(cluster: Cluster | None) -> frozenset[str]:
+    return frozenset(replica.id for replica in cluster.replicas) if cluster else frozenset()

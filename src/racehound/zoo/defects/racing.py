@@ -47,7 +47,7 @@ class Racing:
                 lock.release()
 
     def _run(self, statement: s.Statement, scope: Scope, cluster: str, prepared: Prepared) -> Done:
-        if isinstance(statement, s.AddColumn):
+        if isinstance(statement, s.AddColumn | s.ApplyReplacement):
             # What it does to the storage cannot be taken back: it is done once, and honestly.
             self._engine.switches.window()
             return self._ddl.honestly(statement, scope, cluster, prepared)

@@ -14,7 +14,7 @@ from racehound.zoo.defects.registry import DEFECTS
 from racehound.zoo.dialect.parts import Name
 from racehound.zoo.errors import SqlError
 
-_WINDOW_MAX = 0.01
+_WINDOW_MAX = 0.03
 """Seconds: how long, at most, a statement with a defect on is open to others between what it saw and what it does."""
 
 
@@ -73,6 +73,8 @@ class Switches:
 
     def ghosts(self, state: State, scope: Scope, names: Iterable[Name]) -> tuple[Item, ...]:
         """What these names find if relations count that are served still; empty unless it is all of them."""
+        if not self._kept:
+            return ()
         found = [self._ghost(state, scope, name) for name in names]
         return tuple(item for item in found if item is not None) if all(found) else ()
 

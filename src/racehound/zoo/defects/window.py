@@ -40,8 +40,8 @@ class Window:
     @property
     def commented(self) -> Item | None:
         """The item that it comments on, as it was."""
-        keys = [key for key, _ in self.plan.state.comments.items() - self.seen.comments.items()]
-        return self.seen.items.get(keys[0][0]) if keys else None
+        places = [place for place, _ in self.plan.state.comments.items() - self.seen.comments.items() if place.kind == "item"]
+        return self.seen.items.get(places[0].id) if places else None
 
     @property
     def dropped(self) -> frozenset[str]:

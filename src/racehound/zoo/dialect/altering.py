@@ -15,6 +15,7 @@ from racehound.zoo.dialect.statements import (
     AlterSink,
     AlterSource,
     AlterSystem,
+    ApplyReplacement,
     Comment,
     Drop,
     DropOwned,
@@ -98,6 +99,8 @@ def alter(reader: Reader) -> Statement:
 
 
 def _action(reader: Reader, kind: ObjectKind, name: Name, *, quiet: bool) -> Statement:
+    if kind == "materialized view" and reader.release.is_recent and reader.accept("APPLY", "REPLACEMENT"):
+        return ApplyReplacement(kind, name, quiet, reader.name())
     verb = reader.one_of(*_CHOICES.get(kind, _USUAL))
     if verb == "RENAME":
         reader.expect("TO")

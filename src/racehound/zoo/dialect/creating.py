@@ -45,6 +45,8 @@ def create(reader: Reader) -> Statement:
         return _view(reader, or_replace=replace, temporary=temporary)
     if reader.accept("MATERIALIZED", "VIEW"):
         return _materialized_view(reader, or_replace=replace)
+    if reader.release.is_recent and reader.accept("REPLACEMENT", "MATERIALIZED", "VIEW"):
+        return _materialized_view(reader, is_replacement=True)
     if reader.accept("TABLE"):
         return _table(reader, temporary=temporary)
     for words, read in _OTHERS:
@@ -60,13 +62,18 @@ def _view(reader: Reader, *, or_replace: bool, temporary: bool) -> Statement:
     return CreateView(name, quiet, reader.query(), columns, or_replace, temporary)
 
 
-def _materialized_view(reader: Reader, *, or_replace: bool) -> Statement:
+def _materialized_view(reader: Reader, *, or_replace: bool = False, is_replacement: bool = False) -> Statement:
     quiet, name = reader.if_not_exists(), reader.name()
+    replaces = None
+    if is_replacement:
+        reader.expect("FOR")
+        replaces = reader.name()
     columns = _column_names(reader)
     cluster = reader.in_cluster()
+    replica = reader.identifier() if cluster and reader.release.is_recent and reader.accept("REPLICA") else None
     refreshes = _refreshes(reader) if reader.accept("WITH") else ()
     reader.expect("AS")
-    return CreateMaterializedView(name, quiet, reader.query(), columns, or_replace, cluster, refreshes)
+    return CreateMaterializedView(name, quiet, reader.query(), columns, or_replace, cluster, refreshes, replica, replaces)
 
 
 def _column_names(reader: Reader) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from racehound.zoo.dialect.parts import Name, Query, option
 from racehound.zoo.dialect.reader import Reader, as_query
 from racehound.zoo.dialect.statements import (
     CopyOut,
+    CopyToS3,
     Explain,
     Insert,
     Mutate,
@@ -18,6 +19,7 @@ from racehound.zoo.dialect.statements import (
     Statement,
     Subscribe,
 )
+from racehound.zoo.errors import syntax
 
 _LISTS = (
     ("TABLES",), ("SOURCES",), ("SINKS",), ("VIEWS",), ("MATERIALIZED", "VIEWS"), ("INDEXES",), ("CLUSTERS",),
@@ -144,12 +146,28 @@ def subscribe(reader: Reader) -> Subscribe:
 
 def copy(reader: Reader) -> Statement:
     reader.expect("COPY")
-    reader.expect_operator("(")
+    inner = _copied(reader)
+    reader.expect("TO")
+    if reader.accept("STDOUT"):
+        reader.with_options()
+        return CopyOut(inner)
+    uri = reader.source(reader.until(lambda: reader.at("WITH")))
+    options = reader.with_options()
+    connection = option(options, "AWS CONNECTION")
+    if isinstance(inner, Subscribe):
+        raise syntax("SUBSCRIBE in COPY TO is supported for STDOUT only")
+    if connection is None:
+        raise syntax("AWS CONNECTION is required for COPY ... TO <expr>")
+    return CopyToS3(inner, uri, connection.words, options)
+
+
+def _copied(reader: Reader) -> Select | Subscribe:
+    """A query, a subscription or a relation."""
+    if not reader.accept_operator("("):
+        return Select(_relation_query(reader))
     inner = subscribe(reader) if reader.at("SUBSCRIBE") else Select(reader.query())
     reader.expect_operator(")")
-    reader.expect("TO", "STDOUT")
-    reader.with_options()
-    return CopyOut(inner)
+    return inner
 
 
 def insert(reader: Reader) -> Statement:

@@ -6,6 +6,7 @@ from racehound.zoo.dialect import altering, creating, looking, roles, speaking
 from racehound.zoo.dialect.lexer import statements, tokenize
 from racehound.zoo.dialect.reader import Reader
 from racehound.zoo.dialect.statements import Statement
+from racehound.zoo.release import RECORDED, Release
 
 _BEGINNINGS = {
     "CREATE": creating.create,
@@ -42,9 +43,12 @@ _BEGINNINGS = {
 }
 
 
-def parse(text: str) -> list[tuple[Statement, str]]:
+def parse(text: str, release: Release = RECORDED) -> list[tuple[Statement, str]]:
     """The statements of a text, each with its own. SqlError 42601 for the first that is none."""
-    return [(parse_one(Reader(text, tokens)), text[tokens[0].start : tokens[-1].end]) for tokens in statements(tokenize(text))]
+    return [
+        (parse_one(Reader(text, tokens, release)), text[tokens[0].start : tokens[-1].end])
+        for tokens in statements(tokenize(text))
+    ]
 
 
 def parse_one(reader: Reader) -> Statement:

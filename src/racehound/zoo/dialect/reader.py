@@ -10,15 +10,17 @@ from racehound.zoo.dialect.lexer import Token
 from racehound.zoo.dialect.names import references
 from racehound.zoo.dialect.parts import Name, Options, Query, Value
 from racehound.zoo.errors import syntax
+from racehound.zoo.release import RECORDED, Release
 
 T = TypeVar("T")
 _USERS = ("CURRENT_USER", "CURRENT_ROLE", "SESSION_USER")
 
 
 class Reader:
-    """Reads the tokens of one statement; `text` is what they were lexed from."""
+    """Reads the tokens of one statement; `text` is what they were lexed from, `release` whose language it is."""
 
-    def __init__(self, text: str, tokens: Sequence[Token]) -> None:
+    def __init__(self, text: str, tokens: Sequence[Token], release: Release = RECORDED) -> None:
+        self.release = release
         self.text = text
         self.tokens = tokens
         self.position = 0

@@ -74,7 +74,7 @@ def declare(reader: Reader) -> Statement:
 
 def _rest(reader: Reader) -> Reader:
     """What follows, as a statement of its own."""
-    inner = Reader(reader.text, reader.tokens[reader.position :])
+    inner = Reader(reader.text, reader.tokens[reader.position :], reader.release)
     reader.position = len(reader.tokens) - 1
     return inner
 

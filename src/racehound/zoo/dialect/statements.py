@@ -63,6 +63,10 @@ class CreateMaterializedView(Create):
     or_replace: bool = False
     cluster: str | None = None
     refreshes: tuple[Refresh, ...] = ()
+    replica: str | None = None
+    """The one replica of the cluster that works for it."""
+    replaces: Name | None = None
+    """The materialized view whose place it may take later."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -262,6 +266,11 @@ class AlterSink(Alter):
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class ApplyReplacement(Alter):
+    replacement: Name = ()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class AlterSecret(Alter):
     value: str = ""
 
@@ -382,6 +391,16 @@ class CopyOut(Statement):
     """COPY (query or SUBSCRIBE) TO STDOUT."""
 
     inner: Select | Subscribe
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class CopyToS3(Statement):
+    """COPY query TO 's3://bucket/prefix'; `uri` is an expression."""
+
+    inner: Select
+    uri: str
+    connection: Name
+    options: Options = ()
 
 
 # Writing

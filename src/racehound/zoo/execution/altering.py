@@ -14,6 +14,7 @@ from racehound.zoo.catalog.model import (
     TableDefinition,
 )
 from racehound.zoo.catalog.privileges import require, require_create, require_member, require_owner
+from racehound.zoo.catalog.state import Commented
 from racehound.zoo.dialect.parts import option, spell
 from racehound.zoo.dialect.statements import (
     AddColumn,
@@ -21,6 +22,7 @@ from racehound.zoo.dialect.statements import (
     AlterSecret,
     AlterSink,
     AlterSource,
+    ApplyReplacement,
     Comment,
     Rename,
     SetCluster,
@@ -31,6 +33,7 @@ from racehound.zoo.errors import Notice, SqlError
 from racehound.zoo.execution.connecting import refuse_view, sink_input, with_input
 from racehound.zoo.execution.creating import secret_value, shaped
 from racehound.zoo.execution.plan import Plan
+from racehound.zoo.execution.replacing import replace
 
 
 def target(plan: Plan, statement: Alter, verb: str = "ALTER") -> Item | None:
@@ -150,6 +153,13 @@ def alter_sink(plan: Plan, statement: AlterSink) -> str:
     return "ALTER SINK"
 
 
+def apply_replacement(plan: Plan, statement: ApplyReplacement) -> str:
+    item = target(plan, statement)
+    if item is not None:
+        replace(plan, item, statement.replacement)
+    return "ALTER MATERIALIZED VIEW"
+
+
 def alter_secret(plan: Plan, statement: AlterSecret) -> str:
     item = target(plan, statement)
     if item is not None:
@@ -194,24 +204,23 @@ def comment(plan: Plan, statement: Comment) -> str:
     rest = {place: text for place, text in plan.state.comments.items() if place != key}
     comments = rest if statement.text is None else {**rest, key: statement.text}
     plan.state = dataclasses.replace(plan.state, comments=comments)
-    plan.record("comment", statement.kind, statement.name[-1], key[0])
+    plan.record("comment", statement.kind, statement.name[-1], key.id)
     return "COMMENT"
 
 
-def _commented(plan: Plan, statement: Comment) -> tuple[str, int | None]:
-    """The id of what is commented, and the number of the column."""
+def _commented(plan: Plan, statement: Comment) -> Commented:
     if statement.kind == "column":
         item = plan.state.find(statement.name[:-1], plan.scope)
         plan.require_owner(item)
         names = [column.name for column in item.columns]
         if statement.name[-1] not in names:
             raise SqlError(f'column "{spell(statement.name)}" does not exist')
-        return item.id, names.index(statement.name[-1]) + 1
+        return Commented("item", item.id, names.index(statement.name[-1]) + 1)
     if statement.kind in {"cluster", "cluster replica", "schema", "database", "role"}:
-        return _commented_container(plan, statement), None
+        return Commented(statement.kind, _commented_container(plan, statement))
     item = plan.item_of_kind(statement.kind, statement.name, "ALTER")
     plan.require_owner(item)
-    return item.id, None
+    return Commented("item", item.id)
 
 
 def _commented_container(plan: Plan, statement: Comment) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 from racehound.zoo.catalog.model import Acl, Cluster, Replica
 from racehound.zoo.catalog.privileges import all_of, require, require_member, require_owner
@@ -133,6 +134,7 @@ def set_cluster_options(plan: Plan, statement: SetOptions) -> str:
         changed = _resized(plan, cluster, statement)
     plan.state = plan.state.with_cluster(changed)
     plan.record("alter", "cluster", cluster.name, cluster.id)
+    _drop_work_of(plan, [replica for replica in cluster.replicas if replica not in changed.replicas])
     return "ALTER CLUSTER"
 
 
@@ -173,7 +175,7 @@ def create_replica(plan: Plan, statement: CreateReplica) -> str:
 
 def rename_replica(plan: Plan, statement: Rename) -> str:
     cluster = plan.state.cluster_named(statement.name[0])
-    replica = _replica_named(cluster, statement.name[-1])
+    replica = replica_named(cluster, statement.name[-1])
     require_owner(plan.state, plan.scope, "cluster", cluster.name, cluster.owner)
     if any(other.name == statement.to for other in cluster.replicas):
         raise SqlError("uniqueness violation")
@@ -182,7 +184,8 @@ def rename_replica(plan: Plan, statement: Rename) -> str:
     return "ALTER CLUSTER REPLICA"
 
 
-def _replica_named(cluster: Cluster, name: str) -> Replica:
+def replica_named(cluster: Cluster, name: str) -> Replica:
+    """SqlError when there is none."""
     for replica in cluster.replicas:
         if replica.name == name:
             return replica
@@ -193,7 +196,7 @@ def drop_replicas(plan: Plan, statement: Drop) -> str:
     for name in statement.names:
         try:
             cluster = plan.state.cluster_named(name[0])
-            replica = _replica_named(cluster, name[-1])
+            replica = replica_named(cluster, name[-1])
         except SqlError:
             if not statement.if_exists:
                 raise
@@ -205,4 +208,15 @@ def drop_replicas(plan: Plan, statement: Drop) -> str:
         replicas = tuple(each for each in cluster.replicas if each is not replica)
         plan.state = plan.state.with_cluster(dataclasses.replace(cluster, replicas=replicas))
         plan.record("drop", "cluster-replica", replica.name, replica.id)
+        _drop_work_of(plan, [replica])
     return "DROP CLUSTER REPLICA"
+
+
+def _drop_work_of(plan: Plan, gone: Sequence[Replica]) -> None:
+    """The materialized views that only these replicas worked for go with them, as MaterializeInc/materialize#36471 says."""
+    keys = {replica.id for replica in gone}
+    alone = [item.id for item in plan.state.items.values() if getattr(item.definition, "replica", None) in keys]
+    doomed = plan.with_dependents(alone)
+    if doomed:
+        plan.drop(doomed)
+        say_cascades(plan, len(doomed))

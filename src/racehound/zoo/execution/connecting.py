@@ -6,7 +6,6 @@ import dataclasses
 from collections.abc import Sequence
 
 from racehound.zoo.catalog.model import (
-    Column,
     ConnectionDefinition,
     Item,
     SinkDefinition,
@@ -14,12 +13,11 @@ from racehound.zoo.catalog.model import (
     SourceTableDefinition,
 )
 from racehound.zoo.catalog.privileges import require_item
-from racehound.zoo.datatypes import builtin
 from racehound.zoo.dialect.parts import Name, spell
 from racehound.zoo.dialect.statements import CreateSink, CreateSource, CreateTableFromSource, External, LoadGenerator, Webhook
 from racehound.zoo.errors import SqlError
 from racehound.zoo.execution.plan import Plan
-from racehound.zoo.sources import webhook
+from racehound.zoo.sources import progress, webhook
 from racehound.zoo.sources.generators import GENERATORS
 from racehound.zoo.sources.source import Shape
 from racehound.zoo.storage import Storage
@@ -40,12 +38,12 @@ def create_source(plan: Plan, statement: CreateSource) -> str:
     if isinstance(statement.connector, Webhook):
         _webhook(plan, statement, statement.connector, cluster)
         return tag
-    progress = _progress(plan, statement)
+    beside = _progress(plan, statement)
     shape = _own_shape(plan, statement)
     key = plan.allocate()
-    uses = [*(each.id for each in (connection, registry) if each is not None), progress.id]
+    uses = [*(each.id for each in (connection, registry) if each is not None), beside.id]
     definition = SourceDefinition(
-        _type(statement), statement, connection.id if connection else None, registry.id if registry else None, progress.id,
+        _type(statement), statement, connection.id if connection else None, registry.id if registry else None, beside.id,
         None, ("",), shape.key if shape else (),
     )  # fmt: skip
     columns = shape.columns if shape else ()
@@ -111,9 +109,8 @@ def _progress(plan: Plan, statement: CreateSource) -> Item:
     while schema is not None and (schema.id, "item", name, None) in plan.state.names:
         number += 1
         name = f"{base}_{number}"
-    offset = builtin("uint8")
-    assert offset is not None
-    shape = Shape((Column("offset", offset),))
+    system = statement.connector.system if isinstance(statement.connector, External) else "LOAD GENERATOR"
+    shape = progress.shape(system)
     key = plan.allocate()
     item = plan.add(key, "source", schema, name, SourceDefinition("progress"), (), shape.columns)
     _make(plan, key[0], shape)

@@ -32,9 +32,11 @@ from racehound.zoo.dialect.statements import (
     Refresh,
 )
 from racehound.zoo.errors import SqlError
+from racehound.zoo.execution.clusters import replica_named
 from racehound.zoo.execution.dropping import refuse_dependents
 from racehound.zoo.execution.plan import Plan
 from racehound.zoo.execution.rendering import bind, reads_system, render, view_text
+from racehound.zoo.execution.replacing import refuse_unlike, replaced
 
 _WORD = re.compile(r'"?([\w$]+)"?')
 
@@ -101,7 +103,7 @@ def physical_type(written: TypeName) -> str:
 def create_view(plan: Plan, statement: CreateView) -> str:
     bound = _bound(plan, statement.query, "", temporary=statement.temporary)
     schema, existing = plan.place(statement.name, temporary=statement.temporary)
-    if existing is not None and not _replaced(plan, statement, existing, or_replace=statement.or_replace, kind="view"):
+    if existing is not None and not _replaced(plan, statement, existing, bound, or_replace=statement.or_replace, kind="view"):
         return "CREATE VIEW"
     key = plan.allocate()
     columns = _make_view(plan, key[0], statement.query, bound, statement.columns)
@@ -113,25 +115,43 @@ def create_view(plan: Plan, statement: CreateView) -> str:
 def create_materialized_view(plan: Plan, statement: CreateMaterializedView) -> str:
     bound = _bound(plan, statement.query, "materialize", temporary=False)
     cluster = plan.cluster_id(statement.cluster)
+    replica = _only_replica(plan, statement, cluster)
+    takes_place_of = replaced(plan, statement)
     schema, existing = plan.place(statement.name)
     if existing is not None and not _replaced(
-        plan, statement, existing, or_replace=statement.or_replace, kind="materialized view"
+        plan, statement, existing, bound, or_replace=statement.or_replace, kind="materialized view"
     ):
         return "CREATE MATERIALIZED VIEW"
     key = plan.allocate()
     refreshes = _scheduled(plan, statement.refreshes)
     stored = any(refresh.strategy != "ON COMMIT" for refresh in refreshes)
     columns = _make_view(plan, key[0], statement.query, bound, statement.columns, stored=stored)
-    definition = QueryDefinition(statement.query, bound, statement.columns, refreshes)
-    plan.add(key, "materialized view", schema, statement.name[-1], definition, bound, columns, cluster)
+    uses = bound
+    if takes_place_of is not None:
+        refuse_unlike(plan, takes_place_of, bound, columns)
+        uses = (*bound, takes_place_of.id)
+    replaces = takes_place_of.id if takes_place_of is not None else None
+    definition = QueryDefinition(statement.query, bound, statement.columns, refreshes, replica, replaces)
+    plan.add(key, "materialized view", schema, statement.name[-1], definition, uses, columns, cluster)
     return "CREATE MATERIALIZED VIEW"
 
 
-def _replaced(plan: Plan, statement: Create, existing: Item, *, or_replace: bool, kind: str) -> bool:
+def _only_replica(plan: Plan, statement: CreateMaterializedView, cluster: str) -> str | None:
+    """The id of the replica that alone is to work for it."""
+    if statement.replica is None:
+        return None
+    plan.require_feature("enable_replica_targeted_materialized_views", "CREATE MATERIALIZED VIEW ... IN CLUSTER ... REPLICA")
+    return replica_named(plan.state.clusters[cluster], statement.replica).id
+
+
+def _replaced(plan: Plan, statement: Create, existing: Item, bound: Sequence[str], *, or_replace: bool, kind: str) -> bool:
     """Whether the old one made way for a new one."""
     if not or_replace or existing.kind != kind:
         plan.refuse_existing(kind, statement.name, existing, quiet=statement.if_not_exists)
         return False
+    if existing.id in bound:
+        name = ".".join(plan.state.full_name(existing))
+        raise SqlError(f"cannot replace {kind} {name}: depended upon by new {name} definition")
     refuse_dependents(plan, existing, frozenset({existing.id}))
     plan.require_owner(existing)
     plan.drop(plan.with_dependents([existing.id]))

@@ -38,6 +38,7 @@ _HANDLERS: Mapping[type[s.Statement], Handler] = MappingProxyType(
         s.AddColumn: altering.add_column,
         s.AlterSource: altering.alter_source,
         s.AlterSink: altering.alter_sink,
+        s.ApplyReplacement: altering.apply_replacement,
         s.AlterSecret: altering.alter_secret,
         s.AlterRole: roles.alter_role,
         s.Comment: altering.comment,

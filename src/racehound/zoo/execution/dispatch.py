@@ -11,18 +11,20 @@ from racehound.zoo.catalog.privileges import require_item
 from racehound.zoo.dialect import parts
 from racehound.zoo.dialect import statements as s
 from racehound.zoo.errors import SqlError
-from racehound.zoo.execution import cursors, prepared, querying, settings, writing
+from racehound.zoo.execution import cursors, exporting, prepared, querying, settings, writing
 from racehound.zoo.execution.committing import CHANGED
 from racehound.zoo.execution.connecting import source_of_table
 from racehound.zoo.execution.ddl import CHANGING
 from racehound.zoo.execution.plan import Plan
-from racehound.zoo.execution.preparing import validate
+from racehound.zoo.execution.preparing import prepare, validate
 from racehound.zoo.execution.printing import printed
 from racehound.zoo.execution.result import Result
 from racehound.zoo.execution.session import Session
 
 _IN_BLOCKS = (s.Rename, s.Swap)
 """Changes that a block may hold several of."""
+_IN_RECENT_BLOCKS = (s.CreateSource, s.CreateTableFromSource)
+"""Such of releases after the recorded one."""
 _NOT_IN_BLOCKS = (s.SetOptions, s.AlterSystem, s.AlterRole, s.DropOwned, s.ReassignOwned)
 
 
@@ -50,7 +52,7 @@ def _change(session: Session, statement: s.Statement, text: str) -> Result:
         return Result(done.tag)
     if transaction.implicit or isinstance(statement, _NOT_IN_BLOCKS):
         raise _not_in_block(statement, text)
-    if isinstance(statement, _IN_BLOCKS):
+    if isinstance(statement, _IN_BLOCKS) or (session.engine.release.is_recent and isinstance(statement, _IN_RECENT_BLOCKS)):
         return _change_in_block(session, statement)
     if transaction.mode == "single" and isinstance(statement, s.CreateTableFromSource):
         source_of_table(Plan(session.engine, session.state, session.scope), statement)
@@ -64,7 +66,7 @@ def _not_in_block(statement: s.Statement, text: str) -> SqlError:
 
 
 def _change_in_block(session: Session, statement: s.Statement) -> Result:
-    """Renames and swaps are planned one on the other, and only hold if nothing else changes until COMMIT."""
+    """They are planned one on the other, and only hold if nothing else changes until COMMIT."""
     transaction = session.transaction
     assert transaction is not None
     transaction.become("changing")
@@ -72,7 +74,8 @@ def _change_in_block(session: Session, statement: s.Statement) -> Result:
         transaction.base = session.engine.catalog.state
     elif session.engine.catalog.state.revision != transaction.base.revision:
         raise SqlError(CHANGED, "40001")
-    plan, tag = session.ddl.plan(session.state, statement, session.scope, session.cluster)
+    prepared = prepare(Plan(session.engine, session.state, session.scope), statement, session.cluster)
+    plan, tag = session.ddl.plan(session.state, statement, session.scope, session.cluster, prepared)
     transaction.plans.append(plan)
     session.notices += plan.notices
     return Result(tag)
@@ -132,6 +135,7 @@ _HANDLERS: Mapping[type[s.Statement], Callable[[Session, Any], Result]] = Mappin
         s.Begin: _begin,
         s.Commit: _commit,
         s.Rollback: _rollback,
+        s.CopyToS3: exporting.copy_to_s3,
         s.Show: querying.show,
         s.ShowCreate: querying.show_create,
         s.ShowVariable: settings.show,

@@ -11,11 +11,15 @@ from typing import TYPE_CHECKING
 from racehound.zoo.catalog.bootstrap import initial_state
 from racehound.zoo.catalog.catalog import Catalog
 from racehound.zoo.catalog.model import Item, SourceDefinition
+from racehound.zoo.catalog.state import State
 from racehound.zoo.defects import Switches
+from racehound.zoo.errors import SqlError
 from racehound.zoo.execution.refreshing import Refresher
+from racehound.zoo.execution.variables import of_server
 from racehound.zoo.log import Log
 from racehound.zoo.relations.rendering import system_items
 from racehound.zoo.relations.snapshot import SessionFacts, Snapshot, SubscriptionFacts
+from racehound.zoo.release import RECORDED, Release
 from racehound.zoo.sources.facts import source_facts, system_of
 from racehound.zoo.sources.manager import Manager
 from racehound.zoo.sources.registry import connector
@@ -28,13 +32,16 @@ if TYPE_CHECKING:
 class Engine:
     """One environment. Used from many threads."""
 
-    def __init__(self, storage: Storage, switches: Switches, log: Log) -> None:
+    def __init__(self, storage: Storage, switches: Switches, log: Log, release: Release = RECORDED) -> None:
         self.storage = storage
+        self.release = release
+        self.settings = of_server(release)
+        """Those of the whole server, with their defaults."""
         self.switches = switches
         self.log = log
         self.catalog = Catalog(initial_state(system_items))
-        self.manager = Manager(self.catalog, storage)
-        self.refresher = Refresher(self.catalog, storage)
+        self.manager = Manager(self.catalog, storage, switches)
+        self.refresher = Refresher(self.catalog, storage, log)
         self.webhook_address = ""
         """Host and port that webhooks are posted to."""
         self._numbers = itertools.count(1)
@@ -51,6 +58,10 @@ class Engine:
         """End what runs beside the sessions."""
         self.refresher.stop()
         self.manager.stop()
+
+    def setting(self, state: State, name: str) -> str:
+        """What a setting of the whole server is."""
+        return state.settings.get(name, self.settings[name])
 
     # Who is here
 
@@ -107,5 +118,9 @@ class Engine:
         item: Item | None = state.item(key)
         if item is None or not isinstance(item.definition, SourceDefinition) or not system_of(item.definition):
             return []
-        offers = connector(system_of(item.definition)).offers(source_facts(state, item))
+        try:
+            offers = connector(system_of(item.definition)).offers(source_facts(state, item))
+        except SqlError:
+            # The outside is away; whoever reads the relation is not to blame.
+            return []
         return sorted((".".join(offer.name[:-1]), offer.name[-1], offer.columns) for offer in offers)

@@ -74,6 +74,11 @@ class Plan:
     def record(self, event: str, kind: str, name: str, key: str) -> None:
         self.events.append((event, kind, name, key))
 
+    def require_feature(self, flag: str, what: str) -> None:
+        """SqlError when a setting of the server has it switched off."""
+        if self.engine.setting(self.state, flag).lower() not in {"on", "true", "1"}:
+            raise SqlError(f"{what} is not supported", "0A000")
+
     # Finding
 
     def item_of_kind(self, kind: str, name: Name, verb: str = "DROP") -> Item:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from racehound.zoo.backend import Backend, Parameters, Row, Rows
 from racehound.zoo.catalog.privileges import require
+from racehound.zoo.copying import quoted
 from racehound.zoo.dialect.parts import Query
 from racehound.zoo.dialect.statements import CopyOut, Explain, Select, Show, ShowCreate, Subscribe
 from racehound.zoo.errors import SqlError
@@ -20,7 +21,6 @@ from racehound.zoo.execution.showing import show as show_rows
 from racehound.zoo.execution.showing import show_create as show_created
 from racehound.zoo.execution.subscribing import Subscription
 from racehound.zoo.sources.facts import bases
-from racehound.zoo.storage import quoted
 
 _JSONB = 3802
 _SESSION_FUNCTIONS = frozenset({"current_database", "current_schema", "current_user"})
@@ -189,13 +189,13 @@ def show(session: Session, statement: Show) -> Result:
 
 
 def _variables(session: Session) -> Callable[[], list[tuple[str, str, str]]]:
-    system = session.state.settings
+    engine, state = session.engine, session.state
 
     def rows() -> list[tuple[str, str, str]]:
         found = [(name, session.variables[name], variable.description) for name, variable in variables.SESSION.items()]
         return [
             *found,
-            *((name, system.get(name, default), "A setting of the server.") for name, default in variables.SYSTEM.items()),
+            *((name, engine.setting(state, name), "A setting of the server.") for name in engine.settings),
         ]
 
     return rows

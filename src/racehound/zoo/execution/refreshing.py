@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
 import time
 
@@ -10,7 +9,9 @@ from racehound.zoo.catalog.catalog import Catalog
 from racehound.zoo.catalog.model import Item, QueryDefinition
 from racehound.zoo.catalog.state import State
 from racehound.zoo.dialect.speaking import seconds
-from racehound.zoo.execution.rendering import view_text
+from racehound.zoo.errors import SqlError
+from racehound.zoo.execution.rendering import reads_system
+from racehound.zoo.log import Log
 from racehound.zoo.storage import Storage
 
 _IDLE = 3600.0
@@ -19,7 +20,8 @@ _IDLE = 3600.0
 class Refresher:
     """One thread for all of them: it sleeps until the next is due, or until another is made."""
 
-    def __init__(self, catalog: Catalog, storage: Storage) -> None:
+    def __init__(self, catalog: Catalog, storage: Storage, log: Log) -> None:
+        self._log = log
         self._catalog = catalog
         self._storage = storage
         self._done: dict[str, int] = {}
@@ -45,9 +47,14 @@ class Refresher:
         while not self._stopped:
             self._changed.clear()
             now = int(time.time() * 1000)
-            due = [self._refresh(item, now) for item in self._catalog.state.items.values() if is_scheduled(item)]
+            due = [self._refresh(item, now) for item in self._scheduled()]
             pause = min([_IDLE, *((each - now) / 1000 for each in due if each is not None)])
             self._changed.wait(max(0.001, pause))
+
+    def _scheduled(self) -> list[Item]:
+        """Those that the storage has: what reads the system is made anew for every query."""
+        state = self._catalog.state
+        return [item for item in state.items.values() if is_scheduled(item) and not reads_system(state, item.uses)]
 
     def _require(self, item: Item) -> None:
         if self._catalog.state.item(item.id) is None:
@@ -59,9 +66,12 @@ class Refresher:
         last, following = _around(item.definition, now)
         if last is not None and self._done.get(item.id, 0) < last:
             self._done[item.id] = last
-            with contextlib.suppress(_DroppedError):
-                text = view_text(self._catalog.state, item.definition.query, item.definition.bound)
-                self._storage.refill(item.id, text, lambda: self._require(item))
+            try:
+                self._storage.refill(item.id, lambda: self._require(item))
+            except _DroppedError:
+                return None
+            except SqlError as error:
+                self._log.write("WARN", f"{item.name} ({item.id}) is not refreshed: {error.message}")
         return following
 
 

@@ -77,6 +77,7 @@ class Session:
         """Of the client's wishes (`options` too) those that are variables."""
         state = self.engine.catalog.state
         given = {name: variable.default for name, variable in variables.SESSION.items()}
+        given["mz_version"] = self.engine.release.mz_version
         given |= {name: value for name, value in state.settings.items() if name in given}
         given |= dict(state.roles[self.role].variables)
         for name, value in settings.items():
@@ -165,7 +166,7 @@ class Session:
     def parse(self, text: str) -> list[tuple[s.Statement, str]]:
         """SqlError for what is not of the language; a block that it stands in has failed then."""
         try:
-            return parse(text)
+            return parse(text, self.engine.release)
         except SqlError:
             self._fail()
             raise

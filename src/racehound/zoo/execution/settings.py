@@ -49,8 +49,8 @@ def show(session: Session, statement: ShowVariable) -> Result:
         value = session.variables[name]
         if name in {"database", "cluster"}:
             _warn(session, name)
-    elif name in variables.SYSTEM:
-        value = session.state.settings.get(name, variables.SYSTEM[name])
+    elif name in session.engine.settings:
+        value = session.engine.setting(session.state, name)
     else:
         raise variables.unknown(statement.name)
     return Result("SELECT #", text_fields(name), [encoded((value,))])
@@ -61,7 +61,7 @@ def alter_system(session: Session, statement: AlterSystem) -> Result:
         raise SqlError("permission denied to alter system", "42501", "You must be the 'mz_system' role")
     catalog = session.engine.catalog
     name = variables.canonical(statement.variable) if statement.variable is not None else None
-    if name is not None and not variables.is_system(name):
+    if name is not None and name not in session.engine.settings and name not in variables.SESSION:
         raise variables.unknown(name)
     with catalog.changing():
         kept = {each: value for each, value in catalog.state.settings.items() if name is not None and each != name}

@@ -10,7 +10,7 @@ from racehound.zoo.backend import Field, Row
 from racehound.zoo.catalog.model import PUBLIC, Cluster, Database, IndexDefinition, Item, Schema, SourceDefinition
 from racehound.zoo.catalog.printing import cluster_sql, create_sql
 from racehound.zoo.catalog.privileges import NAMES, roles_of
-from racehound.zoo.catalog.state import Scope, State
+from racehound.zoo.catalog.state import Commented, Scope, State
 from racehound.zoo.dialect.statements import Show, ShowCreate
 from racehound.zoo.errors import SqlError
 from racehound.zoo.execution.result import encoded, text_fields
@@ -67,8 +67,8 @@ def _like(pattern: str) -> re.Pattern[str]:
     return re.compile("".join(parts.get(character, re.escape(character)) for character in pattern), re.DOTALL)
 
 
-def _comment(state: State, key: str, column: int | None = None) -> str:
-    return state.comments.get((key, column), "")
+def _comment(state: State, kind: str, key: str, column: int | None = None) -> str:
+    return state.comments.get(Commented(kind, key, column), "")
 
 
 def _cluster(state: State, item: Item) -> str | None:
@@ -87,7 +87,7 @@ def _items(state: State, scope: Scope, statement: Show) -> Iterator[_Record]:
         if cluster is not None and item.cluster != cluster:
             continue
         if statement.what == "OBJECTS":
-            yield (item.name, shown_kind(item), _comment(state, item.id))
+            yield (item.name, shown_kind(item), _comment(state, "item", item.id))
         elif item.kind == _KINDS[statement.what] and (on is None or _is_on(item, on)):
             yield _item(state, item)
 
@@ -104,7 +104,7 @@ def _is_on(item: Item, on: str) -> bool:
 
 
 def _item(state: State, item: Item) -> _Record:
-    comment = _comment(state, item.id)
+    comment = _comment(state, "item", item.id)
     if isinstance(item.definition, IndexDefinition):
         on = state.item(item.definition.on)
         return (item.name, on.name if on is not None else None, _cluster(state, item), list(item.definition.key), comment)
@@ -141,7 +141,7 @@ def _columns(state: State, scope: Scope, statement: Show) -> Iterator[_Record]:
     assert statement.within is not None
     item = state.find(statement.within, scope)
     for position, column in enumerate(item.columns, start=1):
-        yield (column.name, column.nullable, column.shown or column.type.name, _comment(state, item.id, position))
+        yield (column.name, column.nullable, column.shown or column.type.name, _comment(state, "item", item.id, position))
 
 
 def _schemas(state: State, scope: Scope, statement: Show) -> Iterator[_Record]:
@@ -149,29 +149,29 @@ def _schemas(state: State, scope: Scope, statement: Show) -> Iterator[_Record]:
     database = state.database_named(name).id
     for schema in state.schemas.values():
         if schema.database in {None, database}:
-            yield (schema.name, _comment(state, schema.id))
+            yield (schema.name, _comment(state, "schema", schema.id))
 
 
 def _clusters(state: State) -> Iterator[_Record]:
     for cluster in state.clusters.values():
         replicas = ", ".join(f"{replica.name} ({replica.size})" for replica in cluster.replicas) or None
-        yield (cluster.name, replicas, _comment(state, cluster.id))
+        yield (cluster.name, replicas, _comment(state, "cluster", cluster.id))
 
 
 def _replicas(state: State) -> Iterator[_Record]:
     for cluster in state.clusters.values():
         for replica in cluster.replicas:
-            yield (cluster.name, replica.name, replica.size, True, _comment(state, replica.id))
+            yield (cluster.name, replica.name, replica.size, True, _comment(state, "cluster replica", replica.id))
 
 
 def _roles(state: State) -> Iterator[_Record]:
     for role in state.roles.values():
         if role.id.startswith("u"):
-            yield (role.name, _comment(state, role.id))
+            yield (role.name, _comment(state, "role", role.id))
 
 
 def _databases(state: State) -> Iterator[_Record]:
-    yield from ((database.name, _comment(state, database.id)) for database in state.databases.values())
+    yield from ((database.name, _comment(state, "database", database.id)) for database in state.databases.values())
 
 
 def _membership(state: State) -> Iterator[_Record]:

@@ -39,7 +39,6 @@ class Subscription:
         self._bound = bind(state, scope, statement.query)
         require_select(state, scope, self._bound)
         self._cluster = state.cluster_named(cluster)
-        self._keys = bases(state, *self._bound)
         self._names = {key: state.known(key).name for key in self._bound}
         self._system = reads_system(state, self._bound)
         as_of = _moment(statement.as_of)
@@ -48,6 +47,7 @@ class Subscription:
             raise SqlError(
                 f'subscription lower ("as of") bound is beyond its upper ("up to") bound: {self._up_to} < {_FOREVER}', "22000"
             )
+        self._expanded: str | None = None
         self.fields = self._described()
         self._sent: Counter[tuple[bytes | None, ...]] = Counter()
         self._seen = -1
@@ -58,16 +58,27 @@ class Subscription:
         facts = SubscriptionFacts(f"t{self._number}", session, self._cluster.id, int(time.time() * 1000), tuple(self._bound))
         engine.subscribed(self._number, facts)
 
+    @property
+    def _keys(self) -> list[str]:
+        """What it reads in the end: that changes when a materialized view on the way is replaced."""
+        return bases(self._engine.catalog.state, *self._bound)
+
     def _raced(self, revision: int) -> bool:
         """The occasion of a seeded defect."""
         self._engine.switches.window()
         return self._engine.catalog.state.revision != revision
 
     def _described(self) -> tuple[Field, ...]:
-        text = render(self._engine.snapshot(), self._statement.query, self._bound)
-        inner = self._engine.storage.describe(text).fields
+        if self._statement.query.has_wildcard and not self._system:
+            # What is added to a relation later does not show.
+            self._expanded, inner = self._engine.storage.expanded(self._rendered())
+        else:
+            inner = self._engine.storage.describe(self._rendered()).fields
         progressed = (Field("mz_progressed", _BOOL),) if self._statement.progress else ()
         return (Field("mz_timestamp", _NUMERIC), *progressed, Field("mz_diff", _INT8), *inner)
+
+    def _rendered(self) -> str:
+        return render(self._engine.snapshot(), self._statement.query, self._bound)
 
     def close(self) -> None:
         self._closed.set()
@@ -117,7 +128,7 @@ class Subscription:
         now = self._engine.storage.now()
         try:
             with self._engine.storage.reader() as backend:
-                text = render(self._engine.snapshot(), self._statement.query, self._bound)
+                text = self._expanded or self._rendered()
                 found = Counter(tuple(row) for row in backend.run(text).rows)
         except MissingCollectionError:
             self._look()

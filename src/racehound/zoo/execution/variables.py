@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from racehound.zoo.errors import SqlError
-from racehound.zoo.storage import VERSION
+from racehound.zoo.release import RECORDED, Release
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ SESSION: Mapping[str, Variable] = MappingProxyType(
         "intervalstyle": Variable("postgres", "How intervals are written.", True),
         "is_superuser": Variable("off", "Whether the session may do everything.", True, True),
         "max_query_result_size": Variable("1GB", "How large an answer may be."),
-        "mz_version": Variable(VERSION, "The server's version.", True, True),
+        "mz_version": Variable(RECORDED.mz_version, "The server's version.", True, True),
         "real_time_recency": Variable("off", "Whether a query waits for what is upstream now."),
         "search_path": Variable("public", "The schemas of unqualified names.", True),
         "server_version": Variable("9.5.0", "The PostgreSQL that the server is like.", True, True),
@@ -72,7 +72,7 @@ _FLAGS = (
 SYSTEM: Mapping[str, str] = MappingProxyType(
     {**{name: str(limit) for name, limit in _LIMITS.items()}, **dict.fromkeys(_FLAGS, "on"), "allowed_cluster_replica_sizes": ""}
 )
-"""Settings of the whole server, with their defaults: for ALTER SYSTEM."""
+"""Settings that the whole server has in every release, with their defaults: for ALTER SYSTEM."""
 UNKNOWN = "42704"
 
 
@@ -80,9 +80,9 @@ def unknown(name: str) -> SqlError:
     return SqlError(f'unrecognized configuration parameter "{name}"', UNKNOWN)
 
 
-def is_system(name: str) -> bool:
-    """Whether a setting is of the whole server; a session's variable has a default there too."""
-    return name in SYSTEM or name in SESSION
+def of_server(release: Release) -> Mapping[str, str]:
+    """The settings of the whole server, with their defaults, as a release has them."""
+    return MappingProxyType({**SYSTEM, **release.settings})
 
 
 def canonical(name: str) -> str:

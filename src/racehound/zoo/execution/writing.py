@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from racehound.zoo.backend import Field, Parameters, Rows
 from racehound.zoo.catalog.model import Item, SourceTableDefinition
 from racehound.zoo.catalog.privileges import require_item
+from racehound.zoo.copying import quoted
 from racehound.zoo.dialect.parts import Query
 from racehound.zoo.dialect.statements import Insert, Mutate
 from racehound.zoo.errors import SqlError, unknown_item
@@ -15,7 +16,7 @@ from racehound.zoo.execution.querying import bind_query
 from racehound.zoo.execution.rendering import render
 from racehound.zoo.execution.result import Result
 from racehound.zoo.execution.session import Session
-from racehound.zoo.storage import physical_name, quoted
+from racehound.zoo.storage import physical_name
 
 
 def run(session: Session, statement: Insert | Mutate, text: str, parameters: Parameters) -> Result:

@@ -15,17 +15,9 @@ Record = Mapping[str, Any]
 
 
 def _comments(snapshot: Snapshot) -> Iterator[Record]:
-    for (key, column), text in snapshot.state.comments.items():
-        yield {"id": key, "object_type": _type_of(snapshot, key), "object_sub_id": column, "comment": text}
-
-
-def _type_of(snapshot: Snapshot, key: str) -> str:
-    """Ids are of a kind each: two kinds may have the same."""
-    item = snapshot.state.item(key)
-    if item is not None:
-        return shown_kind(item)
-    kinds = {"cluster": snapshot.state.clusters, "schema": snapshot.state.schemas, "database": snapshot.state.databases}
-    return next((kind for kind, things in kinds.items() if key in things), "role")
+    for place, text in snapshot.state.comments.items():
+        kind = shown_kind(snapshot.state.known(place.id)) if place.kind == "item" else place.kind.replace(" ", "-")
+        yield {"id": place.id, "object_type": kind, "object_sub_id": place.column, "comment": text}
 
 
 def _dependencies(snapshot: Snapshot) -> Iterator[Record]:

@@ -10,10 +10,10 @@ from typing import Any
 
 from racehound.zoo.catalog.model import Acl, Acls, Item, SystemDefinition
 from racehound.zoo.catalog.privileges import shown
+from racehound.zoo.copying import quoted
 from racehound.zoo.relations import internal, objects, running
 from racehound.zoo.relations.columns import COLUMNS
 from racehound.zoo.relations.snapshot import Snapshot
-from racehound.zoo.storage import quoted
 
 Record = Mapping[str, Any]
 Renderer = Callable[[Snapshot], Iterable[Record]]

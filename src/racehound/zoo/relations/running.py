@@ -94,8 +94,10 @@ def _hydrated(snapshot: Snapshot) -> Iterator[tuple[Item, str]]:
     """What is computed on a cluster, with each replica that does."""
     for item in snapshot.state.items.values():
         cluster = snapshot.state.clusters.get(item.cluster or "")
+        only = getattr(item.definition, "replica", None)
         for replica in cluster.replicas if cluster is not None else ():
-            yield item, replica.id
+            if only is None or replica.id == only:
+                yield item, replica.id
 
 
 def _hydration_statuses(snapshot: Snapshot) -> Iterator[Record]:

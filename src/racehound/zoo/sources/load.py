@@ -30,17 +30,19 @@ class LoadIngestion:
         self._tables = {table.id: table for table in tables}
         self._lock = threading.Lock()
         self._joining: list[TableFacts] = []
-        self._stopped = threading.Event()
+        self._stopped = False
+        self._woken = threading.Event()
         self._status = Status("running", since=int(time.time() * 1000))
         self._begun: set[str] = set()
         self._past: list[Batch] = []
-        self._count = int(target.progress.get(_SAVED, "0"))
+        self._count = 0
         self._thread = threading.Thread(target=self._run, name=f"zoo-load-{source.id}", daemon=True)
         self._thread.start()
 
     def add_table(self, table: TableFacts) -> None:
         with self._lock:
             self._joining.append(table)
+        self._woken.set()
 
     def remove_table(self, key: str) -> None:
         with self._lock:
@@ -50,7 +52,8 @@ class LoadIngestion:
         return self._status if key in self._begun else _STARTING
 
     def stop(self) -> None:
-        self._stopped.set()
+        self._stopped = True
+        self._woken.set()
 
     def join(self, timeout: float) -> None:
         self._thread.join(timeout)
@@ -58,6 +61,7 @@ class LoadIngestion:
     def _run(self) -> None:
         period = seconds(self._source.options.get("TICK INTERVAL", "")) or _TICK
         ticks = self._generator.run(self._source.options)
+        self._count = int(self._target.progress.get(_SAVED, "0"))
         for _ in range(self._count):
             self._remember(next(ticks))
         if self._count > 0:
@@ -65,11 +69,14 @@ class LoadIngestion:
         else:
             self._write([next(ticks)])
         due = time.monotonic() + period
-        while not self._stopped.wait(max(0.0, due - time.monotonic())):
+        while not self._stopped:
+            woken = self._woken.wait(max(0.0, due - time.monotonic()))
+            self._woken.clear()
             self._welcome()
-            count = min(_TICKS_AT_ONCE, 1 + int(max(0.0, time.monotonic() + _BATCH_PERIOD - due) / period))
-            self._write([next(ticks) for _ in range(count)])
-            due += count * period
+            if not woken:
+                count = min(_TICKS_AT_ONCE, 1 + int(max(0.0, time.monotonic() + _BATCH_PERIOD - due) / period))
+                self._write([next(ticks) for _ in range(count)])
+                due += count * period
 
     def _remember(self, batch: Batch) -> None:
         """For tables that are added later; a source of one output has none."""

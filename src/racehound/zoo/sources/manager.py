@@ -13,44 +13,38 @@ from collections.abc import Callable, Mapping, Sequence
 from racehound.zoo.catalog.catalog import Catalog
 from racehound.zoo.catalog.model import Item, SinkDefinition, SourceDefinition
 from racehound.zoo.catalog.state import State
+from racehound.zoo.defects import Switches
 from racehound.zoo.errors import SqlError
 from racehound.zoo.relations.snapshot import Status
+from racehound.zoo.sources.departures import Departures
 from racehound.zoo.sources.facts import bases, sink_facts, source_facts, system_of, tables_of
 from racehound.zoo.sources.registry import connector, sink_connector
-from racehound.zoo.sources.sink import Feed, RelationDroppedError, Row, Running
-from racehound.zoo.sources.source import Ingestion
-from racehound.zoo.storage import Storage, Update, physical_name
+from racehound.zoo.sources.sink import Feed, RelationDroppedError, Row, Running, Sent, sent_of
+from racehound.zoo.sources.source import Connector, Ingestion, SourceFacts
+from racehound.zoo.sources.target import Beside, SourceTarget
+from racehound.zoo.storage import Storage, physical_name
 
 _LOOK = 0.02
 _ENDING = 5.0
 """Seconds that what runs may take to end when the server does."""
 
 
-class SourceTarget:
-    """Where one source writes; outlives its ingestion."""
+@dataclasses.dataclass(frozen=True)
+class _KeptSource:
+    """What outlives a source's ingestion; `last`: the newest of these, which may have ended."""
 
-    def __init__(self, catalog: Catalog, storage: Storage) -> None:
-        self._catalog = catalog
-        self._storage = storage
-        self._progress: Mapping[str, str] = {}
-
-    def apply(self, batch: Sequence[tuple[str, Sequence[Update]]], progress: Mapping[str, str] | None = None) -> None:
-        """See `source.Target`."""
-        told = [(key, updates) for key, updates in batch if updates]
-        if told:
-            self._storage.apply(told, lambda key: self._catalog.state.item(key) is not None)
-        if progress is not None:
-            self._progress = dict(progress)
-
-    @property
-    def progress(self) -> Mapping[str, str]:
-        return self._progress
+    target: SourceTarget
+    connector: Connector
+    facts: SourceFacts
+    last: Ingestion
 
 
 @dataclasses.dataclass
 class _RunningSource:
     ingestion: Ingestion
     tables: frozenset[str]
+    replica: str
+    """The id of the replica that it runs on."""
 
 
 @dataclasses.dataclass
@@ -58,17 +52,21 @@ class _RunningSink:
     running: Running
     relation: str
     feed: Feed
+    replica: str
 
 
 class Manager:
     """The running sources and sinks. Changed under the catalog's lock only."""
 
-    def __init__(self, catalog: Catalog, storage: Storage) -> None:
+    def __init__(self, catalog: Catalog, storage: Storage, switches: Switches) -> None:
         self._catalog = catalog
         self._storage = storage
+        self._switches = switches
         self._sources: dict[str, _RunningSource] = {}
         self._sinks: dict[str, _RunningSink] = {}
-        self._targets: dict[str, SourceTarget] = {}
+        self._kept: dict[str, _KeptSource] = {}
+        self._departures = Departures()
+        self._sent: dict[str, Sent] = {}
         catalog.watch(self._follow)
 
     def stop(self) -> None:
@@ -80,6 +78,9 @@ class Manager:
         self._storage.wake()
         for each in running:
             each.join(_ENDING)
+        for kept in self._kept.values():
+            self._departures.add(kept.connector, kept.facts, kept.target, kept.last)
+        self._departures.finish(_ENDING)
 
     def statuses(self) -> Mapping[str, Status]:
         """Of sources, their tables and sinks, by id."""
@@ -90,26 +91,34 @@ class Manager:
         return found
 
     def await_snapshots(self, keys: Sequence[str], interrupted: Callable[[], bool]) -> None:
-        """Wait until none of these is still being read from outside for the first time."""
+        """Wait until none of these is still being read from outside for the first time. SqlError for one that has ceased."""
         moment = self._storage.changed(keys)
-        while not interrupted() and any(self._is_starting(key) for key in keys):
+        while not interrupted() and any(self._status(key).status == "starting" for key in keys):
             moment = self._storage.await_change(keys, moment, _LOOK, interrupted)
+        for error in (status.error for status in map(self._status, keys) if status.status == "ceased"):
+            _, _, text = (error or "").partition(": ")
+            raise SqlError(f"Source error: source must be dropped and recreated due to failure: {text}")
 
-    def _is_starting(self, key: str) -> bool:
+    def _status(self, key: str) -> Status:
+        """Of a relation; running, for one that nothing outside fills."""
         for source_key, source in list(self._sources.items()):
             if key == source_key or key in source.tables:
-                return source.ingestion.status(key).status == "starting"
-        return False
+                return source.ingestion.status(key)
+        return Status()
 
     def _follow(self, _: State, after: State) -> None:
-        wanted = {item.id: item for item in after.items.values() if _runs(after, item)}
-        for key in [*self._sources]:
-            if key not in wanted:
+        wanted = {item.id: item for item in after.items.values() if _replicas(after, item)}
+        for key, source in [*self._sources.items()]:
+            if key not in wanted or source.replica not in _replicas(after, wanted[key]):
+                self._kept[key].target.revoke()
                 self._sources.pop(key).ingestion.stop()
-        for key in [*self._sinks]:
-            if key not in wanted:
+        for key, sink in [*self._sinks.items()]:
+            if key not in wanted or sink.replica not in _replicas(after, wanted[key]):
                 self._end_sink(self._sinks.pop(key))
-        self._targets = {key: target for key, target in self._targets.items() if key in after.items}
+        for key in self._kept.keys() - after.items.keys():
+            gone = self._kept.pop(key)
+            self._departures.add(gone.connector, gone.facts, gone.target, gone.last)
+        self._sent = {key: sent for key, sent in self._sent.items() if key in after.items}
         for item in wanted.values():
             if item.kind == "sink":
                 self._keep_sink(after, item)
@@ -121,9 +130,11 @@ class Manager:
         running = self._sources.get(item.id)
         if running is None:
             assert isinstance(item.definition, SourceDefinition)
-            target = self._targets.setdefault(item.id, SourceTarget(self._catalog, self._storage))
-            started = connector(system_of(item.definition)).start(source_facts(state, item), [*tables.values()], target)
-            self._sources[item.id] = _RunningSource(started, frozenset(tables))
+            target = self._kept[item.id].target if item.id in self._kept else self._new_target(item)
+            outside, facts = connector(system_of(item.definition)), source_facts(state, item)
+            started = outside.start(facts, [*tables.values()], target.lease())
+            self._kept[item.id] = _KeptSource(target, outside, facts, started)
+            self._sources[item.id] = _RunningSource(started, frozenset(tables), _replicas(state, item)[0])
             return
         for key in running.tables - tables.keys():
             running.ingestion.remove_table(key)
@@ -131,14 +142,20 @@ class Manager:
             running.ingestion.add_table(tables[key])
         running.tables = frozenset(tables)
 
+    def _new_target(self, item: Item) -> SourceTarget:
+        assert isinstance(item.definition, SourceDefinition)
+        beside = Beside(system_of(item.definition), item.definition.progress)
+        return SourceTarget(self._catalog, self._storage, self._switches, beside)
+
     def _keep_sink(self, state: State, item: Item) -> None:
         assert isinstance(item.definition, SinkDefinition)
         relation = item.definition.relation
         running = self._sinks.get(item.id)
         if running is None:
             feed = self._feed(state, relation)
-            started = sink_connector(item.definition.statement.system).start(sink_facts(state, item), feed)
-            self._sinks[item.id] = _RunningSink(started, relation, feed)
+            sent = self._sent.setdefault(item.id, sent_of(self._switches))
+            started = sink_connector(item.definition.statement.system).start(sink_facts(state, item), feed, sent)
+            self._sinks[item.id] = _RunningSink(started, relation, feed, _replicas(state, item)[0])
         elif running.relation != relation:
             old, running.feed, running.relation = running.feed, self._feed(state, relation), relation
             running.running.switch(running.feed)
@@ -149,11 +166,10 @@ class Manager:
         sink.feed.close()
 
     def _feed(self, state: State, relation: str) -> Feed:
-        keys = bases(state, relation)
         item = state.known(relation)
 
         def read() -> tuple[int, Counter[Row]]:
-            moment = self._storage.changed(keys)
+            moment = self._storage.changed(bases(self._catalog.state, relation))
             try:
                 with self._storage.reader() as backend:
                     rows = backend.run(f"SELECT * FROM {physical_name(relation)}").rows
@@ -164,16 +180,13 @@ class Manager:
             return moment, Counter(tuple(None if value is None else value.decode() for value in row) for row in rows)
 
         def await_change(after: int, timeout: float) -> int:
-            return self._storage.await_change(keys, after, timeout, lambda: False)
+            return self._storage.await_change(bases(self._catalog.state, relation), after, timeout, lambda: False)
 
         return Feed(item.columns, read, await_change)
 
 
-def _runs(state: State, item: Item) -> bool:
-    """Whether it is a source or sink with a replica to run on."""
+def _replicas(state: State, item: Item) -> list[str]:
+    """The ids of the replicas that a source or sink may run on; none for anything else."""
     cluster = state.clusters.get(item.cluster or "")
-    if cluster is None or not cluster.replicas:
-        return False
-    if isinstance(item.definition, SourceDefinition):
-        return bool(system_of(item.definition))
-    return item.kind == "sink"
+    is_source = isinstance(item.definition, SourceDefinition) and bool(system_of(item.definition))
+    return [replica.id for replica in cluster.replicas] if cluster is not None and (is_source or item.kind == "sink") else []

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from racehound.zoo.errors import SqlError
 from racehound.zoo.sources.generators import GENERATORS, Generator
 from racehound.zoo.sources.load import LoadIngestion
+from racehound.zoo.sources.s3 import AwsConnector
 from racehound.zoo.sources.sink import NoSinkConnector, SinkConnector
 from racehound.zoo.sources.source import (
     ConnectionFacts,
@@ -52,10 +53,31 @@ def connector(system: str) -> Connector:
     """For sources and connections: KAFKA, POSTGRES, MYSQL, …, or a load generator's name behind LOAD GENERATOR."""
     if system.startswith(_LOAD):
         return LoadConnector(GENERATORS[system.removeprefix(_LOAD)])
-    return NoConnector(system)
+    if system == "POSTGRES":
+        from racehound.zoo.sources.postgres.connector import PostgresConnector
+
+        return PostgresConnector()
+    if system == "MYSQL":
+        try:
+            from racehound.zoo.sources.mysql.connector import MySqlConnector
+        except ImportError as error:
+            raise SqlError(
+                f"MySQL needs the packages PyMySQL and mysql-replication: pip install 'racehound[services]' ({error})"
+            ) from None
+
+        return MySqlConnector()
+    if system == "KAFKA":
+        from racehound.zoo.sources.kafka.connector import KafkaConnector
+
+        return KafkaConnector()
+    return AwsConnector() if system == "AWS" else NoConnector(system)
 
 
 @functools.cache
 def sink_connector(system: str) -> SinkConnector:
     """For sinks: KAFKA or ICEBERG."""
+    if system == "KAFKA":
+        from racehound.zoo.sources.kafka.sink import KafkaSinkConnector
+
+        return KafkaSinkConnector()
     return NoSinkConnector(system)

@@ -3,7 +3,8 @@
 For CREATE SINK the core asks `check` before it takes the catalog's lock (the topic's broker, the registry); SqlError refuses.
 When the sink is in the catalog and its cluster has a replica, `start` gives a `Running`, with a thread of its own, that reads
 the `Feed` of its relation: first all rows, then what changed, each change at the moment of its commit or, when several fell
-into one, at the last of them. ALTER SINK … SET FROM gives it another feed (`switch`): what follows is the difference between
+into one, at the last of them. What it has sent it keeps in `Sent`, so that its next run, on another replica, goes on from there.
+ALTER SINK … SET FROM gives it another feed (`switch`): what follows is the difference between
 what was sent and what the new relation holds. Nothing here may wait while the catalog is locked: `start`, `switch` and `stop`
 return at once.
 """
@@ -11,11 +12,14 @@ return at once.
 from __future__ import annotations
 
 import dataclasses
+import threading
+import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 from racehound.zoo.catalog.model import Column
+from racehound.zoo.defects import Switches
 from racehound.zoo.errors import unsupported
 from racehound.zoo.relations.snapshot import Status
 from racehound.zoo.sources.source import ConnectionFacts, Encoding
@@ -51,7 +55,7 @@ class Feed:
         self._closed = False
 
     def commits(self, sent: Counter[Row], stopped: Callable[[], bool], pause: float = 0.5) -> Iterator[Commit | None]:
-        """What has to be sent to one who has `sent`, until `stopped`; `sent` is kept up to date as one goes on.
+        """What has to be sent to one who has `sent`, until `stopped`; whoever has sent it adds it there.
 
         None when nothing changed for `pause` seconds, so that the caller can look at other things. Ends when the relation is
         dropped or the feed is closed.
@@ -67,8 +71,6 @@ class Feed:
                 return
             changes = difference(sent, rows)
             if changes:
-                sent.clear()
-                sent.update(rows)
                 yield Commit(seen, changes)
 
     def close(self) -> None:
@@ -80,6 +82,52 @@ def difference(before: Counter[Row], after: Counter[Row]) -> tuple[tuple[Row, in
     gone = [(row, after[row] - count) for row, count in before.items() if after[row] < count]
     come = [(row, count - before[row]) for row, count in after.items() if count > before[row]]
     return (*gone, *come)
+
+
+class Sent:
+    """What a sink has brought out, over all of its runs. The run that holds `lock` reads and changes it, no other.
+
+    `doubt`: the last commit of a run that ended before it knew what had become of it. `identity` is the sink's own, in this
+    server and any other.
+    """
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.rows: Counter[Row] = Counter()
+        self.doubt: Commit | None = None
+        self._last = 0
+        self.identity = uuid.uuid4().hex
+
+    def dated(self, commit: Commit) -> Commit:
+        """With a moment that is later than those of all commits before it, whatever feeds they came from."""
+        self._last = max(self._last + 1, commit.moment)
+        return dataclasses.replace(commit, moment=self._last)
+
+    def add(self, commit: Commit, interrupted: Callable[[], bool]) -> None:  # noqa: ARG002 for the forgetful one
+        """A commit has arrived. `interrupted`: whether the sink has been stopped or given another feed meanwhile."""
+        for row, count in commit.changes:
+            self.rows[row] += count
+            if not self.rows[row]:
+                del self.rows[row]
+        self.doubt = None
+
+
+class Forgetful(Sent):
+    """The defect `duplicated-rows-in-sink`: what arrives while the sink is being changed is not remembered."""
+
+    def __init__(self, switches: Switches) -> None:
+        super().__init__()
+        self._switches = switches
+
+    def add(self, commit: Commit, interrupted: Callable[[], bool]) -> None:
+        self._switches.window()
+        if not interrupted():
+            super().add(commit, interrupted)
+
+
+def sent_of(switches: Switches) -> Sent:
+    """For a new sink."""
+    return Forgetful(switches) if switches.on("duplicated-rows-in-sink") else Sent()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,7 +159,7 @@ class SinkConnector(Protocol):
 
     def check(self, sink: SinkFacts, columns: Sequence[Column]) -> None: ...
 
-    def start(self, sink: SinkFacts, feed: Feed) -> Running: ...
+    def start(self, sink: SinkFacts, feed: Feed, sent: Sent) -> Running: ...
 
 
 class NoSinkConnector:
@@ -123,5 +171,5 @@ class NoSinkConnector:
     def check(self, sink: SinkFacts, columns: Sequence[Column]) -> None:  # noqa: ARG002 the protocol's
         raise unsupported(self._what)
 
-    def start(self, sink: SinkFacts, feed: Feed) -> Running:  # noqa: ARG002 the protocol's
+    def start(self, sink: SinkFacts, feed: Feed, sent: Sent) -> Running:  # noqa: ARG002 the protocol's
         raise unsupported(self._what)

@@ -14,7 +14,8 @@ its last replica, at the server's end. Tables come and go meanwhile (`add_table`
 and `stop` may wait for the outside or for a thread that might be inside `Target.apply`: they are called while the catalog is
 locked. After `remove_table` returned, batches for that table are thrown away, so an ingestion need not be exact about it. What
 the source must remember over a restart of its ingestion (an offset, an LSN) it keeps in `Target.progress`, saved with the batch
-that it belongs to.
+that it belongs to; what it has left outside (a replication slot) is removed by a connector that is a `Leaving` one, when the
+source is dropped and at the server's end.
 
 Sinks are the other way round: see `sink`.
 """
@@ -23,13 +24,17 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from racehound.zoo.catalog.model import Column
 from racehound.zoo.dialect.parts import Format, Name
 from racehound.zoo.errors import unsupported
 from racehound.zoo.relations.snapshot import Status
-from racehound.zoo.storage import Update
+from racehound.zoo.storage import Batch
+
+if TYPE_CHECKING:
+    from racehound.zoo.changes import Staging
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,16 +99,23 @@ class TableFacts:
 class Target(Protocol):
     """Where an ingestion writes. From any thread."""
 
-    def apply(self, batch: Sequence[tuple[str, Sequence[Update]]], progress: Mapping[str, str] | None = None) -> None:
-        """Updates by the ids of relations, all at one moment, together with what the source remembers of it.
+    def apply(self, batch: Batch, progress: Mapping[str, str] | None = None) -> None:
+        """Changes by the ids of relations, all at one moment, together with what the source remembers of it.
 
         A row's values are text as PostgreSQL reads it (None: NULL), in the order of the shape's columns. Relations that are
-        gone are passed over.
+        gone are passed over, and so is everything once the ingestion has been stopped.
         """
+
+    def staging(self, key: str) -> AbstractContextManager[Staging]:
+        """A place for a snapshot too large for memory, until `apply` shows it. SqlError when the relation is gone."""
 
     @property
     def progress(self) -> Mapping[str, str]:
-        """What was saved last; empty for a new source."""
+        """What was saved last; empty for a new source. It may wait for what an ingestion before this one still writes, so it is
+        for the ingestion's own thread."""
+
+    def suffers(self, defect: str) -> bool:
+        """Whether a seeded defect is on."""
 
 
 class Ingestion(Protocol):
@@ -138,6 +150,14 @@ class Connector(Protocol):
     def shape(self, source: SourceFacts, offer: Offer, encoding: Encoding) -> Shape: ...
 
     def start(self, source: SourceFacts, tables: Sequence[TableFacts], target: Target) -> Ingestion: ...
+
+
+@runtime_checkable
+class Leaving(Protocol):
+    """A connector whose sources leave something outside."""
+
+    def clean_up(self, source: SourceFacts, progress: Mapping[str, str]) -> bool:
+        """Try to remove it; whether nothing is left. Called when the source's ingestions have ended; may take a second or two."""
 
 
 class NoConnector:

@@ -1,0 +1,72 @@
+"""Trials of the race matrix per second, and what a matrix of a hundred operations takes.
+
+A sample of all pairs, drawn from a fixed seed, is held on one embedded server, with all oracles; `racehound matrix` has several.
+
+Run: `python bench/matrix_rate.py [--pairs 60] [--release 18.3]`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import time
+from collections import Counter
+from collections.abc import Sequence
+
+import workload
+from racehound.finding import Finding
+from racehound.history import Event
+from racehound.matrix.crew import hosting
+from racehound.matrix.encounter import Host, modes
+from racehound.matrix.order import different, order
+from racehound.matrix.run import survey
+from racehound.outcomes import Outcome
+from racehound.program import Program
+from racehound.scenarios.pairs import Meeting, deeds
+from racehound.targets.registry import Opened
+
+
+def sample(place: Opened, count: int) -> tuple[list[Meeting], int]:
+    """Meetings of the catalogue's operations, and how many there are in all."""
+    known = deeds(place.target.kinds())
+    begun = time.monotonic()
+    footprints = survey(place.target, known, every=True)
+    print(f"survey of {len(known)} operations: {time.monotonic() - begun:.1f} s")
+    chosen = different(known, footprints)
+    planned = order(chosen, {deed.name: footprints[deed.name] for deed in chosen})
+    print(f"{len(chosen)} operations of different sorts, {len(planned.meetings)} pairs that share something")
+    return random.Random(1).sample(planned.meetings, count), len(planned.meetings)
+
+
+def held(host: Host, place: Opened, meetings: Sequence[Meeting]) -> tuple[float, Counter[Outcome]]:
+    """Trials per second, and what came of them."""
+    allowed = place.target.dialect.allows_transaction
+    host.hold(meetings[0], allowed)
+    outcomes: Counter[Outcome] = Counter()
+    begun = time.monotonic()
+    for meeting in meetings:
+        outcomes.update(note.outcome for note in host.hold(meeting, allowed).notes)
+    return outcomes.total() / (time.monotonic() - begun), outcomes
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--pairs", type=int, default=60)
+    parser.add_argument("--release")
+    arguments = parser.parse_args()
+    with workload.server(arguments.release) as place:
+        meetings, total = sample(place, arguments.pairs)
+        allowed = place.target.dialect.allows_transaction
+        trials = sum(len(list(modes(meeting, allowed))) for meeting in meetings)
+
+        def keep(_finding: Finding, _program: Program, _events: list[Event]) -> None:
+            """A benchmark looks at the rate only."""
+
+        with hosting(place, 10.0, keep) as host:
+            rate, outcomes = held(host, place, meetings)
+        print(f"{rate:.1f} trials/s on one server: {dict(outcomes)}")
+        print(f"all {total} pairs: {total * trials / len(meetings) / rate / 60:.1f} minutes on one server")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,187 @@
+"""`racehound matrix`: every operation of the catalogue against every other, and what to do with the result."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.core import ParameterSource
+
+from racehound.cli.options import names, option, server_options, statement_limit
+from racehound.errors import UserError
+
+if TYPE_CHECKING:
+    from racehound.matrix.crew import Progress
+    from racehound.matrix.journal import Asked, Met
+    from racehound.outcomes import Matrix
+
+_TOLD_EVERY_S = 10.0
+
+
+@click.group("matrix", invoke_without_command=True)
+@server_options
+@option("--kinds", multiple=True, callback=names, metavar="A,B,…", help="Only operations of these kinds.", show_default="all")
+@option("--operations", multiple=True, callback=names, metavar="PATTERN,…", show_default="one of each sort",
+        help="Only operations of these names; `Schema.*`, `*.destroy`.")  # fmt: skip
+@option("--every", is_flag=True, help="Also operations that touch the same sorts of catalog rows as another one.")
+@option("--runtime", type=click.FloatRange(0, min_open=True), metavar="SECONDS", help="Stop after that; --resume goes on.",
+        show_default="until all is done")  # fmt: skip
+@option("--servers", type=click.IntRange(1, 64), default=2, help="Embedded servers that work at the same time.")
+@statement_limit
+@option("--out", metavar="DIR", help="The run directory.", show_default="racehound-runs/TIME-matrix-RELEASE")
+@option("--resume", metavar="DIR", help="Go on with the run in this directory.", show_default=False)
+@click.pass_context
+def command(ctx: click.Context, /, **options: Any) -> int | None:  # noqa: ANN401 click's values
+    """Try every operation of the catalogue against every other on the same objects: started together, and each within the other's
+    transaction, committed and rolled back.
+
+    Exit code 0: nothing worse than known weaknesses, 1: findings, 2: bad input, 130: interrupted.
+    """
+    if ctx.invoked_subcommand is not None:
+        return None
+    import msgspec
+
+    from racehound.evidence import RunDirectory
+    from racehound.finding import Baseline, Store
+    from racehound.matrix.journal import Asked
+    from racehound.matrix.run import MatrixOptions, MatrixRun
+    from racehound.outcomes import DEFECTS
+    from racehound.report.sessions import write_sessions
+    from racehound.targets.registry import Choice
+
+    resumed = _resumed(ctx, options) if options["resume"] else None
+    narrowed = bool(options["operations"])
+    chosen = resumed[1] if resumed else Asked(options["kinds"], options["operations"], options["every"] or narrowed)
+    asked = MatrixOptions(
+        **msgspec.structs.asdict(chosen),
+        runtime_s=options["runtime"] or float("inf"),
+        servers=options["servers"],
+        statement_limit_s=options["statement_limit"],
+    )
+    choice = Choice(release=resumed[0] if resumed else options["release"], url=options["url"])
+    named = f"racehound-runs/{time.strftime('%Y%m%d-%H%M%S')}-matrix-{choice.release or 'own'}"
+    directory = RunDirectory(Path(options["resume"] or options["out"] or named), goes_on=bool(resumed))
+    try:
+        click.echo(f"--- race matrix, evidence in {directory.path}")
+        matrix = MatrixRun(choice, asked, directory, Store(directory.findings, Baseline(), write_sessions), _Teller()).run()
+    finally:
+        directory.discard_unused()
+    _tell(matrix)
+    click.echo(f"\nracehound matrix show {directory.path} X Y   shows a cell; it is all in {directory.path}")
+    if not matrix.complete:
+        click.echo(f"not all is done; go on with: racehound matrix --resume {shlex.quote(str(directory.path))}")
+        return 130 if options["runtime"] is None else 0
+    return 1 if any(trial.outcome in DEFECTS for trial in matrix.trials) else 0
+
+
+def _resumed(ctx: click.Context, options: Mapping[str, Any]) -> tuple[str | None, Asked]:
+    """The release and the options of the run to go on with. UserError where others are given, or there is no such run."""
+    from racehound.matrix.journal import FILE, read_journal
+
+    for name in ("kinds", "operations", "every", "release", "out"):
+        if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            raise UserError(f"--{name} is what the run in --resume {options['resume']} says: leave it out")
+    header, _ = read_journal(Path(options["resume"]) / FILE)
+    return (None if options["url"] else header.release), header.asked
+
+
+class _Teller:
+    """A line now and then about how far a run is."""
+
+    def __init__(self) -> None:
+        self._next_s = 0.0
+
+    def __call__(self, _met: Met, progress: Progress) -> None:
+        if progress.seconds >= self._next_s or progress.over == progress.meetings:
+            self._next_s = progress.seconds + _TOLD_EVERY_S
+            rate = progress.trials / progress.seconds if progress.seconds else 0.0
+            click.echo(f"{progress.over:,} of {progress.meetings:,} pairs, {rate:.0f} trials per second", err=True)
+
+
+def _tell(matrix: Matrix) -> None:
+    from racehound.report.grid import defects_text, grid_text, totals_text
+
+    click.echo(grid_text(matrix, colour=sys.stdout.isatty()))
+    click.echo(
+        f"\n{matrix.target} {matrix.release}, {len(matrix.operations)} operations, {matrix.seconds:,.0f} s of one server\n"
+    )
+    click.echo(totals_text(matrix))
+    if defects := defects_text(matrix):
+        click.echo(f"\n{defects}")
+
+
+@command.command("grid")
+@click.argument("run")
+def grid(run: str) -> int:
+    """The matrix of RUN (a run directory or matrix.json) on the terminal."""
+    from racehound.outcomes import read_matrix
+
+    _tell(read_matrix(Path(run)))
+    return 0
+
+
+@command.command("show")
+@click.argument("run")
+@click.argument("x")
+@click.argument("y")
+def show(run: str, x: str, y: str) -> int:
+    """The cell of the operations X and Y in RUN: statements, schedule, outcome of every mode, and how to try it again."""
+    from racehound.outcomes import read_matrix
+    from racehound.report.grid import cell_text
+
+    matrix = read_matrix(Path(run))
+    text = cell_text(matrix, x, y)
+    if not text:
+        raise UserError(f"{x} and {y} were not tried against each other in {run}")
+    click.echo(text)
+    click.echo(f"\nagain: {shlex.join(['racehound', 'matrix', 'again', x, y, '--release', matrix.release])}")
+    return 0
+
+
+@command.command("diff")
+@click.argument("old")
+@click.argument("new")
+def diff(old: str, new: str) -> int:
+    """Which cells of OLD and NEW (run directories or matrix.json) differ."""
+    from racehound.outcomes import read_matrix
+    from racehound.report.grid import diff_text
+
+    click.echo(diff_text(read_matrix(Path(old)), read_matrix(Path(new))))
+    return 0
+
+
+@command.command("operations")
+def operations() -> int:
+    """List the operations of the catalogue with their statements."""
+    from racehound.report.columns import columns
+    from racehound.scenarios.pairs import deeds
+    from racehound.targets.registry import dialect
+
+    click.echo(columns(("operation", "what"), [(d.name, d.operation.shape) for d in deeds(dialect("postgres").kinds)]))
+    return 0
+
+
+@command.command("again")
+@click.argument("x")
+@click.argument("y")
+@server_options
+@option("--times", type=click.IntRange(1), default=1, help="How often.")
+@option("--ground", type=click.Choice(["same", "y over x", "x over y", "common"]), show_default="all that there are",
+        help="How their objects stand to each other.")  # fmt: skip
+@statement_limit
+def again(x: str, y: str, **options: Any) -> int:  # noqa: ANN401 click's values
+    """Let the operations X and Y meet again, in all modes, and say how often each outcome came."""
+    from racehound.matrix.again import hold_again
+    from racehound.report.columns import columns
+    from racehound.targets.registry import Choice
+
+    choice = Choice(release=options["release"], url=options["url"])
+    counts = hold_again(choice, x, y, options["ground"], options["times"], options["statement_limit"])
+    rows = [(ground, f"{first} first", mode, o, str(n), sig) for (ground, first, mode, o, sig), n in counts.items()]
+    click.echo(columns(("objects", "order", "mode", "outcome", "times", "why"), rows))
+    return 0

@@ -1,0 +1,100 @@
+"""`racehound report`: a run for people with a browser, and for other programs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import click
+
+if TYPE_CHECKING:
+    from racehound.finding import Finding
+    from racehound.program import Program
+    from racehound.targets.target import Dialect
+
+Format = Literal["html", "junit", "trace", "github"]
+
+_FILES: dict[str, str] = {"html": "report.html", "junit": "junit.xml", "trace": "trace.json"}
+"""What each format is called in the run directory."""
+
+
+@click.command("report")
+@click.argument("path", metavar="RUN_DIR", type=click.Path(path_type=Path))
+@click.option("--format", "form", type=click.Choice(["html", "junit", "trace", "github"]), default="html",
+        help="A page, JUnit's XML, a trace for ui.perfetto.dev, or annotations of a GitHub job (printed).")  # fmt: skip
+@click.option("--out", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path), help="Where to write it.",
+        show_default="report.html, junit.xml, trace.json in RUN_DIR")  # fmt: skip
+@click.option("--plan", "plans", multiple=True, type=click.IntRange(1), metavar="N", show_default=False,
+        help="html: show the timeline of the run's whole Nth plan, too.")  # fmt: skip
+def command(*, path: Path, form: Format, out: Path | None, plans: tuple[int, ...]) -> None:
+    """Report what is in RUN_DIR, also while the run goes on or after it was killed.
+
+    The page is one file that needs no network: findings with timelines and the server's log, outcomes, rates.
+    """
+    if form == "github":
+        _github(path)
+        return
+    destination = out or path / _FILES[form]
+    {"html": lambda: _html(path, destination, plans), "junit": lambda: _junit(path, destination),
+     "trace": lambda: _trace(path, destination)}[form]()  # fmt: skip
+    click.echo(destination)
+
+
+def _html(run: Path, out: Path, plans: tuple[int, ...]) -> None:
+    from racehound.finding import write_atomically
+    from racehound.report.html.contents import gather
+    from racehound.report.html.page import page
+
+    write_atomically(out, page(gather(run, plans)).encode())
+
+
+def _trace(run: Path, out: Path) -> None:
+    from racehound.report.recorded import repetitions
+    from racehound.report.trace import write_trace
+
+    facts, dialect = _read(run)
+    partial = out.with_name(out.name + ".part")
+    with partial.open("wb") as sink:
+        write_trace(sink, repetitions(run), dialect, {"racehound": facts.get("racehound"), "target": dialect.database})
+    partial.replace(out)
+
+
+def _junit(run: Path, out: Path) -> None:
+    import msgspec
+
+    from racehound.report.junit import write_hunt_junit
+    from racehound.report.summary import finding_text
+
+    facts, dialect = _read(run)
+    summary = run / "summary.json"
+    ended: dict[str, Any] = msgspec.json.decode(summary.read_bytes()) if summary.is_file() else {}
+    told = [(finding, finding_text(finding, run)) for finding, _ in _findings(run)]
+    properties = {
+        "seed": str(facts.get("options", {}).get("seed")),
+        "release": str(facts.get("server_release")),
+        "racehound": str(facts.get("racehound")),
+    }
+    write_hunt_junit(out, dialect.oracles, told, ended.get("seconds", 0.0), properties)
+
+
+def _github(run: Path) -> None:
+    from racehound.report.again import again
+    from racehound.report.github import annotation_lines
+
+    facts, _ = _read(run)
+    told = [(finding, again(run, finding, program, facts)) for finding, program in _findings(run)]
+    click.echo(annotation_lines(told), nl=False)
+
+
+def _read(run: Path) -> tuple[dict[str, Any], Dialect]:
+    from racehound.evidence import read_run
+    from racehound.targets.registry import dialect
+
+    facts = read_run(run)
+    return facts, dialect(facts.get("target", ""))
+
+
+def _findings(run: Path) -> list[tuple[Finding, Program]]:
+    from racehound.finding import finding_directories, read_finding
+
+    return [read_finding(directory) for directory in finding_directories(run)]

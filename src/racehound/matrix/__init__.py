@@ -1,0 +1,1 @@
+"""The race matrix: every operation of the catalogue against every other one, systematically."""

@@ -1,0 +1,172 @@
+"""What an operation touches: the objects whose catalog rows it writes, those that these refer to, and those that it locks.
+
+Asked of the server while the operation's transaction is open. Its own session sees the rows that it makes (`xmin`), another one
+those that it deletes or replaces (`xmax`). To which object a row belongs and to which ones it refers, the server's own map of its
+catalogs says. Objects go by the server's names for them (`pg_identify_object`), which are the same in every database.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+
+import msgspec
+
+from racehound.errors import TargetError
+from racehound.oracles.catalog_map import Catalog, CatalogMap, read_catalog_map
+from racehound.oracles.touches import names_in
+from racehound.plan import BASE
+from racehound.run.session_script import run_alone
+from racehound.scenarios.pairs import Deed, common_base
+from racehound.targets.postgres.session import PostgresSession
+from racehound.targets.postgres.target import PostgresTarget
+from racehound.targets.session import Session
+from racehound.testdrive.parser import parse_fragment
+from racehound.testdrive.script import Script, Sql
+from racehound.testdrive.state import Context
+
+_NO_OBJECTS = ("pg_enum", "pg_auth_members", "pg_largeobject_metadata")
+"""Catalogs with OIDs whose rows are part of another object, or bear no name."""
+_BELONGING = {
+    "pg_depend": ("classid", "objid"),
+    "pg_shdepend": ("classid", "objid"),
+    "pg_description": ("classoid", "objoid"),
+    "pg_shdescription": ("classoid", "objoid"),
+    "pg_init_privs": ("classoid", "objoid"),
+}
+"""Columns that tell to what a row belongs, where it may be anything."""
+_REFERRING = {"pg_depend": ("refclassid", "refobjid"), "pg_shdepend": ("refclassid", "refobjid")}
+_LOCKS = """
+SELECT mode, 'heap', relation::regclass::text FROM pg_locks
+WHERE pid = {pid} AND locktype = 'relation' AND relation >= {first} AND database > 0 AND granted
+UNION ALL
+SELECT mode, classid::regclass::text, (SELECT i.identity FROM pg_identify_object(classid, objid, 0) AS i) FROM pg_locks
+WHERE pid = {pid} AND locktype = 'object' AND objid >= {first} AND objsubid = 0 AND granted
+"""
+_SHARED_LOCK = "AccessShareLock"
+
+
+class Footprint(msgspec.Struct, frozen=True):
+    """What one operation touches, as `CATALOG OBJECT`; locks and contents of relations as `heap OBJECT`.
+
+    Measured with the operation's object `o_0` over the table `o_base`.
+    """
+
+    writes: frozenset[str]
+    reads: frozenset[str]
+    """What its rows refer to, and what it locks with others."""
+    transactional: bool
+    """Whether it may stand in a transaction."""
+
+    def of(self, name: str) -> Footprint:
+        """The part that concerns one of the two: what belongs to `o_0` on the table is `o_0`'s."""
+
+        def mine(touched: str) -> bool:
+            names = names_in(touched)
+            return name in names and (name != BASE or len(names) == 1)
+
+        return Footprint(frozenset(filter(mine, self.writes)), frozenset(filter(mine, self.reads)), self.transactional)
+
+
+@dataclasses.dataclass
+class Surveyor:
+    """Measures footprints in the working database of a target."""
+
+    target: PostgresTarget
+
+    def __post_init__(self) -> None:
+        self.target.rebuild()
+        self._open()
+        self._map = read_catalog_map(self._session)
+
+    def _open(self) -> None:
+        self._session = self.target.open("surveyor")
+        self._first = int(_cell(self._session, "SELECT oid FROM pg_database WHERE datname = current_database()"))
+
+    def measure(self, deed: Deed) -> Footprint:
+        """The footprint of a deed. CommandFailed when it does not succeed alone."""
+        try:
+            return self._measured(deed)
+        finally:
+            self._session.reset()
+            if not self.target.reset():
+                self._session.close()
+                self.target.rebuild()
+                self._open()
+
+    def close(self) -> None:
+        self._session.close()
+
+    def _measured(self, deed: Deed) -> Footprint:
+        thing = deed.thing("o_0", common_base(deed.kind))
+        for step in deed.preparation(thing):
+            run_alone(parse_fragment(step.fragment), self._context(self._session))
+        commands = deed.commands(thing)
+        transactional = deed.may_be_transaction(thing, self.target.dialect.allows_transaction)
+        before = int(_cell(self._session, "SELECT pg_current_xact_id()")) + 1
+        run_alone(Script((Sql("BEGIN"), *commands) if transactional else commands), self._context(self._session))
+        return self._read(before, transactional=transactional)
+
+    def _read(self, before: int, *, transactional: bool) -> Footprint:
+        watcher = self.target.observer
+        xid = _cell(self._session, "SELECT pg_current_xact_id_if_assigned()") if transactional else ""
+        touched: list[tuple[str, str, str]] = []
+        if xid:
+            touched += _rows(self._session, self._query(f"t.xmin = '{xid}'"))
+            touched += _rows(watcher, self._query(f"t.xmax = '{xid}'"))
+        elif not transactional:
+            touched += _rows(watcher, self._query(f"t.xmin::text::bigint >= {before}"))
+        touched += _rows(watcher, _LOCKS.format(pid=self._session.pid, first=self._first))
+        found: dict[bool, set[str]] = {True: set(), False: set()}
+        for how, catalog, name in touched:
+            found[how == "w" or (how.endswith("Lock") and how != _SHARED_LOCK)].add(self._normal(f"{catalog} {name}"))
+        return Footprint(frozenset(found[True]), frozenset(found[False] - found[True]), transactional)
+
+    def _normal(self, text: str) -> str:
+        return re.sub(r"(pg_toast_)\d+", r"\1N", text.replace(f"{self.target.run_id}_", "").replace("public.", ""))
+
+    def _query(self, condition: str) -> str:
+        parts = [_touched(self._map, catalog, condition) for catalog in self._map.catalogs.values()]
+        union = " UNION ALL ".join(filter(None, parts))
+        name = "(SELECT i.identity FROM pg_identify_object(u.class::regclass, u.oid, 0) AS i)"
+        return f"SELECT DISTINCT u.how, u.class, {name} FROM ({union}) AS u WHERE u.oid >= {self._first}"
+
+    def _context(self, session: Session) -> Context:
+        return Context(session=session, variables=dict(self.target.variables()), connect=PostgresSession.connect, max_tries=1)
+
+
+def _touched(map_: CatalogMap, catalog: Catalog, condition: str) -> str:
+    """The objects behind the rows of a catalog that fulfil a condition."""
+    values = []
+    keys = [key for key in map_.keys if key.catalog == catalog.name and len(key.columns) == 1 and not key.is_array]
+    if catalog.name in _BELONGING:
+        of, oid = _BELONGING[catalog.name]
+        values.append(f"((SELECT c.relname::text FROM pg_class AS c WHERE c.oid = t.{of}), t.{oid}, 'w')")
+        keys = []
+    elif catalog.key == ("oid",) and catalog.name not in _NO_OBJECTS:
+        values.append(f"('{catalog.name}', t.oid, 'w')")
+    if catalog.name in _REFERRING:
+        of, oid = _REFERRING[catalog.name]
+        values.append(f"((SELECT c.relname::text FROM pg_class AS c WHERE c.oid = t.{of}), t.{oid}, 'r')")
+    for key in keys:
+        if key.target_columns == ("oid",) and key.target not in _NO_OBJECTS:
+            values.append(f"('{key.target}', t.{key.columns[0]}, '{'r' if values else 'w'}')")
+    if not values:
+        return ""
+    return f"SELECT v.* FROM {catalog.name} AS t, LATERAL (VALUES {', '.join(values)}) AS v (class, oid, how) WHERE {condition}"
+
+
+def _rows(session: Session, sql: str) -> list[tuple[str, str, str]]:
+    outcome = session.execute(sql)
+    if outcome.rows is None:
+        raise TargetError(
+            f"the footprint of an operation cannot be read: {outcome.error.message if outcome.error else 'no rows'}"
+        )
+    return [(how or "", catalog or "", name or "") for how, catalog, name in outcome.rows.cells]
+
+
+def _cell(session: Session, sql: str) -> str:
+    outcome = session.execute(sql)
+    if outcome.rows is None or not outcome.rows.cells:
+        raise TargetError(f"{sql}: {outcome.error.message if outcome.error else 'no row'}")
+    return outcome.rows.cells[0][0] or ""

@@ -1,0 +1,40 @@
+"""Findings as annotations of a GitHub Actions job: a line per finding on standard output, which the runner turns into a note.
+
+Source: "Workflow commands for GitHub Actions", GitHub.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from racehound.finding import Finding
+
+_LIMIT = 4000
+"""Characters of a message; the runner cuts longer ones."""
+
+
+def annotation_lines(findings: Sequence[tuple[Finding, str]]) -> str:
+    """`findings`: each with the command that shows it again. Known weaknesses are warnings, all others errors."""
+    return "".join(_annotation(finding, replay) for finding, replay in findings)
+
+
+def _annotation(finding: Finding, replay: str) -> str:
+    level = "warning" if finding.severity == "known weakness" else "error"
+    title = f"{finding.severity} {finding.id} in {finding.database} {finding.release}"
+    times = "once" if finding.count == 1 else f"{finding.count} times"
+    lines = [
+        finding.title,
+        *finding.detail,
+        f"met {times}, seed {finding.seed}, repetition {finding.repetition}",
+        f"again: {replay}",
+    ]
+    message = "\n".join(lines)[:_LIMIT]
+    return f"::{level} title={_property(title)}::{_data(message)}\n"
+
+
+def _data(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")

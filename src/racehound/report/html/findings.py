@@ -1,0 +1,118 @@
+"""What the page shows of one finding."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from racehound.finding import Finding, Reproduction, read_finding
+from racehound.history import read_history
+from racehound.program import Program, print_program
+from racehound.reduce.rates import Rate
+from racehound.reduce.result import read_reduction
+from racehound.report.again import again
+from racehound.report.drawers import became
+from racehound.report.recorded import Repetition
+from racehound.report.sessions import sessions_text
+from racehound.report.timeline import Timeline, timeline
+from racehound.targets.target import Dialect
+
+_KNOWN_FILES = {"finding.json", "program.json", "history.jsonl", "sessions.sql"}
+_TEXTS = {".sql", ".td", ".spec", ".md", ".py", ".txt"}
+_TEXT_LIMIT = 100_000
+"""Characters of a file beside a finding that the page holds."""
+
+
+class Smallest(msgspec.Struct):
+    """What a finding was reduced to."""
+
+    facts: str
+    lines: list[tuple[int, str]]
+    """Session (0: the setup) and statement, in the order of the turns."""
+    program: str
+    """Where it does not show in lock-step."""
+
+
+class ShownFinding(msgspec.Struct):
+    """A finding, with its rate in words, the command that shows it again, and what lies beside it."""
+
+    id: str
+    severity: str
+    oracle: str
+    title: str
+    signature: str
+    count: int
+    seed: str
+    """Digits: a browser's numbers are too small for it."""
+    repetition: int
+    rate: str
+    detail: tuple[str, ...]
+    pairs: list[tuple[int, str]]
+    replay: str
+    smallest: Smallest | None
+    sessions: str
+    """The culprits' statements by session."""
+    files: list[tuple[str, str]]
+    """Name and text: reproductions, smaller programs, reports."""
+    log: tuple[str, ...]
+    """What the server said around it, where its whole log is not there."""
+    timeline: Timeline | None
+
+
+def shown_finding(directory: Path, run: Path, facts: dict[str, Any], spoken: Dialect) -> ShownFinding:
+    """Read a finding directory of a run. UserError when it holds none."""
+    finding, program = read_finding(directory)
+    return ShownFinding(
+        id=finding.id,
+        severity=finding.severity,
+        oracle=finding.oracle,
+        title=finding.title,
+        signature=finding.signature,
+        count=finding.count,
+        seed=str(finding.seed),
+        repetition=finding.repetition,
+        rate=_rate(finding.reproduction),
+        detail=finding.detail,
+        pairs=sorted(((count, pair) for pair, count in finding.pairs.items()), key=lambda each: (-each[0], each[1])),
+        replay=again(run, finding, program, facts),
+        smallest=_smallest(directory),
+        sessions=sessions_text(finding),
+        files=_files(directory),
+        log=finding.log,
+        timeline=_timeline(directory, finding, program, spoken),
+    )
+
+
+def _rate(measured: Reproduction | None) -> str:
+    if measured is None:
+        return ""
+    low, high = Rate(measured, 0).interval
+    return f"{measured.reproduced} of {measured.tried} repetitions ({low:.0%}–{high:.0%})"
+
+
+def _smallest(directory: Path) -> Smallest | None:
+    reduced = read_reduction(directory)
+    if reduced is None:
+        return None
+    lines = [(line.session, line.sql) for line in reduced.scene.lines] if reduced.scene else []
+    return Smallest(reduced.facts, lines, print_program(reduced.program) if reduced.program else "")
+
+
+def _timeline(directory: Path, finding: Finding, program: Program, spoken: Dialect) -> Timeline | None:
+    path = directory / "history.jsonl"
+    repetition = Repetition(1, program, finding.repetition, list(read_history(path)) if path.is_file() else [])
+    pairs = became(repetition, spoken)
+    if not pairs:
+        return None
+    return timeline(f"Repetition {finding.repetition}, seed {finding.seed}: {program.title}", [(repetition, pairs)], finding)
+
+
+def _files(directory: Path) -> list[tuple[str, str]]:
+    paths = [path for path in sorted(directory.rglob("*")) if path.suffix in _TEXTS and path.is_file()]
+    return [
+        (str(path.relative_to(directory)), path.read_text(encoding="utf-8", errors="replace")[:_TEXT_LIMIT])
+        for path in paths
+        if path.name not in _KNOWN_FILES
+    ]

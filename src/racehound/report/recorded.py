@@ -1,0 +1,66 @@
+"""What a run directory says of its run, read repetition by repetition: what reports are made from."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from racehound.history import Event, PlanStarted, RepetitionEnded, RepetitionStarted, read_history
+from racehound.program import Program
+
+
+@dataclasses.dataclass(frozen=True)
+class Repetition:
+    """What was recorded from the start of one repetition to the start of the next."""
+
+    plan: int
+    """Number of its plan within the run, from 1."""
+    program: Program
+    number: int
+    """0: what was done once, before the first repetition."""
+    events: list[Event]
+
+    @property
+    def started(self) -> RepetitionStarted | None:
+        return next((event for event in self.events if isinstance(event, RepetitionStarted)), None)
+
+    @property
+    def ended(self) -> RepetitionEnded | None:
+        """None where the run was killed meanwhile."""
+        return next((event for event in reversed(self.events) if isinstance(event, RepetitionEnded)), None)
+
+
+def history_paths(run: Path) -> list[Path]:
+    """The history files of a run, a plan each, in the order in which they were written."""
+    return sorted(path for path in (run / "history").glob("*.jsonl*") if path.suffix in (".jsonl", ".gz"))
+
+
+def repetitions(run: Path) -> Iterator[Repetition]:
+    """All that was recorded in a run, in order."""
+    for number, path in enumerate(history_paths(run), 1):
+        yield from of_plan(number, read_history(path))
+
+
+def of_plan(number: int, events: Iterable[Event]) -> Iterator[Repetition]:
+    """The repetitions of one history file. A file that a kill left without its first line has none."""
+    program: Program | None = None
+    current: Repetition | None = None
+    for event in events:
+        if isinstance(event, PlanStarted):
+            program = event.program
+        if program is None or isinstance(event, PlanStarted):
+            continue
+        if current is None or isinstance(event, RepetitionStarted):
+            if current is not None:
+                yield current
+            current = Repetition(number, program, event.repetition if isinstance(event, RepetitionStarted) else 0, [])
+        current.events.append(event)
+    if current is not None:
+        yield current
+
+
+def kinds_of(program: Program) -> dict[str, str]:
+    """The kind of each object, as the program's title tells: `Table o_base; View o_0 over o_base`."""
+    words = [part.split() for part in program.title.split("; ")]
+    return {part[1]: part[0] for part in words if len(part) > 1 and part[1].startswith("o_")}

@@ -1,0 +1,85 @@
+"""What became of the steps of a run, per kind and manipulation: one that never succeeded is a hole in the test."""
+
+from __future__ import annotations
+
+import functools
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from racehound.finding import normalise
+from racehound.history import Statement
+from racehound.kinds.kind import Kind
+from racehound.program import Program
+from racehound.report.drawers import BECAME, Became
+from racehound.report.recorded import Repetition, kinds_of
+
+
+class Row(msgspec.Struct):
+    """What became of one kind's steps of one sort."""
+
+    kind: str
+    step: str
+    """The name of a manipulation, or a phase in parentheses: `(create)`."""
+    tries: int = 0
+    """How often it was begun, over all attempts of all objects."""
+    succeeded: int = 0
+    """How often it got through all its statements; never, and what comes after it was not put to the test."""
+    drawers: list[int] = msgspec.field(default_factory=lambda: [0] * len(BECAME))
+    """Its statements, by `BECAME`."""
+    errors: Counter[str] = msgspec.field(default_factory=Counter)
+    """Messages without names and numbers, and how often."""
+
+
+class Statistics:
+    """Counts repetition by repetition."""
+
+    def __init__(self) -> None:
+        self._rows: dict[tuple[str, str], Row] = {}
+
+    def add(self, repetition: Repetition, sorted_statements: Iterable[tuple[Statement, Became]]) -> None:
+        kinds = kinds_of(repetition.program)
+        manipulations = _manipulations(repetition.program)
+        attempts: dict[tuple[str, str, int, int], tuple[Row, bool]] = {}
+        for statement, became in sorted_statements:
+            row = self._row(kinds.get(statement.object, statement.object), _step(statement, manipulations))
+            row.drawers[BECAME.index(became)] += 1
+            if became != "ok":
+                row.errors[_message(statement.sqlstate, statement.message)] += 1
+            key = statement.actor, statement.phase, statement.step, statement.attempt
+            attempts[key] = row, attempts.get(key, (row, True))[1] and became == "ok"
+        for row, got_through in attempts.values():
+            row.tries += 1
+            row.succeeded += got_through
+
+    def rows(self, kinds: Sequence[type[Kind]] = ()) -> list[Row]:
+        """By kind and step. Of the kinds that were drawn, manipulations that never were are rows without tries."""
+        drawn = {kind for kind, _ in self._rows}
+        for kind in kinds:
+            if kind.__name__ in drawn:
+                for name in kind.manipulations()[1:]:
+                    self._row(kind.__name__, name)
+        return [self._rows[key] for key in sorted(self._rows)]
+
+    def _row(self, kind: str, step: str) -> Row:
+        row = self._rows.get((kind, step))
+        if row is None:
+            row = self._rows[kind, step] = Row(kind, step)
+        return row
+
+
+@functools.lru_cache(maxsize=4096)
+def _message(sqlstate: str, message: str) -> str:
+    return f"{sqlstate} {normalise(message)}".strip()
+
+
+def _manipulations(program: Program) -> dict[tuple[str, int], str]:
+    """By actor and number of the step."""
+    return {(actor.name, at): step.manipulation for actor in program.actors for at, step in enumerate(actor.steps)}
+
+
+def _step(statement: Statement, manipulations: dict[tuple[str, int], str]) -> str:
+    if statement.phase != "manipulate":
+        return f"({statement.phase})"
+    return manipulations.get((statement.actor, statement.step)) or "(manipulate)"

@@ -1,0 +1,82 @@
+"""Perturbations of the network: each actor's session goes to the server through a link of its own (`wires.py`)."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING, ClassVar
+
+from racehound.program import Disturbance, Program
+from racehound.run.perturbations.perturbation import Perturbation, draw_strikes
+from racehound.run.perturbations.wires import Wires
+from racehound.run.recorded import RecordedSession
+from racehound.targets.target import Target
+
+if TYPE_CHECKING:
+    from racehound.services.faults import Link
+
+_LATE_US = (1_000, 4_000)
+_CUT_SHARE = 0.5
+"""In how many of the repetitions: the actor is gone for the rest of it."""
+
+
+class _OfNetwork(Perturbation):
+    wired: ClassVar = True
+
+    @classmethod
+    def obstacle(cls, target: Target) -> str:
+        return Wires.obstacle(target)
+
+
+class Jitter(_OfNetwork):
+    """From a drawn step on, what an actor says and hears is late, by a time that differs from message to message."""
+
+    name: ClassVar = "network-jitter"
+    summary: ClassVar = "from some step on an actor's messages are late, by 0 to 8 ms each way, differently each time"
+
+    def __init__(self, target: Target, wires: Wires) -> None:
+        super().__init__(target, wires)
+        self._late: list[Link] = []
+
+    @classmethod
+    def draw(cls, rng: random.Random, program: Program) -> list[Disturbance]:
+        actors = [actor for actor in program.actors if actor.steps and rng.random() < 0.5]
+        return [
+            Disturbance(cls.name, actor.name, rng.randrange(len(actor.steps)), lasts_us=rng.randint(*_LATE_US))
+            for actor in actors
+        ]
+
+    def strike(self, drawn: Disturbance, session: RecordedSession) -> str:  # noqa: ARG002 what is disturbed is its link
+        from racehound.services.faults import Latency
+
+        link = self.wires.to(drawn.actor)
+        self._late.append(link)
+        late_ms = max(1, round(drawn.lasts_us / 1000))
+        link.impose(Latency(late_ms, late_ms))
+        return f"messages come 0 to {2 * late_ms} ms later each way"
+
+    def settle(self) -> None:
+        for link in self._late:
+            link.lift()
+        self._late.clear()
+
+
+class Cut(_OfNetwork):
+    """The connection ends under a statement, which the server goes on with, not knowing that nobody waits for it any more."""
+
+    name: ClassVar = "network-cut"
+    summary: ClassVar = "an actor's connection is cut in the middle of a statement, which the server goes on with"
+    ends: ClassVar = "session"
+
+    @classmethod
+    def draw(cls, rng: random.Random, program: Program) -> list[Disturbance]:
+        return draw_strikes(cls.name, rng, program, int(rng.random() < _CUT_SHARE), (0, 0))
+
+    def strike(self, drawn: Disturbance, session: RecordedSession) -> str:
+        from racehound.services import faults
+
+        if session.running is None:
+            return ""
+        link = self.wires.to(drawn.actor)
+        link.impose(faults.Cut())
+        link.lift()
+        return f"cut the connection (pid {session.pid})"

@@ -1,0 +1,92 @@
+"""What a perturbation is: it draws, for each repetition, what to do to which actor and when, and does it at that moment."""
+
+from __future__ import annotations
+
+import abc
+import functools
+import random
+import re
+from typing import ClassVar
+
+from racehound.history import Ends
+from racehound.program import Disturbance, Program, Step
+from racehound.run.perturbations.wires import Wires
+from racehound.run.recorded import RecordedSession
+from racehound.targets.target import Target
+
+_STATEMENT = re.compile(r"^[>!?]", re.MULTILINE)
+_SPREADS_US = (0, 100, 300, 1000, 3000)
+"""A disturbance begins up to this many microseconds after its statement; most statements end within one millisecond."""
+
+
+class Perturbation(abc.ABC):
+    """One for each program that is run. Without its state it is a name and a way to draw."""
+
+    name: ClassVar[str]
+    summary: ClassVar[str]
+    ends: ClassVar[Ends] = "nothing"
+    """What oracles have to expect of it."""
+    holds_back: ClassVar[bool] = False
+    """Whether what it draws is a pause: every statement of the actor, from that step on, is sent that much later."""
+
+    wired: ClassVar[bool] = False
+    """Whether the actors' sessions have to go through the fault proxy."""
+
+    def __init__(self, target: Target, wires: Wires) -> None:
+        self.target = target
+        self.wires = wires
+
+    @classmethod
+    def obstacle(cls, target: Target) -> str:  # noqa: ARG003 most need nothing of a target
+        """Why it cannot disturb that target, in a few words; empty if it can."""
+        return ""
+
+    @classmethod
+    @abc.abstractmethod
+    def draw(cls, rng: random.Random, program: Program) -> list[Disturbance]:
+        """What to do in one repetition."""
+
+    def prepare(self) -> None:  # noqa: B027 most have nothing to prepare
+        """There is a new working database. TargetError."""
+
+    @abc.abstractmethod
+    def strike(self, drawn: Disturbance, session: RecordedSession) -> str:
+        """Do what was drawn to the actor's session: the moment is now. Called in another thread than the actor's, but for pauses.
+
+        Returns in a few words what was done; nothing where it came too late. TargetError.
+        """
+
+    def settle(self) -> None:  # noqa: B027 most leave nothing behind
+        """All actors have come to rest: end what has no end of its own. TargetError."""
+
+
+def draw_moment(rng: random.Random, program: Program) -> tuple[str, int, int] | None:
+    """One of the actors' statements: actor, step, number within the step. None where there is none."""
+    moments = [
+        (actor.name, number, statement)
+        for actor in program.actors
+        for number, step in enumerate(actor.steps)
+        for statement in range(_statements(step))
+    ]
+    return rng.choice(moments) if moments else None
+
+
+def draw_strikes(name: str, rng: random.Random, program: Program, count: int, lasts_us: tuple[int, int]) -> list[Disturbance]:
+    """So many disturbances in the middle of any statements, each lasting so long (at least, at most)."""
+    drawn = []
+    for _ in range(count):
+        moment = draw_moment(rng, program)
+        after_us, length_us = rng.randint(0, rng.choice(_SPREADS_US)), rng.randint(*lasts_us)
+        if moment is not None:
+            drawn.append(Disturbance(name, *moment, after_us, length_us))
+    return drawn
+
+
+def _statements(step: Step) -> int:
+    """How many statements one try of a step has."""
+    return _counted(step.fragment) + (0 if step.window == "none" else 2)
+
+
+@functools.lru_cache(maxsize=1024)
+def _counted(fragment: str) -> int:
+    return len(_STATEMENT.findall(fragment))

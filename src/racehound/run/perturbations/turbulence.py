@@ -1,0 +1,159 @@
+"""Turbulence: all perturbations of one program at work, from the draw for a repetition until everything is calm again."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+
+from racehound.errors import TargetError
+from racehound.history import Disturbed, Recorder
+from racehound.program import Disturbance, Program
+from racehound.run.perturbations.own_server import recover
+from racehound.run.perturbations.registry import draw, perturbation
+from racehound.run.perturbations.striker import Striker
+from racehound.run.perturbations.wires import Wires
+from racehound.run.recorded import RecordedSession
+from racehound.targets.session import Session
+from racehound.targets.target import Target
+
+_END_LIMIT_S = 10.0
+"""Within which a session that was ended is gone from the server."""
+_LOOK_S = 0.005
+
+
+class Turbulence:
+    """Used by the runner's thread; what was drawn happens in the actors' threads and in one of its own."""
+
+    def __init__(self, target: Target, recorder: Recorder, program: Program) -> None:
+        self.program = program
+        self._target = target
+        self._recorder = recorder
+        self._wires = Wires(target)
+        self._perturbations = {name: perturbation(name)(target, self._wires) for name in program.perturbations}
+        self._wired = any(each.wired for each in self._perturbations.values())
+        self._striker: Striker | None = None
+        self._done: list[tuple[Disturbed, RecordedSession]] = []
+
+    def prepare(self) -> None:
+        """There is a new working database. TargetError."""
+        for each in self._perturbations.values():
+            each.prepare()
+
+    def open(self, actor: str) -> Session:
+        """The actor's session. TargetError."""
+        return self._target.open(actor, self._wires.to(actor).endpoint) if self._wired else self._target.open(actor)
+
+    def draw(self, repetition: int) -> tuple[Disturbance, ...]:
+        """What is to happen in a repetition."""
+        return draw(self.program, repetition)
+
+    def begin(self, drawn: Iterable[Disturbance], sessions: Mapping[str, RecordedSession]) -> None:
+        """Look out for the moments that were drawn, in the sessions of these actors."""
+        by_actor: dict[str, list[Disturbance]] = defaultdict(list)
+        for each in drawn:
+            by_actor[each.actor].append(each)
+        if by_actor and self._striker is None:
+            self._striker = Striker(self.strike)
+        for actor, session in sessions.items():
+            session.lookout = MomentLookout(self, by_actor[actor]) if actor in by_actor else None
+
+    def settle(self, sessions: Iterable[RecordedSession]) -> list[RecordedSession]:
+        """All actors have come to rest: let nothing else happen, undo what lasts, wait for the end of what was brought about.
+
+        Returns those of the sessions that are of no use any more. TargetError.
+        """
+        if not self._perturbations:
+            return []
+        everyone = list(sessions)
+        for session in everyone:
+            session.lookout = None
+        if self._striker is not None:
+            self._striker.calm()
+        for each in self._perturbations.values():
+            each.settle()
+        done, self._done = self._done, []
+        if any(disturbed.ends == "server" for disturbed, _ in done):
+            recover(self._target)
+            return everyone
+        for disturbed, session in done:
+            if disturbed.ends == "statement" and not session.lost:
+                # The request may have met what ends an actor, instead of its last statement.
+                session.reset()
+        ended = {id(session): session for disturbed, session in done if disturbed.ends == "session"}
+        self._await_end([session.pid for session in ended.values()])
+        return list(ended.values())
+
+    def close(self) -> None:
+        """The program has been run."""
+        if self._striker is not None:
+            self._striker.end()
+        self._wires.close()
+
+    def holds_back(self, drawn: Disturbance) -> bool:
+        """Whether it is a pause, for the actor itself to make."""
+        return self._perturbations[drawn.perturbation].holds_back
+
+    def schedule(self, drawn: Disturbance, session: RecordedSession) -> None:
+        """Strike when its time has come, counted from now."""
+        assert self._striker is not None
+        self._striker.schedule(time.monotonic_ns() + drawn.after_us * 1000, drawn, session)
+
+    def strike(self, drawn: Disturbance, session: RecordedSession) -> None:
+        """Now. TargetError."""
+        by = self._perturbations[drawn.perturbation]
+        running, at_ns = session.running, time.monotonic_ns()
+        done = by.strike(drawn, session)
+        if not done:
+            return
+        disturbed = Disturbed(
+            repetition=session.place.repetition,
+            text=f"{by.name} of {drawn.actor}: {done}",
+            at_ns=at_ns,
+            perturbation=by.name,
+            ends=by.ends,
+            actor=drawn.actor,
+            pid=session.pid,
+            sql=running.sql if running else "",
+            end_ns=time.monotonic_ns(),
+        )
+        self._recorder.append(disturbed)
+        self._done.append((disturbed, session))
+
+    def _await_end(self, pids: list[int]) -> None:
+        """A server goes on with a statement though its client is gone; only when that has ended is everybody at rest."""
+        for pid in pids:
+            self._target.terminate(pid)
+        deadline = time.monotonic() + _END_LIMIT_S
+        while pids and {wait.pid for wait in self._target.waits()} & set(pids):
+            if time.monotonic() > deadline:
+                raise TargetError(f"sessions are still there {_END_LIMIT_S:g} s after a perturbation has ended them: {pids}")
+            time.sleep(_LOOK_S)
+
+
+class MomentLookout:
+    """Watches what one actor sends in one repetition, for the moments that were drawn. Used by the actor's thread."""
+
+    def __init__(self, turbulence: Turbulence, drawn: Iterable[Disturbance]) -> None:
+        self._turbulence = turbulence
+        self._pending: dict[tuple[int, int], list[Disturbance]] = defaultdict(list)
+        for each in drawn:
+            self._pending[each.step, each.statement].append(each)
+        self._try = (-1, 0)
+        self._statement = 0
+        self._pause_us = 0
+
+    def sends(self, session: RecordedSession) -> None:
+        """The actor is about to send a statement."""
+        place = session.place
+        here = (place.step, place.attempt)
+        self._statement = self._statement + 1 if here == self._try else 0
+        self._try = here
+        for drawn in self._pending.pop((place.step, self._statement), ()):
+            if self._turbulence.holds_back(drawn):
+                self._pause_us = max(self._pause_us, drawn.lasts_us)
+                self._turbulence.strike(drawn, session)
+            else:
+                self._turbulence.schedule(drawn, session)
+        if self._pause_us:
+            time.sleep(self._pause_us / 1e6)

@@ -1,0 +1,1 @@
+"""Kafka and the schema registry: sources that follow a topic, sinks that write one."""

@@ -1,0 +1,1 @@
+"""MySQL, followed by its binary log."""

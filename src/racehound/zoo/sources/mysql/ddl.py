@@ -1,0 +1,63 @@
+"""What a statement of the binary log does to tables."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from typing import Literal
+
+_WORD = r"(?:`(?:[^`]|``)+`|[\w$]+)"
+_NAME = rf"(?:{_WORD}\s*\.\s*)?{_WORD}"
+_COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
+_TRUNCATE = re.compile(rf"TRUNCATE\s+(?:TABLE\s+)?({_NAME})", re.IGNORECASE)
+_DROP = re.compile(rf"DROP\s+TABLE\s+(?:IF\s+EXISTS\s+)?({_NAME}(?:\s*,\s*{_NAME})*)", re.IGNORECASE)
+_DROP_DATABASE = re.compile(rf"DROP\s+(?:DATABASE|SCHEMA)\s+(?:IF\s+EXISTS\s+)?({_WORD})", re.IGNORECASE)
+_RENAME = re.compile(r"RENAME\s+TABLE\b", re.IGNORECASE)
+_RENAMED = re.compile(rf"({_NAME})\s+TO\s+{_NAME}", re.IGNORECASE)
+_MOVE = re.compile(rf"ALTER\s+TABLE\s+({_NAME})\s+RENAME\s+(?!COLUMN\b|INDEX\b|KEY\b)", re.IGNORECASE)
+_ALTER = re.compile(rf"ALTER\s+TABLE\s+({_NAME})", re.IGNORECASE)
+_INDEX = re.compile(rf"(?:CREATE|DROP)\b[^(]*?\bINDEX\b[^(]*?\bON\s+({_NAME})", re.IGNORECASE)
+
+
+How = Literal["truncated", "dropped", "altered"]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Effect:
+    """On a table; `table` None: on all of the schema."""
+
+    how: How
+    schema: str
+    table: str | None
+
+
+def effects(statement: str, schema: str) -> list[Effect]:
+    """Of a statement that was made in a schema. A table that is renamed is dropped under its old name."""
+    said = _COMMENT.sub(" ", statement).strip()
+    if (match := _DROP_DATABASE.match(said)) is not None:
+        return [Effect("dropped", _plain(match[1]), None)]
+    how, names = _named(said)
+    return [Effect(how, *_place(name, schema)) for name in names]
+
+
+def _named(said: str) -> tuple[How, list[str]]:
+    """What happens to tables, and their names as written."""
+    if (match := _TRUNCATE.match(said)) is not None:
+        return "truncated", [match[1]]
+    if (match := _DROP.match(said)) is not None:
+        return "dropped", re.findall(_NAME, match[1])
+    if (match := _MOVE.match(said)) is not None:
+        return "dropped", [match[1]]
+    if (match := _RENAME.match(said)) is not None:
+        return "dropped", _RENAMED.findall(said[match.end() :])
+    match = _ALTER.match(said) or _INDEX.match(said)
+    return "altered", [match[1]] if match is not None else []
+
+
+def _place(name: str, schema: str) -> tuple[str, str]:
+    words = [_plain(word) for word in re.findall(_WORD, name)]
+    return (words[0], words[1]) if len(words) > 1 else (schema, words[0])
+
+
+def _plain(word: str) -> str:
+    return word[1:-1].replace("``", "`") if word.startswith("`") else word

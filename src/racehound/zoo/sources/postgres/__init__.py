@@ -1,0 +1,1 @@
+"""PostgreSQL, followed by logical replication."""

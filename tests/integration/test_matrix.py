@@ -1,0 +1,145 @@
+"""The race matrix on real servers: cells whose outcome is known, and a run that is killed and goes on."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from racehound.finding import Finding
+from racehound.history import Event
+from racehound.matrix.crew import hosting
+from racehound.matrix.encounter import Host
+from racehound.matrix.footprint import Surveyor
+from racehound.matrix.journal import read_journal
+from racehound.outcomes import Ground, Outcome, read_matrix, worst
+from racehound.program import Program
+from racehound.scenarios.pairs import Deed, Meeting, deeds
+from racehound.targets.postgres.target import PostgresTarget
+from racehound.targets.registry import Choice, Opened, opened
+
+
+class Lab:
+    """Lets operations meet on a place."""
+
+    def __init__(self, place: Opened, host: Host, found: list[Finding]) -> None:
+        self._place = place
+        self._host = host
+        self.found = found
+        self.deeds: dict[str, Deed] = {deed.name: deed for deed in deeds(place.target.kinds())}
+
+    def hold(self, x: str, y: str, ground: Ground) -> dict[tuple[str, str], Outcome]:
+        """By the letter of who comes first, and the mode."""
+        self.found.clear()
+        meeting = Meeting(self.deeds[x], self.deeds[y], ground)
+        met = self._host.hold(meeting, self._place.target.dialect.allows_transaction)
+        assert not met.trouble
+        return {("y" if note.y_first else "x", note.mode): note.outcome for note in met.notes}
+
+
+def lab_on(release: str | None, directory: Path) -> Iterator[Lab]:
+    found: list[Finding] = []
+
+    def keep(finding: Finding, _program: Program, _events: list[Event]) -> None:
+        found.append(finding)
+
+    with opened(Choice(release=release), directory / "server.log") as place, hosting(place, 10.0, keep) as host:
+        yield Lab(place, host, found)
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    yield from lab_on(None, tmp_path_factory.mktemp("log"))
+
+
+@pytest.fixture(scope="module")
+def old(maven: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """A release with known races."""
+    yield from lab_on("18.3", tmp_path_factory.mktemp("log"))
+
+
+def test_a_function_in_a_schema_that_is_dropped_is_an_orphan_on_an_old_release(old: Lab) -> None:
+    outcomes = old.hold("Schema.destroy", "Function.create", "y over x")
+    assert len(outcomes) == 6
+    assert outcomes["x", "commit"] == outcomes["y", "commit"] == "corrupt"
+    assert outcomes["x", "rollback"] == outcomes["y", "rollback"] == "fine"
+    signatures = {finding.signature for finding in old.found if finding.severity == "corruption"}
+    assert "pg_proc.pronamespace -> pg_namespace.oid: row missing" in signatures
+
+
+def test_the_default_release_makes_one_of_them_wait(sound: Lab) -> None:
+    outcomes = sound.hold("Schema.destroy", "Function.create", "y over x")
+    assert outcomes["x", "commit"] == "expected"
+    assert {outcomes[key] for key in (("y", "commit"), ("x", "rollback"), ("y", "rollback"))} == {"blocked"}
+    assert sound.found == []
+
+
+def test_the_same_object_renamed_and_commented(sound: Lab) -> None:
+    outcomes = sound.hold("Table.rename", "Table.comment", "same")
+    assert outcomes["x", "commit"] == "expected"
+    assert outcomes["x", "rollback"] == outcomes["y", "commit"] == "blocked"
+
+
+def test_what_may_not_stand_in_a_transaction_only_meets_the_other_one_outside(sound: Lab) -> None:
+    outcomes = sound.hold("Table.insert", "Index.create[concurrently]", "y over x")
+    assert set(outcomes) == {("x", "together"), ("x", "commit"), ("x", "rollback"), ("y", "together")}
+    assert outcomes["x", "commit"] == "blocked"
+
+
+def test_an_operation_meets_itself_in_one_order(sound: Lab) -> None:
+    outcomes = sound.hold("Role.grant_and_revoke", "Role.grant_and_revoke", "same")
+    assert {first for first, _ in outcomes} == {"x"}
+
+
+def test_a_footprint_tells_what_is_written_and_what_is_referred_to(sound: Lab) -> None:
+    target = sound._place.target
+    assert isinstance(target, PostgresTarget)
+    surveyor = Surveyor(target)
+    try:
+        view = surveyor.measure(sound.deeds["View.create"])
+        dropped = surveyor.measure(sound.deeds["View.destroy"])
+        vacuumed = surveyor.measure(sound.deeds["Table.vacuum"])
+    finally:
+        surveyor.close()
+    assert {"pg_class o_0", "pg_type o_0"} <= view.writes
+    assert "pg_class o_base" in view.reads - view.writes
+    assert "pg_class o_0" in dropped.writes
+    assert view.transactional
+    assert not vacuumed.transactional
+
+
+def test_a_run_that_is_killed_goes_on_where_it_was(tmp_path: Path) -> None:
+    operations = "Table.rename,Table.comment,Table.insert,View.create,View.destroy,View.rename"
+    command = [sys.executable, "-m", "racehound", "matrix", "--servers", "1", "--operations", operations]
+    out = tmp_path / "run"
+    journal = out / "matrix.jsonl"
+    with subprocess.Popen([*command, "--out", str(out)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as killed:
+        wait_for_lines(journal, 3)
+        killed.send_signal(signal.SIGKILL)
+    before = read_journal(journal)[1]
+    assert not (out / "matrix.json").exists()
+    again = [sys.executable, "-m", "racehound", "matrix", "--resume", str(out)]
+    done = subprocess.run([*again, "--servers", "1"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    after = read_journal(journal)[1]
+    assert after[: len(before)] == before, "what was over was not held again"
+    assert len({met.key for met in after}) == len(after)
+    matrix = read_matrix(out)
+    assert matrix.complete
+    assert len({(t.x, t.y) for t in matrix.trials}) == sum(1 if m.x == m.y else 2 for m in after)
+    assert worst(matrix.cells()["View.destroy", "View.rename"]).outcome == "expected"
+    other = subprocess.run([*again, "--release", "18.3"], capture_output=True, text=True, check=False)
+    assert (other.returncode, "leave it out" in other.stderr) == (2, True)
+    subprocess.run([sys.executable, "-m", "racehound", "clean"], capture_output=True, check=True)
+
+
+def wait_for_lines(path: Path, count: int) -> None:
+    deadline = time.monotonic() + 60
+    while not path.exists() or path.read_bytes().count(b"\n") < count:
+        assert time.monotonic() < deadline, "the run writes no journal"
+        time.sleep(0.01)

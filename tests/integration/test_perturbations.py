@@ -1,0 +1,235 @@
+"""Each perturbation really happens on a real server, and a program in which nothing is wrong stays without findings."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from racehound.errors import UserError
+from racehound.finding import Finding
+from racehound.history import Disturbed, Event, Recorder, Statement
+from racehound.program import Actor, Program, Step
+from racehound.run.perturbations.own_server import _signal
+from racehound.run.perturbations.registry import PERTURBATIONS, draw, possible
+from racehound.run.perturbations.wires import Wires
+from racehound.run.runner import Runner
+from racehound.services.installation import missing
+from racehound.targets.postgres.place import EmbeddedPlace
+from racehound.targets.postgres.server import EmbeddedServer
+from racehound.targets.postgres.target import PostgresTarget
+from racehound.targets.registry import Choice, Opened, opened
+from racehound.trial import Trial, Verdict
+
+Run = Callable[[Program], Verdict]
+
+BASE = "> CREATE TABLE o_base (a TEXT)\n> INSERT INTO o_base SELECT i::text FROM generate_series(1, 10) AS i\n"
+COUNT = "> SELECT count(*) FROM o_base\n10\n"
+SLOW = "CREATE TABLE {0} AS SELECT a, pg_sleep(0.002)::text AS b FROM o_base"
+"""Long enough to be met by whatever begins up to 3 ms after it was sent."""
+NETWORK = ("network-jitter", "network-cut")
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Opened]:
+    """A target of this module's own: its server will be killed."""
+    with opened(Choice(), tmp_path_factory.mktemp("log") / "server.log") as own:
+        yield own
+
+
+@pytest.fixture
+def run(place: Opened, tmp_path: Path) -> Iterator[Run]:
+    """Run repetition 1 of a program and judge it, with the checks of a plan's end."""
+    runners: list[Runner] = []
+
+    def run_one(program: Program) -> Verdict:
+        runner = Runner(place.target, Recorder(tmp_path / f"history-{len(runners)}.jsonl"), tmp_path, statement_limit_s=5.0)
+        runners.append(runner)
+        trial = Trial(runner, program, "objects")
+        trial.begin()
+        return trial.run(1, last=True)
+
+    yield run_one
+    for runner in runners:
+        runner.close()
+        runner.recorder.close()
+
+
+def program(*perturbations: str, setup: str = BASE, verify: str = COUNT) -> Program:
+    """Three actors, each with a table of its own over the same rows; of a seed for which every perturbation draws something."""
+    names = ("o_0", "o_1", "o_2")
+    drops = tuple(Step(name, "destroy", f"> DROP TABLE IF EXISTS {name}") for name in (*names, "o_base"))
+    actors = tuple(
+        Actor(
+            name,
+            tuple(Step(name, "create", f"> DROP TABLE IF EXISTS {name}\n> {SLOW.format(name)}\n", beat=beat) for beat in (0, 1)),
+        )
+        for name in names
+    )
+    for seed in itertools.count():
+        made = Program(
+            seed=seed, scenario="concurrent", title="by hand", refers_to=dict.fromkeys(names, "o_base"), reset_each=True, once=(),
+            setup=(Step("o_base", "create", setup),), actors=actors, verify=(Step("o_base", "verify", verify),), teardown=drops,
+            perturbations=perturbations,
+        )  # fmt: skip
+        met = [each.perturbation for each in draw(made, 1) if each.statement == 1 or each.perturbation in _ANYWHERE]
+        if set(met) == set(perturbations):
+            return made
+    raise AssertionError
+
+
+_ANYWHERE = ("priorities", "starvation", "network-jitter")
+
+
+def done(events: list[Event]) -> list[Disturbed]:
+    return [event for event in events if isinstance(event, Disturbed)]
+
+
+def raced(events: list[Event], actor: str) -> list[Statement]:
+    return [event for event in events if isinstance(event, Statement) and event.actor == actor]
+
+
+def clean(run: Run, name: str) -> tuple[list[Event], Disturbed]:
+    """Run the sound program with one perturbation, which must find nothing; its events, and the first thing that was done."""
+    if name in NETWORK and missing(["toxiproxy"]):
+        pytest.skip("toxiproxy: not installed; racehound services install toxiproxy")
+    verdict = run(program(name))
+    assert [finding.title for finding in verdict.findings] == []
+    assert {each.perturbation for each in done(verdict.events)} == {name}
+    return verdict.events, done(verdict.events)[0]
+
+
+@pytest.mark.parametrize("name", ["priorities", "starvation"])
+def test_held_back_statements_are_sent_later_than_they_could_be(run: Run, name: str) -> None:
+    events, first = clean(run, name)
+    (drawn,) = [d for d in draw(program(name), 1) if (d.actor, d.step) == (first.actor, 0)]
+    sent = raced(events, first.actor)
+    pauses = [(after.start_ns - before.end_ns) / 1e3 for before, after in itertools.pairwise(sent)]
+    assert min(pauses) >= drawn.lasts_us
+
+
+def test_a_frozen_process_makes_its_statement_wait(run: Run) -> None:
+    events, frozen = clean(run, "freeze")
+    met = next(s for s in raced(events, frozen.actor) if s.sql == frozen.sql and s.start_ns <= frozen.at_ns < s.end_ns)
+    assert met.end_ns >= frozen.end_ns
+    assert frozen.end_ns - frozen.at_ns >= 1_000_000
+
+
+def test_a_cancelled_statement_fails_and_the_actor_goes_on(run: Run) -> None:
+    events, cancelled = clean(run, "cancel")
+    codes = [s.sqlstate for s in raced(events, cancelled.actor)]
+    assert "57014" in codes
+    assert codes[-1] == ""
+
+
+def test_a_terminated_session_is_lost_and_opened_anew(run: Run) -> None:
+    events, terminated = clean(run, "terminate")
+    last = raced(events, terminated.actor)[-1]
+    assert (last.status, last.pid) == ("lost", terminated.pid)
+    assert "terminating connection due to administrator command" in last.message
+
+
+def test_late_messages_make_statements_longer(run: Run) -> None:
+    events, late = clean(run, "network-jitter")
+    took = [(s.end_ns - s.start_ns) / 1e6 for s in raced(events, late.actor) if s.start_ns > late.end_ns]
+    assert max(took) > 1.0
+
+
+def test_a_cut_connection_is_lost_and_its_server_process_is_waited_for(run: Run, place: Opened) -> None:
+    events, cut = clean(run, "network-cut")
+    assert raced(events, cut.actor)[-1].status == "lost"
+    assert cut.pid not in {wait.pid for wait in place.target.waits()}
+
+
+def test_after_a_kill_the_server_recovers_with_all_that_was_committed(run: Run) -> None:
+    events, killed = clean(run, "kill")
+    assert raced(events, killed.actor)[-1].status == "lost"
+    verify = [s for s in raced(events, "main") if s.phase == "verify"]
+    assert [s.status for s in verify] == ["ok"]
+    assert verify[0].pid != next(s.pid for s in raced(events, "main") if s.phase == "create")
+
+
+def test_a_restarted_server_is_another_process_with_the_same_data(run: Run, place: Opened) -> None:
+    server = _server(place)
+    before = server.pid
+    events, restarted = clean(run, "restart")
+    assert server.pid != before
+    assert raced(events, restarted.actor)[-1].status == "lost"
+    assert [s.status for s in raced(events, "main") if s.phase == "verify"] == ["ok"]
+
+
+def test_all_at_once_find_nothing_where_nothing_is_wrong(run: Run, place: Opened) -> None:
+    names, _ = possible(["all"], place.target)
+    running = tuple(each.name for each in PERTURBATIONS if each.name in names and each.ends != "server")
+    verdict = run(program(*running))
+    assert [finding.title for finding in verdict.findings] == []
+    assert len(Counter(each.perturbation for each in done(verdict.events))) >= 4
+
+
+def test_what_a_crash_has_not_broken_is_still_found_after_it(run: Run) -> None:
+    """The catalog is broken before the process is killed: recovery brings that back as it was."""
+    broken = BASE + (
+        "> CREATE SCHEMA o_3 CREATE TABLE o_3_table (a TEXT)\n> SET allow_system_table_mods = on\n"
+        "> DELETE FROM pg_namespace WHERE nspname = 'o_3'\n"
+    )
+    verdict = run(program("kill", setup=broken))
+    assert done(verdict.events)
+    assert "pg_class.relnamespace -> pg_namespace.oid: row missing" in {finding.signature for finding in verdict.findings}
+
+
+def test_lost_rows_are_found_after_a_crash(run: Run) -> None:
+    verdict = run(program("kill", verify="> SELECT count(*) FROM o_base\n11\n"))
+    assert _severities(verdict.findings) == {"wrong result"}
+
+
+def test_an_unlogged_table_may_be_empty_after_a_crash(run: Run) -> None:
+    verdict = run(program("kill", setup=BASE.replace("CREATE TABLE", "CREATE UNLOGGED TABLE")))
+    assert verdict.findings == []
+
+
+def test_no_process_is_signalled_but_those_of_the_own_server(place: Opened, embedded_server: EmbeddedServer) -> None:
+    stranger = place.target.open("stranger")
+    try:
+        assert _signal(_server(place), stranger.pid, 0)  # type: ignore[arg-type] the null signal, which only asks
+        for pid in (embedded_server.pid, 1, 0, -1, _server(place).pid):
+            assert not _signal(_server(place), pid, 0)  # type: ignore[arg-type]
+        assert not _signal(embedded_server, stranger.pid, 0)  # type: ignore[arg-type]
+    finally:
+        stranger.close()
+
+
+def test_what_a_server_cannot_be_disturbed_by_is_left_out_of_all_and_refused_by_name(embedded_server: EmbeddedServer) -> None:
+    with opened(Choice(url=embedded_server.address.url()), Path("unused.log")) as theirs:
+        names, hindered = possible(["all"], theirs.target)
+        assert {"freeze", "kill", "restart"} <= set(hindered)
+        assert {"windows", "cancel", "terminate"} <= set(names)
+        with pytest.raises(UserError, match="--perturb kill: only for a PostgreSQL that racehound has started itself"):
+            possible(["kill"], theirs.target)
+
+
+def test_wires_lead_to_the_server_until_they_are_closed(place: Opened) -> None:
+    if missing(["toxiproxy"]):
+        pytest.skip("toxiproxy: not installed; racehound services install toxiproxy")
+    wires = Wires(place.target)
+    try:
+        session = place.target.open("o_0", wires.to("o_0").endpoint)
+        assert session.execute("SELECT inet_server_port()").ok
+        assert wires.to("o_0").endpoint != wires.to("o_1").endpoint
+        assert wires.to("o_0").behind == place.target.endpoint
+    finally:
+        wires.close()
+    assert session.execute("SELECT 1").status == "lost"
+    session.close()
+
+
+def _severities(findings: list[Finding]) -> set[str]:
+    return {finding.severity for finding in findings}
+
+
+def _server(place: Opened) -> EmbeddedServer:
+    assert isinstance(place.target, PostgresTarget)
+    assert isinstance(place.target.place, EmbeddedPlace)
+    return place.target.place.server
