@@ -140,8 +140,9 @@ class Fault(_Event, frozen=True):
     at_ns: int
 
 
-Ends = Literal["nothing", "statement", "session", "server"]
-"""statement: the one that was running may fail with 57014. session: it is lost. server: so are all, its processes end."""
+Ends = Literal["nothing", "statement", "session", "server", "service"]
+"""statement: the one that was running may fail with 57014. session: it is lost. server: so are all, its processes end.
+service: one that the server needs is not to be reached for a while."""
 
 
 class Disturbed(Fault, frozen=True):

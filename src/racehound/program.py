@@ -10,6 +10,9 @@ from racehound.plan import ScenarioName, WindowEnd
 
 Phase = Literal["prepare", "create", "manipulate", "verify", "destroy"]
 
+RECREATE = "recreate"
+"""The manipulation of the base that drops it and makes it again."""
+
 
 class Step(msgspec.Struct, frozen=True, omit_defaults=True):
     """One step in the life of an object: a fragment of testdrive text and when and how to run it."""
@@ -50,6 +53,8 @@ class Disturbance(msgspec.Struct, frozen=True, omit_defaults=True):
     """Microseconds from the moment at which that statement is sent."""
     lasts_us: int = 0
     """Microseconds, where it has an end of its own."""
+    choice: int = 0
+    """Which one of several, where there are several to choose from: their number is only known when it happens."""
 
 
 class Program(msgspec.Struct, frozen=True):

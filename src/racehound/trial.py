@@ -136,7 +136,7 @@ class Trial:
         events += self._log_lines(number)
         found, drawers = self._judge.afterwards(self._program, number, events)
         findings = consequences(distinct([*findings, *found]))
-        self._damaged = self._left_damage(findings, drawers) or bool(unjudged) or _server_was_ended(events)
+        self._damaged = self._left_damage(findings, drawers) or bool(unjudged) or _left_ruins(events)
         self._runner.recorder.append(
             RepetitionEnded(
                 repetition=number,
@@ -179,9 +179,9 @@ class Trial:
         return self._runner.recorder.take()
 
 
-def _server_was_ended(events: list[Event]) -> bool:
-    """By a perturbation: files of unfinished relations are left, and what else an ended server leaves behind."""
-    return any(isinstance(event, Disturbed) and event.ends == "server" for event in events)
+def _left_ruins(events: list[Event]) -> bool:
+    """Whether a perturbation ended the server, or a service: files of unfinished relations are left, and dead connections."""
+    return any(isinstance(event, Disturbed) and event.ends in ("server", "service") for event in events)
 
 
 def distinct(findings: list[Finding]) -> list[Finding]:

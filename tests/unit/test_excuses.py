@@ -7,21 +7,28 @@ from typing import cast
 import msgspec
 import pytest
 
-from racehound.history import Disturbed, Ends, Event, LogLine, Statement
+from racehound.finding import Finding
+from racehound.history import Disturbed, Ends, Event, LogLine, Mismatch, Statement
+from racehound.oracles.contents import judge_contents
 from racehound.oracles.crash import judge_crashes
 from racehound.oracles.errors import judge_errors
 from racehound.oracles.excuses import Excuses
 from racehound.oracles.oracle import Observed
+from racehound.plan import WindowEnd
+from racehound.program import Actor, Step
+from racehound.targets.materialize.dialect import MATERIALIZE
 from racehound.targets.postgres.dialect import POSTGRES
-from racehound.targets.target import Target
+from racehound.targets.target import Dialect, Target
 from tests.unit.programs import program, statement
 
 
 class _Dead:
     """What a finding asks of a target."""
 
-    dialect = POSTGRES
     release = "18.6"
+
+    def __init__(self, dialect: Dialect = POSTGRES) -> None:
+        self.dialect = dialect
 
     def log_around(self, pids: set[int]) -> list[str]:  # noqa: ARG002
         return []
@@ -43,8 +50,8 @@ def lost(start: int, end: int, actor: str = "o_0") -> Statement:
 PID = cancelled(0, 1).pid
 
 
-def observed(*events: Event) -> Observed:
-    return Observed(program(o_0="o_base"), 1, list(events), cast("Target", _Dead()), frozenset())
+def observed(*events: Event, dialect: Dialect = POSTGRES) -> Observed:
+    return Observed(program(o_0="o_base"), 1, list(events), cast("Target", _Dead(dialect)), frozenset())
 
 
 def test_a_statement_that_was_cancelled_by_a_perturbation_is_expected() -> None:
@@ -111,3 +118,48 @@ def test_errors_of_a_server_that_was_ended_are_expected_from_then_on() -> None:
     after = msgspec.structs.replace(before, start_ns=20, end_ns=25)
     excuses = Excuses([disturbed("server", 15, PID), before, after])
     assert (excuses.cover(before), excuses.cover(after)) == (False, True)
+
+
+@pytest.mark.parametrize("ours", [True, False])
+def test_an_object_whose_making_was_interrupted_may_be_missing(ours: bool) -> None:
+    made = statement("o_0", "CREATE VIEW o_0_view AS SELECT 1", 1, 5)
+    broken = msgspec.structs.replace(lost(10, 20), sql="CREATE INDEX o_0 ON o_0_view (a)")
+    dropped = statement(
+        "main", "DROP INDEX o_0", 30, 35, sqlstate="XX000", message="unknown catalog item 'o_0'", about="o_0", phase="destroy"
+    )
+    noted = [disturbed("session", 15, PID)] if ours else []
+    found = judge_errors(observed(made, broken, *noted, dropped, dialect=MATERIALIZE))
+    assert [finding.severity for finding in found] == ([] if ours else ["unexplained error"])
+
+
+def test_a_service_that_was_killed_may_not_be_reached_and_nothing_else_is_excused() -> None:
+    def refused(start: int, message: str) -> Statement:
+        return statement("o_0", "CREATE SOURCE o_0", start, start + 5, sqlstate="XX000", message=message)
+
+    before, after = (refused(start, "failed to connect to PostgreSQL database") for start in (1, 20))
+    another = refused(30, "internal error: CONNECTION o_0 panicked")
+    excuses = Excuses([before, disturbed("service", 15, PID), after, another])
+    assert [excuses.cover(each) for each in (before, after, another)] == [False, True, False]
+
+
+def half_made(*, window: WindowEnd = "none", again: bool = False, ours: bool = True) -> list[Finding]:
+    """What is found in an object that lacks rows after its creation was interrupted."""
+    step = Step("o_0", "create", "> CREATE TABLE o_0 (a TEXT)\n> INSERT INTO o_0 VALUES (1)", window=window)
+    racing = msgspec.structs.replace(program(o_0="o_base"), actors=(Actor("o_0", (step,)),))
+    made = statement("o_0", "CREATE TABLE o_0 (a TEXT)", 1, 5)
+    tries = [made, cancelled(10, 20)]
+    if again:
+        tries.append(msgspec.structs.replace(made, attempt=2, start_ns=30, end_ns=35))
+    noted = [disturbed("statement", 15, PID)] if ours else []
+    fewer = Mismatch(1, "main", "o_0", "verify", "SELECT count(*) FROM o_0", "-1\n+0", 40, 45)
+    looked = Observed(racing, 1, [*tries, *noted, fewer], cast("Target", _Dead()), frozenset())
+    return judge_contents(looked)
+
+
+def test_what_lacks_of_an_object_whose_making_was_interrupted_is_no_wrong_result() -> None:
+    assert half_made() == []
+
+
+def test_it_is_one_where_it_was_made_again_or_in_a_transaction_or_where_somebody_else_interrupted() -> None:
+    for found in (half_made(again=True), half_made(window="commit"), half_made(ours=False)):
+        assert [finding.severity for finding in found] == ["wrong result"]

@@ -45,6 +45,13 @@ class Judgement:
     def _changes(self) -> list[Change]:
         return changes(self._statements)
 
+    @functools.cached_property
+    def _interrupted(self) -> frozenset[str]:
+        """Objects in whose life a perturbation interrupted a statement: nobody knows whether they are there."""
+        if not self._excuses:
+            return frozenset()
+        return frozenset(s.object for s in self._statements if s.status != "ok" and self._excuses.cover(s))
+
     def disturbers(self, statement: Statement) -> list[Statement]:
         return disturbers(statement, self._changes, self._web, self._since(statement))
 
@@ -89,7 +96,7 @@ class Judgement:
     def _was_made(self, names: frozenset[str], before_ns: int) -> bool:
         """Whether all of these objects had been created for good by then."""
         made = {change.statement.object for change in self._changes if self._lasted(change, before_ns)}
-        return names <= made
+        return names <= made - self._interrupted
 
     def _lasted(self, change: Change, before_ns: int) -> bool:
         done = change.statement

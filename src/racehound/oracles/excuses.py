@@ -8,6 +8,12 @@ from collections.abc import Iterable
 from racehound.history import Disturbed, Event, Statement
 
 _CANCELLED = "57014"
+_REACHES_OUT = re.compile(
+    r"connection (?:refused|reset|closed)|failed to connect|error (?:connecting|communicating)|transport fail|server closed"
+    r"|unexpected eof|timed? ?out",
+    re.IGNORECASE,
+)
+"""What is said of a service that cannot be reached. It has no SQLSTATE of its own."""
 _SERVER_ENDS = re.compile(r"57P0[1-3]|08...")
 """Shut down, crashed, not up yet; whatever has to do with a connection."""
 
@@ -34,7 +40,9 @@ class Excuses:
             return False
         if statement.sqlstate == _CANCELLED:
             return id(statement) in self._cancelled
-        return self._server_was_ended(statement) and bool(_SERVER_ENDS.fullmatch(statement.sqlstate))
+        if self._server_was_ended(statement) and _SERVER_ENDS.fullmatch(statement.sqlstate):
+            return True
+        return self._service_was_away(statement) and bool(_REACHES_OUT.search(f"{statement.message} {statement.detail}"))
 
     def killed(self, pid: int) -> bool:
         """Whether racehound ended this process of the server."""
@@ -43,6 +51,10 @@ class Excuses:
     def _ended(self, statement: Statement) -> bool:
         ended = (event for event in self._done if event.ends == "session" and event.pid == statement.pid)
         return self._server_was_ended(statement) or any(event.at_ns <= statement.end_ns for event in ended)
+
+    def _service_was_away(self, statement: Statement) -> bool:
+        """Or has come back in this repetition: whoever had a connection learns of its end at the next use."""
+        return any(event.ends == "service" and event.at_ns <= statement.end_ns for event in self._done)
 
     def _server_was_ended(self, statement: Statement) -> bool:
         return self.server_ended_ns is not None and self.server_ended_ns <= statement.end_ns

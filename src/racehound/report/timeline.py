@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from racehound.finding import Finding
-from racehound.history import Blocked, Event, Fault, Mismatch, Overdue, Passed, Statement
+from racehound.history import Blocked, Disturbed, Event, Fault, Mismatch, Overdue, Passed, Statement
 from racehound.program import Program
 from racehound.report.drawers import BECAME, Became
 from racehound.report.recorded import Repetition, kinds_of
@@ -168,6 +168,9 @@ class _Drawing:
                 return Mark(self._us(event.end_ns), self._actors.get(event.actor, -1), text)
             case Passed():
                 return Mark(self._us(event.at_ns), self._actors.get(event.actor, -1), "its turn passed: still blocked")
+            case Disturbed():
+                during = f"\nwhile it ran {event.sql}" if event.sql else ""
+                return Mark(self._us(event.at_ns), self._actors.get(event.actor, -1), f"{event.text}{during}")
             case Fault():
                 return Mark(self._us(event.at_ns), -1, event.text)
         return None

@@ -35,9 +35,13 @@ class Place:
 
 
 class Lookout(Protocol):
-    """Wants to know what a session sends, just before it does; in the thread that sends."""
+    """Is told of every statement of a session, in the thread that sends it."""
 
-    def sends(self, session: RecordedSession) -> None: ...
+    def before(self, session: RecordedSession) -> None:
+        """A statement is about to be sent, and is not running yet."""
+
+    def sending(self, session: RecordedSession) -> None:
+        """It is running from now on."""
 
 
 class RecordedSession:
@@ -58,10 +62,13 @@ class RecordedSession:
         return self._pid
 
     def execute(self, sql: str) -> Outcome:
-        if self.lookout is not None:
-            self.lookout.sends(self)
+        lookout = self.lookout
+        if lookout is not None:
+            lookout.before(self)
         start_ns = time.monotonic_ns()
         self.running = Running(sql, start_ns)
+        if lookout is not None:
+            lookout.sending(self)
         outcome = self.inner.execute(sql)
         self._record(sql, outcome, start_ns)
         return outcome

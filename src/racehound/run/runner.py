@@ -58,7 +58,7 @@ class Runner:
         self._serial(program.setup, number)
         self._race(program, StormPacer(program, offsets), number, drawn)
         if self._turbulence:
-            self._forget(self._turbulence.settle(self._sessions()))
+            self._forget(self._turbulence.settle(self._sessions(), number))
         self._serial(program.verify, number)
         return self.recorder.take()
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import msgspec
 
 from racehound.plan import Plan
-from racehound.program import Actor, Program, Step
+from racehound.program import RECREATE, Actor, Program, Step
 from racehound.scenarios.casting import Cast, Player, players, references, title, worth_running
 
 
@@ -57,7 +57,7 @@ def _unrest(base: Player, plan: Plan, cast: Cast) -> tuple[Step, ...]:
     """What happens to the base meanwhile: its manipulation, or `recreate`, at every rendezvous at which objects are created."""
     step = base.manipulate()
     if plan.base_life == "recreated":
-        step = msgspec.structs.replace(step, fragment=base.kind.recreate(), manipulation="recreate")
+        step = msgspec.structs.replace(step, fragment=base.kind.recreate(), manipulation=RECREATE)
     beats = sorted({p.lag for p in plan.objects})
     return worth_running(*(_raced(base, step, cast, beat, 1) for beat in beats))
 

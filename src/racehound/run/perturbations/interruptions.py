@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from typing import ClassVar
 
+from racehound.errors import TargetError
 from racehound.program import Disturbance, Program
 from racehound.run.perturbations.perturbation import Perturbation, draw_strikes
 from racehound.run.recorded import RecordedSession
@@ -41,5 +42,8 @@ class Terminate(Perturbation):
     def strike(self, drawn: Disturbance, session: RecordedSession) -> str:  # noqa: ARG002 the moment is all that was drawn
         if session.running is None:
             return ""
-        self.target.terminate(session.pid)
+        try:
+            self.target.terminate(session.pid)
+        except TargetError:
+            return ""  # the server is being killed or restarted just now, and the session with it
         return f"terminated the session (pid {session.pid})"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import signal
@@ -48,12 +49,12 @@ class Freeze(_OfOwnServer):
         return draw_strikes(cls.name, rng, program, rng.randint(1, max(1, len(program.actors))), (1_000, 5_000))
 
     def strike(self, drawn: Disturbance, session: RecordedSession) -> str:
-        if session.running is None or not _signal(self.server, session.pid, signal.SIGSTOP):
+        if session.running is None or not signalled(self.server, session.pid, signal.SIGSTOP):
             return ""
         try:
             time.sleep(drawn.lasts_us / 1e6)
         finally:
-            _signal(self.server, session.pid, signal.SIGCONT)
+            signalled(self.server, session.pid, signal.SIGCONT)
         return f"froze process {session.pid} for {drawn.lasts_us} µs"
 
 
@@ -78,7 +79,7 @@ class Kill(_Deadly):
         return draw_strikes(cls.name, rng, program, int(rng.random() < _KILLED_SHARE), (0, 0))
 
     def strike(self, drawn: Disturbance, session: RecordedSession) -> str:  # noqa: ARG002 the moment is all that was drawn
-        killed = session.running is not None and _signal(self.server, session.pid, signal.SIGKILL)
+        killed = session.running is not None and signalled(self.server, session.pid, signal.SIGKILL)
         return f"killed process {session.pid}" if killed else ""
 
 
@@ -95,7 +96,9 @@ class Restart(_Deadly):
     def strike(self, drawn: Disturbance, session: RecordedSession) -> str:  # noqa: ARG002 the moment is all that was drawn
         if session.running is None or not self.server.alive():
             return ""
-        self.server.restart("fast")
+        with contextlib.suppress(TargetError):
+            # Whether it is there again is asked when the actors rest.
+            self.server.restart("fast")
         return "restarted the server"
 
 
@@ -121,7 +124,7 @@ def _server(target: Target) -> EmbeddedServer | None:
     return place.server if isinstance(place, EmbeddedPlace) else None
 
 
-def _signal(server: EmbeddedServer, pid: int, number: signal.Signals) -> bool:
+def signalled(server: EmbeddedServer, pid: int, number: int) -> bool:
     """Signal a process of the server's own, and no other; False where there is none of that id any more."""
     if pid <= 0 or server.pid <= 0 or _parent(pid) != server.pid:
         return False

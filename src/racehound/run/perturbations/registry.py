@@ -18,9 +18,12 @@ from racehound.run.perturbations.network import Cut, Jitter
 from racehound.run.perturbations.own_server import Freeze, Kill, Restart
 from racehound.run.perturbations.pace import Priorities, Starvation
 from racehound.run.perturbations.perturbation import Perturbation
+from racehound.run.perturbations.services import ServiceKill
 from racehound.targets.target import Target
 
-PERTURBATIONS: tuple[type[Perturbation], ...] = (Priorities, Starvation, Freeze, Cancel, Terminate, Jitter, Cut, Kill, Restart)
+PERTURBATIONS: tuple[type[Perturbation], ...] = (
+    Priorities, Starvation, Freeze, Cancel, Terminate, Jitter, Cut, Kill, Restart, ServiceKill,
+)  # fmt: skip
 
 _BY_NAME = {each.name: each for each in PERTURBATIONS}
 
@@ -63,7 +66,7 @@ def named(words: Iterable[str]) -> tuple[str, ...]:
 
 def obstacles(names: Iterable[str], target: Target) -> dict[str, str]:
     """Those of the named that cannot disturb a started target, and why not."""
-    found = {name: _BY_NAME[name].obstacle(target) for name in names if name in _BY_NAME}
+    found = {name: perturbation(name).obstacle(target) for name in names if name not in TIMINGS}
     return {name: reason for name, reason in found.items() if reason}
 
 

@@ -6,11 +6,11 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
-from racehound.errors import TargetError
-from racehound.history import Disturbed, Recorder
+from racehound.errors import TargetError, UserError
+from racehound.history import Disturbed, Fault, LogLine, Recorder
 from racehound.program import Disturbance, Program
 from racehound.run.perturbations.own_server import recover
-from racehound.run.perturbations.registry import draw, perturbation
+from racehound.run.perturbations.registry import draw, obstacles, perturbation
 from racehound.run.perturbations.striker import Striker
 from racehound.run.perturbations.wires import Wires
 from racehound.run.recorded import RecordedSession
@@ -23,9 +23,12 @@ _LOOK_S = 0.005
 
 
 class Turbulence:
-    """Used by the runner's thread; what was drawn happens in the actors' threads and in one of its own."""
+    """Used by the runner's thread; what was drawn happens in the actors' threads and in some of its own."""
 
     def __init__(self, target: Target, recorder: Recorder, program: Program) -> None:
+        """UserError where the target cannot be disturbed as the program wants."""
+        for name, reason in obstacles(program.perturbations, target).items():
+            raise UserError(f"the program is disturbed by {name}: {reason}")
         self.program = program
         self._target = target
         self._recorder = recorder
@@ -58,30 +61,27 @@ class Turbulence:
         for actor, session in sessions.items():
             session.lookout = MomentLookout(self, by_actor[actor]) if actor in by_actor else None
 
-    def settle(self, sessions: Iterable[RecordedSession]) -> list[RecordedSession]:
+    def settle(self, sessions: Iterable[RecordedSession], repetition: int) -> list[RecordedSession]:
         """All actors have come to rest: let nothing else happen, undo what lasts, wait for the end of what was brought about.
 
         Returns those of the sessions that are of no use any more. TargetError.
         """
-        if not self._perturbations:
-            return []
         everyone = list(sessions)
         for session in everyone:
             session.lookout = None
         if self._striker is not None:
             self._striker.calm()
+        done, self._done = self._done, []
         for each in self._perturbations.values():
             each.settle()
-        done, self._done = self._done, []
         if any(disturbed.ends == "server" for disturbed, _ in done):
-            recover(self._target)
-            return everyone
+            return everyone if self._recovered(repetition) else []
         for disturbed, session in done:
             if disturbed.ends == "statement" and not session.lost:
                 # The request may have met what ends an actor, instead of its last statement.
                 session.reset()
         ended = {id(session): session for disturbed, session in done if disturbed.ends == "session"}
-        self._await_end([session.pid for session in ended.values()])
+        self._await_end([session.pid for session in ended.values()], repetition)
         return list(ended.values())
 
     def close(self) -> None:
@@ -120,14 +120,26 @@ class Turbulence:
         self._recorder.append(disturbed)
         self._done.append((disturbed, session))
 
-    def _await_end(self, pids: list[int]) -> None:
+    def _recovered(self, repetition: int) -> bool:
+        """Whether the server is there again; if not, that is a crash, told as the log of other deaths tells them."""
+        try:
+            recover(self._target)
+        except TargetError as error:
+            self._recorder.append(LogLine(repetition, f"service {self._target.dialect.name} crashed: {error}"))
+            return False
+        return True
+
+    def _await_end(self, pids: list[int], repetition: int) -> None:
         """A server goes on with a statement though its client is gone; only when that has ended is everybody at rest."""
         for pid in pids:
             self._target.terminate(pid)
         deadline = time.monotonic() + _END_LIMIT_S
         while pids and {wait.pid for wait in self._target.waits()} & set(pids):
             if time.monotonic() > deadline:
-                raise TargetError(f"sessions are still there {_END_LIMIT_S:g} s after a perturbation has ended them: {pids}")
+                # The search for leaks tells of it.
+                text = f"of the sessions that were ended, some are still there after {_END_LIMIT_S:g} s: {pids}"
+                self._recorder.append(Fault(repetition, text, time.monotonic_ns()))
+                return
             time.sleep(_LOOK_S)
 
 
@@ -143,17 +155,27 @@ class MomentLookout:
         self._statement = 0
         self._pause_us = 0
 
-    def sends(self, session: RecordedSession) -> None:
-        """The actor is about to send a statement."""
+    def before(self, session: RecordedSession) -> None:
+        """Make the pause that statements of this step are to be sent after."""
         place = session.place
         here = (place.step, place.attempt)
         self._statement = self._statement + 1 if here == self._try else 0
         self._try = here
-        for drawn in self._pending.pop((place.step, self._statement), ()):
-            if self._turbulence.holds_back(drawn):
-                self._pause_us = max(self._pause_us, drawn.lasts_us)
-                self._turbulence.strike(drawn, session)
-            else:
-                self._turbulence.schedule(drawn, session)
+        for drawn in self._due(session, holding_back=True):
+            self._pause_us = max(self._pause_us, drawn.lasts_us)
+            self._turbulence.strike(drawn, session)
         if self._pause_us:
             time.sleep(self._pause_us / 1e6)
+
+    def sending(self, session: RecordedSession) -> None:
+        """Have done what is to happen to this statement."""
+        for drawn in self._due(session, holding_back=False):
+            self._turbulence.schedule(drawn, session)
+
+    def _due(self, session: RecordedSession, *, holding_back: bool) -> list[Disturbance]:
+        """What was drawn for this statement, once."""
+        pending = self._pending.get((session.place.step, self._statement), [])
+        due = [drawn for drawn in pending if self._turbulence.holds_back(drawn) == holding_back]
+        for drawn in due:
+            pending.remove(drawn)
+        return due

@@ -15,16 +15,17 @@ from typing import Literal
 from racehound.errors import UserError
 from racehound.kinds.kind import Kind
 from racehound.kinds.materialize import KINDS, MaterializeKind
-from racehound.services import installation, kept
+from racehound.services import installation, keeper, kept
 from racehound.services.backends import docker_client
 from racehound.services.backends.docker_project import DockerProject
 from racehound.services.backends.instance import BackendName
 from racehound.services.composition import Composition, Wanted
+from racehound.services.disturbance import Disturber
 from racehound.targets.materialize import server
 from racehound.targets.materialize.place import WAYS, Addresses, DockerPlace, Place, ProcessPlace, RemotePlace
 from racehound.targets.materialize.session import MaterializeSession
 from racehound.targets.materialize.settings import release_of
-from racehound.targets.materialize.surroundings import Surroundings, of_composition, of_variables
+from racehound.targets.materialize.surroundings import Surroundings, Switchboard, of_composition, of_variables
 from racehound.targets.materialize.target import DEFAULT_RECORDS, MaterializeTarget
 
 Way = Literal["addresses", "docker", "processes"]
@@ -113,25 +114,24 @@ def opened(options: Options, run_id: str, directory: Path, log_path: Path) -> It
         # Before anything is started for it.
         require_materialize(_addresses(options).sql)
     with contextlib.ExitStack() as stack:
-        surroundings, project = stack.enter_context(_services(options, chosen, directory))
-        target = MaterializeTarget(
-            _place(options, chosen, project, image, directory, log_path), surroundings, run_id, records=options.upsert_records
-        )
+        surroundings, project, switchboard = stack.enter_context(_services(options, chosen, directory))
+        place = _place(options, chosen, project, image, directory, log_path)
+        target = MaterializeTarget(place, surroundings, run_id, records=options.upsert_records, switchboard=switchboard)
         stack.callback(target.stop)
         target.start()
         yield target
 
 
 @contextlib.contextmanager
-def _services(options: Options, chosen: Way, directory: Path) -> Iterator[tuple[Surroundings, DockerProject]]:
+def _services(options: Options, chosen: Way, directory: Path) -> Iterator[tuple[Surroundings, DockerProject, Switchboard]]:
     """Those that the user gave, those that are up under the name, or a composition of the run's own."""
     project = DockerProject(directory.name, directory)
     if options.services is not None:
-        yield options.services, project
+        yield options.services, project, Switchboard()
         return
     running = kept.running(options.composition) if chosen != "docker" else None
     if running is not None:
-        yield of_variables(running.variables), project
+        yield of_variables(running.variables), project, _kept_switchboard(running)
         return
     composition = Composition(directory.name, directory / "services")
     composition.directory.mkdir(exist_ok=True)
@@ -140,9 +140,19 @@ def _services(options: Options, chosen: Way, directory: Path) -> Iterator[tuple[
     try:
         composition.up([Wanted(name, backend) for name in wanted], lambda name, what: options.tell(f"{name}: {what}"))
         # The target's container belongs to the network of theirs.
-        yield of_composition(composition, in_container=chosen == "docker"), composition.docker
+        surroundings = of_composition(composition, in_container=chosen == "docker")
+        yield surroundings, composition.docker, _own_switchboard(composition)
     finally:
         composition.down(lambda _name, _what: None)
+
+
+def _kept_switchboard(running: kept.Running) -> Switchboard:
+    return Switchboard(tuple(running.hosts), lambda service, word: kept.ask(running.name, keeper.Disturb(service, word)))
+
+
+def _own_switchboard(composition: Composition) -> Switchboard:
+    disturber = Disturber(composition)
+    return Switchboard(tuple(composition.aliases()), lambda service, word: disturber.disturb(service, word, ""))
 
 
 def _installed(names: list[str], backend: BackendName, tell: Callable[[str], object]) -> list[str]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import urllib.parse
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from racehound.services.composition import Composition
 from racehound.services.kafka_containers import INSIDE_PORT
@@ -69,6 +69,16 @@ class Surroundings:
         if self.postgres is None:
             return self
         return dataclasses.replace(self, postgres=urllib.parse.urlsplit(self.postgres)._replace(path=f"/{name}").geturl())
+
+
+@dataclasses.dataclass(frozen=True)
+class Switchboard:
+    """How the services are disturbed that racehound runs itself."""
+
+    services: tuple[str, ...] = ()
+    """Roles of those that are there."""
+    disturb: Callable[[str, str], object] = lambda _service, _word: None
+    """Service, and a word of `services.disturbance`. UserError or TargetError where it cannot be done."""
 
 
 def of_variables(known: Mapping[str, str]) -> Surroundings:

@@ -26,7 +26,7 @@ from racehound.targets.materialize.leftovers import mark_statement
 from racehound.targets.materialize.place import Place
 from racehound.targets.materialize.session import MaterializeSession, quoted
 from racehound.targets.materialize.settings import Environment, Settings, environment
-from racehound.targets.materialize.surroundings import Surroundings
+from racehound.targets.materialize.surroundings import Surroundings, Switchboard
 from racehound.targets.materialize.sweep import Sweeper, remove_run
 from racehound.targets.materialize.upstream import Sweep, sweeps
 from racehound.targets.target import Wait
@@ -45,8 +45,12 @@ class MaterializeTarget:
 
     dialect = MATERIALIZE
 
-    def __init__(self, place: Place, surroundings: Surroundings, run_id: str, *, records: int = DEFAULT_RECORDS) -> None:
+    def __init__(
+        self, place: Place, surroundings: Surroundings, run_id: str, *, records: int = DEFAULT_RECORDS,
+        switchboard: Switchboard | None = None,
+    ) -> None:  # fmt: skip
         self.place = place
+        self.switchboard = switchboard or Switchboard()
         self.run_id = run_id
         self.owned = place.owned
         self._surroundings = surroundings.in_database(f"{run_id}_source")
@@ -95,6 +99,10 @@ class MaterializeTarget:
         self.place.start()
         self._enter()
         self._sweeps = sweeps(self._surroundings, self.run_id, self._run_number)
+        self.meet_services()
+
+    def meet_services(self) -> None:
+        """Connect to the services, at first and after one was restarted. TargetError."""
         for sweep in self._sweeps:
             sweep.begin()
 

@@ -26,7 +26,10 @@ class Sweep(Protocol):
     """One service."""
 
     def begin(self) -> None:
-        """What the run needs there. TargetError when the service does not do it."""
+        """Connect, and make what the run needs there; again after a service has been restarted.
+
+        TargetError when the service does not do it.
+        """
 
     def sweep(self) -> list[str]:
         """Remove what is left; one line for each thing that the target itself should have removed. TargetError."""
@@ -128,6 +131,8 @@ class PostgresSweep:
         with contextlib.closing(self._administration()) as session:
             if not _rows(session, f"SELECT 1 FROM pg_database WHERE datname = {literal(self._database)}"):
                 _must(session, f"CREATE DATABASE {quoted(self._database)}")
+        if self._session is not None:
+            self._session.close()
         self._session = PostgresSession.connect(self._url, f"racehound {self._run_id} sweep")
 
     def sweep(self) -> list[str]:
@@ -187,6 +192,8 @@ class MySqlSweep:
             import pymysql
         except ImportError:
             raise TargetError(f"MySQL needs the package PyMySQL: {_PACKAGES}") from None
+        if self._connection is not None and self._connection.open:
+            self._connection.close()
         host, port, user = self._address.hostname or "", self._address.port or 3306, self._address.username or "root"
         try:
             self._connection = pymysql.connect(host=host, port=port, user=user, password=self._password, autocommit=True)

@@ -7,7 +7,7 @@ import shutil
 import threading
 import time
 from collections import deque
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import Protocol
 
@@ -24,6 +24,7 @@ _RECOVERY_LIMIT_S = 30.0
 _LOG_AROUND = 12
 """Lines of log kept with a finding."""
 _DEATH = re.compile(r"PANIC|TRAP: |was terminated by signal|exited with exit code|terminating any other active server processes")
+_RECOVERING = re.compile("starting up|recovery|shutting down")
 
 
 class Place(Protocol):
@@ -97,7 +98,7 @@ class EmbeddedPlace:
         return Endpoint(self._server.address.host, self._server.address.port)
 
     def alive(self) -> bool:
-        return self._server.alive() and _answers(self.conninfo())
+        return _answers(self.conninfo(), self._server.alive)
 
     def data_dir(self) -> Path | None:
         return self._server.data_dir
@@ -148,7 +149,7 @@ class RemotePlace:
         return Endpoint(host, int(port)) if host and not host.startswith(("/", "@")) and port.isdecimal() else None
 
     def alive(self) -> bool:
-        return _answers(self._url)
+        return _answers(self._url, lambda: False)
 
     def data_dir(self) -> Path | None:
         return None
@@ -212,14 +213,18 @@ def _background_failure(line: str) -> bool:
     )
 
 
-def _answers(conninfo: str) -> bool:
-    """Whether a connection comes about, within the time that a crash recovery may take."""
+def _answers(conninfo: str, runs: Callable[[], bool]) -> bool:
+    """Whether a connection comes about, within the time that a crash recovery may take.
+
+    `runs`: whether the server is known to run, whatever becomes of a connection: while it ends its processes after a crash it
+    closes new ones without a word.
+    """
     deadline = time.monotonic() + _RECOVERY_LIMIT_S
     while time.monotonic() < deadline:
         try:
             PostgresSession.connect(conninfo, timeout=5.0).close()
         except TargetError as error:
-            if "starting up" not in str(error) and "recovery" not in str(error) and "shutting down" not in str(error):
+            if not (_RECOVERING.search(str(error)) or runs()):
                 return False
             time.sleep(0.02)
         else:
