@@ -73,26 +73,28 @@ def test_a_slot_that_outlives_its_source_is_told_of_and_removed(
         sweep.end()
 
 
-def test_users_and_tables_in_mysql_go_and_others_stay(service: Callable[[str], Instance]) -> None:
+def test_users_and_the_database_of_the_run_in_mysql_go_and_others_stay(service: Callable[[str], Instance]) -> None:
     pymysql = pytest.importorskip("pymysql")
     instance = service("mysql")
     endpoint = instance.endpoints[CLIENT]
     password = instance.service.variables(instance.endpoints)["arg.mysql-root-password"]
-    sweep = MySqlSweep(f"mysql://root@{endpoint}", password, RUN)
+    sweep = MySqlSweep(f"mysql://root@{endpoint}", password, f"{RUN}_source", RUN)
     sweep.begin()
     with pymysql.connect(host=endpoint.host, port=endpoint.port, user="root", password=password, autocommit=True) as connection:
         cursor = connection.cursor()
         try:
-            cursor.execute("CREATE DATABASE IF NOT EXISTS public")
-            for table in ("o_0_table", "o_base_table", "orders"):
-                cursor.execute(f"CREATE TABLE public.{table} (a TEXT)")
+            for database in (f"{RUN}_source", "rh0badcafe_source"):
+                cursor.execute(f"CREATE DATABASE {database}")
+                cursor.execute(f"CREATE TABLE {database}.o_0_table (a TEXT)")
             cursor.execute(f"CREATE USER '{RUN}_o_0_role'@'%' IDENTIFIED BY 'x'")
             assert sweep.sweep() == []
-            cursor.execute("SHOW TABLES FROM public")
-            assert cursor.fetchall() == (("orders",),)
+            assert cursor.execute(f"SHOW TABLES FROM {RUN}_source") == 0
             assert cursor.execute("SELECT user FROM mysql.user WHERE user LIKE 'rh%'") == 0
+            sweep.end()
+            assert cursor.execute(f"SHOW DATABASES LIKE '{RUN}%'") == 0
+            assert cursor.execute("SHOW TABLES FROM rh0badcafe_source") == 1
         finally:
-            cursor.execute("DROP DATABASE public")
+            cursor.execute("DROP DATABASE rh0badcafe_source")
             sweep.end()
 
 

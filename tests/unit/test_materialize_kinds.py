@@ -99,7 +99,10 @@ _OVER_NOTHING = {
     "UpsertSource": ([f'CREATE TABLE o_0 FROM SOURCE o_0_source (REFERENCE "{_TOPIC}") {_AVRO}'], "DROP TABLE o_0 CASCADE"),
     "Table": (["CREATE TABLE o_0 (a TEXT, b TEXT)"], "DROP TABLE o_0 CASCADE"),
     "PostgresSource": (["CREATE TABLE o_0 FROM SOURCE o_0_source (REFERENCE o_0_table)"], "DROP TABLE o_0 CASCADE"),
-    "MySqlSource": (["CREATE TABLE o_0 FROM SOURCE o_0_source (REFERENCE public.o_0_table)"], "DROP TABLE o_0 CASCADE"),
+    "MySqlSource": (
+        ["CREATE TABLE o_0 FROM SOURCE o_0_source (REFERENCE ${racehound.mysql-database}.o_0_table)"],
+        "DROP TABLE o_0 CASCADE",
+    ),
     "LoadGeneratorSource": (
         ["CREATE SOURCE o_0 IN CLUSTER quickstart FROM LOAD GENERATOR COUNTER (TICK INTERVAL '1s')"],
         "DROP SOURCE o_0 CASCADE",

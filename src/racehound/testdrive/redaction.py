@@ -1,4 +1,4 @@
-"""Secrets stay out of messages: neither the text of CREATE SECRET (and ALTER SECRET) nor a password reaches a log or a report."""
+"""Secrets stay out of messages: neither a password nor the value in CREATE SECRET or ALTER SECRET reaches a log or a report."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ import msgspec
 from racehound.targets.session import Outcome
 
 HIDDEN = "<redacted>"
-_SECRET = re.compile(r"(\b(?:create|alter)\s+secret\b).*", re.IGNORECASE | re.DOTALL)
+_SECRET = re.compile(
+    r"""(\b(?:create|alter)\s+secret\b(?:\s+(?:if\s+(?:not\s+)?exists\s+)?(?:[\w.]|"[^"]*")+\s+as\b)?).*""",
+    re.IGNORECASE | re.DOTALL,
+)
 _LITERAL = re.compile(r"'((?:[^']|'')*)'?")
 # As an argument (password=…), in a connection string (Password=…;) and in SQL: PASSWORD '…', PASSWORD = '…', IDENTIFIED BY '…'.
 # The name of a secret or a variable behind the word is no password.
@@ -22,7 +25,7 @@ _PASSWORD_MARKS = ("password", "pwd", "identified")
 
 
 def redact(text: str) -> str:
-    """The text with passwords hidden, and all that follows CREATE SECRET or ALTER SECRET, the name included."""
+    """The text with passwords hidden, and all that follows CREATE SECRET or ALTER SECRET, but for `NAME AS`."""
     folded = text.casefold()
     if any(mark in folded for mark in _PASSWORD_MARKS):
         text = _PASSWORD.sub(rf"\1{HIDDEN}", text)

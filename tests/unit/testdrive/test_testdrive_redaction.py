@@ -24,7 +24,10 @@ from racehound.testdrive.redaction import redact, scrub
             "CREATE LOGIN x WITH PASSWORD = <redacted>, DEFAULT_DATABASE = d",
         ),
         ("CREATE ROLE x LOGIN PASSWORD 'p'", "CREATE ROLE x LOGIN PASSWORD <redacted>"),
-        ("CREATE SECRET s AS 'x'", "CREATE SECRET <redacted>"),
+        ("CREATE SECRET s AS 'x'", "CREATE SECRET s AS <redacted>"),
+        ("CREATE SECRET IF NOT EXISTS d.\"a b\".s AS\n'x'", 'CREATE SECRET IF NOT EXISTS d."a b".s AS <redacted>'),
+        ("ALTER SECRET s AS 'x'", "ALTER SECRET s AS <redacted>"),
+        ("CREATE SECRET s (TYPE s3, SECRET 'x')", "CREATE SECRET <redacted>"),
     ],
 )
 def test_passwords_and_secrets_are_hidden(text: str, shown: str) -> None:

@@ -9,6 +9,8 @@ from racehound.kinds.kind import Fragment, manipulation
 from racehound.kinds.materialize.text import Statements, action, run
 from racehound.kinds.materialize.upstream import PASSWORD, Following
 
+DATABASE = "${racehound.mysql-database}"
+
 
 @dataclasses.dataclass(frozen=True)
 class MySqlSource(Following):
@@ -18,7 +20,7 @@ class MySqlSource(Following):
 
     @property
     def reference(self) -> str:
-        return f"public.{self.table}"
+        return f"{DATABASE}.{self.table}"
 
     def upstream(self, *statements: str) -> Fragment:
         connected = action("mysql-connect name=mysql url=${racehound.mysql-url} password=${arg.mysql-root-password}")
@@ -28,7 +30,7 @@ class MySqlSource(Following):
         user = f"'{self.role_name}'@'%'"
         rights = "SELECT, RELOAD, SHOW DATABASES, LOCK TABLES, REPLICATION SLAVE, REPLICATION CLIENT"
         prepared = self.upstream(
-            "CREATE DATABASE IF NOT EXISTS public",
+            f"CREATE DATABASE IF NOT EXISTS {DATABASE}",
             f"DROP TABLE IF EXISTS {self.reference}",
             f"DROP USER IF EXISTS {user}",
             f"CREATE USER {user} IDENTIFIED BY '{PASSWORD}'",

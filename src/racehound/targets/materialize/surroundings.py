@@ -38,6 +38,8 @@ class Surroundings:
     """`mysql://USER@HOST:PORT`."""
     mysql_inside: Endpoint | None = None
     mysql_password: str = ""
+    mysql_database: str = "public"
+    """The one that sources read."""
 
     @property
     def capabilities(self) -> frozenset[str]:
@@ -56,7 +58,7 @@ class Surroundings:
             found |= {_POSTGRES: self.postgres, "racehound.postgres-database": _database(self.postgres)}
             found |= _endpoint("racehound.postgres", self.postgres_inside or _address(self.postgres, 5432))
         if self.mysql:
-            found |= {_MYSQL: self.mysql, MYSQL_PASSWORD: self.mysql_password}
+            found |= {_MYSQL: self.mysql, MYSQL_PASSWORD: self.mysql_password, "racehound.mysql-database": self.mysql_database}
             found |= _endpoint("racehound.mysql", self.mysql_inside or _address(self.mysql, 3306))
         return found
 
@@ -65,10 +67,9 @@ class Surroundings:
         return Services(kafka=self.kafka, schema_registry=self.registry, http=http, internal_http=internal_http)
 
     def in_database(self, name: str) -> Surroundings:
-        """The same, with another database of the PostgreSQL for sources to read."""
-        if self.postgres is None:
-            return self
-        return dataclasses.replace(self, postgres=urllib.parse.urlsplit(self.postgres)._replace(path=f"/{name}").geturl())
+        """The same, with another database of the PostgreSQL and of the MySQL for sources to read."""
+        postgres = self.postgres and urllib.parse.urlsplit(self.postgres)._replace(path=f"/{name}").geturl()
+        return dataclasses.replace(self, postgres=postgres, mysql_database=name)
 
 
 @dataclasses.dataclass(frozen=True)

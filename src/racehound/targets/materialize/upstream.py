@@ -46,7 +46,7 @@ def sweeps(surroundings: Surroundings, run_id: str, number: int) -> list[Sweep]:
     if surroundings.postgres:
         found.append(PostgresSweep(surroundings.postgres, run_id))
     if surroundings.mysql:
-        found.append(MySqlSweep(surroundings.mysql, surroundings.mysql_password, run_id))
+        found.append(MySqlSweep(surroundings.mysql, surroundings.mysql_password, surroundings.mysql_database, run_id))
     return found
 
 
@@ -179,11 +179,12 @@ class PostgresSweep:
 
 
 class MySqlSweep:
-    """Tables of the database `public` that bear an object's name, and the users that the target comes as."""
+    """A database of the run's own, and the users that the target comes as."""
 
-    def __init__(self, url: str, password: str, run_id: str) -> None:
+    def __init__(self, url: str, password: str, database: str, run_id: str) -> None:
         self._address = urllib.parse.urlsplit(url)
         self._password = password
+        self._database = database
         self._run_id = run_id
         self._connection: Any = None
 
@@ -201,9 +202,8 @@ class MySqlSweep:
             raise TargetError(f"MySQL at {host}:{port}: {error}") from None
 
     def sweep(self) -> list[str]:
-        tables = "SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'"
-        for (table,) in self._ask(rf"{tables} AND table_name REGEXP '^o_(base|[0-9]+)_'"):
-            self._ask(f"DROP TABLE IF EXISTS `public`.`{table}`")
+        for (table,) in self._ask(f"SELECT table_name FROM information_schema.tables WHERE table_schema = '{self._database}'"):
+            self._ask(f"DROP TABLE IF EXISTS `{self._database}`.`{table}`")
         for user, host in self._ask(rf"SELECT user, host FROM mysql.user WHERE user LIKE '{self._run_id}\_%'"):
             self._ask(f"DROP USER IF EXISTS '{user}'@'{host}'")
         return []
@@ -211,6 +211,7 @@ class MySqlSweep:
     def end(self) -> None:
         if self._connection is not None:
             self.sweep()
+            self._ask(f"DROP DATABASE IF EXISTS `{self._database}`")
             self._connection.close()
             self._connection = None
 
