@@ -31,8 +31,6 @@ from racehound.zoo.defects import DEFECTS, Defect
 
 RACEHOUND = (sys.executable, "-m", "racehound")
 SERVICES = ("kafka", "schema-registry", "postgres", "mysql")
-PLANS = ("--repetitions", "10")
-"""Many plans, each for a while: most races need certain objects more than luck."""
 LOOK_S = 0.2
 CHUNK_S = 60.0
 """A hunt without defects is asked for in pieces, until it has done its repetitions."""
@@ -53,8 +51,10 @@ def main() -> None:
     named = {name for name in arguments.defects.split(",") if name}
     chosen = [defect for defect in DEFECTS if not named or defect.name in named]
     with services() as composition:
-        options = ("--composition", composition, *(("--kinds", arguments.kinds) if arguments.kinds else ()))
-        with ThreadPoolExecutor(arguments.jobs) as pool:
+        kinds = ("--kinds", arguments.kinds) if arguments.kinds else ()
+        # Many plans, each for a moment: most races need certain objects more than luck.
+        options = ("--composition", composition, "--repetitions", arguments.repetitions, *kinds)
+        with cancelling(ThreadPoolExecutor(arguments.jobs)) as pool:
             pending = {
                 defect: [
                     pool.submit(hunt_for, defect, seed, arguments.limit, options)
@@ -68,6 +68,15 @@ def main() -> None:
             print(f"{false_findings(arguments.off, options)} findings in {arguments.off} repetitions with all defects off")
 
 
+@contextlib.contextmanager
+def cancelling(pool: ThreadPoolExecutor) -> Iterator[ThreadPoolExecutor]:
+    """Whatever ends it, what has not begun by then is not begun."""
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=10)
@@ -76,6 +85,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--defects", default="", metavar="A,B")
     parser.add_argument("--off", type=int, default=1000, metavar="REPETITIONS")
     parser.add_argument("--kinds", default="", metavar="A,B", help="Draw only from these.")
+    parser.add_argument("--repetitions", default="4", help="Of each plan.")
     parser.add_argument("--jobs", type=int, default=1, help="Hunts at the same time.")
     return parser.parse_args()
 
@@ -131,7 +141,7 @@ def hunt_for(defect: Defect, seed: int, limit: float, options: Sequence[str]) ->
     """Hunt in a zoo with that defect until the oracle that should find it has a finding."""
     with zoo(defect.name) as addresses, tempfile.TemporaryDirectory() as directory:
         out = Path(directory) / "run"
-        asked = ("--seed", str(seed), "--runtime", str(limit), *PLANS)
+        asked = ("--seed", str(seed), "--runtime", str(limit))
         with subprocess.Popen(arguments_of(addresses, out, *options, *asked), stdout=subprocess.DEVNULL) as process:
             began = time.monotonic()
             while process.poll() is None and not any(each["oracle"] == defect.oracle for each in findings(out)):
@@ -172,7 +182,7 @@ def false_findings(repetitions: int, options: Sequence[str]) -> int:
     done, seed, found = 0, 1, 0
     while done < repetitions:
         with zoo() as addresses:
-            chunk = ("--seed", str(seed), "--runtime", str(CHUNK_S), *PLANS)
+            chunk = ("--seed", str(seed), "--runtime", str(CHUNK_S))
             summary = hunt(addresses, *options, *chunk)
         done, seed = done + summary["repetitions"], seed + 1
         for finding in summary["findings"]:

@@ -55,7 +55,7 @@ class PlannedObject(msgspec.Struct, frozen=True):
     attributes: dict[str, Any]
     refers_to: str | None
     manipulator: int
-    """0…99; the manipulation is number `manipulator % n` of the kind's n."""
+    """0…99; which manipulation that is says the kind (`drawn_manipulation`)."""
     lag: int
     """How many rendezvous later than the first actors this one starts its life, so that one's create meets another's destroy."""
     lingers: bool

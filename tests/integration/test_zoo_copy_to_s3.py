@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from tests.integration.zoo_fixtures import Connection, connect, refusal, rows
 
-from racehound.kinds.materialize.elsewhere import CopyToS3
+from racehound.kinds.materialize.copying import CopyToS3
 from racehound.services import s3
 from racehound.services.backends.instance import Instance
 from racehound.services.service import CLIENT

@@ -191,7 +191,7 @@ def test_every_kind_of_the_second_list_is_there_and_those_without_a_service_are_
     """
     assert {*_TEN, *specified.split()} == set(_NAMES)
     assert len(_NAMES) == len(KINDS)
-    assert {kind.__name__ for kind in KINDS if not kind.enabled} == {"SqlServerSource", "IcebergSink", "CopyToS3"}
+    assert {kind.__name__ for kind in KINDS if not kind.enabled} == {"SqlServerSource", "IcebergSink"}
 
 
 def test_every_fragment_is_a_script_that_can_run() -> None:

@@ -96,7 +96,7 @@ def test_only_what_the_kinds_need_is_brought_up() -> None:
     assert needed_services(["View", "table"]) == []
     assert needed_services(["PostgresSource"]) == ["postgres"]
     assert needed_services(["KafkaSink", "MySqlSource"]) == ["kafka", "schema-registry", "mysql"]
-    assert needed_services([]) == ["kafka", "schema-registry", "postgres", "mysql"]
+    assert needed_services([]) == ["kafka", "schema-registry", "postgres", "mysql", "seaweedfs"]
 
 
 def test_services_that_are_not_installed_are_told_of_and_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -144,6 +144,7 @@ def test_every_variable_of_every_fragment_has_somebody_who_sets_it() -> None:
             "racehound.postgres-url": "postgres://p@h:3/x",
             "racehound.mysql-url": "mysql://root@h:4",
             "arg.mysql-root-password": "pw",
+            "testdrive.aws-endpoint": "http://h:5",
         }
     )
     assert known.registry == "http://h:2"

@@ -80,6 +80,12 @@ class Kind:
         return typing.cast("Fragment", getattr(self, name)())
 
     @classmethod
+    def drawn_manipulation(cls, number: int) -> str:
+        """The name of the manipulation that a number from 0 to 99 of a seed stands for: each about as often."""
+        names = cls.manipulations()
+        return names[number % len(names)]
+
+    @classmethod
     @functools.cache
     def manipulations(cls) -> tuple[str, ...]:
         """Names of the manipulations in the order written, base classes first: `nothing` is number 0."""

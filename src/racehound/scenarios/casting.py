@@ -35,8 +35,7 @@ class Player:
 
     @property
     def manipulation(self) -> str:
-        names = self.kind.manipulations()
-        return names[self.planned.manipulator % len(names)]
+        return self.kind.drawn_manipulation(self.planned.manipulator)
 
     def prepare(self) -> Step:
         return Step(self.name, "prepare", self.kind.prepare())

@@ -20,6 +20,7 @@ from racehound.services import ports, toxiproxy
 from racehound.services.backends.instance import Instance
 from racehound.services.composition import Composition
 from racehound.services.service import CLIENT, LOOPBACK, PROXIED, Endpoint
+from racehound.tls import trusted
 
 Direction = Literal["to", "from", "both"]
 """To the service, from it, or both."""
@@ -198,7 +199,7 @@ class _Api:
     """toxiproxy's HTTP API (its README, "HTTP API"). TargetError when it does not answer, or not as it should."""
 
     def __init__(self, url: str) -> None:
-        self._client = httpx.Client(base_url=url, timeout=_ANSWER_LIMIT_S, trust_env=False)
+        self._client = httpx.Client(base_url=url, timeout=_ANSWER_LIMIT_S, trust_env=False, verify=trusted())
 
     def post(self, path: str, body: Mapping[str, object]) -> None:
         self._ask("POST", path, body)

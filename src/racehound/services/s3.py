@@ -5,11 +5,12 @@ from __future__ import annotations
 import functools
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from racehound.errors import TargetError, UserError
 from racehound.services.service import CLIENT, Endpoints, NotReadyError
+from racehound.testdrive.services import Aws
 
 ACCESS_KEY_ID = "racehound"
 SECRET_ACCESS_KEY = "racehound-secret"  # noqa: S105 no secret: of a server that nobody else reaches
@@ -38,14 +39,20 @@ def url(endpoints: Endpoints) -> str:
     return f"http://{endpoints[CLIENT]}"
 
 
-@contextmanager
-def client(endpoints: Endpoints, secret: str = SECRET_ACCESS_KEY) -> Iterator[Any]:
+def client(endpoints: Endpoints, secret: str = SECRET_ACCESS_KEY) -> AbstractContextManager[Any]:
     """boto3's client with the account; it tries once, and waits seconds at most. UserError when boto3 is not installed."""
+    return client_of(Aws(url(endpoints), REGION, ACCOUNT, ACCESS_KEY_ID, secret))
+
+
+@contextmanager
+def client_of(account: Aws) -> Iterator[Any]:
+    """The same, for any account."""
     session, config = _boto()
     with _making:  # a session makes one client at a time (boto3's guide, "Multithreading")
         made = session.client(
-            "s3", endpoint_url=url(endpoints), region_name=REGION, config=config,
-            aws_access_key_id=ACCESS_KEY_ID, aws_secret_access_key=secret,
+            "s3", endpoint_url=account.endpoint, region_name=account.region, config=config,
+            aws_access_key_id=account.access_key_id, aws_secret_access_key=account.secret_access_key,
+            aws_session_token=account.token or None,
         )  # fmt: skip
     try:
         yield made

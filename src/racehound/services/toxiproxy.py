@@ -8,6 +8,7 @@ from racehound.services.artifacts.artifact import Artifact, found
 from racehound.services.artifacts.go import GoProgram
 from racehound.services.process import Command
 from racehound.services.service import CLIENT, LOOPBACK, Container, Endpoints, NotReadyError, Service, Site
+from racehound.tls import trusted
 
 _PROGRAM = GoProgram("github.com/Shopify/toxiproxy/v2/cmd/server", "v2.5.0", "server", needs=(1, 17))
 _ANSWER_LIMIT_S = 2.0
@@ -29,7 +30,7 @@ class ToxiproxyService(Service):
         import httpx
 
         try:
-            answer = httpx.get(f"{url(endpoints)}/version", timeout=_ANSWER_LIMIT_S, trust_env=False)
+            answer = httpx.get(f"{url(endpoints)}/version", timeout=_ANSWER_LIMIT_S, trust_env=False, verify=trusted())
         except httpx.HTTPError as error:
             raise NotReadyError(f"its API does not answer: {error}") from None
         if answer.status_code != httpx.codes.OK:

@@ -9,6 +9,7 @@ from typing import Any
 from racehound.errors import TargetError
 from racehound.testdrive.script import Script
 from racehound.testdrive.services import Services
+from racehound.tls import trusted
 
 _PREFIX = "testdrive-"
 _GONE_LIMIT_S = 30.0
@@ -70,7 +71,7 @@ def _remove_subjects(registry: str, seed: int) -> None:
     import httpx
 
     try:
-        with httpx.Client(base_url=registry) as client:
+        with httpx.Client(base_url=registry, verify=trusted()) as client:
             left = [name for name in client.get("/subjects").raise_for_status().json() if _is_left(name, seed)]
             while left:
                 left = _still_referred_to(client, left)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from racehound.testdrive.errors import ActionError
 from racehound.testdrive.formats.avro_schema import full_name
 from racehound.testdrive.state import Call, State, configured
+from racehound.tls import trusted
 
 if TYPE_CHECKING:
     import httpx
@@ -56,7 +57,7 @@ class Registry:
         import httpx
 
         self._url = url
-        self._client = httpx.Client(base_url=url, timeout=timeout, headers={"content-type": _MEDIA_TYPE})
+        self._client = httpx.Client(base_url=url, timeout=timeout, headers={"content-type": _MEDIA_TYPE}, verify=trusted())
         self._by_id: dict[int, Registered] = {}
 
     def close(self) -> None:

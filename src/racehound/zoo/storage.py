@@ -12,11 +12,9 @@ by the janitor: a reader that still holds it keeps nobody waiting.
 from __future__ import annotations
 
 import contextlib
-import functools
 import queue
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -24,37 +22,15 @@ from racehound.targets.postgres import releases
 from racehound.targets.postgres.server import EmbeddedServer
 from racehound.zoo.backend import NO_PARAMETERS, Backend, Description, Field, Parameters, Rows
 from racehound.zoo.catalog.model import Column
-from racehound.zoo.changes import Change, Staging
-from racehound.zoo.copying import copy_text, quoted
+from racehound.zoo.changes import Staging
+from racehound.zoo.copying import quoted
 from racehound.zoo.datatypes import of_oid
 from racehound.zoo.errors import SqlError
+from racehound.zoo.janitor import LOCK_NOT_AVAILABLE, Janitor
+from racehound.zoo.prelude import prelude
 from racehound.zoo.release import RECORDED, Release
+from racehound.zoo.rows import Batch, apply, physical_name, query_of
 
-_SETUP = """
-CREATE SCHEMA zoo;
-CREATE DOMAIN zoo.uint2 AS integer;
-CREATE DOMAIN zoo.uint4 AS bigint;
-CREATE DOMAIN zoo.uint8 AS numeric;
-CREATE DOMAIN zoo.mz_timestamp AS numeric;
-CREATE DOMAIN zoo.mz_aclitem AS text;
-CREATE DOMAIN zoo.string AS text;
-CREATE FUNCTION zoo.mz_now() RETURNS numeric STABLE LANGUAGE sql
-    AS $$ SELECT floor(extract(epoch FROM statement_timestamp()) * 1000)::numeric $$;
-CREATE FUNCTION zoo.mz_version() RETURNS text IMMUTABLE LANGUAGE sql AS $$ SELECT '{version}'::text $$;
-CREATE FUNCTION zoo.version() RETURNS text IMMUTABLE LANGUAGE sql
-    AS $$ SELECT 'PostgreSQL 9.5 on x86_64-unknown-linux-gnu (Materialize {release})'::text $$;
-CREATE FUNCTION zoo.mz_environment_id() RETURNS text IMMUTABLE LANGUAGE sql AS $$ SELECT '{environment}'::text $$;
-CREATE FUNCTION zoo.mz_uptime() RETURNS interval STABLE LANGUAGE sql AS $$ SELECT now() - pg_postmaster_start_time() $$;
-CREATE FUNCTION zoo.current_database() RETURNS text STABLE LANGUAGE sql AS $$ SELECT current_setting('zoo.database', true) $$;
-CREATE FUNCTION zoo.current_schema() RETURNS text STABLE LANGUAGE sql AS $$ SELECT current_setting('zoo.schema', true) $$;
-CREATE FUNCTION zoo.speaker() RETURNS text STABLE LANGUAGE sql AS $$ SELECT current_setting('zoo.user', true) $$;
-CREATE SCHEMA mz_unsafe;
-CREATE FUNCTION mz_unsafe.mz_sleep(double precision) RETURNS text LANGUAGE plpgsql
-    AS $$ BEGIN PERFORM pg_sleep($1); RETURN NULL; END $$;
-CREATE SCHEMA mz_internal;
-CREATE FUNCTION mz_internal.mz_version() RETURNS text IMMUTABLE LANGUAGE sql AS $$ SELECT '{version}'::text $$;
-"""
-_ENVIRONMENT = "racehound-zoo-00000000-0000-0000-0000-000000000000-0"
 _SETTINGS = {
     "max_connections": "500",
     "shared_buffers": "64MB",
@@ -66,14 +42,6 @@ _SETTINGS = {
 _ALTERING_WAITS = "SET LOCAL lock_timeout = '20ms'"
 _ALTERING_TRIES = 500
 _ALTERING_PAUSE = 0.01
-_REMOVING_WAITS = "SET lock_timeout = '5ms'"
-_HELD_PAUSE = 0.1
-_LOCK_NOT_AVAILABLE = "canceling statement due to lock timeout"
-
-Update = tuple[Sequence[str | None], int]
-"""A row, its values in PostgreSQL's text format, and how many more (or less) of it there are."""
-Batch = Sequence[tuple[str, "Sequence[Update] | Change"]]
-"""What changes in several relations, by their ids."""
 
 
 class Storage:
@@ -83,10 +51,9 @@ class Storage:
         self._release = release
         self._server = EmbeddedServer(releases.find(), directory, directory / "storage.log", _SETTINGS)
         self._idle: queue.SimpleQueue[Backend] = queue.SimpleQueue()
-        self._removals: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-        self._janitor = threading.Thread(target=self._clean, name="zoo-janitor", daemon=True)
         self._writing = threading.RLock()
         self._committed = threading.Condition()
+        self._janitor = Janitor(self._server, self._writing, self._committed)
         self._changes: dict[str, int] = {}
         self._unique: dict[str, Sequence[str]] = {}
         self._last = 0
@@ -96,17 +63,13 @@ class Storage:
         """TargetError when PostgreSQL does not start."""
         self._server.start()
         conninfo = self._server.address.conninfo()
-        told = {"{version}": self._release.mz_version, "{release}": self._release.version, "{environment}": _ENVIRONMENT}
-        setup = functools.reduce(lambda text, place: text.replace(place, told[place]), told, _SETUP)
         self._writer = Backend(conninfo)
-        self._writer.script(setup)
+        self._writer.script(prelude(self._release))
         self._janitor.start()
 
     def stop(self) -> None:
         """End everything; what was stored goes with the directory."""
-        if self._janitor.is_alive():
-            self._removals.put(None)
-            self._janitor.join()
+        self._janitor.stop()
         with contextlib.suppress(queue.Empty):
             while True:
                 self._idle.get_nowait().close()
@@ -189,7 +152,7 @@ class Storage:
     def create_view(self, key: str, sql: str, columns: Sequence[str] = (), *, stored: bool = False) -> tuple[Column, ...]:
         """A view, or a table filled from its query once. Its columns."""
         names = _column_list(columns)
-        view = physical_name(_query_of(key) if stored else key)
+        view = physical_name(query_of(key) if stored else key)
         with self._writing:
             self._the_writer.script(f"CREATE VIEW {view}{names} AS {sql}")
             if stored:
@@ -232,7 +195,7 @@ class Storage:
 
     def refill(self, key: str, allowed: Callable[[], None]) -> None:
         """The rows of a table that `create_view` made, anew from its query, in one moment. `allowed` as for `write`."""
-        table, query = physical_name(key), physical_name(_query_of(key))
+        table, query = physical_name(key), physical_name(query_of(key))
         with self._write([key]) as writer:
             allowed()
             writer.script(f"DELETE FROM {table}; INSERT INTO {table} SELECT * FROM {query}")
@@ -263,7 +226,7 @@ class Storage:
             writer.script(f"BEGIN; {_ALTERING_WAITS}; {sql}; COMMIT")
         except SqlError as error:
             writer.script("ROLLBACK")
-            if error.message == _LOCK_NOT_AVAILABLE:
+            if error.message == LOCK_NOT_AVAILABLE:
                 return False
             raise
         return True
@@ -278,8 +241,7 @@ class Storage:
 
     def remove(self, *keys: str) -> None:
         """Have relations removed when nobody reads them any more."""
-        for key in keys:
-            self._removals.put(key)
+        self._janitor.remove(*keys)
 
     # Writing
 
@@ -307,7 +269,7 @@ class Storage:
                 for key, updates in there:
                     unique = self._unique.get(key, ())
                     if isinstance(updates, Sequence):
-                        _apply(writer, key, updates, unique)
+                        apply(writer, key, updates, unique)
                     else:
                         updates.write(writer, physical_name(key), unique)
         return frozenset(key for key, _ in there)
@@ -344,85 +306,13 @@ class Storage:
             self._changes.update(dict.fromkeys(keys, moment))
             self._committed.notify_all()
 
-    def _await_readers(self, held: list[str]) -> None:
-        """Give those that hold something a moment, then come back to it."""
-        if held:
-            with self._committed:
-                self._committed.wait(_HELD_PAUSE)
-            self.remove(*held)
-            held.clear()
-
     @property
     def _the_writer(self) -> Backend:
         if self._writer is None:
             raise SqlError("the storage is not up", "57P03")
         return self._writer
 
-    def _clean(self) -> None:
-        """The janitor's work. What is held by a reader comes again later."""
-        backend = Backend(self._server.address.conninfo())
-        backend.script(_REMOVING_WAITS)
-        later: list[str] = []
-        while (key := self._removals.get()) is not None:
-            try:
-                # Whoever writes has looked, while writing, whether the relation is there: not now.
-                with self._writing:
-                    _remove(backend, key)
-            except SqlError as error:
-                if error.message == _LOCK_NOT_AVAILABLE:
-                    later.append(key)
-            if self._removals.empty():
-                self._await_readers(later)
-        backend.close()
-
-
-def physical_name(key: str) -> str:
-    return f"zoo.{quoted(key)}"
-
 
 def _column_list(names: Sequence[str]) -> str:
     """Behind a view's name: nothing where there are none, which no list can say."""
     return f" ({', '.join(map(quoted, names))})" if names else ""
-
-
-def _query_of(key: str) -> str:
-    """The view beside a table that is filled from it."""
-    return f"{key}_query"
-
-
-def _remove(backend: Backend, key: str) -> None:
-    for name in (physical_name(key), physical_name(_query_of(key))):
-        kind = backend.run(f"SELECT relkind FROM pg_class WHERE oid = to_regclass('{name}')").rows
-        if kind:
-            backend.script(f"DROP {'VIEW' if kind[0][0] == b'v' else 'TABLE'} {name} CASCADE")
-
-
-def _apply(writer: Backend, key: str, updates: Sequence[Update], unique: Sequence[str]) -> None:
-    net: Counter[tuple[str | None, ...]] = Counter()
-    for row, difference in updates:
-        net[tuple(row)] += difference
-    added = [row for row, difference in net.items() for _ in range(difference)]
-    gone = [row for row, difference in net.items() for _ in range(-difference)]
-    if gone:
-        _take_away(writer, key, gone, unique)
-    if added:
-        writer.copy_in(f"COPY {physical_name(key)} FROM STDIN", copy_text(added))
-
-
-def _take_away(writer: Backend, key: str, rows: Sequence[Sequence[str | None]], unique: Sequence[str]) -> None:
-    """As many of each row as are listed, none the more often for being there several times."""
-    table = physical_name(key)
-    writer.script(f"CREATE TEMP TABLE gone (LIKE {table}) ON COMMIT DROP")
-    writer.copy_in("COPY gone FROM STDIN", copy_text(rows))
-    columns = [quoted(field.name) for field in writer.describe("SELECT * FROM gone").fields]
-    # Equality finds the rows through the index; NULL, which a key never is, equals NULL in the other columns.
-    found = [f"t.{quoted(c)} = d.{quoted(c)}" for c in unique]
-    same = " AND ".join([*found, *(f"t.{c} IS NOT DISTINCT FROM d.{c}" for c in columns)])
-    listed = ", ".join(columns)
-    writer.script(
-        f"DELETE FROM {table} WHERE ctid IN (SELECT zoo_place FROM (SELECT t.ctid AS zoo_place, d.zoo_count, "
-        f"row_number() OVER (PARTITION BY {', '.join(f't.{c}' for c in columns)}) AS zoo_nth FROM {table} t "
-        f"JOIN (SELECT {listed}, count(*) AS zoo_count FROM gone GROUP BY {listed}) d ON {same}) AS counted "
-        "WHERE zoo_nth <= zoo_count)"
-    )
-    writer.script("DROP TABLE pg_temp.gone")

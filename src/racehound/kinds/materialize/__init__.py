@@ -6,8 +6,9 @@ from racehound.kinds.materialize.base import MaterializeKind
 from racehound.kinds.materialize.cluster import Cluster, ClusterReplica
 from racehound.kinds.materialize.comment import Comment
 from racehound.kinds.materialize.connection import Connection, Secret
+from racehound.kinds.materialize.copying import CopyToS3
 from racehound.kinds.materialize.datatype import Type
-from racehound.kinds.materialize.elsewhere import CopyToS3, IcebergSink, SqlServerSource
+from racehound.kinds.materialize.elsewhere import IcebergSink, SqlServerSource
 from racehound.kinds.materialize.generator import AuctionSource, KeyValueSource, LoadGeneratorSource, MarketingSource, TpchSource
 from racehound.kinds.materialize.index import DefaultIndex, Index
 from racehound.kinds.materialize.kafka import KafkaSink, UpsertSource

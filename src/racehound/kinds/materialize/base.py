@@ -18,10 +18,15 @@ SCHEMA = "public"
 CONSTANT = "SELECT 'foo' AS a, 'bar' AS b"
 """What relations hold that are built over none."""
 
+_IDLE = 10
+
 
 @dataclasses.dataclass(frozen=True)
 class MaterializeKind(Kind):
-    """An object of an environment. Subclasses say how it is built; create, clear and destroy follow from that."""
+    """An object of an environment. Subclasses say how it is built; create, clear and destroy follow from that.
+
+    Relations that are built over relations have the greatest weights: only where one object stands on another do lives meet.
+    """
 
     refers_to: MaterializeKind | None = None
 
@@ -31,6 +36,12 @@ class MaterializeKind(Kind):
     """What SQL calls it: `TABLE`, `MATERIALIZED VIEW`."""
     in_environment: ClassVar[bool] = False
     """Whether all databases share its name: then it begins with the run's id."""
+
+    @classmethod
+    def drawn_manipulation(cls, number: int) -> str:
+        """`nothing` for one number of ten: most kinds have but one manipulation besides, and would be idle half of the time."""
+        idle, *others = cls.manipulations()
+        return others[number % len(others)] if others and number >= _IDLE else idle
 
     # Facets: what it offers to those built over it.
 

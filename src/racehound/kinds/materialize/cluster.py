@@ -16,7 +16,6 @@ class Working(MaterializeKind):
     """It works for a materialized view of the base. Verified: that equals its query at one moment."""
 
     noun: ClassVar[str] = "CLUSTER"
-    cluster_wide: ClassVar[bool] = True
     in_environment: ClassVar[bool] = True
 
     @property
@@ -37,7 +36,7 @@ class Working(MaterializeKind):
 class Cluster(Working):
     """A managed cluster, and another one without replicas to swap with. Verified: its materialized view equals its query."""
 
-    weight: ClassVar[int] = 6
+    weight: ClassVar[int] = 12
 
     @property
     def cluster(self) -> str:

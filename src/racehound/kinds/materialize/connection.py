@@ -40,7 +40,7 @@ class Connection(Owned, Commented, Renamed):
     requires: ClassVar[frozenset[str]] = frozenset({"postgres"})
     noun: ClassVar[str] = "CONNECTION"
     short: ClassVar[str] = "connection"
-    weight: ClassVar[int] = 8
+    weight: ClassVar[int] = 5
 
     @property
     def own_secret(self) -> str:

@@ -23,7 +23,7 @@ class Type(Owned, Commented):
     form: Literal["list", "map", "record"] = "list"
 
     noun: ClassVar[str] = "TYPE"
-    weight: ClassVar[int] = 6
+    weight: ClassVar[int] = 4
 
     @property
     def table(self) -> str:

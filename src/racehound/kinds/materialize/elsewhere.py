@@ -6,7 +6,7 @@ import dataclasses
 from typing import ClassVar, Literal
 
 from racehound.kinds.kind import Fragment, manipulation
-from racehound.kinds.materialize.base import CONSTANT, MaterializeKind
+from racehound.kinds.materialize.base import CONSTANT
 from racehound.kinds.materialize.lives import Named
 from racehound.kinds.materialize.text import Statements, action, ask, run
 
@@ -98,38 +98,6 @@ class IcebergSink(Named):
     @manipulation
     def rename(self) -> Fragment:
         return run(*self.renaming())
-
-    def verify(self) -> Fragment:
-        return self.verify_catalog()
-
-
-@dataclasses.dataclass(frozen=True)
-class CopyToS3(MaterializeKind):
-    """A copy of the base into S3, made again and again. Verified: what is copied can be read."""
-
-    # It needs an S3 endpoint that the target reaches with a connection of its own: none of the services of a run.
-    enabled: ClassVar[bool] = False
-    encoding: Literal["csv", "parquet"] = "csv"
-
-    requires: ClassVar[frozenset[str]] = frozenset({"s3"})
-    can_refer: ClassVar[bool] = False
-    noun: ClassVar[str] = "CONNECTION"
-
-    def building(self) -> Statements:
-        address = "ENDPOINT '${testdrive.aws-endpoint}', REGION '${testdrive.aws-region}'"
-        login = f"ACCESS KEY ID '${{testdrive.aws-access-key-id}}', SECRET ACCESS KEY SECRET {self.name}_pass"
-        return (
-            f"CREATE SECRET {self.name}_pass AS '${{testdrive.aws-secret-access-key}}'",
-            f"CREATE CONNECTION {self.ident} TO AWS ({address}, {login})",
-        )
-
-    def razing(self, maybe: str = "") -> Statements:
-        return f"DROP CONNECTION {maybe}{self.ident} CASCADE", f"DROP SECRET {maybe}{self.name}_pass CASCADE"
-
-    @manipulation
-    def copy(self) -> Fragment:
-        place = f"s3://${{racehound.run}}/{self.name}"
-        return run(f"COPY ({self.query}) TO '{place}' WITH (AWS CONNECTION = {self.ident}, FORMAT = '{self.encoding}')")
 
     def verify(self) -> Fragment:
         return self.verify_catalog()

@@ -19,6 +19,7 @@ class LoadGeneratorSource(Renamed):
 
     noun: ClassVar[str] = "SOURCE"
     short: ClassVar[str] = "source"
+    weight: ClassVar[int] = 6
 
     @property
     def relation(self) -> str:

@@ -49,6 +49,8 @@ class Indexing(MaterializeKind):
 class DefaultIndex(Indexing):
     """The default index of the base; over nothing that can be indexed, nothing. Verified: place and answer are right."""
 
+    weight: ClassVar[int] = 8
+
     @property
     def index(self) -> str:
         return f"{(self.base.relation or '').rpartition('.')[2]}_primary_idx"
@@ -74,6 +76,7 @@ class Index(Renamed, Indexing):
     on: Literal["base", "view"] = "view"
 
     short: ClassVar[str] = "idx"
+    weight: ClassVar[int] = 20
 
     @property
     def view(self) -> str:

@@ -108,6 +108,7 @@ class KafkaSink(Named):
     can_refer: ClassVar[bool] = False
     noun: ClassVar[str] = "SINK"
     short: ClassVar[str] = "sink"
+    weight: ClassVar[int] = 12
 
     @property
     def count(self) -> str:

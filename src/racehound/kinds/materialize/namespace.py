@@ -43,6 +43,7 @@ class Schema(Namespace):
     """A schema with a view of the base, swapped and renamed. Verified: the view equals its query."""
 
     noun: ClassVar[str] = "SCHEMA"
+    weight: ClassVar[int] = 8
 
     @property
     def database(self) -> str:
@@ -81,7 +82,6 @@ class Database(Namespace):
     """A database with a view of the base. Verified: the view equals its query."""
 
     noun: ClassVar[str] = "DATABASE"
-    cluster_wide: ClassVar[bool] = True
     in_environment: ClassVar[bool] = True
     weight: ClassVar[int] = 5
 

@@ -15,9 +15,8 @@ class Role(MaterializeKind):
     """A role with privileges on the base. Verified: memberships and privileges name roles that there are."""
 
     noun: ClassVar[str] = "ROLE"
-    cluster_wide: ClassVar[bool] = True
     in_environment: ClassVar[bool] = True
-    weight: ClassVar[int] = 12
+    weight: ClassVar[int] = 10
 
     @property
     def role(self) -> str:

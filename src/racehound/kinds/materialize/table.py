@@ -18,6 +18,7 @@ class Table(MaterializeKind):
     """A table that nobody writes to. Verified: it is empty."""
 
     noun: ClassVar[str] = "TABLE"
+    weight: ClassVar[int] = 6
 
     @property
     def relation(self) -> str:
@@ -39,6 +40,7 @@ class WrittenTable(Owned, Commented, Renamed):
 
     noun: ClassVar[str] = "TABLE"
     short: ClassVar[str] = "table"
+    weight: ClassVar[int] = 22
 
     @property
     def relation(self) -> str:

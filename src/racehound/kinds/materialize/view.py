@@ -45,6 +45,7 @@ class View(Renamed, Defined):
 
     noun: ClassVar[str] = "VIEW"
     short: ClassVar[str] = "view"
+    weight: ClassVar[int] = 20
 
     @property
     def sinkable(self) -> bool:
@@ -89,6 +90,8 @@ class Materialized(Defined):
 @dataclasses.dataclass(frozen=True)
 class MaterializedView(Materialized, Renamed):
     """A materialized view of the base. Verified: it equals its query at one moment, read from every replica."""
+
+    weight: ClassVar[int] = 26
 
 
 @dataclasses.dataclass(frozen=True)
@@ -144,7 +147,7 @@ class ReplacedView(Materialized, Named):
     """A materialized view that is replaced by another one of the same query. Verified: it equals its query at one moment."""
 
     requires: ClassVar[frozenset[str]] = frozenset({"replacement"})
-    weight: ClassVar[int] = 6
+    weight: ClassVar[int] = 8
 
     @property
     def replacement(self) -> str:

@@ -23,6 +23,7 @@ class WebhookSource(Renamed):
     requires: ClassVar[frozenset[str]] = frozenset({"http"})
     noun: ClassVar[str] = "SOURCE"
     short: ClassVar[str] = "source"
+    weight: ClassVar[int] = 6
 
     @property
     def relation(self) -> str:

@@ -117,6 +117,7 @@ MISTAKES: tuple[Answer, ...] = (
     _mistake("managed by itself", r"cannot (?:modify|drop replica of) managed cluster"),
     _mistake("reserved", r"(?:role|cluster|schema) name \"[^\"]*\" is reserved|cannot drop \w+ \S+ because it is required"),
     _mistake("the system's own", r"permission denied to alter system|current role cannot be dropped"),
+    _mistake("no such replacement", r"replacement schema differs from|cannot replace "),
     _mistake("not supported", r".*(?:not yet supported|is not supported|does not support ALTER SOURCE)"),
     _mistake("not for this source", r"LOAD GENERATOR source validation"),
     _mistake("not to be materialized", r"cannot materialize call|cannot use wildcard expansions"),

@@ -11,6 +11,7 @@ from typing import Literal
 
 from racehound.errors import TargetError
 from racehound.targets.materialize.session import MaterializeSession, literal
+from racehound.tls import trusted
 
 GRACE_S = 10.0
 """Seconds that a source or sink may take to come back on its own."""
@@ -43,7 +44,7 @@ def catalog_complaints(internal_http: str | None) -> list[Complaint]:
     import httpx
 
     try:
-        with httpx.Client(base_url=internal_http, timeout=_ANSWER_LIMIT_S, trust_env=False) as client:
+        with httpx.Client(base_url=internal_http, timeout=_ANSWER_LIMIT_S, trust_env=False, verify=trusted()) as client:
             response = client.get("/api/coordinator/check")
     except httpx.HTTPError as error:
         raise TargetError(f"GET {internal_http}/api/coordinator/check: {error}") from None

@@ -30,7 +30,7 @@ from racehound.targets.materialize.target import DEFAULT_RECORDS, MaterializeTar
 
 Way = Literal["addresses", "docker", "processes"]
 _IMAGE = server.IMAGE.partition(":")[0]
-_SERVICES = {"kafka": "kafka", "schema-registry": "schema-registry", "postgres": "postgres", "mysql": "mysql"}
+_SERVICES = {"kafka": "kafka", "schema-registry": "schema-registry", "postgres": "postgres", "mysql": "mysql", "s3": "seaweedfs"}
 """The service for each capability that kinds ask of services."""
 
 

@@ -17,6 +17,7 @@ from typing import Any
 from racehound.errors import TargetError
 from racehound.targets.materialize.health import Complaint
 from racehound.targets.materialize.session import MaterializeSession, literal, quoted
+from racehound.tls import trusted
 
 LAG_S = 20.0
 """Seconds that a sink may be behind its relation at rest."""
@@ -119,7 +120,9 @@ class Avro:
             from fastavro import parse_schema
 
             try:
-                answer = httpx.get(f"{self._registry}/schemas/ids/{number}", timeout=_READ_LIMIT_S).raise_for_status()
+                answer = httpx.get(
+                    f"{self._registry}/schemas/ids/{number}", timeout=_READ_LIMIT_S, verify=trusted()
+                ).raise_for_status()
             except httpx.HTTPError as error:
                 raise TargetError(f"the schema registry at {self._registry}: {error}") from None
             self._schemas[number] = parse_schema(json.loads(answer.json()["schema"]))

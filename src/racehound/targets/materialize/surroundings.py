@@ -12,13 +12,14 @@ from collections.abc import Callable, Mapping
 from racehound.services.composition import Composition
 from racehound.services.kafka_containers import INSIDE_PORT
 from racehound.services.service import CLIENT, Endpoint
-from racehound.testdrive.services import Services
+from racehound.testdrive.services import Aws, Services
 
 MYSQL_PASSWORD = "arg.mysql-root-password"  # noqa: S105 the variable's name
 _POSTGRES = "racehound.postgres-url"
 _MYSQL = "racehound.mysql-url"
 _KAFKA = "testdrive.kafka-addr"
 _REGISTRY = "testdrive.schema-registry-url"
+_AWS = "testdrive.aws-"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,11 +41,16 @@ class Surroundings:
     mysql_password: str = ""
     mysql_database: str = "public"
     """The one that sources read."""
+    s3: Aws | None = None
+    s3_inside: str | None = None
+    """`http://HOST:PORT`."""
 
     @property
     def capabilities(self) -> frozenset[str]:
         """What the services make possible, as kinds name it."""
-        present = {"kafka": self.kafka, "schema-registry": self.registry, "postgres": self.postgres, "mysql": self.mysql}
+        present = {
+            "kafka": self.kafka, "schema-registry": self.registry, "postgres": self.postgres, "mysql": self.mysql, "s3": self.s3,
+        }  # fmt: skip
         return frozenset(name for name, address in present.items() if address)
 
     def variables(self) -> dict[str, str]:
@@ -60,11 +66,14 @@ class Surroundings:
         if self.mysql:
             found |= {_MYSQL: self.mysql, MYSQL_PASSWORD: self.mysql_password, "racehound.mysql-database": self.mysql_database}
             found |= _endpoint("racehound.mysql", self.mysql_inside or _address(self.mysql, 3306))
+        if self.s3:
+            seen = dataclasses.replace(self.s3, endpoint=self.s3_inside or self.s3.endpoint)
+            found |= {f"{_AWS}{field.replace('_', '-')}": word for field, word in dataclasses.asdict(seen).items()}
         return found
 
     def services(self, http: str | None, internal_http: str | None) -> Services:
         """What actions of the language are given; the HTTP ports are the target's."""
-        return Services(kafka=self.kafka, schema_registry=self.registry, http=http, internal_http=internal_http)
+        return Services(kafka=self.kafka, schema_registry=self.registry, aws=self.s3, http=http, internal_http=internal_http)
 
     def in_database(self, name: str) -> Surroundings:
         """The same, with another database of the PostgreSQL and of the MySQL for sources to read."""
@@ -90,6 +99,7 @@ def of_variables(known: Mapping[str, str]) -> Surroundings:
         postgres=known.get(_POSTGRES),
         mysql=known.get(_MYSQL),
         mysql_password=known.get(MYSQL_PASSWORD, ""),
+        s3=_account(known),
     )
 
 
@@ -106,7 +116,13 @@ def of_composition(composition: Composition, *, in_container: bool) -> Surroundi
         registry_inside=f"http://{inside['schema-registry'][CLIENT]}" if "schema-registry" in inside else None,
         postgres_inside=inside["postgres"][CLIENT] if "postgres" in inside else None,
         mysql_inside=inside["mysql"][CLIENT] if "mysql" in inside else None,
+        s3_inside=f"http://{inside['s3'][CLIENT]}" if "s3" in inside else None,
     )
+
+
+def _account(known: Mapping[str, str]) -> Aws | None:
+    given = {field.name: known.get(f"{_AWS}{field.name.replace('_', '-')}", "") for field in dataclasses.fields(Aws)}
+    return Aws(**given) if given["endpoint"] else None
 
 
 def _address(url: str, default_port: int) -> Endpoint:

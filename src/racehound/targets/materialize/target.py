@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import urllib.parse
 from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from psycopg.conninfo import make_conninfo
@@ -258,11 +259,12 @@ class MaterializeTarget:
             session.must(f"CREATE DATABASE {quoted(self.database)}", mark_statement(self.database, _there(self._settings).before))
 
     def _sweep_all(self) -> bool:
-        """The target first: it lets go of topics and slots."""
+        """The target first: it lets go of topics and slots. Then the services, all at the same time."""
         if not _there(self._sweeper).sweep():
             return False
-        for sweep in self._sweeps:
-            self._leaks += sweep.sweep()
+        with ThreadPoolExecutor(max(1, len(self._sweeps))) as pool:
+            for leaks in pool.map(lambda sweep: sweep.sweep(), self._sweeps):
+                self._leaks += leaks
         return True
 
     def _connect(self, actor: str, via: Endpoint | None = None) -> MaterializeSession:

@@ -1,4 +1,4 @@
-"""What a repetition has left in the services: topics, subjects, tables, publications, slots, users. Swept, and checked for.
+"""What a repetition has left in the services: topics, subjects, tables, publications, slots, files. Swept, and checked for.
 
 Everything is known by the run's id or number, or lies in a database that is the run's own; nothing else is touched.
 """
@@ -8,12 +8,16 @@ from __future__ import annotations
 import contextlib
 import time
 import urllib.parse
+from collections.abc import Iterator
 from typing import Any, Protocol
 
 from racehound.errors import TargetError
+from racehound.services import s3
 from racehound.targets.materialize.session import literal, quoted
 from racehound.targets.materialize.surroundings import Surroundings
 from racehound.targets.postgres.session import PostgresSession
+from racehound.testdrive.services import Aws
+from racehound.tls import trusted
 
 SLOT_GRACE_S = 5.0
 """Seconds that a target may take to drop the slots of a source that is gone."""
@@ -47,6 +51,8 @@ def sweeps(surroundings: Surroundings, run_id: str, number: int) -> list[Sweep]:
         found.append(PostgresSweep(surroundings.postgres, run_id))
     if surroundings.mysql:
         found.append(MySqlSweep(surroundings.mysql, surroundings.mysql_password, surroundings.mysql_database, run_id))
+    if surroundings.s3:
+        found.append(S3Sweep(surroundings.s3, run_id))
     return found
 
 
@@ -110,7 +116,7 @@ class KafkaSweep:
         if self._registry is None:
             return
         try:
-            with httpx.Client(base_url=self._registry, timeout=_GONE_LIMIT_S) as client:
+            with httpx.Client(base_url=self._registry, timeout=_GONE_LIMIT_S, verify=trusted()) as client:
                 for subject in filter(self._is_ours, client.get("/subjects").raise_for_status().json()):
                     client.delete(f"/subjects/{urllib.parse.quote(subject, safe='')}").raise_for_status()
         except httpx.HTTPError as error:
@@ -224,6 +230,54 @@ class MySqlSweep:
                 return list(cursor.fetchall())
         except pymysql.MySQLError as error:
             raise TargetError(f"MySQL: {sql}: {error}") from None
+
+
+class S3Sweep:
+    """A bucket of the run's own."""
+
+    def __init__(self, account: Aws, run_id: str) -> None:
+        self._account = account
+        self._bucket = run_id
+        self._opened = contextlib.ExitStack()
+        self._client: Any = None
+
+    def begin(self) -> None:
+        self._opened.close()
+        with self._errors():
+            self._client = self._opened.enter_context(s3.client_of(self._account))
+            if not self._is_there():
+                self._client.create_bucket(Bucket=self._bucket)
+
+    def sweep(self) -> list[str]:
+        with self._errors():
+            for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket):
+                if listed := page.get("Contents"):
+                    keys = [{"Key": each["Key"]} for each in listed]
+                    self._client.delete_objects(Bucket=self._bucket, Delete={"Objects": keys})
+        return []
+
+    def end(self) -> None:
+        if self._client is None:
+            return
+        with self._opened, self._errors():
+            if self._is_there():
+                self.sweep()
+                self._client.delete_bucket(Bucket=self._bucket)
+            self._client = None
+
+    def _is_there(self) -> bool:
+        return self._bucket in {bucket["Name"] for bucket in self._client.list_buckets()["Buckets"]}
+
+    @contextlib.contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            from botocore.exceptions import BotoCoreError, ClientError
+        except ImportError:
+            raise TargetError(f"S3 needs the package boto3: {_PACKAGES}") from None
+        try:
+            yield
+        except (BotoCoreError, ClientError) as error:
+            raise TargetError(f"S3 at {self._account.endpoint}: {error}") from None
 
 
 def _rows(session: PostgresSession, query: str) -> list[tuple[str, ...]]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from racehound.testdrive.errors import ActionError
 from racehound.testdrive.state import Call, Handler, State
+from racehound.tls import trusted
 
 if TYPE_CHECKING:
     import httpx
@@ -55,7 +56,7 @@ def inconsistency(address: str, limit: float) -> str:
 
     transport = httpx.HTTPTransport(retries=_CONNECTING_RETRIES)
     try:
-        with httpx.Client(base_url=address, timeout=limit, transport=transport) as client:
+        with httpx.Client(base_url=address, timeout=limit, transport=transport, verify=trusted()) as client:
             found = [_of_coordinator_dump(client), _of_coordinator(client), _of_catalog(client)]
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise ActionError(f"cannot ask the target at {address} for its consistency: {error}") from error

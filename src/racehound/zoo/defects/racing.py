@@ -57,7 +57,8 @@ class Racing:
         before = self._engine.storage.changed(read)
         if self._on("wrong-snapshot") and isinstance(statement, s.CreateMaterializedView) and plan.created:
             self._engine.storage.keep_copy(plan.created[-1])
-        self._engine.switches.window()
+        if plan.state is not seen:
+            self._engine.switches.window()
         with self._engine.catalog.changing():
             wrote = self._engine.storage.changed(read) > before
             window = Window(statement, plan, tag, seen, self._engine.catalog.state, wrote)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from racehound.errors import UserError
 from racehound.zoo.catalog.model import Item
@@ -16,6 +17,8 @@ from racehound.zoo.errors import SqlError
 
 _WINDOW_MAX = 0.03
 """Seconds: how long, at most, a statement with a defect on is open to others between what it saw and what it does."""
+_ALONE = 0.003
+"""Seconds that a statement waits for others where none is under way: there is nobody to race with."""
 
 
 class Switches:
@@ -28,6 +31,9 @@ class Switches:
             raise UserError(f"{unknown[0]!r} is no defect of the zoo: {', '.join(defect.name for defect in DEFECTS)}")
         self._draw = random.Random(1)
         self._lock = threading.Lock()
+        self._came = threading.Condition(self._lock)
+        self._under_way = 0
+        self._mine = threading.local()
         self._locks: dict[str, threading.Lock] = {}
         self._taken: set[tuple[str, str]] = set()
         self._kept: dict[str, Item] = {}
@@ -41,9 +47,31 @@ class Switches:
 
     def window(self) -> None:
         """Be open to others for a moment: the race itself."""
-        with self._lock:
+        began = time.monotonic()
+        with self._came:
             pause = self._draw.uniform(0.0, _WINDOW_MAX)
-        time.sleep(pause)
+            is_statement = getattr(self._mine, "under_way", False)
+            if is_statement and not self._came.wait_for(lambda: self._under_way > 1, min(pause, _ALONE)):
+                return
+        time.sleep(max(0.0, began + pause - time.monotonic()))
+
+    @contextlib.contextmanager
+    def under_way(self) -> Iterator[None]:
+        """While a statement is, whose like the defects are about."""
+        within = getattr(self._mine, "under_way", False)
+        if not self._on or within:
+            yield
+            return
+        with self._came:
+            self._under_way += 1
+            self._came.notify_all()
+        self._mine.under_way = True
+        try:
+            yield
+        finally:
+            self._mine.under_way = False
+            with self._came:
+                self._under_way -= 1
 
     # deadlock
 

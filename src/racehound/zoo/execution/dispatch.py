@@ -30,6 +30,11 @@ _NOT_IN_BLOCKS = (s.SetOptions, s.AlterSystem, s.AlterRole, s.DropOwned, s.Reass
 
 def run(session: Session, statement: s.Statement, text: str, parameters: Parameters, result_format: int) -> Result:
     """Do it. SqlError when it fails."""
+    with session.engine.switches.under_way():
+        return _run(session, statement, text, parameters, result_format)
+
+
+def _run(session: Session, statement: s.Statement, text: str, parameters: Parameters, result_format: int) -> Result:
     if isinstance(statement, s.Select | s.Explain | s.Subscribe | s.CopyOut):
         return querying.run(session, statement, parameters, result_format)
     if isinstance(statement, s.Insert | s.Mutate):

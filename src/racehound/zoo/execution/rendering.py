@@ -12,7 +12,7 @@ from racehound.zoo.dialect.parts import Query
 from racehound.zoo.errors import SqlError
 from racehound.zoo.relations.rendering import as_subquery
 from racehound.zoo.relations.snapshot import Snapshot
-from racehound.zoo.storage import physical_name
+from racehound.zoo.rows import physical_name
 
 _USER = "zoo.speaker()"
 _FOREIGN_NAMES = re.compile(r"\b(?:mz_catalog|pg_catalog)\.(?=(?:mz_timestamp|mz_now|uint[248]|mz_version|mz_environment_id)\b)")

@@ -16,7 +16,7 @@ from racehound.zoo.execution.querying import bind_query
 from racehound.zoo.execution.rendering import render
 from racehound.zoo.execution.result import Result
 from racehound.zoo.execution.session import Session
-from racehound.zoo.storage import physical_name
+from racehound.zoo.rows import physical_name
 
 
 def run(session: Session, statement: Insert | Mutate, text: str, parameters: Parameters) -> Result:

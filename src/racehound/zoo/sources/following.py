@@ -17,12 +17,12 @@ from collections.abc import Mapping, Sequence
 
 from racehound.zoo.errors import SqlError
 from racehound.zoo.relations.snapshot import Status
+from racehound.zoo.rows import Update
 from racehound.zoo.sources.bell import Bell, StoppedError
 from racehound.zoo.sources.memory import Followed, Memory
 from racehound.zoo.sources.source import SourceFacts, TableFacts, Target
 from racehound.zoo.sources.statuses import Statuses
 from racehound.zoo.sources.upstream import UpstreamError, UpstreamTable
-from racehound.zoo.storage import Update
 
 _RETRY_S = 0.25
 _HELD_MAX = 200

@@ -13,8 +13,8 @@ from types import MappingProxyType
 
 from racehound.zoo.catalog.model import Column
 from racehound.zoo.datatypes import builtin
+from racehound.zoo.rows import Update
 from racehound.zoo.sources.source import Offer, Shape
-from racehound.zoo.storage import Update
 
 Batch = list[tuple[str, Sequence[Update]]]
 """By the relation's own name; "" is the source itself."""

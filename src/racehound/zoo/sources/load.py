@@ -8,9 +8,9 @@ from collections.abc import Sequence
 
 from racehound.zoo.dialect.speaking import seconds
 from racehound.zoo.relations.snapshot import Status
+from racehound.zoo.rows import Update
 from racehound.zoo.sources.generators import Batch, Generator
 from racehound.zoo.sources.source import SourceFacts, TableFacts, Target
-from racehound.zoo.storage import Update
 
 _TICK = 1.0
 _BATCH_PERIOD = 0.01

@@ -16,13 +16,14 @@ from racehound.zoo.catalog.state import State
 from racehound.zoo.defects import Switches
 from racehound.zoo.errors import SqlError
 from racehound.zoo.relations.snapshot import Status
+from racehound.zoo.rows import physical_name
 from racehound.zoo.sources.departures import Departures
 from racehound.zoo.sources.facts import bases, sink_facts, source_facts, system_of, tables_of
 from racehound.zoo.sources.registry import connector, sink_connector
 from racehound.zoo.sources.sink import Feed, RelationDroppedError, Row, Running, Sent, sent_of
 from racehound.zoo.sources.source import Connector, Ingestion, SourceFacts
 from racehound.zoo.sources.target import Beside, SourceTarget
-from racehound.zoo.storage import Storage, physical_name
+from racehound.zoo.storage import Storage
 
 _LOOK = 0.02
 _ENDING = 5.0

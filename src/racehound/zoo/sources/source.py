@@ -31,7 +31,7 @@ from racehound.zoo.catalog.model import Column
 from racehound.zoo.dialect.parts import Format, Name
 from racehound.zoo.errors import unsupported
 from racehound.zoo.relations.snapshot import Status
-from racehound.zoo.storage import Batch
+from racehound.zoo.rows import Batch
 
 if TYPE_CHECKING:
     from racehound.zoo.changes import Staging

@@ -10,8 +10,9 @@ from contextlib import AbstractContextManager
 from racehound.zoo.catalog.catalog import Catalog
 from racehound.zoo.changes import Staging
 from racehound.zoo.defects import Switches
+from racehound.zoo.rows import Batch
 from racehound.zoo.sources import progress
-from racehound.zoo.storage import Batch, Storage
+from racehound.zoo.storage import Storage
 
 
 @dataclasses.dataclass(frozen=True)

@@ -15,7 +15,7 @@ from racehound.zoo.sources.source import SourceFacts, TableFacts, Target
 
 if TYPE_CHECKING:
     from racehound.zoo.changes import Change
-    from racehound.zoo.storage import Update
+    from racehound.zoo.rows import Update
 
 _TOPIC = "topic"
 """Under which name the progress has the topic's id. `table/partition`: the next offset."""

@@ -73,7 +73,7 @@ class _Form:
     @classmethod
     def of(cls, encoding: Encoding) -> _Form:
         envelope = (encoding.envelope or "NONE").split()[0]
-        value = encoding.value.text or encoding.value.name if encoding.value is not None else ""
+        value = encoding.value.text or encoding.value.name if encoding.value is not None else "BYTES"
         key = (encoding.key.text or encoding.key.name) if encoding.key is not None else (value if _is_avro(value) else "")
         return cls(envelope, key, value, included(encoding.include))
 
@@ -147,7 +147,7 @@ def _after(node: object) -> tuple[Column, ...]:
 
 
 def _plain_columns(form: str, name: str) -> tuple[Column, ...]:
-    match form.split(maxsplit=1)[0].upper() if form else "":
+    match form.split(maxsplit=1)[0].upper():
         case "TEXT":
             return (Column(name or "text", known("text"), nullable=False),)
         case "BYTES":
@@ -157,7 +157,7 @@ def _plain_columns(form: str, name: str) -> tuple[Column, ...]:
         case "CSV":
             return tuple(Column(f"column{number + 1}", known("text"), nullable=False) for number in range(csv_width(form)))
         case other:
-            raise unsupported(f"FORMAT {other}" if other else "a source of Kafka without FORMAT")
+            raise unsupported(f"FORMAT {other}")
 
 
 def _metadata_column(each: Included) -> Column:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from confluent_kafka import Consumer, Message
 
     from racehound.zoo.changes import Change, Staging
-    from racehound.zoo.storage import Update
+    from racehound.zoo.rows import Update
 
 _AT_ONCE = 10_000
 """Messages that are taken together."""

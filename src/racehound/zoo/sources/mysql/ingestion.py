@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from pymysql.cursors import SSCursor
 
+from racehound.zoo.rows import Update
 from racehound.zoo.sources.following import CeasedError, Following, Snapshot, Taken
 from racehound.zoo.sources.mysql.ddl import Effect, effects
 from racehound.zoo.sources.mysql.describing import described, identity, type_of
@@ -16,7 +17,6 @@ from racehound.zoo.sources.mysql.stream import Change, Ddl, Stream, Transaction,
 from racehound.zoo.sources.mysql.values import text
 from racehound.zoo.sources.source import ConnectionFacts, TableFacts
 from racehound.zoo.sources.upstream import UpstreamError, UpstreamTable
-from racehound.zoo.storage import Update
 
 _LOCK_WAIT_S = 1
 _LOCK_TRIES = 30

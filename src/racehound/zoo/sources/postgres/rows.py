@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from racehound.zoo.rows import Update
 from racehound.zoo.sources.following import CeasedError, Following
 from racehound.zoo.sources.postgres.pgoutput import UNCHANGED, Change, Relation, Truncate, Value, Values
 from racehound.zoo.sources.upstream import UpstreamTable
-from racehound.zoo.storage import Update
 
 _Fills = list[tuple[str, list[int]]]
 _IDENTITY = "Did you forget to set REPLICA IDENTITY to FULL for your table?"
