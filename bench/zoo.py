@@ -30,7 +30,7 @@ from racehound.report.columns import columns
 from racehound.zoo.defects import DEFECTS, Defect
 
 RACEHOUND = (sys.executable, "-m", "racehound")
-SERVICES = ("kafka", "schema-registry", "postgres", "mysql")
+SERVICES = ("seaweedfs", "kafka", "schema-registry", "postgres", "mysql")
 LOOK_S = 0.2
 CHUNK_S = 60.0
 """A hunt without defects is asked for in pieces, until it has done its repetitions."""
@@ -52,8 +52,7 @@ def main() -> None:
     chosen = [defect for defect in DEFECTS if not named or defect.name in named]
     with services() as composition:
         kinds = ("--kinds", arguments.kinds) if arguments.kinds else ()
-        # Many plans, each for a moment: most races need certain objects more than luck.
-        options = ("--composition", composition, "--repetitions", arguments.repetitions, *kinds)
+        options = ("--composition", composition, *kinds)
         with cancelling(ThreadPoolExecutor(arguments.jobs)) as pool:
             pending = {
                 defect: [
@@ -85,7 +84,6 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--defects", default="", metavar="A,B")
     parser.add_argument("--off", type=int, default=1000, metavar="REPETITIONS")
     parser.add_argument("--kinds", default="", metavar="A,B", help="Draw only from these.")
-    parser.add_argument("--repetitions", default="4", help="Of each plan.")
     parser.add_argument("--jobs", type=int, default=1, help="Hunts at the same time.")
     return parser.parse_args()
 

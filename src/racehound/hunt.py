@@ -90,12 +90,21 @@ def plan_and_program(
     perturb: Sequence[str] = DEFAULT,
 ) -> tuple[Plan, Program]:
     """The plan of a seed and the program that the scenario makes of it; needs no server."""
-    catalogue = [
-        KindEntry(k.__name__, tuple(k.attributes().items()), k.can_refer, k.weight, k.cluster_wide, k.single) for k in kinds
-    ]
-    plan = draw_plan(seed, scenario, catalogue, num_objects)
+    plan = draw_plan(seed, scenario, [_entry(kind) for kind in kinds], num_objects)
     cast = Cast({kind.__name__: kind for kind in kinds}, dialect.allows_transaction)
     return plan, perturbed(build_program(plan, cast, tries), perturb)
+
+
+def _entry(kind: type[Kind]) -> KindEntry:
+    return KindEntry(
+        name=kind.__name__,
+        attributes=tuple(kind.attributes().items()),
+        can_refer=kind.can_refer,
+        weight=kind.weight,
+        shared=kind.cluster_wide,
+        single=kind.single,
+        restless=len(kind.manipulations()) if kind.restless else 0,
+    )
 
 
 class Hunt:

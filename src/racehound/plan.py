@@ -34,6 +34,8 @@ class KindEntry(msgspec.Struct, frozen=True):
     """Whether it touches what all databases of a server share."""
     single: bool = False
     """Whether a plan has at most one object of it."""
+    restless: int = 0
+    """How many manipulations it has, where number 0, which does nothing, shall be drawn seldom."""
 
 
 class Timing(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -55,7 +57,7 @@ class PlannedObject(msgspec.Struct, frozen=True):
     attributes: dict[str, Any]
     refers_to: str | None
     manipulator: int
-    """0…99; which manipulation that is says the kind (`drawn_manipulation`)."""
+    """0…99; the manipulation is number `manipulator % n` of the kind's n."""
     lag: int
     """How many rendezvous later than the first actors this one starts its life, so that one's create meets another's destroy."""
     lingers: bool
@@ -85,6 +87,7 @@ _BASE_LIVES: tuple[BaseLife, ...] = ("still", "manipulated", "recreated")
 _THEME_SIZES = (2, 3, 4, 6, 10)
 _SHARED_THEMES = 0.25
 """How many of the plans are about what all databases share: locks are fewest there."""
+_IDLE = 10
 _WINDOWS: tuple[WindowEnd, ...] = ("none", "commit", "rollback")
 
 
@@ -167,13 +170,23 @@ def _draw_object(rng: random.Random, name: str, entry: KindEntry, refers_to: str
         kind=entry.name,
         attributes={field: rng.choice(values) for field, values in entry.attributes},
         refers_to=refers_to,
-        manipulator=rng.randrange(100),
+        manipulator=_draw_manipulator(rng, entry.restless),
         lag=ground_lag + rng.choice((1, 1, 2)),
         lingers=rng.random() < 0.5,
         create=_draw_timing(rng),
         manipulate=_draw_timing(rng),
         destroy=_draw_timing(rng),
     )
+
+
+def _draw_manipulator(rng: random.Random, restless: int) -> int:
+    """One draw. Of ten that would mean number 0 of `restless` manipulations, nine mean one of the others."""
+    drawn = rng.randrange(100)
+    times, number = divmod(drawn, max(1, restless))
+    if restless < 2 or number or drawn < _IDLE:
+        return drawn
+    moved = drawn + 1 + times % (restless - 1)
+    return moved if moved < 100 else moved - restless
 
 
 def _draw_timing(rng: random.Random) -> Timing:

@@ -204,7 +204,7 @@ _COMMON: dict[str, Any] = {
     "target": "postgres", "release": None, "url": None, "seed": None, "baseline": None, "statement_limit": 10.0,
 }  # fmt: skip
 _HUNT: dict[str, Any] = {
-    **_COMMON, "kinds": (), "runtime": 10.0, "scenario": "concurrent", "num_objects": 5, "tries": 100, "repetitions": 100,
+    **_COMMON, "kinds": (), "runtime": 10.0, "scenario": "concurrent", "num_objects": 5, "tries": 100, "repetitions": None,
     "reset": "objects",
 }  # fmt: skip
 _EXPLORE: dict[str, Any] = {**_COMMON, "schedules": 1000, "strategy": None, "depth": 3}
@@ -218,9 +218,11 @@ def _seed(asked: dict[str, Any]) -> int:
 
 def _hunt_options(asked: dict[str, Any]) -> HuntOptions:
     from racehound.hunt import HuntOptions
+    from racehound.targets.registry import dialect
 
+    repetitions = asked["repetitions"] or dialect(asked["target"]).repetitions
     return HuntOptions(
-        seed=_seed(asked), runtime_s=float(asked["runtime"]), repetitions=asked["repetitions"], scenario=asked["scenario"],
+        seed=_seed(asked), runtime_s=float(asked["runtime"]), repetitions=repetitions, scenario=asked["scenario"],
         num_objects=asked["num_objects"], tries=asked["tries"], reset=asked["reset"],
         statement_limit_s=float(asked["statement_limit"]), kinds=tuple(asked["kinds"]),
     )  # fmt: skip

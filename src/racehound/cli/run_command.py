@@ -34,7 +34,8 @@ if TYPE_CHECKING:
 @target_options
 @program_options
 @option("--runtime", type=click.FloatRange(0, min_open=True), default=600.0, metavar="SECONDS", help="How long to hunt.")
-@option("--repetitions", type=click.IntRange(1), default=100, help="Repetitions of each drawn plan.")
+@option("--repetitions", type=click.IntRange(1), metavar="N", help="Repetitions of each drawn plan.",
+        show_default="100, of a Materialize 5")  # fmt: skip
 @option("--max-findings", type=click.IntRange(1), metavar="N", help="End as soon as there are that many.", show_default="none")
 @option("--reset", type=click.Choice(["objects", "database", "services"]), default="objects",
         help="What is made new before a repetition: the objects in the database, the database, or the whole server.")  # fmt: skip
@@ -63,7 +64,7 @@ def command(**options: Any) -> int:  # noqa: ANN401 click's values
     hunt_options = HuntOptions(
         seed=seed,
         runtime_s=options["runtime"],
-        repetitions=options["repetitions"],
+        repetitions=options["repetitions"] or dialect(choice.name).repetitions,
         scenario=options["scenario"],
         num_objects=options["num_objects"],
         tries=options["tries"],

@@ -44,6 +44,8 @@ class Kind:
     """How often a seed draws it, relative to the other kinds."""
     single: ClassVar[bool] = False
     """Whether a plan has at most one object of it, since a second one would be the same thing under another name."""
+    restless: ClassVar[bool] = False
+    """Whether a seed seldom leaves it idle, where `nothing` would be much of what there is to draw from."""
     cluster_wide: ClassVar[bool] = False
     """Whether it touches what all databases of a server share; such kinds also race among themselves."""
 
@@ -78,12 +80,6 @@ class Kind:
         if name not in self.manipulations():
             raise KeyError(name)
         return typing.cast("Fragment", getattr(self, name)())
-
-    @classmethod
-    def drawn_manipulation(cls, number: int) -> str:
-        """The name of the manipulation that a number from 0 to 99 of a seed stands for: each about as often."""
-        names = cls.manipulations()
-        return names[number % len(names)]
 
     @classmethod
     @functools.cache

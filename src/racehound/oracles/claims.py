@@ -25,7 +25,8 @@ _NOUNS = {
 """What shares a space of names with what. A type and an item of one name may live side by side."""
 _NOUN = "|".join(sorted(_NOUNS, key=len, reverse=True))
 _CREATE = re.compile(
-    rf"CREATE (?:OR REPLACE )?(?P<noun>{_NOUN}) (?:IF NOT EXISTS )?(?!(?:IN|ON|REPLICA) )(?P<name>{_IDENT})(?= |$|\()"
+    rf"CREATE (?:OR REPLACE |REPLACEMENT )?(?P<noun>{_NOUN}) (?:IF NOT EXISTS )?"
+    rf"(?!(?:IN|ON|REPLICA) )(?P<name>{_IDENT})(?= |$|\()"
 )
 _DROP = re.compile(rf"DROP (?P<noun>{_NOUN}) (?:IF EXISTS )?(?P<name>{_IDENT})(?: CASCADE| RESTRICT)?$")
 _RENAME = re.compile(rf"ALTER (?P<noun>{_NOUN}) (?P<name>{_IDENT}) RENAME TO (?P<new>\w+)$")
@@ -108,7 +109,7 @@ class Claims:
             path, dot, _ = renamed["name"].rpartition(".")
             self._say(statement, end_ns, renamed["noun"], renamed["name"], present=False)
             self._say(statement, end_ns, renamed["noun"], f"{path}{dot}{renamed['new']}", present=True)
-        elif sql.startswith(("DROP ", "CREATE DEFAULT INDEX")) or _RESHAPING.search(sql):
+        elif sql.startswith(("CREATE ", "DROP ")) or _RESHAPING.search(sql):
             self._doubt(statement, end_ns, self._reached(statement))
 
     def _say(self, statement: Statement, end_ns: int, noun: str, name: str, *, present: bool) -> None:

@@ -35,7 +35,8 @@ class Player:
 
     @property
     def manipulation(self) -> str:
-        return self.kind.drawn_manipulation(self.planned.manipulator)
+        names = self.kind.manipulations()
+        return names[self.planned.manipulator % len(names)]
 
     def prepare(self) -> Step:
         return Step(self.name, "prepare", self.kind.prepare())

@@ -46,6 +46,8 @@ class Dialect:
     """How near another actor's statement of that sort must be to have brought a race outcome about."""
     is_missing: Callable[[Statement], bool] = lambda _error: False
     """Whether an error says that something is not there, and only that."""
+    repetitions: int = 100
+    """How many of a plan are a few seconds' work, so that a hunt sees many plans."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -18,8 +18,6 @@ SCHEMA = "public"
 CONSTANT = "SELECT 'foo' AS a, 'bar' AS b"
 """What relations hold that are built over none."""
 
-_IDLE = 10
-
 
 @dataclasses.dataclass(frozen=True)
 class MaterializeKind(Kind):
@@ -30,18 +28,13 @@ class MaterializeKind(Kind):
 
     refers_to: MaterializeKind | None = None
 
+    restless: ClassVar[bool] = True
     requires: ClassVar[frozenset[str]] = frozenset()
     """Services and features without which the kind makes no sense, as the target names them."""
     noun: ClassVar[str] = ""
     """What SQL calls it: `TABLE`, `MATERIALIZED VIEW`."""
     in_environment: ClassVar[bool] = False
     """Whether all databases share its name: then it begins with the run's id."""
-
-    @classmethod
-    def drawn_manipulation(cls, number: int) -> str:
-        """`nothing` for one number of ten: most kinds have but one manipulation besides, and would be idle half of the time."""
-        idle, *others = cls.manipulations()
-        return others[number % len(others)] if others and number >= _IDLE else idle
 
     # Facets: what it offers to those built over it.
 

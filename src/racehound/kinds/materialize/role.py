@@ -16,7 +16,7 @@ class Role(MaterializeKind):
 
     noun: ClassVar[str] = "ROLE"
     in_environment: ClassVar[bool] = True
-    weight: ClassVar[int] = 10
+    weight: ClassVar[int] = 16
 
     @property
     def role(self) -> str:
@@ -43,12 +43,12 @@ class Role(MaterializeKind):
 
     def building(self) -> Statements:
         return (
+            *self.ground,
             f"CREATE ROLE {self.ident}",
+            f"GRANT SELECT ON {self.held} TO {self.ident}",
             f"CREATE ROLE {self.other}",
             f"GRANT {self.ident} TO ${{racehound.user}}",
             f"GRANT {self.other} TO ${{racehound.user}}",
-            *self.ground,
-            f"GRANT SELECT ON {self.held} TO {self.ident}",
             f"GRANT ALL ON SCHEMA {self.base.home} TO {self.ident}",
             f"GRANT ALL ON SCHEMA {self.base.home} TO {self.other}",
         )

@@ -62,6 +62,11 @@ class WrittenTable(Owned, Commented, Renamed):
         return f"CREATE TABLE {self.ident} (a TEXT, b TEXT)", self._insert("0")
 
     @manipulation
+    def rename(self) -> Fragment:
+        """It is written to in between, under its own name."""
+        return run(*self.renaming(), self._insert("new"), *self.renaming())
+
+    @manipulation
     def insert(self) -> Fragment:
         return run(*[self._insert("new")] * TIMES)
 

@@ -83,4 +83,5 @@ MATERIALIZE = Dialect(
     may_cause=may_cause,
     is_missing=is_missing,
     oracles=("crash", "hang", "contents", "errors", "names", "health"),
+    repetitions=5,
 )

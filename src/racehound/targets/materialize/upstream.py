@@ -76,19 +76,20 @@ class KafkaSweep:
 
     def sweep(self) -> list[str]:
         """A target keeps the topics of its sinks: they are its users'."""
-        from confluent_kafka import KafkaException
+        from confluent_kafka import KafkaError, KafkaException
 
-        topics = self._topics()
-        try:
-            for done in self._client.delete_topics(topics, operation_timeout=_GONE_LIMIT_S).values() if topics else ():
-                done.result()
-        except KafkaException as error:
-            raise TargetError(f"Kafka: a topic cannot be deleted: {error}") from None
         deadline = time.monotonic() + _GONE_LIMIT_S
-        while topics and (topics := self._topics()):
+        while topics := self._topics():
             if time.monotonic() > deadline:
                 raise TargetError(f"Kafka: topic {topics[0]} does not go away")
-            # A broker answers before it has forgotten a topic, and nothing tells when it has.
+            # A broker answers before it has forgotten a topic, and nothing tells when it has. A client that is not quite gone
+            # may have it made again.
+            for done in self._client.delete_topics(topics, operation_timeout=_GONE_LIMIT_S).values():
+                try:
+                    done.result()
+                except KafkaException as error:
+                    if error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
+                        raise TargetError(f"Kafka: a topic cannot be deleted: {error}") from None
             time.sleep(_LOOK_S)
         self._sweep_subjects()
         return []
