@@ -107,3 +107,21 @@ def test_claims_are_compared_with_what_is_there() -> None:
         "db.public.o_2",
     ]
     assert [str(claim.key) for claim in differing(claims, {})] == ["db.public.o_0"]
+
+
+def test_all_privileges_on_a_schema_are_those_that_it_has() -> None:
+    granted = done("GRANT ALL ON SCHEMA public TO rh1_o_1", 1, 2, "o_1")
+    assert claimed(granted) == {"right public CREATE rh1_o_1": True, "right public USAGE rh1_o_1": True}
+    assert claimed(granted, done("DROP ROLE rh1_o_2", 3, 4, "o_2"))["right public USAGE rh1_o_1"]
+    assert "right public USAGE rh1_o_1" not in claimed(granted, done("DROP ROLE rh1_o_1", 3, 4, "o_1"))
+
+
+def test_a_replacement_is_an_item_and_what_a_source_makes_besides_is_not_known() -> None:
+    gone = done("DROP VIEW o_0_new", 1, 2)
+    assert claimed(gone, done("CREATE REPLACEMENT MATERIALIZED VIEW o_0_new FOR o_0 AS SELECT 1", 3, 4))["item public.o_0_new"]
+    assert "item public.o_0_new" not in claimed(gone, done("CREATE SOURCE o_0 FROM LOAD GENERATOR AUCTION FOR ALL TABLES", 3, 4))
+
+
+def test_of_what_is_not_understood_nothing_is_claimed() -> None:
+    made = done("CREATE VIEW o_0 AS SELECT 1", 1, 2)
+    assert claimed(made, done("CREATE SOMETHING FOR o_0", 3, 4)) == {}

@@ -33,6 +33,8 @@ _RENAME = re.compile(rf"ALTER (?P<noun>{_NOUN}) (?P<name>{_IDENT}) RENAME TO (?P
 _RIGHT = re.compile(
     rf"(?P<verb>GRANT|REVOKE) (?P<right>SELECT|INSERT|UPDATE|DELETE) ON (?:TABLE )?(?P<name>{_IDENT}) (?:TO|FROM) (?P<role>\w+)$"
 )
+_ALL_RIGHTS = re.compile(rf"(?P<verb>GRANT|REVOKE) ALL ON SCHEMA (?P<name>{_IDENT}) (?:TO|FROM) (?P<role>\w+)$")
+_OF_SCHEMAS = ("CREATE", "USAGE")
 _CONTAINERS = ("schema", "database")
 _RESHAPING = re.compile(r"SWAP WITH|OWNED|\bOWNER TO\b|\bREASSIGN\b|APPLY REPLACEMENT")
 """What touches more than it names, or what privileges there are."""
@@ -40,7 +42,7 @@ _RESHAPING = re.compile(r"SWAP WITH|OWNED|\bOWNER TO\b|\bREASSIGN\b|APPLY REPLAC
 
 @dataclasses.dataclass(frozen=True, order=True)
 class Key:
-    """A name in one space of names, or a privilege on an item: `("right", "db.public.o_0", "SELECT rh…_o_1")`."""
+    """A name in one space of names, or a privilege on an item or schema: `("right", "db.public.o_0", "SELECT rh…_o_1")`."""
 
     space: str
     name: str
@@ -99,7 +101,14 @@ class Claims:
         if right := _RIGHT.match(sql):
             key = Key("right", self._full("item", right["name"]), f"{right['right']} {right['role']}")
             self._said[key].append(_Said(statement.start_ns, end_ns, right["verb"] == "GRANT", statement))
+        elif all_rights := _ALL_RIGHTS.match(sql):
+            for word in _OF_SCHEMAS:
+                key = Key("right", self._full("schema", all_rights["name"]), f"{word} {all_rights['role']}")
+                self._said[key].append(_Said(statement.start_ns, end_ns, all_rights["verb"] == "GRANT", statement))
         elif created := _CREATE.match(sql):
+            if created["noun"] == "SOURCE":
+                # It may make subsources, which it does not name.
+                self._doubt(statement, end_ns, self._reached(statement), but=self._key("SOURCE", created["name"]))
             self._say(statement, end_ns, created["noun"], created["name"], present=True)
         elif dropped := _DROP.match(sql):
             if dropped["noun"] != "INDEX":
@@ -109,7 +118,7 @@ class Claims:
             path, dot, _ = renamed["name"].rpartition(".")
             self._say(statement, end_ns, renamed["noun"], renamed["name"], present=False)
             self._say(statement, end_ns, renamed["noun"], f"{path}{dot}{renamed['new']}", present=True)
-        elif sql.startswith(("CREATE ", "DROP ")) or _RESHAPING.search(sql):
+        elif sql.startswith(("CREATE ", "DROP ", "GRANT ", "REVOKE ")) or _RESHAPING.search(sql):
             self._doubt(statement, end_ns, self._reached(statement))
 
     def _say(self, statement: Statement, end_ns: int, noun: str, name: str, *, present: bool) -> None:
@@ -123,7 +132,7 @@ class Claims:
             lambda other: (
                 (other.space == "right" and other.name == key.name)
                 or (inside is not None and other.name.startswith(inside))
-                or (key.space == "role" and other.space == "right")
+                or (key.space == "role" and other.right.endswith(f" {key.name}"))
             ),
         )
 

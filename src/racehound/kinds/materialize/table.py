@@ -8,7 +8,7 @@ from typing import ClassVar
 from racehound.kinds.kind import Fragment, manipulation
 from racehound.kinds.materialize.base import MaterializeKind
 from racehound.kinds.materialize.lives import Commented, Owned, Renamed
-from racehound.kinds.materialize.text import TIMES, Statements, ask, none_of, run
+from racehound.kinds.materialize.text import TIMES, TRUE, Statements, ask, none_of, remember, run
 
 _GROUP = 10
 
@@ -33,7 +33,7 @@ class Table(MaterializeKind):
 
 @dataclasses.dataclass(frozen=True)
 class WrittenTable(Owned, Commented, Renamed):
-    """A table whose rows come and go in groups of ten that share a key. Verified: every group is whole.
+    """A table whose rows come and go in groups of ten that share a key. Verified: groups are whole, what was written is there.
 
     Each INSERT adds ten rows of one key, each UPDATE and DELETE acts on all rows of one: so the groups are whole in any snapshot.
     """
@@ -58,17 +58,23 @@ class WrittenTable(Owned, Commented, Renamed):
         rows = ", ".join(f"('{key}', 'b{number}')" for number in range(_GROUP))
         return f"INSERT INTO {self.ident} (a, b) VALUES {rows}"
 
+    def _insert_and_look(self) -> Fragment:
+        """A group, and whether it is there: nobody else writes here."""
+        key = f"${{{self.name}-key}}"
+        there = ask(f"SELECT count(*) > 0 FROM {self.ident} WHERE a = '{key}'", TRUE)
+        return remember(f"{self.name}-key", "SELECT now()::text") + run(self._insert(key)) + there
+
     def building(self) -> Statements:
         return f"CREATE TABLE {self.ident} (a TEXT, b TEXT)", self._insert("0")
 
     @manipulation
     def rename(self) -> Fragment:
         """It is written to in between, under its own name."""
-        return run(*self.renaming(), self._insert("new"), *self.renaming())
+        return super().rename() + self._insert_and_look() + super().rename()
 
     @manipulation
     def insert(self) -> Fragment:
-        return run(*[self._insert("new")] * TIMES)
+        return self._insert_and_look() * TIMES
 
     @manipulation
     def update(self) -> Fragment:
@@ -86,7 +92,7 @@ class WrittenTable(Owned, Commented, Renamed):
     @manipulation
     def add_column(self) -> Fragment:
         """There is no way back, so further times find the column there."""
-        return run(f"ALTER TABLE {self.ident} ADD COLUMN IF NOT EXISTS c INT", self._insert("new"))
+        return run(f"ALTER TABLE {self.ident} ADD COLUMN IF NOT EXISTS c INT") + self._insert_and_look()
 
     def verify(self) -> Fragment:
         broken = none_of(f"SELECT a, count(*) FROM {self.ident} GROUP BY a HAVING count(*) % {_GROUP} <> 0")

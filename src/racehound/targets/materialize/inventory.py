@@ -1,4 +1,4 @@
-"""What an environment has of a run: names by the space that they lie in, and privileges on items."""
+"""What an environment has of a run: names by the space that they lie in, and privileges on items and schemas."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ def inventory(session: MaterializeSession, run_id: str) -> Mapping[str, frozense
     found: dict[str, set[str]] = defaultdict(set)
     for space, name in session.ask(_NAMES.format(run=literal(f"{run_id}\\_%")), _LIMIT_S):
         found[space].add(name)
-    for _, grantee, database, schema, name, _, privilege in session.ask(_PRIVILEGES, _LIMIT_S):
-        if database.startswith(f"{run_id}_") and schema and name:
-            found["right"].add(f"{database}.{schema}.{name} {privilege} {grantee}")
+    for _, grantee, database, schema, name, sort, privilege in session.ask(_PRIVILEGES, _LIMIT_S):
+        if database.startswith(f"{run_id}_") and name and (schema or sort == "schema"):
+            place = f"{database}.{schema}" if schema else database
+            found["right"].add(f"{place}.{name} {privilege} {grantee}")
     return {space: frozenset(names) for space, names in found.items()}

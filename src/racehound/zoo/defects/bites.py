@@ -9,6 +9,7 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
+from racehound.zoo.catalog.model import Item
 from racehound.zoo.catalog.state import State
 from racehound.zoo.defects.window import Window
 from racehound.zoo.dialect.statements import Comment, CreateMaterializedView, GrantPrivileges, SetOwner
@@ -38,7 +39,7 @@ def _lost_rename(_: Engine, window: Window) -> State | None:
 
 def _dropped_dependency(_: Engine, window: Window) -> State | None:
     made = window.made
-    if made is None or not window.gone(made.uses) or not window.is_free(made) or made.schema not in window.now.schemas:
+    if made is None or not window.gone(made.uses) or not window.fits(made):
         return None
     return window.now.with_item(made)
 
@@ -48,10 +49,10 @@ def _wrong_snapshot(engine: Engine, window: Window) -> State | None:
     made = window.made
     if made is None or not isinstance(window.statement, CreateMaterializedView) or not window.wrote:
         return None
-    if window.now.revision != window.seen.revision:
+    if window.gone(made.uses) or not window.fits(made):
         return None
     engine.storage.forget_since_copy(made.id)
-    return window.plan.state
+    return window.now.with_item(made)
 
 
 def _unexplained_error(_: Engine, window: Window) -> State | None:
@@ -73,22 +74,24 @@ def _duplicate_id(_: Engine, window: Window) -> State | None:
 
 
 def _ghost_relation(engine: Engine, window: Window) -> State | None:
-    """The drop itself is done honestly, but the storage keeps what the index is on."""
+    """The drop itself is done honestly, but the index stays."""
     for index in window.newcomers:
         if index.kind == "index":
             for key in window.dropped & {*index.uses}:
-                engine.switches.keep(window.seen.items[key])
+                engine.switches.haunt(window.seen.items[key])
     return None
 
 
 def _lost_grant(_: Engine, window: Window) -> State | None:
-    changed = window.changed
+    changed = window.granted
     if not isinstance(window.statement, GrantPrivileges) or changed is None:
         return None
-    current = window.now.items.get(changed.id)
-    if current is None or current.acls == window.seen.items[changed.id].acls:
+    places = "items" if isinstance(changed, Item) else "schemas"
+    current, before = (getattr(state, places).get(changed.id) for state in (window.now, window.seen))
+    if current is None or current.acls == before.acls:
         return None
-    return window.now.with_item(dataclasses.replace(current, acls=changed.acls))
+    merged = dataclasses.replace(current, acls=changed.acls)
+    return window.now.with_item(merged) if isinstance(merged, Item) else window.now.with_schema(merged)
 
 
 def _cluster_leftovers(_: Engine, window: Window) -> State | None:

@@ -83,14 +83,14 @@ DEFECTS = (
     ),
     Defect(
         "ghost-relation",
-        "an index that keeps serving a relation which is gone from the catalog",
-        "an index is created on a relation while that is being dropped: it can still be read",
+        "an index that outlives its relation and is taken for one of that relation's successor",
+        "an index is created on a relation while that is being dropped: what has its name later cannot be read",
         "errors",
     ),
     Defect(
         "lost-grant",
         "a lost update of an object's privileges",
-        "two GRANTs or REVOKEs on one object at the same time: one of them is forgotten",
+        "two GRANTs or REVOKEs on one object or schema at the same time: one of them is forgotten",
         "names",
     ),
     Defect(

@@ -10,9 +10,7 @@ from collections.abc import Iterable, Iterator
 
 from racehound.errors import UserError
 from racehound.zoo.catalog.model import Item
-from racehound.zoo.catalog.state import Scope, State
 from racehound.zoo.defects.registry import DEFECTS
-from racehound.zoo.dialect.parts import Name
 from racehound.zoo.errors import SqlError
 
 _WINDOW_MAX = 0.03
@@ -36,7 +34,7 @@ class Switches:
         self._mine = threading.local()
         self._locks: dict[str, threading.Lock] = {}
         self._taken: set[tuple[str, str]] = set()
-        self._kept: dict[str, Item] = {}
+        self._ghosts: dict[tuple[str, str], Item] = {}
 
     @property
     def any_on(self) -> bool:
@@ -92,22 +90,11 @@ class Switches:
 
     # ghost-relation
 
-    def keep(self, item: Item) -> None:
-        """Leave it in the storage though the catalog has dropped it, to be found by its name."""
-        self._kept[item.id] = item
+    def haunt(self, item: Item) -> None:
+        """An index on it outlives it."""
+        self._ghosts[item.schema, item.name] = item
 
-    def keeps(self, key: str) -> bool:
-        return key in self._kept
-
-    def ghosts(self, state: State, scope: Scope, names: Iterable[Name]) -> tuple[Item, ...]:
-        """What these names find if relations count that are served still; empty unless it is all of them."""
-        if not self._kept:
-            return ()
-        found = [self._ghost(state, scope, name) for name in names]
-        return tuple(item for item in found if item is not None) if all(found) else ()
-
-    def _ghost(self, state: State, scope: Scope, name: Name) -> Item | None:
-        try:
-            return state.find(name, scope)
-        except SqlError:
-            return next((item for item in self._kept.values() if item.name == name[-1] and item.schema in state.schemas), None)
+    def ghost(self, item: Item) -> Item | None:
+        """What had the item's name before it, and has an index still."""
+        found = self._ghosts.get((item.schema, item.name))
+        return found if found is not None and found.id != item.id else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable
 
-from racehound.zoo.catalog.model import Item
+from racehound.zoo.catalog.model import Item, Schema
 from racehound.zoo.catalog.state import State, name_key
 from racehound.zoo.dialect.statements import Statement
 from racehound.zoo.execution.plan import Plan
@@ -36,6 +36,12 @@ class Window:
         """The item that it changes, as it would be."""
         pairs = ((item, self.seen.items.get(key)) for key, item in self.plan.state.items.items())
         return next((item for item, old in pairs if old is not None and old is not item), None)
+
+    @property
+    def granted(self) -> Item | Schema | None:
+        """The item or schema whose privileges it changes, as it would be."""
+        pairs = ((schema, self.seen.schemas.get(key)) for key, schema in self.plan.state.schemas.items())
+        return self.changed or next((schema for schema, old in pairs if old is not None and old is not schema), None)
 
     @property
     def commented(self) -> Item | None:
@@ -70,3 +76,7 @@ class Window:
     def is_free(self, item: Item) -> bool:
         """Whether nothing else has the item's name now."""
         return self.now.names.get(name_key(item), item.id) == item.id
+
+    def fits(self, item: Item) -> bool:
+        """Whether there is a place for an item that it creates."""
+        return self.is_free(item) and item.schema in self.now.schemas

@@ -56,7 +56,7 @@ class Plan:
         """It is done: the audit learns of it, and what was dropped goes from the storage."""
         for event in self.events:
             self.engine.catalog.record(*event, self.scope.role)
-        self.engine.storage.remove(*(key for key in self.gone if not self.engine.switches.keeps(key)))
+        self.engine.storage.remove(*self.gone)
 
     # Saying
 

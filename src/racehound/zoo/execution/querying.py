@@ -91,13 +91,9 @@ def _compacted(row: Row, places: Sequence[int]) -> Row:
 def bind_query(session: Session, query: Query) -> tuple[str, ...]:
     """What a query reads; the role that speaks may, and there is a replica to do it."""
     state, scope = session.state, session.scope
-    try:
-        bound = bind(state, scope, query)
-    except SqlError:
-        ghosts = session.engine.switches.ghosts(state, scope, [reference.parts for reference in query.references])
-        if not ghosts:
-            raise
-        return tuple(item.id for item in ghosts)
+    bound = bind(state, scope, query)
+    for ghost in filter(None, (session.engine.switches.ghost(state.known(key)) for key in bound)):
+        raise SqlError(f"internal error: missing collection {ghost.id}")
     require_select(state, scope, bound)
     _require_replica(session, bound)
     return bound
