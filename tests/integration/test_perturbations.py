@@ -102,19 +102,25 @@ def raced(events: list[Event], actor: str) -> list[Statement]:
     return [event for event in events if isinstance(event, Statement) and event.actor == actor]
 
 
-def clean(run: Run, name: str) -> tuple[list[Event], Disturbed]:
-    """Run the sound program with one perturbation, which must find nothing; its events, and what was done to a slow statement."""
+def clean(run: Run, name: str) -> list[Event]:
+    """Run the sound program with one perturbation, which must find nothing; its events."""
     if name in NETWORK and missing(["toxiproxy"]):
         pytest.skip("toxiproxy: not installed; racehound services install toxiproxy")
     verdict = run(program(name))
     assert [finding.title for finding in verdict.findings] == []
     assert {each.perturbation for each in done(verdict.events)} == {name}
-    return verdict.events, next(each for each in done(verdict.events) if not each.sql or "pg_sleep" in each.sql)
+    return verdict.events
+
+
+def struck(events: list[Event]) -> Disturbed:
+    """What was done to a slow statement."""
+    return next(each for each in done(events) if "pg_sleep" in each.sql)
 
 
 @pytest.mark.parametrize("name", ["priorities", "starvation"])
 def test_held_back_statements_are_sent_later_than_they_could_be(run: Run, name: str) -> None:
-    events, first = clean(run, name)
+    events = clean(run, name)
+    first = done(events)[0]
     (drawn,) = [d for d in draw(program(name), 1) if (d.actor, d.step) == (first.actor, 0)]
     sent = raced(events, first.actor)
     pauses = [(after.start_ns - before.end_ns) / 1e3 for before, after in itertools.pairwise(sent)]
@@ -122,14 +128,16 @@ def test_held_back_statements_are_sent_later_than_they_could_be(run: Run, name: 
 
 
 def test_a_frozen_process_makes_its_statement_wait(run: Run) -> None:
-    events, frozen = clean(run, "freeze")
+    events = clean(run, "freeze")
+    frozen = struck(events)
     met = next(s for s in raced(events, frozen.actor) if s.sql == frozen.sql and s.start_ns <= frozen.at_ns < s.end_ns)
     assert met.end_ns >= frozen.end_ns
     assert frozen.end_ns - frozen.at_ns >= 1_000_000
 
 
 def test_a_cancelled_statement_fails_and_its_session_goes_on(run: Run) -> None:
-    events, cancelled = clean(run, "cancel")
+    events = clean(run, "cancel")
+    cancelled = struck(events)
     met = raced(events, cancelled.actor)
     assert "57014" in {s.sqlstate for s in met}
     assert {s.status for s in met} == {"ok", "error"}
@@ -137,7 +145,8 @@ def test_a_cancelled_statement_fails_and_its_session_goes_on(run: Run) -> None:
 
 
 def test_a_terminated_session_is_lost_and_opened_anew(run: Run) -> None:
-    events, terminated = clean(run, "terminate")
+    events = clean(run, "terminate")
+    terminated = struck(events)
     last = raced(events, terminated.actor)[-1]
     assert (last.status, last.pid) == ("lost", terminated.pid)
     assert "terminating connection due to administrator command" in last.message
@@ -169,13 +178,15 @@ def _seconds(session: RecordedSession) -> float:
 
 
 def test_a_cut_connection_is_lost_and_its_server_process_is_waited_for(run: Run, place: Opened) -> None:
-    events, cut = clean(run, "network-cut")
+    events = clean(run, "network-cut")
+    cut = struck(events)
     assert raced(events, cut.actor)[-1].status == "lost"
     assert cut.pid not in {wait.pid for wait in place.target.waits()}
 
 
 def test_after_a_kill_the_server_recovers_with_all_that_was_committed(run: Run) -> None:
-    events, killed = clean(run, "kill")
+    events = clean(run, "kill")
+    killed = struck(events)
     assert raced(events, killed.actor)[-1].status == "lost"
     verify = [s for s in raced(events, "main") if s.phase == "verify"]
     assert [s.status for s in verify] == ["ok"]
@@ -185,7 +196,8 @@ def test_after_a_kill_the_server_recovers_with_all_that_was_committed(run: Run) 
 def test_a_restarted_server_is_another_process_with_the_same_data(run: Run, place: Opened) -> None:
     server = _server(place)
     before = server.pid
-    events, restarted = clean(run, "restart")
+    events = clean(run, "restart")
+    restarted = struck(events)
     assert server.pid != before
     assert raced(events, restarted.actor)[-1].status == "lost"
     assert [s.status for s in raced(events, "main") if s.phase == "verify"] == ["ok"]
