@@ -188,6 +188,7 @@ def test_every_kind_of_the_second_list_is_there_and_those_without_a_service_are_
         Secret Connection Schema Database Role Cluster ClusterReplica Index Type RefreshedView ReplacedView ReplicaView
         AuctionSource TpchSource KeyValueSource MarketingSource WrittenTable Subscription Comment TransactionalSource
         SqlServerSource IcebergSink CopyToS3
+            RestartedPostgresSource RestartedMySqlSource RestartedUpsertSource
     """
     assert {*_TEN, *specified.split()} == set(_NAMES)
     assert len(_NAMES) == len(KINDS)

@@ -148,7 +148,8 @@ def test_every_variable_of_every_fragment_has_somebody_who_sets_it() -> None:
         }
     )
     assert known.registry == "http://h:2"
-    own = {"user", "cluster-size", "other-cluster-size", "first-replica", "last-replica", "run", "database", "upsert-records"}
+    target = {"user", "cluster-size", "other-cluster-size", "first-replica", "last-replica"}
+    own = {*target, "run", "database", "upsert-records", "upsert-patience"}
     set_by_the_target = {*known.variables(), *(f"racehound.{name}" for name in own), "testdrive.seed"}
     for kind in KINDS:
         if kind.enabled:

@@ -76,3 +76,16 @@ def test_a_single_kind_is_drawn_at_most_once_in_a_plan(seed: int, scenario: Scen
 def test_without_a_possible_base_there_is_no_plan() -> None:
     with pytest.raises(ValueError, match="no base object"):
         draw_plan(1, "concurrent", (KindEntry("Lid", (), can_refer=False, weight=1),), 2)
+
+
+@given(seeds, st.integers(2, 12))
+def test_a_restless_kind_is_seldom_idle_and_every_manipulation_has_its_turn(seed: int, manipulations: int) -> None:
+    calm = [KindEntry("A", (), can_refer=True, weight=1)]
+    restless = [msgspec.structs.replace(calm[0], restless=manipulations)]
+    numbers = [o.manipulator for s in range(seed, seed + 40) for o in draw_plan(s, "concurrent", restless, 5).objects]
+    assert all(0 <= number < 100 for number in numbers)
+    drawn = [number % manipulations for number in numbers]
+    assert drawn.count(0) < 0.15 * len(drawn)
+    assert set(drawn) >= set(range(1, manipulations))
+    others = [o.manipulator for s in range(seed, seed + 40) for o in draw_plan(s, "concurrent", calm, 5).objects]
+    assert {a for a, b in zip(numbers, others, strict=True) if a != b and b % manipulations} == set()

@@ -15,6 +15,7 @@ from racehound.kinds.materialize.kafka import KafkaSink, UpsertSource
 from racehound.kinds.materialize.mysql import MySqlSource
 from racehound.kinds.materialize.namespace import Database, Schema
 from racehound.kinds.materialize.postgres import PostgresSource
+from racehound.kinds.materialize.restarted import RestartedMySqlSource, RestartedPostgresSource, RestartedUpsertSource
 from racehound.kinds.materialize.role import Role
 from racehound.kinds.materialize.session import Subscription, TransactionalSource
 from racehound.kinds.materialize.table import Table, WrittenTable
@@ -55,6 +56,9 @@ KINDS: tuple[type[MaterializeKind], ...] = (
     SqlServerSource,
     IcebergSink,
     CopyToS3,
+    RestartedPostgresSource,
+    RestartedMySqlSource,
+    RestartedUpsertSource,
 )
 """Every kind. A seed draws by position: new ones go to the end."""
 

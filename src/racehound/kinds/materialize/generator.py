@@ -19,7 +19,7 @@ class LoadGeneratorSource(Renamed):
 
     noun: ClassVar[str] = "SOURCE"
     short: ClassVar[str] = "source"
-    weight: ClassVar[int] = 6
+    weight: ClassVar[int] = 10
 
     @property
     def relation(self) -> str:

@@ -7,7 +7,7 @@ import json
 from typing import ClassVar, Literal
 
 from racehound.kinds.kind import Fragment, manipulation
-from racehound.kinds.materialize.base import CONSTANT, MaterializeKind
+from racehound.kinds.materialize.base import CLUSTER, CONSTANT, MaterializeKind
 from racehound.kinds.materialize.lives import Named
 from racehound.kinds.materialize.text import Statements, action, ask, none_of, patiently, remember, run
 
@@ -62,15 +62,25 @@ class UpsertSource(MaterializeKind):
         """The source that its table is made from."""
         return f"{self.name}_source"
 
+    @property
+    def source_cluster(self) -> str:
+        """Where the source works."""
+        return CLUSTER
+
+    @property
+    def connecting_source(self) -> Statements:
+        """The statements that make the source anew."""
+        topic = f"(TOPIC '{self.topic}')"
+        return (
+            f"DROP SOURCE IF EXISTS {self.source} CASCADE",
+            f"CREATE SOURCE {self.source} IN CLUSTER {self.source_cluster} FROM KAFKA CONNECTION kafka_conn {topic}",
+        )
+
     def prepare(self) -> Fragment:
         return (
             action(f"kafka-create-topic topic={self.name} partitions=1")
             + self._ingesting()
-            + run(
-                *connecting(),
-                f"DROP SOURCE IF EXISTS {self.source} CASCADE",
-                f"CREATE SOURCE {self.source} IN CLUSTER quickstart FROM KAFKA CONNECTION kafka_conn (TOPIC '{self.topic}')",
-            )
+            + run(*connecting(), *self.connecting_source)
         )
 
     def _ingesting(self) -> Fragment:
@@ -88,14 +98,22 @@ class UpsertSource(MaterializeKind):
             + action("set-sql-timeout duration=default")
         )
 
-    def building(self) -> Statements:
+    def table_of_source(self, name: str) -> str:
+        """The statement that makes a table of the source."""
         encoding = f"FORMAT AVRO USING CONFLUENT SCHEMA REGISTRY CONNECTION {REGISTRY} ENVELOPE DEBEZIUM"
-        return (f'CREATE TABLE {self.ident} FROM SOURCE {self.source} (REFERENCE "{self.topic}") {encoding}',)
+        return f'CREATE TABLE {name} FROM SOURCE {self.source} (REFERENCE "{self.topic}") {encoding}'
+
+    def building(self) -> Statements:
+        return (self.table_of_source(self.ident),)
 
     def verify(self) -> Fragment:
+        return self.verify_table(self.ident)
+
+    def verify_table(self, name: str) -> Fragment:
+        """Whether a table of the source has every record once."""
         counts = f"count(*) - {RECORDS}, count(DISTINCT a) - count(*), min(a), max(a) + 1 - count(*)"
-        query = f"SELECT {counts}, min(data), max(data), min(b), max(b) FROM {self.ident}"
-        return patiently(ask(query, "0 0 0 0 fish2 fish2 bdata bdata"), seconds=120)
+        query = f"SELECT {counts}, min(data), max(data), min(b), max(b) FROM {name}"
+        return patiently(ask(query, "0 0 0 0 fish2 fish2 bdata bdata"), seconds="${racehound.upsert-patience}")
 
 
 @dataclasses.dataclass(frozen=True)

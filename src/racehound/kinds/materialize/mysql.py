@@ -12,9 +12,8 @@ from racehound.kinds.materialize.upstream import PASSWORD, Following
 DATABASE = "${racehound.mysql-database}"
 
 
-@dataclasses.dataclass(frozen=True)
-class MySqlSource(Following):
-    """A table of a MySQL. Verified: it has the rows that are there, by count and digest."""
+class MySqlFollowing(Following):
+    """Follows one table of a MySQL."""
 
     requires: ClassVar[frozenset[str]] = frozenset({"mysql"})
 
@@ -45,8 +44,13 @@ class MySqlSource(Following):
         return (
             f"CREATE CONNECTION {self.connection} TO MYSQL ({address}, USER {self.role_name}, PASSWORD SECRET {self.password})",
             f"DROP SOURCE IF EXISTS {self.source} CASCADE",
-            f"CREATE SOURCE {self.source} IN CLUSTER quickstart FROM MYSQL CONNECTION {self.connection}",
+            f"CREATE SOURCE {self.source} IN CLUSTER {self.source_cluster} FROM MYSQL CONNECTION {self.connection}",
         )
+
+
+@dataclasses.dataclass(frozen=True)
+class MySqlSource(MySqlFollowing):
+    """A table of a MySQL. Verified: it has the rows that are there, by count and digest."""
 
     @manipulation
     def insert(self) -> Fragment:

@@ -10,9 +10,8 @@ from racehound.kinds.materialize.text import Statements, action, run
 from racehound.kinds.materialize.upstream import PASSWORD, Following
 
 
-@dataclasses.dataclass(frozen=True)
-class PostgresSource(Following):
-    """A table of another PostgreSQL. Verified: it has the rows that are there, by count and digest."""
+class PostgresFollowing(Following):
+    """Follows one table of another PostgreSQL."""
 
     requires: ClassVar[frozenset[str]] = frozenset({"postgres"})
 
@@ -42,8 +41,16 @@ class PostgresSource(Following):
         return (
             f"CREATE CONNECTION {self.connection} FOR POSTGRES {address}, {login}",
             f"DROP SOURCE IF EXISTS {self.source} CASCADE",
-            f"CREATE SOURCE {self.source} IN CLUSTER quickstart {publication}",
+            f"CREATE SOURCE {self.source} IN CLUSTER {self.source_cluster} {publication}",
         )
+
+    def prepare(self) -> Fragment:
+        return self._preparing_upstream() + self._preparing_target()
+
+
+@dataclasses.dataclass(frozen=True)
+class PostgresSource(PostgresFollowing):
+    """A table of another PostgreSQL. Verified: it has the rows that are there, by count and digest."""
 
     @manipulation
     def insert(self) -> Fragment:
@@ -60,6 +67,3 @@ class PostgresSource(Following):
     @manipulation
     def rename(self) -> Fragment:
         return run(*self.renaming())
-
-    def prepare(self) -> Fragment:
-        return self._preparing_upstream() + self._preparing_target()

@@ -6,13 +6,13 @@ import dataclasses
 from typing import ClassVar
 
 from racehound.kinds.kind import Fragment, manipulation
-from racehound.kinds.materialize.base import CONSTANT, MaterializeKind
+from racehound.kinds.materialize.base import CONSTANT, SCHEMA, MaterializeKind
 from racehound.kinds.materialize.text import TIMES, Statements, none_of, run
 
 
 @dataclasses.dataclass(frozen=True)
 class Role(MaterializeKind):
-    """A role with privileges on the base. Verified: memberships and privileges name roles that there are."""
+    """A role with privileges on the base. Verified: memberships name roles that there are, and it has kept its privileges."""
 
     noun: ClassVar[str] = "ROLE"
     in_environment: ClassVar[bool] = True
@@ -96,4 +96,15 @@ class Role(MaterializeKind):
         roles = "SELECT id FROM mz_catalog.mz_roles"
         members = f"SELECT role_id, member FROM mz_catalog.mz_role_members WHERE role_id NOT IN ({roles})"
         owners = f"SELECT id, owner_id FROM mz_catalog.mz_objects WHERE owner_id NOT IN ({roles})"
-        return none_of(f"{members} OR member NOT IN ({roles})") + none_of(owners)
+        return none_of(f"{members} OR member NOT IN ({roles})") + none_of(owners) + self._verify_privileges()
+
+    def _verify_privileges(self) -> Fragment:
+        """It has kept what it was given on the schema that is always there, whatever others were given."""
+        if self.base.home != SCHEMA:
+            return ""
+        return none_of(
+            "SELECT r.name, s.privileges::text FROM mz_catalog.mz_roles AS r, mz_catalog.mz_schemas AS s "
+            "JOIN mz_catalog.mz_databases AS d ON d.id = s.database_id "
+            f"WHERE r.name IN ('{self.ident}', '{self.other}') AND d.name = '${{racehound.database}}' AND s.name = '{SCHEMA}' "
+            "AND s.privileges::text !~ ('[{,]' || r.id || '=UC/')"
+        )

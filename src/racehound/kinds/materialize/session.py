@@ -22,7 +22,7 @@ class Subscription(MaterializeKind):
 
     can_refer: ClassVar[bool] = False
     noun: ClassVar[str] = "TABLE"
-    weight: ClassVar[int] = 6
+    weight: ClassVar[int] = 14
 
     @property
     def followed(self) -> str:
@@ -37,7 +37,7 @@ class Subscription(MaterializeKind):
         return (f"CREATE TABLE {self.ident} (a TEXT)",)
 
     def create(self) -> Fragment:
-        return super().create() + self._following(1)
+        return super().create() + self._following(2)
 
     def clear(self) -> Fragment:
         return run("ROLLBACK", *self.razing("IF EXISTS "))

@@ -16,7 +16,7 @@ def action(head: str, *lines: str) -> Fragment:
     return "".join(f"{line}\n" for line in (f"$ {head}", *lines))
 
 
-def patiently(fragment: Fragment, seconds: int = 30) -> Fragment:
+def patiently(fragment: Fragment, seconds: str = "30") -> Fragment:
     """A fragment whose statements are tried again until their rows are there, for that long each: data are on their way.
 
     An actor's statements are otherwise tried once, so that no retry hides an error.

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from racehound.kinds.kind import Fragment
+from racehound.kinds.materialize.base import CLUSTER
 from racehound.kinds.materialize.lives import Named
 from racehound.kinds.materialize.text import TRUE, Statements, ask, none_of, patiently, remember, run
 
@@ -68,6 +69,11 @@ class Following(Named):
         return f"{self.name}_source"
 
     @property
+    def source_cluster(self) -> str:
+        """Where the source works."""
+        return CLUSTER
+
+    @property
     def connection(self) -> str:
         return f"{self.name}_conn"
 
@@ -88,8 +94,12 @@ class Following(Named):
             *self.connecting(),
         )
 
+    def table_of_source(self, name: str) -> str:
+        """The statement that makes a table of the source."""
+        return f"CREATE TABLE {name} FROM SOURCE {self.source} (REFERENCE {self.reference})"
+
     def building(self) -> Statements:
-        return (f"CREATE TABLE {self.ident} FROM SOURCE {self.source} (REFERENCE {self.reference})",)
+        return (self.table_of_source(self.ident),)
 
     def verify(self) -> Fragment:
         mark = f"{self.name}-mark"

@@ -128,6 +128,7 @@ class MaterializeTarget:
             "racehound.run": self.run_id,
             "racehound.database": self.database,
             "racehound.upsert-records": str(self._records),
+            "racehound.upsert-patience": str(30 + self._records // 10_000),
             "testdrive.seed": str(self._run_number),
         }
 

@@ -30,7 +30,7 @@ DEFECTS = (
         "lost-rename",
         "a lost update of the catalog: a statement writes back the whole entry that it read before another changed it",
         "GRANT, COMMENT or ALTER OWNER on an object while it is renamed",
-        "errors",
+        "names",
     ),
     Defect(
         "stale-view",
@@ -91,7 +91,7 @@ DEFECTS = (
         "lost-grant",
         "a lost update of an object's privileges",
         "two GRANTs or REVOKEs on one object or schema at the same time: one of them is forgotten",
-        "names",
+        "contents",
     ),
     Defect(
         "cluster-leftovers",
