@@ -83,6 +83,11 @@ class Performer:
         stage.recorder.append(_ended(number, lead.schedule, findings, Counter({str(d): n for d, n in drawers.items()})))
         return Played(number, lead.schedule, moves, events + stage.recorder.take(), findings)
 
+    def settle(self) -> None:
+        """Wait for what is still being swept, before anything else is asked of the target."""
+        if self._swept is not None:
+            self._swept.exception()
+
     def close(self) -> None:
         """Wait for what is still being swept; before the stage is closed."""
         self._pool.shutdown()

@@ -16,6 +16,7 @@ from racehound.history import Event, Mismatch, Recorder, read_history
 from racehound.performer import Performer
 from racehound.program import Program
 from racehound.reduce.guesses import Guesser, culprit_of
+from racehound.reduce.handover import write_handover
 from racehound.reduce.program_passes import minimise_program
 from racehound.reduce.rates import Rate, measure
 from racehound.reduce.result import Ending, Reduction, write_reduction
@@ -78,6 +79,7 @@ class Lab:
 
     def can_read(self, sql: str) -> bool:
         """Whether it is a statement by its grammar, as far as the target can tell."""
+        self._performer.settle()
         try:
             return self._stage.can_read(sql)
         except RacehoundError:
@@ -152,6 +154,7 @@ class Reducer:
             self._lab.close()
         if reduction is not None:
             write_reduction(self._directory, reduction)
+            write_handover(self._directory, self.finding, reduction)
         return reduction
 
     # In lock-step

@@ -21,6 +21,7 @@ COMMANDS = {
     "explore": "Run the interleavings of a few session scripts, one after the other.",
     "matrix": "Try every operation of the catalogue against every other.",
     "replay": "Run a finding's program again and say how often it shows.",
+    "reduce": "Make a finding's program as small as it will go.",
     "findings": "Show the findings of a run.",
     "report": "Write a run as a page, a trace, JUnit XML or annotations.",
     "baseline": "Print a run's findings as a baseline file.",

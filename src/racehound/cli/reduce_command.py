@@ -1,0 +1,66 @@
+"""`racehound reduce`: what is the least that shows it?"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from racehound.cli.options import option, statement_limit
+from racehound.cli.target_options import choice, target_options
+
+
+@click.command("reduce")
+@click.argument("path", metavar="RUN_DIR|FINDING")
+@option("--runtime", type=click.FloatRange(0, min_open=True), default=60.0, metavar="SECONDS", help="How long for each finding.")
+@option("--floor", type=click.FloatRange(0, 1), default=0.9, metavar="SHARE",
+        help="What shows the finding less often is no reduction, where a larger one shows it as often.")  # fmt: skip
+@option("--repetitions", type=click.IntRange(1), default=20, help="How often the result is tried at the end.")
+@target_options
+@statement_limit
+def command(
+    *,
+    path: str,
+    runtime: float,
+    floor: float,
+    repetitions: int,
+    statement_limit: float,
+    **options: Any,  # noqa: ANN401 click's
+) -> int:
+    """Make the program of each finding of RUN_DIR (or of one FINDING, its directory) as small as it will go.
+
+    It is shown, and kept as `reduction.json` beside the finding. Ctrl-C ends with the smallest that is known by then.
+    Exit code 1 when something smaller shows a finding, 0 when nothing does.
+    """
+    from racehound.evidence import read_run
+    from racehound.finding import finding_directories
+    from racehound.reduction import ReduceOptions, reduce
+    from racehound.report.scenes import reduction_text
+    from racehound.targets.registry import opened
+
+    directories = finding_directories(Path(path))
+    if not directories:
+        click.echo("no findings", err=True)
+        return 0
+    run_directory = directories[0].parent.parent
+    asked = read_run(run_directory)
+    place_asked_for = choice(asked["target"], options, asked["release"])
+    asked_of_each = ReduceOptions(runtime, floor, repetitions, statement_limit)
+    reduced = 0
+    with opened(place_asked_for, run_directory / "reduce-server.log") as place:
+        for directory in directories:
+            tell = _tell if sys.stderr.isatty() else None
+            finding, reduction = reduce(directory, place, asked_of_each, *((tell,) if tell else ()))
+            click.echo(f"--- {finding.id}  {finding.severity}: {finding.title}")
+            click.echo(reduction_text(reduction) if reduction else "nothing smaller shows it in the time that there was\n")
+            reduced += reduction is not None
+            if reduction is not None and reduction.ending == "interrupted":
+                return 130
+    return 1 if reduced else 0
+
+
+def _tell(doing: str, tried: int, best: str) -> None:
+    """One line that is written over."""
+    click.echo(f"\r\033[K{doing}: {tried} tried, {best}", err=True, nl=False)
