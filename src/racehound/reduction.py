@@ -19,7 +19,7 @@ from racehound.reduce.guesses import Guesser, culprit_of
 from racehound.reduce.handover import write_handover
 from racehound.reduce.program_passes import minimise_program
 from racehound.reduce.rates import Rate, measure
-from racehound.reduce.result import Ending, Reduction, write_reduction
+from racehound.reduce.result import Ending, Reduction, read_reduction, write_reduction
 from racehound.reduce.scene import Scene
 from racehound.reduce.scene_passes import minimise
 from racehound.reduce.search import Search, Teller, TimeIsUpError, say_nothing
@@ -264,6 +264,18 @@ def reduce(
     """Reduce the finding of a directory; see `Reducer`."""
     reducer = Reducer(directory, place, options, tell)
     return reducer.finding, reducer.reduce()
+
+
+def replay_scene(directory: Path, place: Opened, repetitions: int, statement_limit_s: float) -> Rate | None:
+    """How often the scene shows the finding that it was reduced from; None where it was not reduced to one."""
+    reduction = read_reduction(directory)
+    if reduction is None or reduction.scene is None:
+        return None
+    lab = Lab(place, reduction.finding, statement_limit_s)
+    try:
+        return lab.measure(reduction.scene, repetitions)
+    finally:
+        lab.close()
 
 
 def _searched(passes: Callable[[], None]) -> Ending:

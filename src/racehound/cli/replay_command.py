@@ -14,15 +14,26 @@ from racehound.cli.target_options import choice, target_options
 @click.command("replay")
 @click.argument("path", metavar="RUN_DIR|FINDING")
 @option("--repetitions", type=click.IntRange(1), default=100, help="How often to run each finding's program.")
+@option("--storm", is_flag=True, help="The hunt's own program also of what was reduced to turns in lock-step.")
 @target_options
 @statement_limit
-def command(*, path: str, repetitions: int, statement_limit: float, **options: Any) -> int:  # noqa: ANN401 click's values
+def command(
+    *,
+    path: str,
+    repetitions: int,
+    storm: bool,
+    statement_limit: float,
+    **options: Any,  # noqa: ANN401 click's values
+) -> int:
     """Run the program of each finding of RUN_DIR (or of one FINDING, its directory) again and say how often it was met.
+
+    What `racehound reduce` has made of it is run in its place.
 
     Exit code 1 when a finding was met again, 0 when none was.
     """
     from racehound.evidence import read_run
-    from racehound.finding import finding_directories
+    from racehound.finding import finding_directories, read_finding
+    from racehound.reduction import replay_scene
     from racehound.replay import replay
     from racehound.targets.registry import opened
 
@@ -37,10 +48,15 @@ def command(*, path: str, repetitions: int, statement_limit: float, **options: A
     with opened(place_asked_for, run_directory / "replay-server.log") as place:
         click.echo(f"--- {place_asked_for.name} {place.target.release}, {repetitions} repetitions each")
         for directory in directories:
-            finding, rate = replay(directory, place, repetitions, statement_limit)
+            rate = None if storm else replay_scene(directory, place, repetitions, statement_limit)
+            how = " in lock-step" if rate else ""
+            if rate is None:
+                finding, rate = replay(directory, place, repetitions, statement_limit)
+            else:
+                finding, _ = read_finding(directory)
             low, high = rate.interval
             click.echo(
-                f"{finding.id}  {finding.severity:17} {rate.reproduction.reproduced} of {repetitions} repetitions "
+                f"{finding.id}  {finding.severity:17} {rate.reproduction.reproduced} of {repetitions} repetitions{how} "
                 f"({low:.0%}–{high:.0%}){f', first in number {rate.first}' if rate.first else ''}: {finding.title}"
             )
             met += bool(rate.reproduction.reproduced)

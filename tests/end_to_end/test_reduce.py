@@ -1,0 +1,118 @@
+"""From a hunt to a few statements that others can run: `racehound run`, `reduce`, `replay`, and what is handed over."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from tests.end_to_end.command import racehound
+
+from racehound.reduce.handover.plain import blocks
+from racehound.reduce.result import Reduction, read_reduction
+from racehound.reduce.scene import Scene
+from racehound.targets.postgres import releases
+
+SEED = "3"
+"""Its first plans show errors that PostgreSQL is known to give (docs/reading-findings.md), in any release so far."""
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory of a finding that was reduced."""
+    directory = tmp_path_factory.mktemp("reduce")
+    hunt = ("--seed", SEED, "--runtime", "60", "--max-findings", "2", "--quiet", "--out", "run")
+    assert racehound("run", *hunt, cwd=directory).returncode == 1
+    ended = racehound("reduce", "run", "--runtime", "30", cwd=directory)
+    assert ended.returncode == 1, ended.stdout + ended.stderr
+    # Roles and the like would stay on the server that all tests share.
+    local = [
+        path for path in sorted((directory / "run" / "findings").iterdir()) if (scene := scene_of(path)) and not shares(scene)
+    ]
+    assert local, ended.stdout
+    return local[0]
+
+
+def shares(scene: Scene) -> bool:
+    return any("${racehound.run}" in line.sql for line in scene.lines)
+
+
+def scene_of(finding: Path) -> Scene | None:
+    reduction = read_reduction(finding)
+    return reduction.scene if reduction else None
+
+
+@pytest.fixture
+def reduction(found: Path) -> Reduction:
+    reduction = read_reduction(found)
+    assert reduction is not None
+    return reduction
+
+
+def test_a_few_statements_of_two_sessions_are_left(reduction: Reduction) -> None:
+    assert reduction.scene is not None
+    assert reduction.scene.size.statements <= 6
+    assert reduction.scene.size.sessions == 2
+    assert reduction.reproduction.reproduced >= 0.9 * reduction.reproduction.tried
+
+
+def test_it_is_replayed_in_lock_step(found: Path, tmp_path: Path) -> None:
+    replayed = racehound("replay", found, "--repetitions", "10", cwd=tmp_path)
+    assert replayed.returncode == 1
+    assert "of 10 repetitions in lock-step" in replayed.stdout
+
+
+def test_the_script_shows_it_on_a_server_that_racehound_has_no_part_in(found: Path, fresh_database: str) -> None:
+    command = [sys.executable, "-I", str(found / "reproduction" / "race.py"), fresh_database]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (ended.returncode, ended.stdout.splitlines()[-1]) == (1, "shown"), ended.stdout + ended.stderr
+
+
+def test_psql_shows_it(found: Path, fresh_database: str) -> None:
+    scripts, scene = found / "reproduction", scene_of(found)
+    assert scene is not None
+    psql = [str(releases.find().clients / "psql"), "-X", "-d", fresh_database, "-f"]
+    if (scripts / "setup.sql").exists():
+        subprocess.run([*psql, str(scripts / "setup.sql")], check=True, capture_output=True)
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    sessions = {}
+    with psycopg.connect(fresh_database, autocommit=True) as onlooker, contextlib.ExitStack() as stack:
+        for session, turns in blocks(scene):
+            if session not in sessions:
+                command = [*psql, str(scripts / f"session-{session}.sql")]
+                sessions[session] = stack.enter_context(subprocess.Popen(command, **pipes))
+            if turns[0][0] > 1:
+                press_enter(sessions[session])
+            await_rest(onlooker, turns[-1][1].sql, sessions[session])
+        told = [session.communicate(timeout=30)[0] for session in sessions.values()]
+    assert any("XX000" in text for text in told), told
+
+
+def press_enter(psql: subprocess.Popen[str]) -> None:
+    assert psql.stdin is not None
+    psql.stdin.write("\n")
+    psql.stdin.flush()
+
+
+def await_rest(onlooker: psycopg.Connection[Any], statement: str, psql: subprocess.Popen[str]) -> None:
+    """Until the statement was the last one of that psql, and is done or blocked; or until all are done."""
+    others = "datname = current_database() AND pid <> pg_backend_pid()"
+    query = f"SELECT query, state, wait_event_type FROM pg_stat_activity WHERE {others}".encode()
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        told = [row[1:] for row in onlooker.execute(query) if row[0].rstrip(";") == statement.rstrip(";")]
+        if psql.poll() is not None or (told and all(state != "active" or event == "Lock" for state, event in told)):
+            return
+        time.sleep(0.02)
+    raise AssertionError(statement)
+
+
+def test_what_is_no_finding_is_said(tmp_path: Path) -> None:
+    ended = racehound("reduce", tmp_path / "nothing", cwd=tmp_path)
+    assert ended.returncode == 2
+    assert len(ended.stderr.splitlines()) == 1
