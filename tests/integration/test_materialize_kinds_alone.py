@@ -23,7 +23,7 @@ from racehound.zoo.server import Zoo
 RUN = "rh00a10e00"
 _COMBINATIONS_MAX = 6
 _REFERABLE = [kind for kind in KINDS if kind.can_refer and not kind.requires & {"kafka", "mysql", "postgres"}]
-_SERVED = [kind for kind in KINDS if kind.enabled and kind.requires & {"kafka", "mysql", "postgres"}]
+_SERVED = [kind for kind in KINDS if kind.enabled and kind.requires & {"kafka", "mysql", "postgres", "s3"}]
 _ALONE = [kind for kind in KINDS if kind.enabled and kind not in _SERVED]
 # What an object named o_0 has in the run's databases and, environment-wide, under the run's id.
 _TRACES = f"""
@@ -95,8 +95,8 @@ def stage(zoo: Zoo) -> Iterator[Stage]:
 
 @pytest.fixture(scope="module")
 def served(zoo: Zoo, service: Callable[[str], Instance]) -> Iterator[Stage]:
-    """The same with real Kafka, registry, PostgreSQL and MySQL around it."""
-    instances = [service(name) for name in ("kafka", "schema-registry", "postgres", "mysql")]
+    """The same with real Kafka, registry, PostgreSQL, MySQL and S3 around it."""
+    instances = [service(name) for name in ("kafka", "schema-registry", "postgres", "mysql", "seaweedfs")]
     variables = {key: value for each in instances for key, value in each.service.variables(each.endpoints).items()}
     stage = Stage(zoo, of_variables(variables))
     yield stage

@@ -65,6 +65,14 @@ def test_what_was_never_made_or_rolled_back_is_missing_for_that_reason() -> None
     assert drawers(MADE, *window, failed) == {"expected": 1}
 
 
+@pytest.mark.parametrize(("end", "drawer"), [(9, "expected"), (6, "unexplained")])
+def test_what_is_being_made_is_not_there_yet(end: int, drawer: str) -> None:
+    first = statement("o_1", "CREATE ROLE rh1_o_1_other", 2, 3, phase="create")
+    second = statement("o_1", "CREATE ROLE rh1_o_1", 4, end, phase="create")
+    failed = statement("o_0", "ALTER TABLE o_0 OWNER TO rh1_o_1", 7, 8, sqlstate="XX000", message="unknown role 'rh1_o_1'")
+    assert drawers(MADE, first, *sorted((second, failed), key=lambda s: s.end_ns)) == {drawer: 1}
+
+
 def test_a_catalog_that_changed_elsewhere_explains_a_failed_transaction() -> None:
     failed = statement("o_0", "COMMIT", 5, 9, sqlstate="40001", message="object state changed while transaction was in progress")
     assert drawers(MADE, statement("o_1", "CREATE SECRET o_1 AS <redacted>", 2, 6), failed) == {"expected": 1}

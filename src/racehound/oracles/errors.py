@@ -94,9 +94,10 @@ class Judgement:
         return any(_before(change, statement) and self._concerns(change, statement, touched) for change in self._changes)
 
     def _was_made(self, names: frozenset[str], before_ns: int) -> bool:
-        """Whether all of these objects had been created for good by then."""
+        """Whether all of these objects had been created for good by then, to the last statement that it takes."""
         made = {change.statement.object for change in self._changes if self._lasted(change, before_ns)}
-        return names <= made - self._interrupted
+        unfinished = {s.object for s in self._statements if s.phase == "create" and s.end_ns > before_ns}
+        return names <= made - unfinished - self._interrupted
 
     def _lasted(self, change: Change, before_ns: int) -> bool:
         done = change.statement

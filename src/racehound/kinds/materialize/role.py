@@ -44,9 +44,9 @@ class Role(MaterializeKind):
     def building(self) -> Statements:
         return (
             *self.ground,
+            f"CREATE ROLE {self.other}",
             f"CREATE ROLE {self.ident}",
             f"GRANT SELECT ON {self.held} TO {self.ident}",
-            f"CREATE ROLE {self.other}",
             f"GRANT {self.ident} TO ${{racehound.user}}",
             f"GRANT {self.other} TO ${{racehound.user}}",
             f"GRANT ALL ON SCHEMA {self.base.home} TO {self.ident}",
@@ -57,9 +57,9 @@ class Role(MaterializeKind):
         return ()
 
     def razing(self, maybe: str = "") -> Statements:
-        """DROP OWNED, which takes privileges back, has no IF EXISTS: where the first role is missing, nothing was made."""
+        """DROP OWNED, which takes privileges back, has no IF EXISTS: where the role made first is missing, nothing was made."""
         view = () if self.base.relation else (f"DROP VIEW {maybe}{self.view} CASCADE",)
-        roles = [(f"DROP OWNED BY {role} CASCADE", f"DROP ROLE {maybe}{role}") for role in (self.ident, self.other)]
+        roles = [(f"DROP OWNED BY {role} CASCADE", f"DROP ROLE {maybe}{role}") for role in (self.other, self.ident)]
         return *view, *roles[0], *roles[1]
 
     @manipulation
@@ -81,11 +81,10 @@ class Role(MaterializeKind):
 
     @manipulation
     def drop_owned(self) -> Fragment:
-        """Its privileges go too, and come back."""
+        """Privileges go too, and come back."""
         return run(
-            f"DROP OWNED BY {self.ident} CASCADE",
-            f"GRANT ALL ON SCHEMA {self.base.home} TO {self.ident}",
-            f"GRANT SELECT ON {self.held} TO {self.ident}",
+            f"DROP OWNED BY {self.other} CASCADE",
+            f"GRANT ALL ON SCHEMA {self.base.home} TO {self.other}",
         )
 
     @manipulation
@@ -99,12 +98,17 @@ class Role(MaterializeKind):
         return none_of(f"{members} OR member NOT IN ({roles})") + none_of(owners) + self._verify_privileges()
 
     def _verify_privileges(self) -> Fragment:
-        """It has kept what it was given on the schema that is always there, whatever others were given."""
+        """It has kept what it was given on the schema that is always there, whatever others were given.
+
+        It is given it before the other role, and loses it after that, so that a life which was interrupted proves nothing.
+        """
         if self.base.home != SCHEMA:
             return ""
         return none_of(
-            "SELECT r.name, s.privileges::text FROM mz_catalog.mz_roles AS r, mz_catalog.mz_schemas AS s "
+            "SELECT r.name, s.privileges::text FROM mz_catalog.mz_roles AS r, mz_catalog.mz_roles AS o, "
+            "mz_catalog.mz_schemas AS s "
             "JOIN mz_catalog.mz_databases AS d ON d.id = s.database_id "
-            f"WHERE r.name IN ('{self.ident}', '{self.other}') AND d.name = '${{racehound.database}}' AND s.name = '{SCHEMA}' "
-            "AND s.privileges::text !~ ('[{,]' || r.id || '=UC/')"
+            f"WHERE r.name = '{self.ident}' AND o.name = '{self.other}' "
+            f"AND d.name = '${{racehound.database}}' AND s.name = '{SCHEMA}' "
+            "AND s.privileges::text ~ ('[{,]' || o.id || '=UC/') AND s.privileges::text !~ ('[{,]' || r.id || '=UC/')"
         )
