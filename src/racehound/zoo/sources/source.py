@@ -114,6 +114,10 @@ class Target(Protocol):
         """What was saved last; empty for a new source. It may wait for what an ingestion before this one still writes, so it is
         for the ingestion's own thread."""
 
+    @property
+    def is_current(self) -> bool:
+        """Whether what is applied is still written; once it is not, nothing of this ingestion is any more."""
+
     def suffers(self, defect: str) -> bool:
         """Whether a seeded defect is on."""
 

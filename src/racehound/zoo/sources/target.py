@@ -98,6 +98,10 @@ class Lease:
     def progress(self) -> Mapping[str, str]:
         return self._target.progress
 
+    @property
+    def is_current(self) -> bool:
+        return self._target.is_current(self._number)
+
     def suffers(self, defect: str) -> bool:
         return self._target.switches.on(defect)
 

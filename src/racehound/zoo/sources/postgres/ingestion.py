@@ -105,6 +105,9 @@ class PostgresIngestion(Following):
         self._look()
         is_drained = self._hear_all()
         self.flush()
+        if not self.target.is_current:
+            # What was heard has not been written, and must not be confirmed: the slot would not give it to the next ingestion.
+            raise StoppedError
         # Nothing is held any more: all that stands before the last thing heard has been written.
         self.memory.place = lsn_text(self._position)
         self._tell(reply=not self.is_settled)
