@@ -15,7 +15,7 @@ class Comment(MaterializeKind):
     """A comment on the base, or on a view of its own where the base has no noun. Verified: what it is on is there."""
 
     can_refer: ClassVar[bool] = False
-    weight: ClassVar[int] = 14
+    weight: ClassVar[int] = 18
 
     @property
     def view(self) -> str:

@@ -126,7 +126,7 @@ class KafkaSink(Named):
     can_refer: ClassVar[bool] = False
     noun: ClassVar[str] = "SINK"
     short: ClassVar[str] = "sink"
-    weight: ClassVar[int] = 12
+    weight: ClassVar[int] = 24
 
     @property
     def count(self) -> str:

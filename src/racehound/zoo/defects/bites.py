@@ -95,6 +95,10 @@ def _lost_grant(_: Engine, window: Window) -> State | None:
 
 
 def _cluster_leftovers(_: Engine, window: Window) -> State | None:
+    """Whichever of the two comes first: what was created is in a cluster that there is not."""
+    made = window.made
+    if made is not None and window.is_homeless(made) and window.fits(made) and not window.gone(made.uses):
+        return window.now.with_item(made)
     clusters = window.seen.clusters.keys() - window.plan.state.clusters.keys()
     if not any(item.cluster in clusters for item in window.newcomers):
         return None

@@ -102,7 +102,7 @@ DEFECTS = (
     Defect(
         "lost-write",
         "a write that was acknowledged though DDL took its table away before it was made (MaterializeInc/materialize#14124)",
-        "INSERT into a table while it is altered",
+        "INSERT into a table while it is altered, or something is created on it or dropped from it",
         "contents",
     ),
     Defect(

@@ -73,6 +73,10 @@ class Window:
         """Whether one of these was dropped."""
         return any(key in self.seen.items and key not in self.now.items for key in keys)
 
+    def is_homeless(self, item: Item) -> bool:
+        """Whether the cluster that it is to work in was dropped."""
+        return item.cluster is not None and item.cluster in self.seen.clusters and item.cluster not in self.now.clusters
+
     def is_free(self, item: Item) -> bool:
         """Whether nothing else has the item's name now."""
         return self.now.names.get(name_key(item), item.id) == item.id

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from racehound.zoo.backend import Field, Parameters, Rows
 from racehound.zoo.catalog.model import Item, SourceTableDefinition
 from racehound.zoo.catalog.privileges import require_item
+from racehound.zoo.catalog.state import State
 from racehound.zoo.copying import quoted
 from racehound.zoo.dialect.parts import Query
 from racehound.zoo.dialect.statements import Insert, Mutate
@@ -107,10 +108,16 @@ def _write(session: Session, table: Item, sql: str, parameters: Parameters, *, r
 
 
 def _altered_meanwhile(session: Session, table: Item) -> bool:
-    """The occasion of a seeded defect."""
+    """The occasion of a seeded defect: the table, or what stands on it, is not what it was."""
+    catalog = session.engine.catalog
+    dependents = _dependents(catalog.state, table.id)
     session.engine.switches.window()
-    now = session.engine.catalog.state.item(table.id)
-    return now is not None and now is not table
+    now = catalog.state.item(table.id)
+    return now is not None and (now is not table or _dependents(catalog.state, table.id) != dependents)
+
+
+def _dependents(state: State, key: str) -> set[str]:
+    return {item.id for item in state.items.values() if key in item.uses}
 
 
 def _acknowledged_only(session: Session, sql: str, parameters: Parameters) -> Rows:
