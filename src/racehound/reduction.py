@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
 
 from racehound.errors import RacehoundError, TargetError
+from racehound.evidence import RunDirectory
 from racehound.finding import Finding, Reproduction, read_finding
 from racehound.history import Event, Mismatch, Recorder, read_history
 from racehound.performer import Performer
@@ -36,6 +37,8 @@ _TARGET_FAILURES = 3
 """In a row; then the target cannot be used any more."""
 _RECORDINGS = 3
 """Repetitions that showed the finding, the hunt's own among them, that guesses are made from."""
+_LEAST_S = 10.0
+"""Seconds for one of several findings, where that is not more than there are for all."""
 _GUESSING_SHARE = 0.5
 """Of the time, for all that comes before a first guess is right."""
 
@@ -264,6 +267,36 @@ def reduce(
     """Reduce the finding of a directory; see `Reducer`."""
     reducer = Reducer(directory, place, options, tell)
     return reducer.finding, reducer.reduce()
+
+
+def reduce_all(
+    findings: Sequence[Finding],
+    run: RunDirectory,
+    place: Opened,
+    limit_s: float,
+    statement_limit_s: float,
+    tell: Teller = say_nothing,
+) -> str:
+    """Reduce the findings of a run, worst first, as far as the time goes; why not all of them, or "".
+
+    Known weaknesses are left out. Ctrl-C ends it with what is known by then.
+    """
+    deadline = time.monotonic() + limit_s
+    worth = [finding for finding in findings if finding.severity != "known weakness"]
+    for done, finding in enumerate(worth):
+        left = deadline - time.monotonic()
+        if left <= 0:
+            return f"{len(worth) - done} findings were not reduced: the time for that was over"
+        options = ReduceOptions(min(left, max(_LEAST_S, limit_s / len(worth))), statement_limit_s=statement_limit_s)
+        try:
+            reduction = reduce(run.findings / finding.id, place, options, tell)[1]
+        except KeyboardInterrupt:
+            return f"{len(worth) - done} findings were not reduced: interrupted"
+        except TargetError as error:
+            return f"{len(worth) - done} findings were not reduced: {error}"
+        if reduction is not None and reduction.ending == "interrupted":
+            return f"{len(worth) - done - 1} findings were not reduced: interrupted"
+    return ""
 
 
 def replay_scene(directory: Path, place: Opened, repetitions: int, statement_limit_s: float) -> Rate | None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from racehound.cli.options import option, statement_limit
 from racehound.cli.target_options import choice, target_options
+
+if TYPE_CHECKING:
+    from racehound.reduce.search import Teller
 
 
 @click.command("reduce")
@@ -51,14 +54,20 @@ def command(
     reduced = 0
     with opened(place_asked_for, run_directory / "reduce-server.log") as place:
         for directory in directories:
-            tell = _tell if sys.stderr.isatty() else None
-            finding, reduction = reduce(directory, place, asked_of_each, *((tell,) if tell else ()))
+            finding, reduction = reduce(directory, place, asked_of_each, teller())
             click.echo(f"--- {finding.id}  {finding.severity}: {finding.title}")
             click.echo(reduction_text(reduction) if reduction else "nothing smaller shows it in the time that there was\n")
             reduced += reduction is not None
             if reduction is not None and reduction.ending == "interrupted":
                 return 130
     return 1 if reduced else 0
+
+
+def teller() -> Teller:
+    """Tells a terminal how far a reduction is, and nobody else."""
+    from racehound.reduce.search import say_nothing
+
+    return _tell if sys.stderr.isatty() else say_nothing
 
 
 def _tell(doing: str, tried: int, best: str) -> None:

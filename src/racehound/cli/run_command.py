@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from racehound.evidence import RunDirectory
     from racehound.finding import Baseline
     from racehound.hunt import HuntOptions, Summary
-    from racehound.targets.registry import Choice
+    from racehound.targets.registry import Choice, Opened
     from racehound.targets.target import Target
 
 
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 @option("--repetitions", type=click.IntRange(1), metavar="N", help="Repetitions of each drawn plan.",
         show_default="100, of a Materialize 5")  # fmt: skip
 @option("--max-findings", type=click.IntRange(1), metavar="N", help="End as soon as there are that many.", show_default="none")
+@option("--reduce", type=click.FloatRange(0), default=60.0, metavar="SECONDS",
+        help="How long at most findings are made smaller at the end, known weaknesses aside; 0: not at all.")  # fmt: skip
 @option("--reset", type=click.Choice(["objects", "database", "services"]), default="objects",
         help="What is made new before a repetition: the objects in the database, the database, or the whole server.")  # fmt: skip
 @statement_limit
@@ -78,7 +80,7 @@ def command(**options: Any) -> int:  # noqa: ANN401 click's values
     click.echo(f"--- Random seed is {seed}")
     directory = RunDirectory(Path(options["out"] or f"racehound-runs/{time.strftime('%Y%m%d-%H%M%S')}-{seed}"))
     try:
-        summary = _hunt(choice, hunt_options, words, baseline, directory, quiet=options["quiet"])
+        summary = _hunt(choice, hunt_options, words, baseline, directory, options["reduce"], quiet=options["quiet"])
     finally:
         directory.discard_unused()
     outcomes = ", ".join(f"{count} {drawer}" for drawer, count in summary.outcomes.items() if count)
@@ -98,6 +100,7 @@ def _hunt(
     words: tuple[str, ...],
     baseline: Baseline,
     directory: RunDirectory,
+    reduce_s: float,
     *,
     quiet: bool | None,
 ) -> Summary:
@@ -118,9 +121,21 @@ def _hunt(
         reporter = _reporter(quiet=quiet)
         try:
             store = Store(directory.findings, baseline, write_sessions)
-            return Hunt(options, target, directory, store, reporter, place.scratch).run()
+            summary = Hunt(options, target, directory, store, reporter, place.scratch).run()
         finally:
             reporter.close()
+        if reduce_s and not summary.interrupted:
+            _reduce(summary, directory, place, reduce_s, options.statement_limit_s)
+        return summary
+
+
+def _reduce(summary: Summary, directory: RunDirectory, place: Opened, limit_s: float, statement_limit_s: float) -> None:
+    from racehound.cli.reduce_command import teller
+    from racehound.reduction import reduce_all
+
+    told = reduce_all(summary.findings, directory, place, limit_s, statement_limit_s, teller())
+    if told:
+        click.echo(f"--- {told}")
 
 
 def _perturbations(words: tuple[str, ...], target: Target) -> tuple[str, ...]:

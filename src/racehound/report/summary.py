@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from racehound.finding import Finding
+from racehound.reduce.handover.directory import DIRECTORY as HANDOVER
+from racehound.reduce.result import read_reduction
+from racehound.report.scenes import reduction_text
 from racehound.report.sessions import sessions_text
 
 PAIRS_LIMIT = 3
@@ -57,6 +60,12 @@ def _weakness(finding: Finding, directory: Path) -> list[str]:
 
 
 def _sessions(finding: Finding, directory: Path) -> list[str]:
+    """What it was reduced to, or else what ran when it was met."""
+    reduction = read_reduction(directory / "findings" / finding.id)
+    if reduction is not None:
+        where = directory / "findings" / finding.id / HANDOVER
+        handed = [f"    for others to run: {where}"] if where.is_dir() else []
+        return [*(f"    {line}".rstrip() for line in reduction_text(reduction).splitlines()), *handed]
     lines = [f"    {line}" for line in sessions_text(finding).splitlines()]
     if len(lines) <= LINES_LIMIT:
         return lines

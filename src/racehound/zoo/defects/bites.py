@@ -25,7 +25,10 @@ def _panic_on_rename(_: Engine, window: Window) -> State | None:
 
 
 def _lost_rename(_: Engine, window: Window) -> State | None:
-    """The entry is written back as it was read, with the old name."""
+    """The entry is written back as it was read, with the old name; by a creation, that of what it depends on."""
+    made = window.made
+    if made is not None:
+        return _with_old_name(window, made)
     if isinstance(window.statement, Comment):
         entry = window.commented
     elif isinstance(window.statement, GrantPrivileges | SetOwner):
@@ -35,6 +38,14 @@ def _lost_rename(_: Engine, window: Window) -> State | None:
     if entry is None or not window.renamed([entry.id]) or not window.is_free(entry):
         return None
     return window.now.with_item(entry)
+
+
+def _with_old_name(window: Window, made: Item) -> State | None:
+    """With what was made, which one of its dependencies now knows; that one was renamed meanwhile."""
+    renamed = [window.seen.items[key] for key in made.uses if window.renamed([key])]
+    if not renamed or window.gone(made.uses) or not window.fits(made) or not window.is_free(renamed[0]):
+        return None
+    return window.now.with_item(made).with_item(renamed[0])
 
 
 def _dropped_dependency(_: Engine, window: Window) -> State | None:

@@ -29,7 +29,7 @@ DEFECTS = (
     Defect(
         "lost-rename",
         "a lost update of the catalog: a statement writes back the whole entry that it read before another changed it",
-        "GRANT, COMMENT or ALTER OWNER on an object while it is renamed",
+        "GRANT, COMMENT or ALTER OWNER on an object, or a creation on it, while it is renamed",
         "names",
     ),
     Defect(
