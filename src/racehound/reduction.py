@@ -300,15 +300,23 @@ def reduce_all(
 
 
 def replay_scene(directory: Path, place: Opened, repetitions: int, statement_limit_s: float) -> Rate | None:
-    """How often the scene shows the finding that it was reduced from; None where it was not reduced to one."""
+    """How often the scene shows the finding that it was reduced from; None where it was not reduced to one.
+
+    What is handed over says from then on how it was on this release.
+    """
     reduction = read_reduction(directory)
     if reduction is None or reduction.scene is None:
         return None
     lab = Lab(place, reduction.finding, statement_limit_s)
     try:
-        return lab.measure(reduction.scene, repetitions)
+        rate = lab.measure(reduction.scene, repetitions)
     finally:
         lab.close()
+    replays = {**reduction.replays, place.target.release: rate.reproduction}
+    known = msgspec.structs.replace(reduction, replays=replays)
+    write_reduction(directory, known)
+    write_handover(directory, read_finding(directory)[0], known)
+    return rate
 
 
 def _searched(passes: Callable[[], None]) -> Ending:

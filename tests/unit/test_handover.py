@@ -22,8 +22,12 @@ SCENE = Scene((
 FINDING = Finding("catalog", "corruption", "sig", "pg_proc.pronamespace -> pg_namespace.oid: row missing (function f)")
 
 
-def handed(directory: Path, database: str = "PostgreSQL", scene: Scene = SCENE) -> dict[str, str]:
-    reduction = Reduction(FINDING.id, database, "18.3", Reproduction(20, 19), 1.0, "minimal", (Pass("guesses"),), scene)
+def handed(
+    directory: Path, database: str = "PostgreSQL", scene: Scene = SCENE, replays: dict[str, Reproduction] | None = None
+) -> dict[str, str]:
+    reduction = Reduction(
+        FINDING.id, database, "18.3", Reproduction(20, 19), 1.0, "minimal", (Pass("guesses"),), scene, replays=replays or {}
+    )
     written = write_handover(directory, FINDING, reduction)
     assert written is not None
     return {path.name: path.read_text() for path in written.iterdir()}
@@ -65,7 +69,13 @@ def test_the_report_has_a_column_for_each_session(tmp_path: Path) -> None:
     report = handed(tmp_path)["report.md"]
     assert "| turn | session 1 | session 2 |" in report
     assert "| 3 |  | `DROP SCHEMA rh_o_0` |" in report
-    assert "19 times of 20" in report
+    assert "- 18.3: 19 times of 20" in report
+
+
+def test_the_report_names_all_releases_that_it_was_tried_on(tmp_path: Path) -> None:
+    report = handed(tmp_path, replays={"18.6": Reproduction(20, 0), "17.5": Reproduction(10, 10)})["report.md"]
+    listed = [line for line in report.splitlines() if line.startswith("- 1")]
+    assert listed == ["- 18.3: 19 times of 20", "- 18.6: 0 times of 20", "- 17.5: 10 times of 10"]
 
 
 def test_for_a_materialize_there_is_testdrive(tmp_path: Path) -> None:

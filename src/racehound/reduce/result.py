@@ -32,6 +32,13 @@ class Reduction(msgspec.Struct, frozen=True, omit_defaults=True):
     passes: tuple[Pass, ...]
     scene: Scene | None = None
     program: Program | None = None
+    replays: dict[str, Reproduction] = {}
+    """By release: how often the scene showed it when it was replayed there."""
+
+    @property
+    def releases(self) -> dict[str, Reproduction]:
+        """How often it showed, by release; that which it was reduced on comes first."""
+        return {self.release: self.reproduction, **self.replays}
 
     @property
     def facts(self) -> str:

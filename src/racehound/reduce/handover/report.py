@@ -23,12 +23,11 @@ _EXPECTED = {
 
 def report(scene: Scene, finding: Finding, reduction: Reduction, files: Iterable[str], check: str) -> str:
     """The text."""
-    again = reduction.reproduction
-    server = f"{reduction.database} {reduction.release}"
     setup = "".join(f"{sql};\n" for sql in setup_of(scene))
     return "\n".join([
         f"# {finding.title}", "",
-        f"{server}. Statement by statement, it showed {again.reproduced} times of {again.tried}.", "",
+        f"{reduction.database} {reduction.release}. Taken statement by statement, it showed:", "",
+        *(f"- {release}: {again.reproduced} times of {again.tried}" for release, again in reduction.releases.items()), "",
         *(["## Before", "", "```sql", f"{setup}```", ""] if setup else []),
         "## Turns", "", *_table(scene), "",
         "## Observed", "", f"{finding.title} ({finding.severity})", *(f"- {line}" for line in finding.detail), "",
