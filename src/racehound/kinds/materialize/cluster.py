@@ -36,7 +36,7 @@ class Working(MaterializeKind):
 class Cluster(Working):
     """A managed cluster, and another one without replicas to swap with. Verified: its materialized view equals its query."""
 
-    weight: ClassVar[int] = 18
+    weight: ClassVar[int] = 26
 
     @property
     def cluster(self) -> str:

@@ -68,6 +68,10 @@ class Subscription:
         self._engine.switches.window()
         return self._engine.catalog.state.revision != revision
 
+    def _is_orphaned(self) -> bool:
+        """Whether it should have ended: nothing comes any more."""
+        return self._deaf and any(self._engine.catalog.state.item(key) is None for key in self._bound)
+
     def _described(self) -> tuple[Field, ...]:
         if self._statement.query.has_wildcard and not self._system:
             # What is added to a relation later does not show.
@@ -99,6 +103,9 @@ class Subscription:
 
         SqlError when what it reads was dropped.
         """
+        if self._is_orphaned():
+            self._closed.wait(timeout)
+            return []
         if self._seen >= 0:
             moment = self._engine.storage.await_change(self._keys, self._seen, timeout, lambda: self._must_stop(stopped))
             self._look()
