@@ -286,16 +286,16 @@ def reduce_all(
     for done, finding in enumerate(worth):
         left = deadline - time.monotonic()
         if left <= 0:
-            return f"{len(worth) - done} findings were not reduced: the time for that was over"
+            return f"{len(worth) - done} of {len(worth)} findings were not reduced: the time for that was over"
         options = ReduceOptions(min(left, max(_LEAST_S, limit_s / len(worth))), statement_limit_s=statement_limit_s)
         try:
             reduction = reduce(run.findings / finding.id, place, options, tell)[1]
         except KeyboardInterrupt:
-            return f"{len(worth) - done} findings were not reduced: interrupted"
+            return f"{len(worth) - done} of {len(worth)} findings were not reduced: interrupted"
         except TargetError as error:
-            return f"{len(worth) - done} findings were not reduced: {error}"
+            return f"{len(worth) - done} of {len(worth)} findings were not reduced: {error}"
         if reduction is not None and reduction.ending == "interrupted":
-            return f"{len(worth) - done - 1} findings were not reduced: interrupted"
+            return f"{len(worth) - done - 1} of {len(worth)} findings were not reduced: interrupted"
     return ""
 
 
