@@ -39,6 +39,7 @@ _RECORDINGS = 3
 """Repetitions that showed the finding, the hunt's own among them, that guesses are made from."""
 _LEAST_S = 10.0
 """Seconds for one of several findings, where that is not more than there are for all."""
+_INTERRUPTED = "interrupted"
 _GUESSING_SHARE = 0.5
 """Of the time, for all that comes before a first guess is right."""
 
@@ -283,20 +284,23 @@ def reduce_all(
     """
     deadline = time.monotonic() + limit_s
     worth = [finding for finding in findings if finding.severity != "known weakness"]
-    for done, finding in enumerate(worth):
-        left = deadline - time.monotonic()
-        if left <= 0:
-            return f"{len(worth) - done} of {len(worth)} findings were not reduced: the time for that was over"
-        options = ReduceOptions(min(left, max(_LEAST_S, limit_s / len(worth))), statement_limit_s=statement_limit_s)
-        try:
-            reduction = reduce(run.findings / finding.id, place, options, tell)[1]
-        except KeyboardInterrupt:
-            return f"{len(worth) - done} of {len(worth)} findings were not reduced: interrupted"
-        except TargetError as error:
-            return f"{len(worth) - done} of {len(worth)} findings were not reduced: {error}"
-        if reduction is not None and reduction.ending == "interrupted":
-            return f"{len(worth) - done - 1} of {len(worth)} findings were not reduced: interrupted"
-    return ""
+    over, why = 0, "the time for that was over"
+    try:
+        for finding in worth:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                break
+            options = ReduceOptions(min(left, max(_LEAST_S, limit_s / len(worth))), statement_limit_s=statement_limit_s)
+            _, reduction = reduce(run.findings / finding.id, place, options, tell)
+            over += 1
+            if reduction is not None and reduction.ending == "interrupted":
+                why = _INTERRUPTED
+                break
+    except KeyboardInterrupt:
+        why = _INTERRUPTED
+    except TargetError as error:
+        why = str(error)
+    return f"{len(worth) - over} of {len(worth)} findings were not reduced: {why}" if over < len(worth) else ""
 
 
 def replay_scene(directory: Path, place: Opened, repetitions: int, statement_limit_s: float) -> Rate | None:

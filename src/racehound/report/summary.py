@@ -7,6 +7,7 @@ from pathlib import Path
 
 from racehound.finding import Finding
 from racehound.reduce.handover.directory import DIRECTORY as HANDOVER
+from racehound.reduce.result import FILE as REDUCTION
 from racehound.reduce.result import read_reduction
 from racehound.report.scenes import reduction_text
 from racehound.report.sessions import sessions_text
@@ -48,28 +49,30 @@ def _headline(finding: Finding, directory: Path) -> list[str]:
     if again := finding.reproduction:
         lines.append(f"    replayed: {again.reproduced} of {again.tried} repetitions showed it again")
     lines.append(f"    again: racehound replay {directory / 'findings' / finding.id}")
-    return [*lines, *_sessions(finding, directory)]
+    return [*lines, *_statements(finding, directory)]
 
 
 def _weakness(finding: Finding, directory: Path) -> list[str]:
     return [
         f"--- {finding.id}, met {_times(finding.count)}: {finding.signature}",
         *_pairs(finding),
-        *_sessions(finding, directory),
+        *_statements(finding, directory),
     ]
 
 
-def _sessions(finding: Finding, directory: Path) -> list[str]:
+def _statements(finding: Finding, directory: Path) -> list[str]:
     """What it was reduced to, or else what ran when it was met."""
-    reduction = read_reduction(directory / "findings" / finding.id)
-    if reduction is not None:
-        where = directory / "findings" / finding.id / HANDOVER
-        handed = [f"    for others to run: {where}"] if where.is_dir() else []
-        return [*(f"    {line}".rstrip() for line in reduction_text(reduction).splitlines()), *handed]
-    lines = [f"    {line}" for line in sessions_text(finding).splitlines()]
-    if len(lines) <= LINES_LIMIT:
-        return lines
-    return [*lines[:LINES_LIMIT], f"    -- … and so on: {directory / 'findings' / finding.id / 'sessions.sql'}"]
+    kept = directory / "findings" / finding.id
+    reduction = read_reduction(kept)
+    if reduction is None:
+        return _shortened(sessions_text(finding), kept / "sessions.sql")
+    handed = [f"    for others to run: {kept / HANDOVER}"] if (kept / HANDOVER).is_dir() else []
+    return [*_shortened(reduction_text(reduction), kept / REDUCTION), *handed]
+
+
+def _shortened(text: str, file: Path) -> list[str]:
+    lines = [f"    {line}".rstrip() for line in text.splitlines()]
+    return lines if len(lines) <= LINES_LIMIT else [*lines[:LINES_LIMIT], f"    -- … and so on: {file}"]
 
 
 def _pairs(finding: Finding) -> list[str]:

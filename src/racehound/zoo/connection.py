@@ -58,7 +58,7 @@ class Connection:
             if self._session is not None:
                 self._converse(self._session)
         except GoneError:
-            pass
+            pass  # as every conversation ends
         except PanicError as panic:
             self._engine.log.panic(str(panic))
             self._engine.on_panic(str(panic))
