@@ -22,7 +22,7 @@ from racehound.targets.materialize.log import FileLog, LogScan
 from racehound.targets.materialize.opening import Options, needed_services, way
 from racehound.targets.materialize.place import Addresses
 from racehound.targets.materialize.server import MaterializeService
-from racehound.targets.materialize.sinks import difference, fold
+from racehound.targets.materialize.sinks import Looks, difference, fold
 from racehound.targets.materialize.surroundings import Surroundings, of_variables
 from racehound.targets.materialize.target import is_available
 from tests.unit.test_compose_file import _errors, _read_back, validator  # noqa: F401 a fixture
@@ -263,3 +263,25 @@ def test_rows_of_a_relation_that_goes_on_changing_are_held_against_what_was_ther
     assert difference(before, after, Counter({("1",): 1, ("2",): 1})) == ""
     assert "written 2 times: ('1',)" in difference(before, after, Counter({("1",): 2}))
     assert "written 0 times: ('1',)" in difference(before, after, Counter({("2",): 1}))
+
+
+def _numbers(count: int) -> Counter[tuple[str | None, ...]]:
+    return Counter((str(number),) for number in range(count))
+
+
+def test_a_sink_that_is_always_a_moment_behind_a_relation_that_grows_is_right() -> None:
+    looks = Looks()
+    assert "written 0 times: ('2',)" in difference(*looks.bounds(_numbers(3), _numbers(4)), _numbers(2))
+    assert difference(*looks.bounds(_numbers(5), _numbers(6)), _numbers(4)) == ""
+
+
+def test_a_row_that_a_sink_never_writes_is_told_though_its_relation_grows() -> None:
+    looks = Looks()
+    looks.bounds(_numbers(3), _numbers(4))
+    assert "written 0 times: ('1',)" in difference(*looks.bounds(_numbers(5), _numbers(6)), _numbers(4) - Counter({("1",): 1}))
+
+
+def test_a_relation_that_has_come_to_rest_is_compared_row_by_row() -> None:
+    looks = Looks()
+    looks.bounds(_numbers(3), _numbers(4))
+    assert "written 0 times: ('4',)" in difference(*looks.bounds(_numbers(5), _numbers(5)), _numbers(4))

@@ -136,6 +136,7 @@ class Runner:
                 services=self.target.services,
                 temp_dir=self._temp_dir,
                 max_tries=1,  # an actor tries whole steps again: no retry shall hide an error
+                is_final=self.target.dialect.is_missing,  # nobody brings back what is gone: it is not waited for
             )
             known = self._clients[name] = Client(session, context, self.recorder, self.target.dialect.is_transient)
         return known

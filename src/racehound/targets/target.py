@@ -44,7 +44,7 @@ class Dialect:
     """Names of the oracles that apply, in the order in which they judge."""
     may_cause: Callable[[Statement, str], Reach] = lambda _error, _other: "related"
     """How near another actor's statement of that sort must be to have brought a race outcome about."""
-    is_missing: Callable[[Statement], bool] = lambda _error: False
+    is_missing: Callable[[Statement | ServerError], bool] = lambda _error: False
     """Whether an error says that something is not there, and only that."""
     repetitions: int = 100
     """How many of a plan are a few seconds' work, so that a hunt sees many plans."""

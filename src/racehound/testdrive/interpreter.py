@@ -7,6 +7,7 @@ context allows one try, goes straight to the session and from there to its judge
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import re
 import threading
 from collections.abc import Iterator
@@ -111,7 +112,10 @@ class Interpreter:
     def _try_until(self, text: str, expect: Expected, policy: Policy) -> Failure | None:
         def attempt() -> Failure | None:
             outcome, late = self._execute_bounded(text)
-            return judge(expect, outcome, self.state.rewrite, late=late)
+            failure = judge(expect, outcome, self.state.rewrite, late=late)
+            if failure is not None and outcome.error is not None and self.context.is_final(outcome.error):
+                return dataclasses.replace(failure, is_final=True)
+            return failure
 
         return until_success(attempt, policy, self.context.clock, self.context.sleep)
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, TypeAlias, TypeVar, cast
 
-from racehound.targets.session import Outcome, Session
+from racehound.targets.session import Outcome, ServerError, Session
 from racehound.testdrive.errors import ActionError
 from racehound.testdrive.judgement import Rewrite
 from racehound.testdrive.retry import Policy, until_success
@@ -50,6 +50,10 @@ def _nowhere(_: str) -> None:
     """Where what is printed goes when nobody listens."""
 
 
+def _never(_: ServerError) -> bool:
+    return False
+
+
 @dataclass(frozen=True)
 class Context:
     """What a script is run with; it says nothing about one script rather than another.
@@ -61,7 +65,8 @@ class Context:
     and the client's path for psql-execute. `version` is the target's version number where it is known beforehand, else it
     is asked for. `services` are the addresses of what else scripts talk to. `check_consistency` returns what is wrong with the
     target, "" if nothing; with `checks_statements` it is asked after every `>` too. `amend` is shown every result that differs
-    from the expected one, and says whether the script may go on as if it did not.
+    from the expected one, and says whether the script may go on as if it did not. `is_final` says of an error that no further
+    try helps: none, for a script that may be ahead of what it waits for.
     """
 
     session: Session
@@ -84,6 +89,7 @@ class Context:
     checks_statements: bool = False
     amend: Callable[[Mismatch], bool] | None = None
     services: Services = field(default_factory=Services)
+    is_final: Callable[[ServerError], bool] = _never
 
     @property
     def policy(self) -> Policy:

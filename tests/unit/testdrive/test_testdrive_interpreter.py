@@ -228,6 +228,22 @@ def test_text_that_does_not_parse_is_not_tried_again() -> None:
     assert len(session.seen) == 1
 
 
+def test_an_error_that_no_further_try_helps_is_not_tried_again() -> None:
+    clock = Clock()
+    gone = error("unknown catalog item 'o_0'")
+    told = failure(
+        "> SELECT 1\n1\n",
+        error("not ready"),
+        gone,
+        rows("1"),
+        clock=clock,
+        sleep=clock.sleep,
+        is_final=lambda what: what == gone.error,
+    )
+    assert "unknown catalog item" in str(told)
+    assert len(clock.sleeps) == 1
+
+
 def test_a_lost_connection_is_not_tried_again() -> None:
     lost = Outcome("lost", error=ServerError("08006", "server closed the connection"))
     failed = failure("> SELECT 1\n1\n", lost, rows("1"))

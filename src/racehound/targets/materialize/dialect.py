@@ -60,7 +60,7 @@ def may_cause(error: Statement, other: str) -> Reach:
     return answer.reach if answer is not None and answer.cause is not None and answer.cause.search(other) else "none"
 
 
-def is_missing(error: Statement) -> bool:
+def is_missing(error: Statement | ServerError) -> bool:
     """Whether an error says that something is not there: nobody need have dropped what was never made, or was rolled back."""
     answer = answers.race(error.message)
     return answer is not None and answer.name.startswith("missing ")

@@ -1,7 +1,7 @@
 """What sinks have written, compared with what they are made from: a topic is read to its end, its envelopes are folded.
 
 A row that is there once in the relation must have been written once more than it was taken back. The relation may change while
-the topic is read (a load generator never rests): then only rows that were there before and after are held against the topic.
+the topic is read (a load generator never rests): then only rows that were there at every look are held against the topic.
 """
 
 from __future__ import annotations
@@ -64,6 +64,22 @@ class Relation:
     rows: Fold
 
 
+class Looks:
+    """What was seen of a relation by and by. A sink that is always a moment behind never has the newest rows of one that grows."""
+
+    def __init__(self) -> None:
+        self._least: Fold | None = None
+        self._most: Fold = Counter()
+
+    def bounds(self, before: Fold, after: Fold) -> tuple[Fold, Fold]:
+        """How often each row is there at least and at most, for a topic that was read between two looks."""
+        if before == after:
+            return before, after
+        self._least = (before if self._least is None else self._least & before) & after
+        self._most = self._most | before | after
+        return self._least, self._most
+
+
 def complaints(session: MaterializeSession, database: str, kafka: str, registry: str | None) -> list[Complaint]:
     """A complaint for each sink of the database whose topic is not what its relation says. TargetError."""
     decoders: dict[str, Decode] = {"json": json.loads, **({"avro": Avro(registry)} if registry else {})}
@@ -75,16 +91,15 @@ def complaints(session: MaterializeSession, database: str, kafka: str, registry:
     return found
 
 
-def difference(before: Fold, after: Fold, folded: Fold) -> str:
-    """How a folded topic differs from a relation that held `before` it was read and `after`; empty if it does not."""
+def difference(least: Fold, most: Fold, folded: Fold) -> str:
+    """How a folded topic differs from a relation that holds each row so often, at `least` and at `most`; empty if it does not."""
     said = [f"taken back {-count} times more than written: {row}" for row, count in folded.items() if count < 0]
-    for row in before.keys() | after.keys() | folded.keys():
-        least, most = sorted((before[row], after[row]))
+    for row in most.keys() | folded.keys():
         there = folded[row]
-        # In a relation that changes, a row may have come and gone between the two looks.
-        if (before != after and not least) or least <= there <= most or there < 0:
+        # In a relation that changes, a row may have come and gone between two looks.
+        if (least != most and not least[row]) or least[row] <= there <= most[row] or there < 0:
             continue
-        said.append(f"there {least} times, written {there} times: {row}")
+        said.append(f"there {least[row]} times, written {there} times: {row}")
     return "; ".join(sorted(said)[:_SHOWN])
 
 
@@ -136,14 +151,16 @@ def _sinks(session: MaterializeSession, database: str) -> list[Sink]:
 
 def _compare(session: MaterializeSession, sink: Sink, kafka: str, decode: Decode) -> str:
     """What is wrong with a sink once it has had its time; empty if nothing, or where its relation is too large."""
-    deadline = time.monotonic() + LAG_S
+    deadline, looks = time.monotonic() + LAG_S, Looks()
     while True:
         before = _relation(session, sink)
         if before is None:
             return ""
         folded = fold((decode(value) for value in _values(kafka, sink.topic)), before.columns if before.is_plain else ())
         after = _relation(session, sink)
-        wrong = difference(before.rows, after.rows, folded) if after is not None else ""
+        if after is None:
+            return ""
+        wrong = difference(*looks.bounds(before.rows, after.rows), folded)
         if not wrong or time.monotonic() > deadline:
             return wrong
         time.sleep(_LOOK_S)
@@ -171,7 +188,10 @@ def _text(value: object) -> str | None:
 
 
 def _values(kafka: str, topic: str) -> Iterator[bytes]:
-    """The values of a topic's messages up to its end. TargetError when it cannot be read, or not in time."""
+    """The values of a topic's messages up to its end as it was at first: somebody may write all the time.
+
+    TargetError when it cannot be read, or not in time.
+    """
     from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
     consumer = Consumer(
@@ -180,18 +200,24 @@ def _values(kafka: str, topic: str) -> Iterator[bytes]:
     )  # fmt: skip
     try:
         partitions = consumer.list_topics(topic, timeout=_READ_LIMIT_S).topics[topic].partitions
+        ends = {
+            number: consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=_READ_LIMIT_S)[1]
+            for number in partitions
+        }
         consumer.assign([TopicPartition(topic, number, 0) for number in partitions])
-        left, deadline = len(partitions), time.monotonic() + _READ_LIMIT_S
-        while left:
+        deadline = time.monotonic() + _READ_LIMIT_S
+        while ends:
             message = consumer.poll(max(0.0, deadline - time.monotonic()))
             if message is None:
                 raise TargetError(f"topic {topic} cannot be read within {_READ_LIMIT_S:g} s")
-            error, value = message.error(), message.value()
-            if error is not None and error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 its public name
-                left -= 1
-            elif error is not None:
+            error, value, number = message.error(), message.value(), message.partition()
+            if error is not None and error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001 its public name
                 raise TargetError(f"topic {topic}: {error}")
-            elif value is not None:
+            # Not every offset is a message (a transaction's end is none): the end may be passed without having been met.
+            left = 0 if error is not None else ends.get(number, 0) - (message.offset() or 0)
+            if left <= 1:
+                ends.pop(number, None)
+            if left > 0 and value is not None:
                 yield value
     except KafkaException as error:
         raise TargetError(f"topic {topic}: {error}") from None
