@@ -65,7 +65,10 @@ class Relation:
 
 
 class Looks:
-    """What was seen of a relation by and by. A sink that is always a moment behind never has the newest rows of one that grows."""
+    """What was seen of a relation by and by.
+
+    A sink that is always a moment behind never has the newest rows of a relation that grows.
+    """
 
     def __init__(self) -> None:
         self._least: Fold | None = None
