@@ -32,7 +32,7 @@ BASE = "default"
 RESAMPLES = 2000
 NOT_IN_POSTGRES = ("service-kill",)
 NOT_IN_ZOO = ("freeze", "kill", "restart", "service-kill")
-PLANS = ("--repetitions", "20")
+PLANS = ("--repetitions", "20", "--reduce", "0")
 
 
 @dataclasses.dataclass(frozen=True)

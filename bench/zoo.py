@@ -48,6 +48,8 @@ class Try:
 
 def main() -> None:
     arguments = _arguments()
+    # However it is ended, it ends what it has begun.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     named = {name for name in arguments.defects.split(",") if name}
     chosen = [defect for defect in DEFECTS if not named or defect.name in named]
     with services() as composition:
@@ -121,7 +123,8 @@ def zoo(*defects: str) -> Iterator[dict[str, str]]:
 def arguments_of(addresses: dict[str, str], out: Path, *options: str) -> list[str]:
     """The command that hunts in a zoo."""
     given = [word for pair in addresses.items() for word in pair]
-    return [*RACEHOUND, "run", "materialize", *given, "--upsert-records", "1000", "--quiet", "--out", str(out), *options]
+    known = ("--upsert-records", "1000", "--reduce", "0", "--quiet")
+    return [*RACEHOUND, "run", "materialize", *given, *known, "--out", str(out), *options]
 
 
 def hunt(addresses: dict[str, str], *options: str) -> dict[str, Any]:
@@ -142,14 +145,14 @@ def hunt_for(defect: Defect, seed: int, limit: float, options: Sequence[str]) ->
         asked = ("--seed", str(seed), "--runtime", str(limit))
         with subprocess.Popen(arguments_of(addresses, out, *options, *asked), stdout=subprocess.DEVNULL) as process:
             began = time.monotonic()
-            while process.poll() is None and not any(each["oracle"] == defect.oracle for each in findings(out)):
+            while process.poll() is None and not any(each["oracle"] in defect.oracles for each in findings(out)):
                 time.sleep(LOOK_S)
             seconds = time.monotonic() - began
             if process.returncode is None:
                 process.send_signal(signal.SIGINT)
         found = findings(out)
-    right = [each["severity"] for each in found if each["oracle"] == defect.oracle]
-    others = tuple(f"{each['oracle']}: {each['title']}" for each in found if each["oracle"] != defect.oracle)
+    right = [each["severity"] for each in found if each["oracle"] in defect.oracles]
+    others = tuple(f"{each['oracle']}: {each['title']}" for each in found if each["oracle"] not in defect.oracles)
     return Try(seconds if right and seconds < limit else None, right[0] if right else "", others)
 
 
@@ -166,7 +169,7 @@ def report(defect: Defect, tries: Sequence[Try], limit: float) -> bool:
     ok = median < limit
     row = (
         "found" if ok else "MISSED", defect.name, f"median {median:.1f} s", f"{times[0]:.1f}…{times[-1]:.1f}",
-        f"by {defect.oracle} {severities.total()} of {len(tries)}",
+        f"by {' or '.join(defect.oracles)} {severities.total()} of {len(tries)}",
         ", ".join(f"{severity} {count}" for severity, count in severities.most_common()),
     )  # fmt: skip
     print("  ".join(row), flush=True)

@@ -43,7 +43,7 @@ def _list() -> None:
     from racehound.report.columns import columns
     from racehound.zoo.defects import DEFECTS
 
-    rows = [(defect.name, defect.oracle, defect.bites) for defect in DEFECTS]
+    rows = [(defect.name, ", ".join(defect.oracles), defect.bites) for defect in DEFECTS]
     click.echo(columns(("defect", "oracle", "when it bites"), rows))
 
 
