@@ -12,6 +12,7 @@ from racehound.testdrive.errors import ActionError
 from racehound.testdrive.extras import load
 from racehound.testdrive.redaction import redact, scrub
 from racehound.testdrive.state import Call, Handler, State
+from racehound.tls import unverified
 
 _PORT = 3306
 _CONNECT_LIMIT_MAX_S = 31_536_000.0
@@ -45,7 +46,8 @@ class _Connection:
         """`limit`: seconds that connecting may take. Raises the driver's MySQLError, or RuntimeError for a missing package."""
         pymysql = load("pymysql", "PyMySQL")
         limit = min(max(limit, 0.001), _CONNECT_LIMIT_MAX_S)
-        self._connection: Any = pymysql.connect(
+        self._connection: Any = _opened(
+            pymysql,
             host=address.host,
             port=address.port,
             user=address.user,
@@ -75,6 +77,16 @@ class _Connection:
         """Also once the server has closed it."""
         if self._connection.open:
             self._connection.close()
+
+
+def _opened(pymysql: Any, **how: object) -> Any:  # noqa: ANN401 PyMySQL has no types
+    """A connection of the driver: with TLS where the server has it, as the driver does by itself with a context for each."""
+    try:
+        return pymysql.connect(ssl=unverified(), **how)
+    except pymysql.err.OperationalError as error:
+        if error.args[0] != pymysql.constants.CR.CR_SSL_CONNECTION_ERROR:
+            raise
+        return pymysql.connect(ssl_disabled=True, **how)
 
 
 def _connect(call: Call, state: State) -> None:
