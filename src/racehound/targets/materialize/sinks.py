@@ -97,10 +97,11 @@ def complaints(session: MaterializeSession, database: str, kafka: str, registry:
 def difference(least: Fold, most: Fold, folded: Fold) -> str:
     """How a folded topic differs from a relation that holds each row so often, at `least` and at `most`; empty if it does not."""
     said = [f"taken back {-count} times more than written: {row}" for row, count in folded.items() if count < 0]
+    changing = least != most
     for row in most.keys() | folded.keys():
         there = folded[row]
         # In a relation that changes, a row may have come and gone between two looks.
-        if (least != most and not least[row]) or least[row] <= there <= most[row] or there < 0:
+        if (changing and not least[row]) or least[row] <= there <= most[row] or there < 0:
             continue
         said.append(f"there {least[row]} times, written {there} times: {row}")
     return "; ".join(sorted(said)[:_SHOWN])
