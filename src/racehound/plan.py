@@ -116,7 +116,7 @@ def draw_plan(seed: int, scenario: ScenarioName, catalogue: Sequence[KindEntry],
         base=base,
         objects=tuple(objects),
         rest_before_destroy=rng.random() < 0.3,
-        base_life=rng.choices(_BASE_LIVES, weights=(30, 20, 50))[0],
+        base_life=rng.choices(_BASE_LIVES, weights=(15, 40, 45))[0],
         verify_in_race=rng.random() < 0.3,
         next_seed=rng.randrange(SEED_LIMIT),
     )

@@ -19,7 +19,7 @@ class LoadGeneratorSource(Renamed):
 
     noun: ClassVar[str] = "SOURCE"
     short: ClassVar[str] = "source"
-    weight: ClassVar[int] = 10
+    weight: ClassVar[int] = 16
 
     @property
     def relation(self) -> str:

@@ -47,6 +47,7 @@ class UpsertSource(MaterializeKind):
 
     requires: ClassVar[frozenset[str]] = frozenset({"kafka", "schema-registry"})
     noun: ClassVar[str] = "TABLE"
+    weight: ClassVar[int] = 6
 
     @property
     def relation(self) -> str:

@@ -40,7 +40,7 @@ class WrittenTable(Owned, Commented, Renamed):
 
     noun: ClassVar[str] = "TABLE"
     short: ClassVar[str] = "table"
-    weight: ClassVar[int] = 22
+    weight: ClassVar[int] = 26
 
     @property
     def relation(self) -> str:

@@ -45,7 +45,7 @@ class View(Renamed, Defined):
 
     noun: ClassVar[str] = "VIEW"
     short: ClassVar[str] = "view"
-    weight: ClassVar[int] = 20
+    weight: ClassVar[int] = 16
 
     @property
     def sinkable(self) -> bool:
@@ -91,7 +91,7 @@ class Materialized(Defined):
 class MaterializedView(Materialized, Renamed):
     """A materialized view of the base. Verified: it equals its query at one moment, read from every replica."""
 
-    weight: ClassVar[int] = 26
+    weight: ClassVar[int] = 32
 
 
 @dataclasses.dataclass(frozen=True)
