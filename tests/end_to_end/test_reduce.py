@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import subprocess
 import sys
 import time
@@ -13,10 +14,11 @@ import psycopg
 import pytest
 from tests.end_to_end.command import racehound
 
+from racehound.finding import read_finding
 from racehound.reduce.handover.plain import blocks
 from racehound.reduce.result import Reduction, read_reduction
 from racehound.reduce.scene import Scene
-from racehound.targets.postgres import releases
+from racehound.targets.postgres import installation, releases
 
 SEED = "3"
 """Its first plans show errors that PostgreSQL is known to give (docs/reading-findings.md), in any release so far."""
@@ -93,6 +95,16 @@ def test_psql_shows_it(found: Path, fresh_database: str) -> None:
             await_rest(onlooker, turns[-1][1].sql, sessions[session])
         told = [session.communicate(timeout=30)[0] for session in sessions.values()]
     assert any("XX000" in text for text in told), told
+
+
+def test_the_tester_of_postgresql_shows_it(found: Path, fresh_database: str) -> None:
+    tester = installation.wheel().bin.parent / "lib/pgxs/src/test/isolation/isolationtester"
+    spec = (found / "reproduction" / "race.spec").read_text()
+    ended = subprocess.run([tester, fresh_database], input=spec, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 0, ended.stderr
+    # Its title is "SQLSTATE message", with N for numbers; the tester tells the message alone.
+    said = re.sub(r"\d+", "N", ended.stdout)
+    assert f"ERROR:  {re.sub(r'[0-9]+', 'N', read_finding(found)[0].title.partition(' ')[2])}" in said, ended.stdout
 
 
 def press_enter(psql: subprocess.Popen[str]) -> None:
