@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _LOOK = 0.1
 """Seconds after which one that waits for changes looks whether it shall end."""
-_PROGRESS = 0.2
+_PROGRESS = 0.1
 """Seconds between two messages of progress when nothing changes."""
 _NUMERIC, _INT8, _BOOL = 1700, 20, 16
 _numbers = itertools.count(1)
