@@ -9,10 +9,10 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Iterable
+from typing import Protocol
 
 from racehound.history import Event, Statement
 from racehound.plan import BASE
-from racehound.program import Program
 
 _NAME = re.compile(r"(?<![A-Za-z0-9])o_(?:base|\d+)(?![0-9])")
 _READ = re.compile(r"\s*(?:SELECT|TABLE|VALUES|SHOW|EXPLAIN|FETCH|SUBSCRIBE|DECLARE|CLOSE|VALIDATE)\b", re.IGNORECASE)
@@ -46,6 +46,13 @@ def changes_something(sql: str) -> bool:
     return not (is_read(sql) or _SESSION.match(sql) or ends_transaction(sql))
 
 
+class HasReferences(Protocol):
+    """What says of each of its objects what that refers to."""
+
+    @property
+    def refers_to(self) -> dict[str, str]: ...
+
+
 @dataclasses.dataclass(frozen=True)
 class Change:
     """A statement that changes something, from its start to the end of the transaction that it stands in."""
@@ -55,10 +62,10 @@ class Change:
 
 
 class Web:
-    """The objects of a program and what refers to what."""
+    """The objects of a program, or of a scene, and what refers to what."""
 
-    def __init__(self, program: Program) -> None:
-        self._refers_to = program.refers_to
+    def __init__(self, of: HasReferences) -> None:
+        self._refers_to = of.refers_to
 
     def grounds(self, names: Iterable[str]) -> frozenset[str]:
         """The named objects and all that they stand on."""

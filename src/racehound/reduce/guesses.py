@@ -9,11 +9,12 @@ was said, in the order in which it was said, and with every transaction drawn ou
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable, Iterator, Sequence
 
 from racehound.finding import Finding
 from racehound.history import Statement
-from racehound.oracles.touches import is_read
+from racehound.oracles.touches import Web, is_drop, is_read, names_in
 from racehound.reduce.scene import SETUP, Line, Scene
 from racehound.reduce.transcript import DIRECTOR, Spoken, Unit, units
 from racehound.testdrive.printer import print_command
@@ -21,6 +22,7 @@ from racehound.testdrive.script import Sql
 
 PAIRS_LIMIT = 80
 _FIRST, _SECOND = 1, 2
+_IDENTITY = re.compile(r"(?:SET|RESET) (?:SESSION AUTHORIZATION|ROLE)\b", re.IGNORECASE)
 AllowsTransaction = Callable[[str], bool]
 """Whether every statement of a fragment may run inside a transaction."""
 
@@ -52,7 +54,7 @@ class Guesser:
     # Pairs
 
     def _pairs(self, everything: Sequence[Unit]) -> list[tuple[Unit, Unit]]:
-        """Pairs of units, nearest in time and to the evidence first, each once."""
+        """Pairs of units, each once: those about the same first, then those nearest in time and to the evidence."""
         culprit = culprit_of(self.finding)
         evidence = {(s.actor, s.start_ns) for s in self.finding.statements}
         raced = [unit for unit in everything if unit.actor != DIRECTOR and any(not is_read(s.sql) for s in unit.inner)]
@@ -63,7 +65,18 @@ class Guesser:
             for second in raced
             if first.actor != second.actor and (guilty or first.start_ns <= second.start_ns)
         ]
-        return sorted(pairs, key=lambda pair: (_distance_ns(*pair), -sum(_holds(u, evidence) for u in pair)))[:PAIRS_LIMIT]
+
+        def unlikeliness(pair: tuple[Unit, Unit]) -> tuple[int, int, int]:
+            return self._strangeness(*pair), _distance_ns(*pair), -sum(_holds(unit, evidence) for unit in pair)
+
+        return sorted(pairs, key=unlikeliness)[:PAIRS_LIMIT]
+
+    def _strangeness(self, one: Unit, other: Unit) -> int:
+        """0 where one drops what the other is about or stands on, 1 where it does something else to that, else 2."""
+        web, names = Web(self.scene), [names_in(" ".join(spoken.sql for spoken in unit.inner)) for unit in (one, other)]
+        if not any(named & web.grounds(others) for named, others in (names, reversed(names))):
+            return 2
+        return 0 if any(is_drop(spoken.sql) for unit in (one, other) for spoken in unit.inner) else 1
 
     def _interleaved(self, one: Unit, other: Unit) -> Iterator[list[Line]]:
         for first, second in ((one, other), (other, one)):
@@ -148,7 +161,9 @@ def _lasting(everything: Sequence[Unit], pair: tuple[Unit, Unit]) -> list[Line]:
     """What had been done for good when the second of the pair began, as a setup."""
     start_ns = max(unit.start_ns for unit in pair)
     before = [unit for unit in everything if unit.lasted and unit.end_ns <= start_ns and unit not in pair]
-    return [_spoken(spoken, SETUP) for unit in before for spoken in unit.inner if spoken.statement.status == "ok"]
+    done = [spoken for unit in before for spoken in unit.inner if spoken.statement.status == "ok"]
+    # One session does what several did: who each of them was at the moment means nothing there.
+    return [_spoken(spoken, SETUP) for spoken in done if not _IDENTITY.match(spoken.sql)]
 
 
 def _spoken(spoken: Spoken, session: int) -> Line:

@@ -119,6 +119,52 @@ def _cluster_leftovers(_: Engine, window: Window) -> State | None:
     return state
 
 
+def _builds(window: Window) -> bool:
+    return window.made is not None and bool(window.made.uses)
+
+
+def _creates(window: Window) -> bool:
+    return window.made is not None
+
+
+def _materializes(window: Window) -> bool:
+    return window.made is not None and isinstance(window.statement, CreateMaterializedView)
+
+
+def _writes_back(window: Window) -> bool:
+    return _builds(window) or isinstance(window.statement, Comment | GrantPrivileges | SetOwner)
+
+
+def _drops(window: Window) -> bool:
+    return bool(window.dropped)
+
+
+def _grants(window: Window) -> bool:
+    return isinstance(window.statement, GrantPrivileges)
+
+
+def _creates_or_drops_cluster(window: Window) -> bool:
+    return window.made is not None or bool(window.seen.clusters.keys() - window.plan.state.clusters.keys())
+
+
+EXPOSED: Mapping[str, Callable[[Window], bool]] = MappingProxyType(
+    {
+        "panic-on-rename": _builds,
+        "lost-rename": _writes_back,
+        "stale-view": _materializes,
+        "name-taken": _builds,
+        "dropped-dependency": _builds,
+        "hanging-drop": _drops,
+        "wrong-snapshot": _materializes,
+        "unexplained-error": _builds,
+        "duplicate-id": _creates,
+        "ghost-relation": _drops,
+        "lost-grant": _grants,
+        "cluster-leftovers": _creates_or_drops_cluster,
+    }
+)
+"""The statements in which a defect sits: only these are open to what others do. The other ones are as fast as they can be."""
+
 BITES: Mapping[str, Callable[[Engine, Window], State | None]] = MappingProxyType(
     {
         "panic-on-rename": _panic_on_rename,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from racehound.zoo.catalog.model import Item
 from racehound.zoo.catalog.state import Scope, State
-from racehound.zoo.defects.bites import BITES
+from racehound.zoo.defects.bites import BITES, EXPOSED
 from racehound.zoo.defects.window import Window
 from racehound.zoo.dialect import parts
 from racehound.zoo.dialect import statements as s
@@ -49,7 +49,6 @@ class Racing:
     def _run(self, statement: s.Statement, scope: Scope, cluster: str, prepared: Prepared) -> Done:
         if isinstance(statement, s.AddColumn | s.ApplyReplacement):
             # What it does to the storage cannot be taken back: it is done once, and honestly.
-            self._engine.switches.window()
             return self._ddl.honestly(statement, scope, cluster, prepared)
         seen = self._engine.catalog.state
         plan, tag = self._ddl.plan(seen, statement, scope, cluster, prepared)
@@ -57,11 +56,11 @@ class Racing:
         before = self._engine.storage.changed(read)
         if self._on("wrong-snapshot") and isinstance(statement, s.CreateMaterializedView) and plan.created:
             self._engine.storage.keep_copy(plan.created[-1])
-        if plan.state is not seen:
+        if self._is_exposed(Window(statement, plan, tag, seen, seen, wrote=False)):
             self._engine.switches.window()
         with self._engine.catalog.changing():
             wrote = self._engine.storage.changed(read) > before
-            window = Window(statement, plan, tag, seen, self._engine.catalog.state, wrote)
+            window = Window(statement, plan, tag, seen, self._engine.catalog.state, wrote=wrote)
             done = self._bite(window)
         if done is not None:
             return done
@@ -69,6 +68,9 @@ class Racing:
         if self._on("hanging-drop") and any(window.dropped & {*item.uses} for item in window.newcomers):
             self._wait_for_nothing()
         return self._again(window, scope, cluster, prepared)
+
+    def _is_exposed(self, window: Window) -> bool:
+        return any(self._on(name) and exposed(window) for name, exposed in EXPOSED.items())
 
     def _bite(self, window: Window) -> Done | None:
         """What a defect made of it; None if none had its occasion."""

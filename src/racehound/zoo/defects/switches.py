@@ -13,7 +13,7 @@ from racehound.zoo.catalog.model import Item
 from racehound.zoo.defects.registry import DEFECTS
 from racehound.zoo.errors import SqlError
 
-_WINDOW_MAX = 0.015
+_WINDOW_MAX = 0.03
 """Seconds: how long, at most, a statement with a defect on is open to others between what it saw and what it does."""
 _ALONE = 0.003
 """Seconds that a statement waits for others where none is under way: there is nobody to race with."""
