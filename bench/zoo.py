@@ -123,7 +123,7 @@ def zoo(*defects: str) -> Iterator[dict[str, str]]:
 def arguments_of(addresses: dict[str, str], out: Path, *options: str) -> list[str]:
     """The command that hunts in a zoo."""
     given = [word for pair in addresses.items() for word in pair]
-    known = ("--upsert-records", "1000", "--reduce", "0", "--quiet")
+    known = ("--upsert-records", "500", "--reduce", "0", "--quiet")
     return [*RACEHOUND, "run", "materialize", *given, *known, "--out", str(out), *options]
 
 

@@ -42,6 +42,8 @@ class HuntOptions(msgspec.Struct, frozen=True):
     """End when there are that many."""
     perturb: tuple[str, ...] = DEFAULT
     """Names of the perturbations."""
+    share_s: float | None = None
+    """Seconds after which a plan's next repetition is its last, so that slow ones do not use up the time."""
 
 
 class Summary(msgspec.Struct, frozen=True):
@@ -171,12 +173,18 @@ class Hunt:
 
     def _repeat(self, trial: Trial, program: Program) -> None:
         trial.begin()
+        began = time.monotonic()
         for number in range(1, self._options.repetitions + 1):
             if self._is_over():
                 return
-            verdict = trial.run(number, last=number == self._options.repetitions)
+            share = self._options.share_s
+            has_had_its_share = share is not None and number > 1 and time.monotonic() - began > share
+            last = has_had_its_share or number == self._options.repetitions
+            verdict = trial.run(number, last=last)
             self._keep(verdict, program)
             self._reporter.progress(self._progress(number))
+            if last:
+                return
 
     def _keep(self, verdict: Verdict, program: Program) -> None:
         self._counts["repetitions"] += 1

@@ -220,11 +220,13 @@ def _hunt_options(asked: dict[str, Any]) -> HuntOptions:
     from racehound.hunt import HuntOptions
     from racehound.targets.registry import dialect
 
-    repetitions = asked["repetitions"] or dialect(asked["target"]).repetitions
+    known = dialect(asked["target"])
+    repetitions, share_s = asked["repetitions"] or known.repetitions, None if asked["repetitions"] else known.share_s
     return HuntOptions(
         seed=_seed(asked), runtime_s=float(asked["runtime"]), repetitions=repetitions, scenario=asked["scenario"],
         num_objects=asked["num_objects"], tries=asked["tries"], reset=asked["reset"],
         statement_limit_s=float(asked["statement_limit"]), kinds=tuple(asked["kinds"]),
+        share_s=share_s,
     )  # fmt: skip
 
 

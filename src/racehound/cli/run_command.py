@@ -67,6 +67,7 @@ def command(**options: Any) -> int:  # noqa: ANN401 click's values
         seed=seed,
         runtime_s=options["runtime"],
         repetitions=options["repetitions"] or dialect(choice.name).repetitions,
+        share_s=None if options["repetitions"] else dialect(choice.name).share_s,
         scenario=options["scenario"],
         num_objects=options["num_objects"],
         tries=options["tries"],

@@ -6,6 +6,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable
+from typing import Literal
 
 from racehound.history import Fault, Mismatch, Recorder
 from racehound.program import Step
@@ -15,6 +16,7 @@ from racehound.targets.session import ServerError
 from racehound.testdrive.errors import CommandFailed
 from racehound.testdrive.interpreter import Interpreter
 from racehound.testdrive.parser import parse_fragment
+from racehound.testdrive.script import Sql
 from racehound.testdrive.state import Context
 
 
@@ -51,7 +53,7 @@ class Client:
 
     def _attempt(self, step: Step, pacer: StormPacer | None) -> bool:
         if step.window == "none":
-            return self._fragment(step, step.fragment)
+            return self._fragment(step, step.fragment) or self._close_transaction(step)
         if not self.session.execute("BEGIN").ok:
             return False
         if not self._fragment(step, step.fragment):
@@ -61,6 +63,13 @@ class Client:
             pacer.hold(step)
         outcome = self.session.execute(step.window.upper())
         return outcome.ok and outcome.tag == step.window.upper()
+
+    def _close_transaction(self, step: Step) -> Literal[False]:
+        """What a failed step has begun must not be open for the next one: it would be told that its transaction is aborted."""
+        commands = parse_fragment(step.fragment).commands
+        if not self.session.lost and any(isinstance(command, Sql) and command.text == "BEGIN" for command in commands):
+            self.session.execute("ROLLBACK")
+        return False
 
     def _fragment(self, step: Step, text: str) -> bool:
         start_ns = time.monotonic_ns()

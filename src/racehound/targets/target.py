@@ -48,6 +48,8 @@ class Dialect:
     """Whether an error says that something is not there, and only that."""
     repetitions: int = 100
     """How many of a plan are a few seconds' work, so that a hunt sees many plans."""
+    share_s: float | None = None
+    """Where a repetition of some plans takes far longer than of others: seconds after which the next one is a plan's last."""
 
 
 @dataclasses.dataclass(frozen=True)

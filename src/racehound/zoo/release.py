@@ -9,7 +9,7 @@ from types import MappingProxyType
 from racehound.errors import UserError
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Release:
     """`version` as `mz_version()` says it, but for the word that this is the zoo."""
 

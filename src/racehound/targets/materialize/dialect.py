@@ -84,4 +84,5 @@ MATERIALIZE = Dialect(
     is_missing=is_missing,
     oracles=("crash", "hang", "contents", "errors", "names", "health"),
     repetitions=5,
+    share_s=3.0,
 )

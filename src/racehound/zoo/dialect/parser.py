@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 from racehound.zoo.dialect import altering, creating, looking, roles, speaking
 from racehound.zoo.dialect.lexer import statements, tokenize
 from racehound.zoo.dialect.reader import Reader
@@ -43,12 +45,13 @@ _BEGINNINGS = {
 }
 
 
-def parse(text: str, release: Release = RECORDED) -> list[tuple[Statement, str]]:
+@functools.lru_cache(maxsize=4096)
+def parse(text: str, release: Release = RECORDED) -> tuple[tuple[Statement, str], ...]:
     """The statements of a text, each with its own. SqlError 42601 for the first that is none."""
-    return [
+    return tuple(
         (parse_one(Reader(text, tokens, release)), text[tokens[0].start : tokens[-1].end])
         for tokens in statements(tokenize(text))
-    ]
+    )
 
 
 def parse_one(reader: Reader) -> Statement:

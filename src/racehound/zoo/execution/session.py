@@ -163,7 +163,7 @@ class Session:
 
     # Doing
 
-    def parse(self, text: str) -> list[tuple[s.Statement, str]]:
+    def parse(self, text: str) -> Sequence[tuple[s.Statement, str]]:
         """SqlError for what is not of the language; a block that it stands in has failed then."""
         try:
             return parse(text, self.engine.release)
