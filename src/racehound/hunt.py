@@ -45,6 +45,11 @@ class HuntOptions(msgspec.Struct, frozen=True):
     share_s: float | None = None
     """Seconds after which a plan's next repetition is its last, so that slow ones do not use up the time."""
 
+    def is_last(self, number: int, elapsed_s: float) -> bool:
+        """Whether a repetition, begun so long after its plan's first one, is the last of that: never the first of several."""
+        has_had_its_share = self.share_s is not None and number > 1 and elapsed_s > self.share_s
+        return has_had_its_share or number == self.repetitions
+
 
 class Summary(msgspec.Struct, frozen=True):
     """What a hunt came to."""
@@ -177,9 +182,7 @@ class Hunt:
         for number in range(1, self._options.repetitions + 1):
             if self._is_over():
                 return
-            share = self._options.share_s
-            has_had_its_share = share is not None and number > 1 and time.monotonic() - began > share
-            last = has_had_its_share or number == self._options.repetitions
+            last = self._options.is_last(number, time.monotonic() - began)
             verdict = trial.run(number, last=last)
             self._keep(verdict, program)
             self._reporter.progress(self._progress(number))
