@@ -28,10 +28,10 @@ from racehound.targets.session import ServerError
 DEEDS = {deed.name: deed for deed in deeds(KINDS)}
 
 
-def footprint(writes: str = "", reads: str = "", *, transactional: bool = True) -> Footprint:
+def footprint(writes: str = "", reads: str = "", shared: str = "", *, transactional: bool = True) -> Footprint:
     """Entries with commas between them."""
-    written, read = (frozenset(filter(None, text.split(","))) for text in (writes, reads))
-    return Footprint(written, read, transactional)
+    written, read, common = (frozenset(filter(None, text.split(","))) for text in (writes, reads, shared))
+    return Footprint(written, read, transactional, common)
 
 
 # Operations
@@ -132,6 +132,15 @@ def test_an_operation_that_also_changes_what_it_stands_on_is_of_another_sort() -
         "View.comment": footprint("pg_class o_0"),
         "Rule.rename": footprint("pg_rewrite o_0,pg_class o_base"),
         "Table.vacuum": footprint("pg_class o_0", transactional=False),
+    }
+    assert len(different([DEEDS[name] for name in sorts], sorts)) == 3
+
+
+def test_of_what_all_databases_share_neither_kinds_nor_a_comment_and_a_change_of_the_name_are_alike() -> None:
+    sorts = {
+        "Tablespace.rename": footprint("pg_tablespace o_0", shared="pg_tablespace o_0"),
+        "Tablespace.comment": footprint("pg_tablespace o_0", shared="pg_shdescription o_0"),
+        "Role.comment": footprint("pg_authid o_0", shared="pg_shdescription o_0"),
     }
     assert len(different([DEEDS[name] for name in sorts], sorts)) == 3
 

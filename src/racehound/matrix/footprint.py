@@ -37,10 +37,10 @@ _BELONGING = {
 """Columns that tell to what a row belongs, where it may be anything."""
 _REFERRING = {"pg_depend": ("refclassid", "refobjid"), "pg_shdepend": ("refclassid", "refobjid")}
 _LOCKS = """
-SELECT mode, 'heap', relation::regclass::text FROM pg_locks
+SELECT mode, 'heap', relation::regclass::text, '' FROM pg_locks
 WHERE pid = {pid} AND locktype = 'relation' AND relation >= {first} AND database > 0 AND granted
 UNION ALL
-SELECT mode, classid::regclass::text, (SELECT i.identity FROM pg_identify_object(classid, objid, 0) AS i) FROM pg_locks
+SELECT mode, classid::regclass::text, (SELECT i.identity FROM pg_identify_object(classid, objid, 0) AS i), '' FROM pg_locks
 WHERE pid = {pid} AND locktype = 'object' AND objid >= {first} AND objsubid = 0 AND granted
 """
 _SHARED_LOCK = "AccessShareLock"
@@ -57,6 +57,8 @@ class Footprint(msgspec.Struct, frozen=True):
     """What its rows refer to, and what it locks with others."""
     transactional: bool
     """Whether it may stand in a transaction."""
+    shared: frozenset[str] = frozenset()
+    """Those of the written rows that all databases share, as `CATALOG OBJECT`: where the row is, and to what it belongs."""
 
     def of(self, name: str) -> Footprint:
         """The part that concerns one of the two: what belongs to `o_0` on the table is `o_0`'s."""
@@ -65,7 +67,8 @@ class Footprint(msgspec.Struct, frozen=True):
             names = names_in(touched)
             return name in names and (name != BASE or len(names) == 1)
 
-        return Footprint(frozenset(filter(mine, self.writes)), frozenset(filter(mine, self.reads)), self.transactional)
+        writes, reads, shared = (frozenset(filter(mine, touched)) for touched in (self.writes, self.reads, self.shared))
+        return Footprint(writes, reads, self.transactional, shared)
 
 
 @dataclasses.dataclass
@@ -110,7 +113,7 @@ class Surveyor:
     def _read(self, before: int, *, transactional: bool) -> Footprint:
         watcher = self.target.observer
         xid = _cell(self._session, "SELECT pg_current_xact_id_if_assigned()") if transactional else ""
-        touched: list[tuple[str, str, str]] = []
+        touched: list[tuple[str, ...]] = []
         if xid:
             touched += _rows(self._session, self._query(f"t.xmin = '{xid}'"))
             touched += _rows(watcher, self._query(f"t.xmax = '{xid}'"))
@@ -118,9 +121,12 @@ class Surveyor:
             touched += _rows(watcher, self._query(f"t.xmin::text::bigint >= {before}"))
         touched += _rows(watcher, _LOCKS.format(pid=self._session.pid, first=self._first))
         found: dict[bool, set[str]] = {True: set(), False: set()}
-        for how, catalog, name in touched:
+        shared = set()
+        for how, catalog, name, place in touched:
             found[how == "w" or (how.endswith("Lock") and how != _SHARED_LOCK)].add(self._normal(f"{catalog} {name}"))
-        return Footprint(frozenset(found[True]), frozenset(found[False] - found[True]), transactional)
+            if how == "w" and self._map.catalogs[place].shared:
+                shared.add(self._normal(f"{place} {name}"))
+        return Footprint(frozenset(found[True]), frozenset(found[False] - found[True]), transactional, frozenset(shared))
 
     def _normal(self, text: str) -> str:
         return re.sub(r"(pg_toast_)\d+", r"\1N", text.replace(f"{self.target.run_id}_", "").replace("public.", ""))
@@ -129,7 +135,7 @@ class Surveyor:
         parts = [_touched(self._map, catalog, condition) for catalog in self._map.catalogs.values()]
         union = " UNION ALL ".join(filter(None, parts))
         name = "(SELECT i.identity FROM pg_identify_object(u.class::regclass, u.oid, 0) AS i)"
-        return f"SELECT DISTINCT u.how, u.class, {name} FROM ({union}) AS u WHERE u.oid >= {self._first}"
+        return f"SELECT DISTINCT u.how, u.class, {name}, u.place FROM ({union}) AS u WHERE u.oid >= {self._first}"
 
     def _context(self, session: Session) -> Context:
         return Context(session=session, variables=dict(self.target.variables()), connect=PostgresSession.connect, max_tries=1)
@@ -153,16 +159,17 @@ def _touched(map_: CatalogMap, catalog: Catalog, condition: str) -> str:
             values.append(f"('{key.target}', t.{key.columns[0]}, '{'r' if values else 'w'}')")
     if not values:
         return ""
-    return f"SELECT v.* FROM {catalog.name} AS t, LATERAL (VALUES {', '.join(values)}) AS v (class, oid, how) WHERE {condition}"
+    columns = f"SELECT v.*, '{catalog.name}' AS place FROM {catalog.name} AS t"
+    return f"{columns}, LATERAL (VALUES {', '.join(values)}) AS v (class, oid, how) WHERE {condition}"
 
 
-def _rows(session: Session, sql: str) -> list[tuple[str, str, str]]:
+def _rows(session: Session, sql: str) -> list[tuple[str, ...]]:
     outcome = session.execute(sql)
     if outcome.rows is None:
         raise TargetError(
             f"the footprint of an operation cannot be read: {outcome.error.message if outcome.error else 'no rows'}"
         )
-    return [(how or "", catalog or "", name or "") for how, catalog, name in outcome.rows.cells]
+    return [tuple(cell or "" for cell in row) for row in outcome.rows.cells]
 
 
 def _cell(session: Session, sql: str) -> str:

@@ -18,6 +18,8 @@ from racehound.scenarios.pairs import Deed, Meeting, grounds
 NOTHING_SHARED = "they share nothing that either of them changes"
 NO_GROUND = "there is no state in which both can begin"
 _OBJECT = "o_0"
+_SHARED_DEPENDENCIES = "pg_shdepend"
+"""All databases share it, but it is about what one of them has, too."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,7 +86,8 @@ def different(deeds: Sequence[Deed], footprints: Mapping[str, Footprint]) -> lis
     """Every kind's create and destroy, and the manipulations that do to their object what no earlier one does to its own.
 
     COMMENT ON, RENAME, OWNER TO of one kind and of another are alike as far as they write the same catalogs, the one of the kind
-    itself aside, and change the same of what they stand on. Creates with other attributes are left out, too.
+    itself aside, and change the same of what they stand on. What all databases share is locked less than what one of them has:
+    there no kind stands for another, and the rows must be in the same catalogs. Creates with other attributes are left out, too.
     """
     seen: set[object] = set()
     kept = []
@@ -100,7 +103,8 @@ def _sort(footprint: Footprint) -> object:
     """Which catalogs it writes, for its object and below; `own` is the only one of its object."""
     own, base = _catalogs(footprint.of(_OBJECT).writes), _catalogs(footprint.of(BASE).writes)
     rows = own - {"heap"}
-    return rows if len(rows) > 1 else len(rows), "heap" in own, base, footprint.transactional
+    shared = _catalogs(footprint.of(_OBJECT).shared) - {_SHARED_DEPENDENCIES}
+    return rows if len(rows) > 1 or shared else len(rows), "heap" in own, shared, base, footprint.transactional
 
 
 def _catalogs(touched: frozenset[str]) -> frozenset[str]:
