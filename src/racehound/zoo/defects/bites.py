@@ -12,7 +12,7 @@ from types import MappingProxyType
 from racehound.zoo.catalog.model import Item
 from racehound.zoo.catalog.state import State
 from racehound.zoo.defects.window import Window
-from racehound.zoo.dialect.statements import Comment, CreateMaterializedView, GrantPrivileges, SetOwner
+from racehound.zoo.dialect.statements import Comment, CreateMaterializedView, GrantPrivileges, Rename, SetOwner
 from racehound.zoo.errors import PanicError, unknown_item
 from racehound.zoo.execution.engine import Engine
 
@@ -131,8 +131,16 @@ def _materializes(window: Window) -> bool:
     return window.made is not None and isinstance(window.statement, CreateMaterializedView)
 
 
-def _writes_back(window: Window) -> bool:
-    return _builds(window) or isinstance(window.statement, Comment | GrantPrivileges | SetOwner)
+def _builds_or_renames(window: Window) -> bool:
+    return _builds(window) or isinstance(window.statement, Rename)
+
+
+def _builds_or_takes_away(window: Window) -> bool:
+    return _builds_or_renames(window) or _drops(window)
+
+
+def _writes_back_or_renames(window: Window) -> bool:
+    return _builds_or_renames(window) or isinstance(window.statement, Comment | GrantPrivileges | SetOwner)
 
 
 def _drops(window: Window) -> bool:
@@ -149,10 +157,10 @@ def _creates_or_drops_cluster(window: Window) -> bool:
 
 EXPOSED: Mapping[str, Callable[[Window], bool]] = MappingProxyType(
     {
-        "panic-on-rename": _builds,
-        "lost-rename": _writes_back,
+        "panic-on-rename": _builds_or_renames,
+        "lost-rename": _writes_back_or_renames,
         "stale-view": _materializes,
-        "name-taken": _builds,
+        "name-taken": _builds_or_takes_away,
         "dropped-dependency": _builds,
         "hanging-drop": _drops,
         "wrong-snapshot": _materializes,
@@ -163,7 +171,11 @@ EXPOSED: Mapping[str, Callable[[Window], bool]] = MappingProxyType(
         "cluster-leftovers": _creates_or_drops_cluster,
     }
 )
-"""The statements in which a defect sits: only these are open to what others do. The other ones are as fast as they can be."""
+"""The statements in which a defect sits, and those that it depends upon to last: only these are open to what others do.
+
+What is renamed and renamed back within one such moment was not renamed; so renaming takes its time where that matters. All other
+statements are as fast as they can be.
+"""
 
 BITES: Mapping[str, Callable[[Engine, Window], State | None]] = MappingProxyType(
     {
