@@ -117,7 +117,7 @@ def zoo(*defects: str) -> Iterator[dict[str, str]]:
                 "--materialize-log": told["log"],
             }
         finally:
-            process.send_signal(signal.SIGINT)
+            process.terminate()
 
 
 def arguments_of(addresses: dict[str, str], out: Path, *options: str) -> list[str]:
@@ -149,7 +149,7 @@ def hunt_for(defect: Defect, seed: int, limit: float, options: Sequence[str]) ->
                 time.sleep(LOOK_S)
             seconds = time.monotonic() - began
             if process.returncode is None:
-                process.send_signal(signal.SIGINT)
+                process.terminate()  # in the background SIGINT may be ignored
         found = findings(out)
     right = [each["severity"] for each in found if each["oracle"] in defect.oracles]
     others = tuple(f"{each['oracle']}: {each['title']}" for each in found if each["oracle"] not in defect.oracles)
