@@ -35,7 +35,10 @@ class Runner:
         self._temp_dir = temp_dir
         self._clients: dict[str, Client] = {}
         self._threads: dict[str, ActorThread] = {}
-        self._done: queue.SimpleQueue[tuple[str, BaseException | None]] = queue.SimpleQueue()
+        self._over: dict[str, BaseException | None] = {}
+        """The actors that are done, and what stopped them."""
+        self._bell: queue.SimpleQueue[None] = queue.SimpleQueue()
+        """Rings when one is."""
         self._watchdog = Watchdog(target, recorder, self._sessions, statement_limit_s)
         self._number = 0
         self._turbulence: Turbulence | None = None
@@ -155,16 +158,22 @@ class Runner:
                 return
 
     def _race(self, program: Program, pacer: StormPacer, number: int, drawn: tuple[Disturbance, ...]) -> None:
+        self._over.clear()
         for actor in program.actors:
             client = self._client(actor.name)
             client.session.place.repetition = number
             if actor.name not in self._threads:
-                self._threads[actor.name] = ActorThread(actor.name, lambda name, error: self._done.put((name, error)))
+                self._threads[actor.name] = ActorThread(actor.name, self._leave)
         if self._turbulence:
             self._turbulence.begin(drawn, {actor.name: self._clients[actor.name].session for actor in program.actors})
         for actor in program.actors:
             self._threads[actor.name].start(self._clients[actor.name], actor.steps, pacer)
         self._wait_for(len(program.actors), pacer)
+
+    def _leave(self, name: str, error: BaseException | None) -> None:
+        """An actor's thread says that it is done."""
+        self._over[name] = error
+        self._bell.put(None)
 
     def _stop_actors(self, pacer: StormPacer) -> None:
         pacer.abandon()
@@ -177,24 +186,20 @@ class Runner:
         A repetition beyond its limit is abandoned: what runs is cancelled, nothing is tried again.
         """
         deadline = time.monotonic() + REPETITION_LIMIT_S
-        errors: list[BaseException] = []
         interrupted: KeyboardInterrupt | None = None
-        while actors:
+        # An interrupt may come when the bell has been heard and nothing been done about it: the count is not in the bell.
+        while len(self._over) < actors:
             try:
-                _, error = self._done.get(timeout=1.0)
+                self._bell.get(timeout=1.0)
             except queue.Empty:
                 if time.monotonic() > deadline:
-                    self.note(f"abandoned after {REPETITION_LIMIT_S:g} s: {actors} actors were not done")
+                    self.note(f"abandoned after {REPETITION_LIMIT_S:g} s: {actors - len(self._over)} actors were not done")
                     self._stop_actors(pacer)
-                continue
             except KeyboardInterrupt as interrupt:
                 interrupted = interrupt
                 self._stop_actors(pacer)
-                continue
-            actors -= 1
-            if error is not None:
-                errors.append(error)
         if interrupted:
             raise interrupted
-        if errors:
-            raise errors[0]
+        for error in self._over.values():
+            if error is not None:
+                raise error

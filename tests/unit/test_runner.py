@@ -1,0 +1,45 @@
+"""How a repetition is run and ended."""
+
+from __future__ import annotations
+
+import queue
+from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+
+from racehound.history import Recorder
+from racehound.program import Actor, Program, Step
+from racehound.run.runner import Runner
+from racehound.targets.postgres.dialect import POSTGRES
+from racehound.targets.target import Target
+from racehound.testdrive.services import Services
+from tests.unit.testdrive.test_testdrive_interpreter import OK, MemorySession
+
+
+class InterruptedBell(queue.SimpleQueue[object]):
+    """Ctrl-C is pressed just when the last of two rings has been heard."""
+
+    heard = 0
+
+    def get(self, block: bool = True, timeout: float | None = None) -> object:
+        got = super().get(block, timeout)
+        self.heard += timeout is not None  # actors wait for work without a limit
+        if self.heard == 2:
+            raise KeyboardInterrupt
+        return got
+
+
+def test_an_interrupt_between_two_looks_ends_a_repetition(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(queue, "SimpleQueue", InterruptedBell)
+    target = SimpleNamespace(
+        dialect=POSTGRES, secrets=(), services=Services(), variables=dict, open=lambda _: MemorySession(OK), waits=list
+    )
+    recorder = Recorder(tmp_path / "history.jsonl")
+    running = Runner(cast("Target", target), recorder, tmp_path, 60.0)
+    actors = tuple(Actor(name, (Step(name, "create", f"> CREATE TABLE {name} ()\n"),)) for name in ("o_0", "o_1"))
+    with pytest.raises(KeyboardInterrupt):
+        running.repetition(Program(1, "concurrent", "two tables", {}, False, (), (), actors, (), ()), 1)
+    running.close()
+    recorder.close()
