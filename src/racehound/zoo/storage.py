@@ -162,12 +162,11 @@ class Storage:
         return tuple(Column(field.name, of_oid(field.oid)) for field in fields)
 
     def replace_by_copy(self, key: str) -> None:
-        """Make a table of a view, with what it shows now."""
+        """Have a view show for ever what it shows now."""
         with self._writing:
             name, copy = physical_name(key), physical_name(f"{key}_copy")
             self._the_writer.script(
-                f"BEGIN; CREATE TABLE {copy} AS SELECT * FROM {name}; DROP VIEW {name}; "
-                f"ALTER TABLE {copy} RENAME TO {quoted(key)}; COMMIT"
+                f"CREATE TABLE {copy} AS SELECT * FROM {name}; CREATE OR REPLACE VIEW {name} AS SELECT * FROM {copy}"
             )
 
     def keep_copy(self, key: str) -> None:
