@@ -143,6 +143,10 @@ def test_what_the_command_started_ends_too_even_in_a_session_of_its_own(tmp_path
     assert _ends(daemon, 0)
 
 
+def test_a_command_that_has_ended_before_it_is_waited_for_tells_its_exit_code() -> None:
+    assert [run(Command(("true",)), 10) for _ in range(40)] == [0] * 40
+
+
 def test_a_command_that_takes_too_long_is_ended() -> None:
     with pytest.raises(TargetError, match=r"sleep did not end within 0\.1 s"):
         run(Command(("sleep", "1000")), 0.1)

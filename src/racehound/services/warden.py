@@ -55,6 +55,7 @@ class Warden:
     def __init__(self, order: Order, owner: int) -> None:
         self._order = order
         self._owner = owner
+        self._process: subprocess.Popen[bytes] | None = None
         self._pid = 0
         self._orphaned = False
         self._stopping = False
@@ -93,7 +94,8 @@ class Warden:
 
         with contextlib.ExitStack() as files:
             log = files.enter_context(open(order["log"], "ab")) if order["log"] else subprocess.DEVNULL  # noqa: PTH123 (pathlib is slow to import)
-            self._pid = subprocess.Popen(
+            # Kept, since one that is let go reaps its process where that has already ended, and tells nobody how.
+            self._process = subprocess.Popen(
                 order["argv"],
                 env=order["env"],
                 cwd=order["cwd"],
@@ -105,7 +107,8 @@ class Warden:
                 stderr=log,
                 start_new_session=True,
                 preexec_fn=die_with_warden,  # noqa: PLW1509 (the warden has one thread)
-            ).pid
+            )
+        self._pid = self._process.pid
         _say(f"started {self._pid}")
 
     def _reap(self) -> bool:
