@@ -37,6 +37,11 @@ class Role(MaterializeKind):
         return self.inside(f"{self.name}_view")
 
     @property
+    def mark(self) -> str:
+        """The comment on it from when it has its privileges until they are taken."""
+        return f"{self.name} has all"
+
+    @property
     def ground(self) -> Statements:
         """The statement that makes the view where the base is no relation."""
         return () if self.base.relation else (f"CREATE VIEW {self.view} AS {CONSTANT}",)
@@ -51,6 +56,7 @@ class Role(MaterializeKind):
             f"GRANT {self.other} TO ${{racehound.user}}",
             f"GRANT ALL ON SCHEMA {self.base.home} TO {self.ident}",
             f"GRANT ALL ON SCHEMA {self.base.home} TO {self.other}",
+            f"COMMENT ON ROLE {self.ident} IS '{self.mark}'",
         )
 
     def adoption(self) -> Statements:
@@ -59,8 +65,8 @@ class Role(MaterializeKind):
     def razing(self, maybe: str = "") -> Statements:
         """DROP OWNED, which takes privileges back, has no IF EXISTS: where the role made first is missing, nothing was made."""
         view = () if self.base.relation else (f"DROP VIEW {maybe}{self.view} CASCADE",)
-        roles = [(f"DROP OWNED BY {role} CASCADE", f"DROP ROLE {maybe}{role}") for role in (self.other, self.ident)]
-        return *view, *roles[0], *roles[1]
+        other, own = ((f"DROP OWNED BY {role} CASCADE", f"DROP ROLE {maybe}{role}") for role in (self.other, self.ident))
+        return *view, *other, f"COMMENT ON ROLE {self.ident} IS NULL", *own
 
     @manipulation
     def grant_and_revoke(self) -> Fragment:
@@ -100,15 +106,15 @@ class Role(MaterializeKind):
     def _verify_privileges(self) -> Fragment:
         """It has kept what it was given on the schema that is always there, whatever others were given.
 
-        It is given it before the other role, and loses it after that, so that a life which was interrupted proves nothing.
+        It bears its mark after it was given that and before it loses it, so that a life which was interrupted proves nothing.
         """
         if self.base.home != SCHEMA:
             return ""
         return none_of(
-            "SELECT r.name, s.privileges::text FROM mz_catalog.mz_roles AS r, mz_catalog.mz_roles AS o, "
-            "mz_catalog.mz_schemas AS s "
-            "JOIN mz_catalog.mz_databases AS d ON d.id = s.database_id "
-            f"WHERE r.name = '{self.ident}' AND o.name = '{self.other}' "
+            "SELECT r.name, s.privileges::text FROM mz_catalog.mz_roles AS r "
+            "JOIN mz_internal.mz_comments AS c ON c.id = r.id AND c.object_type = 'role', "
+            "mz_catalog.mz_schemas AS s JOIN mz_catalog.mz_databases AS d ON d.id = s.database_id "
+            f"WHERE r.name = '{self.ident}' AND c.comment = '{self.mark}' "
             f"AND d.name = '${{racehound.database}}' AND s.name = '{SCHEMA}' "
-            "AND s.privileges::text ~ ('[{,]' || o.id || '=UC/') AND s.privileges::text !~ ('[{,]' || r.id || '=UC/')"
+            "AND s.privileges::text !~ ('[{,]' || r.id || '=UC/')"
         )
