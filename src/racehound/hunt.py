@@ -159,7 +159,7 @@ class Hunt:
 
     def _is_over(self) -> bool:
         limit = self._options.max_findings
-        return self._left() <= 0 or (limit is not None and len(self._store) >= limit)
+        return self._left() <= 0 or (limit is not None and self._store.headlines >= limit)
 
     def _run_plan(self, program: Program) -> None:
         self._counts["plans"] += 1

@@ -283,7 +283,7 @@ def reduce_all(
     Known weaknesses are left out. Ctrl-C ends it with what is known by then.
     """
     deadline = time.monotonic() + limit_s
-    worth = [finding for finding in findings if finding.severity != "known weakness"]
+    worth = [finding for finding in findings if not finding.is_weakness]
     over, why = 0, "the time for that was over"
     try:
         for finding in worth:

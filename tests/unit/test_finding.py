@@ -63,6 +63,7 @@ def test_the_worst_comes_first(tmp_path: Path) -> None:
     for severity in severities:
         store.add(finding(severity, severity), program(), [])
     assert [f.severity for f in store.sorted()] == ["crash", "corruption", "wrong result", "known weakness"]
+    assert store.headlines == 3
     assert [read_finding(d)[0] for d in finding_directories(tmp_path)] == store.sorted()
 
 

@@ -36,7 +36,8 @@ if TYPE_CHECKING:
 @option("--runtime", type=click.FloatRange(0, min_open=True), default=600.0, metavar="SECONDS", help="How long to hunt.")
 @option("--repetitions", type=click.IntRange(1), metavar="N", help="Repetitions of each drawn plan.",
         show_default="100, of a Materialize 5")  # fmt: skip
-@option("--max-findings", type=click.IntRange(1), metavar="N", help="End as soon as there are that many.", show_default="none")
+@option("--max-findings", type=click.IntRange(1), metavar="N", show_default="none",
+        help="End as soon as there are that many, known weaknesses aside.")  # fmt: skip
 @option("--reduce", type=click.FloatRange(0), default=60.0, metavar="SECONDS",
         help="How long at most findings are made smaller at the end, known weaknesses aside; 0: not at all.")  # fmt: skip
 @option("--reset", type=click.Choice(["objects", "database", "services"]), default="objects",

@@ -19,7 +19,7 @@ def annotation_lines(findings: Sequence[tuple[Finding, str]]) -> str:
 
 
 def _annotation(finding: Finding, replay: str) -> str:
-    level = "warning" if finding.severity == "known weakness" else "error"
+    level = "warning" if finding.is_weakness else "error"
     title = f"{finding.severity} {finding.id} in {finding.database} {finding.release}"
     times = "once" if finding.count == 1 else f"{finding.count} times"
     lines = [

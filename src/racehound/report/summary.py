@@ -19,8 +19,8 @@ LINES_LIMIT = 150
 
 def summary_text(findings: Sequence[Finding], facts: str, silenced: int, directory: Path) -> str:
     """Headlines first, each with its statements by session; known weaknesses after them, a line and their pairs each."""
-    headlines = [f for f in findings if f.severity != "known weakness"]
-    weaknesses = [f for f in findings if f.severity == "known weakness"]
+    headlines = [f for f in findings if not f.is_weakness]
+    weaknesses = [f for f in findings if f.is_weakness]
     lines = ["", "=== Summary", facts]
     if silenced:
         lines.append(f"{silenced} meetings with findings of the baseline")
