@@ -95,8 +95,9 @@ def test_the_ten_kinds_in_every_scenario_with_real_services(
 
 def test_a_seeded_race_is_found_and_replayed(tmp_path: Path) -> None:
     hunt = ("--kinds", "Table,View,MaterializedView", "--seed", "1", "--repetitions", "10", "--runtime", "60")
+    only = ("--max-findings", "1", "--reduce", "0", "--quiet", "--out", "out")
     with zoo("dropped-dependency") as target:
-        found = racehound("run", "materialize", *target, *hunt, "--max-findings", "1", "--reduce", "0", "--quiet", "--out", "out", cwd=tmp_path)
+        found = racehound("run", "materialize", *target, *hunt, *only, cwd=tmp_path)
         assert found.returncode == 1, found.stdout + found.stderr
         finding = summary(tmp_path / "out")["findings"][0]
         assert (finding["oracle"], finding["severity"], finding["database"]) == ("health", "corruption", "Materialize")

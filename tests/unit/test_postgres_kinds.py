@@ -149,6 +149,7 @@ def test_referable_kinds_can_be_dropped_with_their_dependents_and_made_again(nam
 
 def test_what_the_server_refuses_in_a_transaction_block_is_recognised_there() -> None:
     outside = {
+        ("Index", "reindex"),
         ("Index", "reindex_concurrently"),
         ("Partition", "detach_concurrently"),
         ("Table", "vacuum"),
@@ -157,6 +158,7 @@ def test_what_the_server_refuses_in_a_transaction_block_is_recognised_there() ->
         ("Subscription", "recreate"),
         ("Subscription", "refresh"),
         ("ReplicationSlot", "recreate"),
+        ("ReplicationSlot", "recreate_in_block"),
     }
     for name, manipulation in outside:
         assert not allows_transaction(_NAMES[name]("o_0").manipulate(manipulation)), (name, manipulation)

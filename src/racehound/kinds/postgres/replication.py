@@ -103,10 +103,13 @@ class ReplicationSlot(Publishing):
     def building(self) -> Statements:
         return self.publishing(self.publication)
 
+    @property
+    def _making(self) -> str:
+        return f"pg_create_logical_replication_slot('{self.ident}', 'pgoutput', false, {str(self.two_phase).lower()})"
+
     def create(self) -> Fragment:
         """The slot last: nothing can fail after it, so a further try finds none."""
-        arguments = f"'{self.ident}', 'pgoutput', false, {str(self.two_phase).lower()}"
-        return super().create() + ask(f"SELECT count(*) FROM pg_create_logical_replication_slot({arguments})", "1")
+        return super().create() + ask(f"SELECT count(*) FROM {self._making}", "1")
 
     def clear(self) -> Fragment:
         return run(*super().razing()[1:])
@@ -121,6 +124,12 @@ class ReplicationSlot(Publishing):
     @manipulation
     def recreate(self) -> Fragment:
         return self.destroy() + self.create()
+
+    @manipulation
+    def recreate_in_block(self) -> Fragment:
+        """As functions that set up replication do it."""
+        dropping = f"PERFORM pg_drop_replication_slot('{self.ident}')"
+        return run(f"DO $$BEGIN {dropping}; END$$", f"DO $$BEGIN PERFORM {self._making}; END$$") * 2
 
     @manipulation
     def write_and_peek(self) -> Fragment:

@@ -13,7 +13,7 @@ _OUTSIDE_TRANSACTIONS = re.compile(
     r"""^[>!?]\s*(?:
         VACUUM\b | BEGIN\b | COMMIT\b | ROLLBACK\b | START\b | PREPARE\s+TRANSACTION\b | ALTER\s+SYSTEM\b
       | (?:CREATE|DROP)\s+(?:DATABASE|TABLESPACE|SUBSCRIPTION)\b | ALTER\s+DATABASE\b.*\bTABLESPACE\b
-      | ALTER\s+SUBSCRIPTION\b | REINDEX\s+(?:DATABASE|SYSTEM|SCHEMA)\b | CLUSTER\s*$ | DISCARD\b
+      | ALTER\s+SUBSCRIPTION\b | REINDEX\b | CLUSTER\s*$ | DISCARD\b
       | CALL\b
       | .*\bCONCURRENTLY\b | .*\bpg_(?:create|drop|copy)_\w*replication_slot\b | .*\bpg_replication_slot_advance\b
       | .*\bpg_create_logical\w*
@@ -21,7 +21,7 @@ _OUTSIDE_TRANSACTIONS = re.compile(
     re.VERBOSE | re.IGNORECASE | re.MULTILINE,
 )
 """Statements that PostgreSQL refuses in a transaction block (each one's reference page says so), and slot functions, which
-refuse a transaction that has written."""
+refuse a transaction that has written. REINDEX is refused for what is partitioned, which its text does not tell."""
 
 
 def allows_transaction(fragment: str) -> bool:
