@@ -24,9 +24,12 @@ class Working(MaterializeKind):
         return self.inside(f"{self.name}_mv")
 
     @property
-    def working(self) -> str:
-        """The statement that gives it work."""
-        return f"CREATE MATERIALIZED VIEW {self.view} IN CLUSTER {self.ident} AS {self.query}"
+    def working(self) -> Statements:
+        """What gives it work; the work is looked at from the base's cluster."""
+        return (
+            f"CREATE MATERIALIZED VIEW {self.view} IN CLUSTER {self.ident} AS {self.query}",
+            f"CREATE DEFAULT INDEX {self.in_cluster}ON {self.view}",
+        )
 
     def verify(self) -> Fragment:
         return none_of(unlike(f"SELECT * FROM {self.view}", self.query))
@@ -50,7 +53,7 @@ class Cluster(Working):
         return (
             f"CREATE CLUSTER {self.ident} ({SIZE}, REPLICATION FACTOR 1)",
             f"CREATE CLUSTER {self.other} ({SIZE}, REPLICATION FACTOR 0)",
-            self.working,
+            *self.working,
         )
 
     def razing(self, maybe: str = "") -> Statements:
@@ -103,7 +106,7 @@ class ClusterReplica(Working):
     def building(self) -> Statements:
         return (
             f"CREATE CLUSTER {self.ident} REPLICAS (r1 ({SIZE}))",
-            self.working,
+            *self.working,
             f"CREATE CLUSTER REPLICA {self.replica} {SIZE}",
         )
 

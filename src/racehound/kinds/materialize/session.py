@@ -15,55 +15,55 @@ _TIME = "<time>"
 
 @dataclasses.dataclass(frozen=True)
 class Subscription(MaterializeKind):
-    """Subscriptions to the base, or to a table of its own, held open while others change it. Verified: time goes on in them.
+    """Subscriptions to the base, held open while others change it. Verified: time goes on in them.
 
-    A session with an open one can do nothing else: so each step opens its own, and closes first what a failed one has left open.
+    The one that is opened at creation is followed later, when its base may be dropped; others are opened and closed in one step.
+    A session with an open one can do nothing else, so what may still be open is closed first.
     """
 
     can_refer: ClassVar[bool] = False
     noun: ClassVar[str] = "TABLE"
-    weight: ClassVar[int] = 14
+    weight: ClassVar[int] = 24
 
     @property
-    def followed(self) -> str:
-        """What is subscribed to: where time ends, as in a constant, there would be nothing to wait for."""
-        return self.base.relation if self.base.relation and self.base.lasts else self.ident
+    def has_table(self) -> bool:
+        """Whether it follows a table of its own besides: where time ends, as in a constant, there is nothing to wait for."""
+        return self.base.relation is None or not self.base.lasts
 
     @property
     def cursor(self) -> str:
         return f"{self.name}_cursor"
 
     def building(self) -> Statements:
-        return (f"CREATE TABLE {self.ident} (a TEXT)",)
+        return (f"CREATE TABLE {self.ident} (a TEXT)",) if self.has_table else ()
+
+    def razing(self, maybe: str = "") -> Statements:
+        return "ROLLBACK", *(super().razing(maybe) if self.has_table else ())
 
     def create(self) -> Fragment:
-        return super().create() + self._following(2)
+        return run("ROLLBACK") + super().create() + self._opening() + self._hearing(2)
 
     def clear(self) -> Fragment:
-        return run("ROLLBACK", *self.razing("IF EXISTS "))
+        return run(*self.razing("IF EXISTS "))
 
-    def destroy(self) -> Fragment:
-        return run("ROLLBACK", *self.razing())
+    def _opening(self) -> Fragment:
+        """No row is of interest, so all messages tell of time."""
+        base = ((self.base.key, self.base.relation),) if self.base.relation else ()
+        followed = *base, *((("a", self.ident),) if self.has_table else ())
+        query = " UNION ALL ".join(f"SELECT {key}::text FROM {name} WHERE {key}::text = 'nobody'" for key, name in followed)
+        return run("ROLLBACK", "BEGIN", f"DECLARE {self.cursor} CURSOR FOR SUBSCRIBE ({query}) WITH (PROGRESS)")
 
-    def _following(self, messages: int) -> Fragment:
-        """No row is of interest, so all messages tell of time; the first comes at once, the next ones as time goes on."""
-        key = self.base.key if self.followed != self.ident else "a"
-        subscribed = f"SUBSCRIBE (SELECT {key} FROM {self.followed} WHERE {key}::text = 'nobody') WITH (PROGRESS)"
+    def _hearing(self, messages: int) -> Fragment:
+        """The first message comes at once, the next ones as time goes on."""
         fetched = ask(f"FETCH 1 {self.cursor} WITH (timeout = '10s')", f"{_TIME} true <null> <null>")
-        return (
-            run("ROLLBACK", "BEGIN", f"DECLARE {self.cursor} CURSOR FOR {subscribed}")
-            + action(f"set-regex match=[0-9]{{10,}} replacement={_TIME}")
-            + fetched * messages
-            + action("unset-regex")
-            + run("ROLLBACK")
-        )
+        return action(f"set-regex match=[0-9]{{10,}} replacement={_TIME}") + fetched * messages + action("unset-regex")
 
     @manipulation
     def follow(self) -> Fragment:
-        return self._following(TIMES)
+        return self._hearing(TIMES)
 
     def verify(self) -> Fragment:
-        return self._following(2)
+        return self._opening() + self._hearing(2) + run("ROLLBACK")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -169,6 +169,7 @@ EXPOSED: Mapping[str, Callable[[Window], bool]] = MappingProxyType(
         "ghost-relation": _drops,
         "lost-grant": _grants,
         "cluster-leftovers": _creates_or_drops_cluster,
+        "orphaned-subscription": _drops,
     }
 )
 """The statements in which a defect sits, and those that it depends upon to last: only these are open to what others do.
