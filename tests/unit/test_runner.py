@@ -19,14 +19,15 @@ from tests.unit.testdrive.test_testdrive_interpreter import OK, MemorySession
 
 
 class InterruptedBell(queue.SimpleQueue[object]):
-    """Ctrl-C is pressed just when the last of two rings has been heard."""
+    """Ctrl-C is pressed just when the first ring has been heard, and nothing been done about it."""
 
-    heard = 0
+    heard = False
 
     def get(self, block: bool = True, timeout: float | None = None) -> object:
         got = super().get(block, timeout)
-        self.heard += timeout is not None  # actors wait for work without a limit
-        if self.heard == 2:
+        # Actors wait for work without a limit.
+        if timeout is not None and not self.heard:
+            self.heard = True
             raise KeyboardInterrupt
         return got
 
