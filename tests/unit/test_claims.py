@@ -51,6 +51,13 @@ def test_an_index_takes_nothing_with_it() -> None:
     assert claimed(made, done("DROP INDEX o_base_primary_idx", 3, 4, "o_1"))["item public.o_0"]
 
 
+def test_an_index_lies_where_its_relation_does() -> None:
+    made = done("CREATE INDEX o_2 IN CLUSTER c ON o_1.o_2_view (a)", 1, 2, "o_2")
+    assert claimed(made) == {"item o_1.o_2": True}
+    assert claimed(made, done("DROP INDEX o_1.o_2", 3, 4, "o_2")) == {"item o_1.o_2": False}
+    assert claimed(done("CREATE INDEX o_0 ON o_1 (a)", 1, 2)) == {"item public.o_0": True}
+
+
 def test_what_lies_in_a_schema_goes_and_comes_with_its_name() -> None:
     made = done("CREATE VIEW o_1.o_2_view AS SELECT 1", 1, 2, "o_2")
     away = done("ALTER SCHEMA o_1 RENAME TO o_1_tmp", 3, 4, "o_1")

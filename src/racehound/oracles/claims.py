@@ -28,6 +28,8 @@ _CREATE = re.compile(
     rf"CREATE (?:OR REPLACE |REPLACEMENT )?(?P<noun>{_NOUN}) (?:IF NOT EXISTS )?"
     rf"(?!(?:IN|ON|REPLICA) )(?P<name>{_IDENT})(?= |$|\()"
 )
+_INDEXED = re.compile(rf"CREATE INDEX .*?\bON (?P<path>(?:\w+\.)*)\w+")
+"""An index is named without a schema: it lies in that of its relation."""
 _DROP = re.compile(rf"DROP (?P<noun>{_NOUN}) (?:IF EXISTS )?(?P<name>{_IDENT})(?: CASCADE| RESTRICT)?$")
 _RENAME = re.compile(rf"ALTER (?P<noun>{_NOUN}) (?P<name>{_IDENT}) RENAME TO (?P<new>\w+)$")
 _RIGHT = re.compile(
@@ -109,7 +111,9 @@ class Claims:
             if created["noun"] == "SOURCE":
                 # It may make subsources, which it does not name.
                 self._doubt(statement, end_ns, self._reached(statement), but=self._key("SOURCE", created["name"]))
-            self._say(statement, end_ns, created["noun"], created["name"], present=True)
+            indexed = _INDEXED.match(sql)
+            path = indexed["path"] if indexed else ""
+            self._say(statement, end_ns, created["noun"], path + created["name"], present=True)
         elif dropped := _DROP.match(sql):
             if dropped["noun"] != "INDEX":
                 self._doubt(statement, end_ns, self._reached(statement), but=self._key(dropped["noun"], dropped["name"]))

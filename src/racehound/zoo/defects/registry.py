@@ -92,7 +92,7 @@ DEFECTS = (
         "lost-grant",
         "a lost update of an object's privileges",
         "two GRANTs or REVOKEs on one object or schema at the same time: one of them is forgotten",
-        ("contents",),
+        ("contents", "names"),
     ),
     Defect(
         "cluster-leftovers",
