@@ -28,7 +28,7 @@ _CREATE = re.compile(
     rf"CREATE (?:OR REPLACE |REPLACEMENT )?(?P<noun>{_NOUN}) (?:IF NOT EXISTS )?"
     rf"(?!(?:IN|ON|REPLICA) )(?P<name>{_IDENT})(?= |$|\()"
 )
-_INDEXED = re.compile(rf"CREATE INDEX .*?\bON (?P<path>(?:\w+\.)*)\w+")
+_INDEXED = re.compile(r"CREATE INDEX .*?\bON (?P<path>(?:\w+\.)*)\w+")
 """An index is named without a schema: it lies in that of its relation."""
 _DROP = re.compile(rf"DROP (?P<noun>{_NOUN}) (?:IF EXISTS )?(?P<name>{_IDENT})(?: CASCADE| RESTRICT)?$")
 _RENAME = re.compile(rf"ALTER (?P<noun>{_NOUN}) (?P<name>{_IDENT}) RENAME TO (?P<new>\w+)$")
