@@ -43,11 +43,11 @@ class Switches:
     def on(self, name: str) -> bool:
         return name in self._on
 
-    def window(self) -> None:
-        """Be open to others for a moment: the race itself."""
+    def window(self, longest: float = _WINDOW_MAX) -> None:
+        """Be open to others for a moment, of so many seconds at most: the race itself."""
         began = time.monotonic()
         with self._came:
-            pause = self._draw.uniform(0.0, _WINDOW_MAX)
+            pause = self._draw.uniform(0.0, longest)
             is_statement = getattr(self._mine, "under_way", False)
             if is_statement and not self._came.wait_for(lambda: self._under_way > 1, min(pause, _ALONE)):
                 return

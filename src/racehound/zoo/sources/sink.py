@@ -112,15 +112,19 @@ class Sent:
         self.doubt = None
 
 
+_LATE = 0.2
+"""Seconds, at most, until a forgetful one remembers."""
+
+
 class Forgetful(Sent):
-    """The defect `duplicated-rows-in-sink`: what arrives while the sink is being changed is not remembered."""
+    """The defect `duplicated-rows-in-sink`: what has arrived is remembered late, and not if the sink is changed before that."""
 
     def __init__(self, switches: Switches) -> None:
         super().__init__()
         self._switches = switches
 
     def add(self, commit: Commit, interrupted: Callable[[], bool]) -> None:
-        self._switches.window()
+        self._switches.window(_LATE)
         if not interrupted():
             super().add(commit, interrupted)
 
