@@ -104,6 +104,7 @@ def test_a_footprint_tells_what_is_written_and_what_is_referred_to(sound: Lab) -
         view = surveyor.measure(sound.deeds["View.create"])
         dropped = surveyor.measure(sound.deeds["View.destroy"])
         vacuumed = surveyor.measure(sound.deeds["Table.vacuum"])
+        outside = surveyor.measure(sound.deeds["Tablespace.destroy"])
     finally:
         surveyor.close()
     assert {"pg_class o_0", "pg_type o_0"} <= view.writes
@@ -111,6 +112,9 @@ def test_a_footprint_tells_what_is_written_and_what_is_referred_to(sound: Lab) -
     assert "pg_class o_0" in dropped.writes
     assert view.transactional
     assert not vacuumed.transactional
+    assert "pg_tablespace o_0" in outside.writes
+    assert "pg_tablespace o_0" in outside.of("o_0").shared
+    assert not outside.transactional
 
 
 def test_a_run_that_is_killed_goes_on_where_it_was(tmp_path: Path) -> None:

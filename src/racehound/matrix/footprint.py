@@ -1,7 +1,8 @@
 """What an operation touches: the objects whose catalog rows it writes, those that these refer to, and those that it locks.
 
 Asked of the server while the operation's transaction is open. Its own session sees the rows that it makes (`xmin`), another one
-those that it deletes or replaces (`xmax`). To which object a row belongs and to which ones it refers, the server's own map of its
+those that it deletes or replaces (`xmax`). After one that stands outside of transactions, what is no longer there is what it has
+deleted. To which object a row belongs and to which ones it refers, the server's own map of its
 catalogs says. Objects go by the server's names for them (`pg_identify_object`), which are the same in every database.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Sequence
 
 import msgspec
 
@@ -106,20 +108,29 @@ class Surveyor:
             run_alone(parse_fragment(step.fragment), self._context(self._session))
         commands = deed.commands(thing)
         transactional = deed.may_be_transaction(thing, self.target.dialect.allows_transaction)
+        if transactional:
+            run_alone(Script((Sql("BEGIN"), *commands)), self._context(self._session))
+            return self._footprint(self._written_by_transaction(), transactional=True)
         before = int(_cell(self._session, "SELECT pg_current_xact_id()")) + 1
-        run_alone(Script((Sql("BEGIN"), *commands) if transactional else commands), self._context(self._session))
-        return self._read(before, transactional=transactional)
+        there = _rows(self.target.observer, self._query("true"))
+        run_alone(Script(commands), self._context(self._session))
+        return self._footprint(self._written_since(before, there), transactional=False)
 
-    def _read(self, before: int, *, transactional: bool) -> Footprint:
-        watcher = self.target.observer
-        xid = _cell(self._session, "SELECT pg_current_xact_id_if_assigned()") if transactional else ""
-        touched: list[tuple[str, ...]] = []
-        if xid:
-            touched += _rows(self._session, self._query(f"t.xmin = '{xid}'"))
-            touched += _rows(watcher, self._query(f"t.xmax = '{xid}'"))
-        elif not transactional:
-            touched += _rows(watcher, self._query(f"t.xmin::text::bigint >= {before}"))
-        touched += _rows(watcher, _LOCKS.format(pid=self._session.pid, first=self._first))
+    def _written_by_transaction(self) -> list[tuple[str, ...]]:
+        """The rows that the session's open transaction has made, and those that it has removed."""
+        xid = _cell(self._session, "SELECT pg_current_xact_id_if_assigned()")
+        if not xid:
+            return []
+        made = _rows(self._session, self._query(f"t.xmin = '{xid}'"))
+        return made + _rows(self.target.observer, self._query(f"t.xmax = '{xid}'"))
+
+    def _written_since(self, xid: int, there: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
+        """The rows that transactions from that one on have made, and those that are no longer there."""
+        made = _rows(self.target.observer, self._query(f"t.xmin::text::bigint >= {xid}"))
+        return [*made, *({*there} - {*_rows(self.target.observer, self._query("true"))})]
+
+    def _footprint(self, written: Sequence[tuple[str, ...]], *, transactional: bool) -> Footprint:
+        touched = [*written, *_rows(self.target.observer, _LOCKS.format(pid=self._session.pid, first=self._first))]
         found: dict[bool, set[str]] = {True: set(), False: set()}
         shared = set()
         for how, catalog, name, place in touched:
