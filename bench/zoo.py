@@ -4,7 +4,7 @@ For every defect and seed a zoo with that defect is started and hunted in until 
 limit is over. With `--off N`, a zoo without defects is hunted in for N repetitions: every
 finding there is false. Defects of sources and sinks are hunted with Kafka, registry, PostgreSQL and MySQL beside the zoo.
 
-Run: `python bench/zoo.py [--seeds 10] [--limit 120] [--defects A,B] [--off 1000] [--jobs 2]`.
+Run: `python bench/zoo.py [--seeds 10] [--limit 120] [--defects A,B|none] [--off 1000] [--jobs 2]`.
 """
 
 from __future__ import annotations
@@ -50,8 +50,7 @@ def main() -> None:
     arguments = _arguments()
     # However it is ended, it ends what it has begun.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    named = {name for name in arguments.defects.split(",") if name}
-    chosen = [defect for defect in DEFECTS if not named or defect.name in named]
+    chosen = [defect for defect in DEFECTS if not arguments.defects or defect.name in arguments.defects]
     with services() as composition:
         kinds = ("--kinds", arguments.kinds) if arguments.kinds else ()
         options = ("--composition", composition, *kinds)
@@ -83,11 +82,19 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--first-seed", type=int, default=1)
     parser.add_argument("--limit", type=float, default=120.0, metavar="SECONDS")
-    parser.add_argument("--defects", default="", metavar="A,B")
+    parser.add_argument("--defects", type=names, default=(), metavar="A,B")
     parser.add_argument("--off", type=int, default=1000, metavar="REPETITIONS")
     parser.add_argument("--kinds", default="", metavar="A,B", help="Draw only from these.")
     parser.add_argument("--jobs", type=int, default=1, help="Hunts at the same time.")
     return parser.parse_args()
+
+
+def names(text: str) -> tuple[str, ...]:
+    """Of defects, or `none`."""
+    given = tuple(text.split(","))
+    if strange := {*given} - {*(defect.name for defect in DEFECTS), "none"}:
+        raise argparse.ArgumentTypeError(f"no defect of the zoo: {', '.join(sorted(strange))}")
+    return given
 
 
 @contextlib.contextmanager
