@@ -17,8 +17,8 @@ _TIME = "<time>"
 class Subscription(MaterializeKind):
     """Subscriptions to the base, held open while others change it. Verified: time goes on in them.
 
-    The one that is opened at creation is followed later, when its base may be dropped; others are opened and closed in one step.
-    A session with an open one can do nothing else, so what may still be open is closed first.
+    A session with an open one can do nothing else: so each step opens its own, and closes first what a failed one has left open.
+    A table is made only where it is needed, so that a subscription begins at the moment at which its base may be dropped.
     """
 
     can_refer: ClassVar[bool] = False
@@ -41,29 +41,31 @@ class Subscription(MaterializeKind):
         return "ROLLBACK", *(super().razing(maybe) if self.has_table else ())
 
     def create(self) -> Fragment:
-        return run("ROLLBACK") + super().create() + self._opening() + self._hearing(2)
+        return super().create() + self._following(2)
 
     def clear(self) -> Fragment:
         return run(*self.razing("IF EXISTS "))
 
-    def _opening(self) -> Fragment:
-        """No row is of interest, so all messages tell of time."""
+    def _following(self, messages: int) -> Fragment:
+        """No row is of interest, so all messages tell of time; the first comes at once, the next ones as time goes on."""
         base = ((self.base.key, self.base.relation),) if self.base.relation else ()
         followed = *base, *((("a", self.ident),) if self.has_table else ())
         query = " UNION ALL ".join(f"SELECT {key}::text FROM {name} WHERE {key}::text = 'nobody'" for key, name in followed)
-        return run("ROLLBACK", "BEGIN", f"DECLARE {self.cursor} CURSOR FOR SUBSCRIBE ({query}) WITH (PROGRESS)")
-
-    def _hearing(self, messages: int) -> Fragment:
-        """The first message comes at once, the next ones as time goes on."""
         fetched = ask(f"FETCH 1 {self.cursor} WITH (timeout = '10s')", f"{_TIME} true <null> <null>")
-        return action(f"set-regex match=[0-9]{{10,}} replacement={_TIME}") + fetched * messages + action("unset-regex")
+        return (
+            run("ROLLBACK", "BEGIN", f"DECLARE {self.cursor} CURSOR FOR SUBSCRIBE ({query}) WITH (PROGRESS)")
+            + action(f"set-regex match=[0-9]{{10,}} replacement={_TIME}")
+            + fetched * messages
+            + action("unset-regex")
+            + run("ROLLBACK")
+        )
 
     @manipulation
     def follow(self) -> Fragment:
-        return self._hearing(TIMES)
+        return self._following(TIMES)
 
     def verify(self) -> Fragment:
-        return self._opening() + self._hearing(2) + run("ROLLBACK")
+        return self._following(2)
 
 
 @dataclasses.dataclass(frozen=True)
