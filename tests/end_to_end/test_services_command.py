@@ -81,7 +81,7 @@ def test_up_shows_a_healthy_service_that_takes_connections_and_down_leaves_nothi
     processes = proc.tree(keeper_pid(name))
     down = racehound("services", "down", "--composition", name)
     assert down.returncode == 0, down.stderr
-    assert until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in processes), GONE_LIMIT_S)
+    assert until(lambda: not any(_lives(each) for each in processes), GONE_LIMIT_S)
     assert name not in kept.names()
     assert not scratch_of(name)
 
