@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -19,6 +20,8 @@ from racehound.targets.postgres.server import EmbeddedServer
 from racehound.targets.postgres.session import PostgresSession
 
 _numbers = itertools.count()
+# Also where all of this is a shell's background job, in which SIGINT is ignored: what tests start can be interrupted.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -87,6 +87,8 @@ class Warden:
         order, warden = self._order, os.getpid()
 
         def die_with_warden() -> None:
+            # In a shell's background job it would be ignored.
+            signal.signal(order["stop_signal"], signal.SIG_DFL)
             # Runs after the change of user, which would clear the setting.
             _libc.prctl(_PR_SET_PDEATHSIG, order["stop_signal"], 0, 0, 0)
             if os.getppid() != warden:
