@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Self
 
@@ -15,6 +16,8 @@ from racehound.zoo.defects import DEFECTS, Switches
 from racehound.zoo.server import Zoo
 
 _TRIES = 60
+_LAGS = 4
+"""Milliseconds: one of the two may have planned what it does before the other begins, whatever the machine is like."""
 _PATIENCE = 1.0
 """Seconds after which a statement that takes milliseconds counts as hanging."""
 _TABLE = "CREATE TABLE x (a text, b int)"
@@ -60,13 +63,14 @@ class Round:
     def rows(self, text: str) -> list[tuple[Any, ...]]:
         return sorted(self.one.execute(text).fetchall())
 
-    def race(self, mine: str, others: str) -> tuple[str, str]:
-        """What both were told: "ok", the error, "lost" for a lost connection, "hangs"."""
+    def race(self, mine: str, others: str, lag_s: float = 0.0) -> tuple[str, str]:
+        """What both were told: "ok", the error, "lost" for a lost connection, "hangs". `lag_s`: how much later others begin."""
         barrier = threading.Barrier(2)
         told = ["hangs", "hangs"]
 
         def run(number: int, session: psycopg.Connection[Any], text: str) -> None:
             barrier.wait()
+            time.sleep(number * lag_s)
             told[number] = _told(session, text)
 
         threads = [
@@ -225,9 +229,9 @@ def test_every_defect_has_a_race() -> None:
 
 def shows(zoo: Zoo, setup: Sequence[str], mine: str, others: str, symptom: Symptom) -> bool:
     """Whether one of the tries has the symptom."""
-    for _ in range(_TRIES):
+    for number in range(_TRIES):
         with Round(zoo, setup) as round_:
-            if symptom(round_, round_.race(mine, others)):
+            if symptom(round_, round_.race(mine, others, number % _LAGS * 0.001)):
                 return True
     return False
 
