@@ -116,6 +116,17 @@ def test_stop_uses_the_stop_signal_and_kill_does_not() -> None:
         assert end(process) == code
 
 
+def test_the_stop_signal_is_heard_where_it_was_ignored_before() -> None:
+    """As it is in a shell's background job."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    process = GuardedProcess(Command(("sleep", "1000"), stop_signal=signal.SIGINT))
+    try:
+        process.start()
+        assert process.stop() == -signal.SIGINT
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def test_a_command_that_ignores_the_stop_signal_is_killed_after_the_grace(tmp_path: Path) -> None:
     process = GuardedProcess(Command(_STUBBORN, log=tmp_path / "log"))
     process.start()

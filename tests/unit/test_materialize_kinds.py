@@ -247,6 +247,23 @@ def test_what_is_made_over_a_cluster_works_in_it() -> None:
         assert "IN CLUSTER ${racehound.run}_o_base " in made.create(), name
 
 
+def test_the_work_of_a_cluster_is_looked_at_from_the_one_that_it_is_made_over() -> None:
+    base = _NAMES["Cluster"]("o_base")
+    assert f"CREATE DEFAULT INDEX IN CLUSTER {base.cluster} ON o_0_mv" in _sql(_NAMES["Cluster"]("o_0", base).create())
+    assert "CREATE DEFAULT INDEX ON o_0_mv" in _sql(_NAMES["Cluster"]("o_0").create())
+
+
+def test_a_subscription_makes_a_table_only_where_time_would_end() -> None:
+    subscribed = re.compile(r" FROM (\w+) WHERE ")
+    over_table, over_constant = (
+        _sql(_NAMES["Subscription"]("o_0", _NAMES[name]("o_base")).create()) for name in ("Table", "View")
+    )
+    assert not any("CREATE TABLE" in sql for sql in over_table)
+    assert subscribed.findall(" ".join(over_table)) == ["o_base"]
+    assert over_constant[0] == "CREATE TABLE o_0 (a TEXT)"
+    assert subscribed.findall(" ".join(over_constant)) == ["o_base", "o_0"]
+
+
 def test_what_is_made_over_a_role_belongs_to_it() -> None:
     for name in ("Table", "View", "MaterializedView", "LoadGeneratorSource", "Type"):
         made = _NAMES[name]("o_0", _NAMES["Role"]("o_base"))
