@@ -129,12 +129,16 @@ class Hunter:
     ) -> Hunted:  # fmt: skip
         """Hunt as `racehound run` does, for `runtime` seconds (10 unless something says otherwise).
 
-        `more`: seed, url, release, baseline (a file), scenario, num_objects, tries, repetitions, reset, statement_limit.
+        `more`: seed, url, release, baseline (a file), scenario, num_objects, tries, repetitions, reset, perturb (names),
+        statement_limit.
         UserError for what the target cannot do, TargetError when it does not do its part, TypeError for an unknown option.
         """
         asked = self._asked({"target": target, "kinds": kinds, "runtime": runtime, **more}, _HUNT)
         options = _hunt_options(asked)
-        return self._run(asked, options.seed, lambda choice, directory: _hunt(choice, options, self._baseline(asked), directory))
+        words = tuple(asked["perturb"])
+        return self._run(
+            asked, options.seed, lambda choice, directory: _hunt(choice, options, words, self._baseline(asked), directory)
+        )
 
     def explore(
         self, *scripts: str | Path, setup: str | Path | None = None, check: str | Path | None = None,
@@ -205,7 +209,7 @@ _COMMON: dict[str, Any] = {
 }  # fmt: skip
 _HUNT: dict[str, Any] = {
     **_COMMON, "kinds": (), "runtime": 10.0, "scenario": "concurrent", "num_objects": 5, "tries": 100, "repetitions": None,
-    "reset": "objects",
+    "reset": "objects", "perturb": ("default",),
 }  # fmt: skip
 _EXPLORE: dict[str, Any] = {**_COMMON, "schedules": 1000, "strategy": None, "depth": 3}
 
@@ -218,6 +222,7 @@ def _seed(asked: dict[str, Any]) -> int:
 
 def _hunt_options(asked: dict[str, Any]) -> HuntOptions:
     from racehound.hunt import HuntOptions
+    from racehound.run.perturbations.registry import named
     from racehound.targets.registry import dialect
 
     known = dialect(asked["target"])
@@ -226,7 +231,7 @@ def _hunt_options(asked: dict[str, Any]) -> HuntOptions:
         seed=_seed(asked), runtime_s=float(asked["runtime"]), repetitions=repetitions, scenario=asked["scenario"],
         num_objects=asked["num_objects"], tries=asked["tries"], reset=asked["reset"],
         statement_limit_s=float(asked["statement_limit"]), kinds=tuple(asked["kinds"]),
-        share_s=share_s,
+        perturb=named(asked["perturb"]), share_s=share_s,
     )  # fmt: skip
 
 
@@ -250,16 +255,22 @@ def _scripts(above: Path, sessions: Sequence[str | Path], *lone: str | Path | No
     return Scripts(tuple(read_session(above / name) for name in sessions), setup, check, teardown)
 
 
-def _hunt(choice: Choice, options: HuntOptions, baseline: Baseline, directory: RunDirectory) -> tuple[list[Finding], str]:
+def _hunt(
+    choice: Choice, options: HuntOptions, words: tuple[str, ...], baseline: Baseline, directory: RunDirectory
+) -> tuple[list[Finding], str]:
     import sys
+
+    import msgspec
 
     from racehound.hunt import Hunt, choose_kinds
     from racehound.report.console import PlainReporter
+    from racehound.run.perturbations.registry import possible
     from racehound.targets.registry import dialect, opened, printable_kinds
 
     if choice.url is None:
         choose_kinds(dialect(choice.name), printable_kinds(choice), options.kinds)
     with opened(choice, directory.server_log) as place:
+        options = msgspec.structs.replace(options, perturb=possible(words, place.target)[0])
         _write_run(directory, choice, place.target, options=options)
         store = _store(directory, baseline)
         summary = Hunt(options, place.target, directory, store, PlainReporter(sys.stdout, 0), place.scratch).run()

@@ -72,13 +72,14 @@ def test_what_is_clean_or_known_passes_and_leaves_nothing(suite: pytest.Pytester
 
         @pytest.mark.racehound(kinds=["Table"], scenario="subsequent", runtime=600, num_objects=2)
         def test_tables(racehound):
-            hunted = racehound.hunt(num_objects=1)
+            hunted = racehound.hunt(num_objects=1, perturb=["cancel"])
             hunted.assert_clean()
             options = json.loads((hunted.directory / "run.json").read_bytes())["options"]
             assert options["runtime_s"] == 0.5  # the command line stands above the marker
             assert options["num_objects"] == 1  # and the call, too
             assert options["kinds"] == ["Table"]
             assert options["seed"] == hunted.seed == 3
+            assert options["perturb"] == ["cancel"]
 
         @pytest.mark.racehound(baseline="known.toml")
         def test_accounts(racehound):
@@ -107,6 +108,10 @@ def test_mistakes_are_told(suite: pytest.Pytester) -> None:
             with pytest.raises(UserError, match="unknown kind 'Tabel'"):
                 racehound.hunt(kinds=["Tabel"], runtime=1)
 
+        def test_perturbation(racehound):
+            with pytest.raises(UserError, match="there is no 'cancels'; there are: default, "):
+                racehound.hunt(perturb=["cancels"], runtime=1)
+
         def test_option(racehound):
             with pytest.raises(TypeError, match="unknown option 'runtimes'; there are: target, "):
                 racehound.hunt(runtimes=1)
@@ -115,7 +120,7 @@ def test_mistakes_are_told(suite: pytest.Pytester) -> None:
             with pytest.raises(UserError, match="none.sql"):
                 racehound.explore("one.sql", "none.sql")
     """)
-    run(suite, "-p", "no:xdist").assert_outcomes(passed=3)
+    run(suite, "-p", "no:xdist").assert_outcomes(passed=4)
     assert runs(suite) == []
 
 

@@ -290,7 +290,7 @@ def test_a_sink_with_a_key_writes_avro_and_registers_its_schemas(session: Connec
     session.execute("CREATE TABLE x (a int, b text)")
     session.execute("INSERT INTO x VALUES (1, 'one')")
     sink(session, "x", topic, f"KEY (a) NOT ENFORCED {_AVRO} ENVELOPE UPSERT")
-    until(lambda: len(outside.messages(topic)) == 1)  # both schemas are registered, one after the other, before the first row is sent
+    until(lambda: len(outside.messages(topic)) == 1)  # by then both schemas are registered
     fields = [{"name": "a", "type": ["null", "int"]}, {"name": "b", "type": ["null", "string"]}]
     value, key = outside.registry.existing(f"{topic}-value"), outside.registry.existing(f"{topic}-key")
     assert json.loads(value.schema) == {"type": "record", "name": "envelope", "fields": fields}
