@@ -153,6 +153,18 @@ def test_a_duplicate_in_a_system_index_is_internal_and_one_in_a_user_table_is_no
 
 
 @pytest.mark.parametrize(
+    ("message", "internal"),
+    [
+        ('could not create directory "pg_tblspc/80090/PG_18_202506291/80096": No such file or directory', True),
+        ('could not open file "base/5/16384": No such file or directory', True),
+        ('could not open file "/nowhere/rows" for reading: No such file or directory', False),
+    ],
+)
+def test_a_file_of_the_servers_own_that_is_not_there_is_internal(message: str, internal: bool) -> None:
+    assert POSTGRES.is_internal(statement("o_0", "CREATE DATABASE o_0", 5, 9, sqlstate="58P01", message=message)) is internal
+
+
+@pytest.mark.parametrize(
     ("fragment", "allowed"),
     [
         ("> CREATE TABLE o_0 (a TEXT)\n> INSERT INTO o_0 VALUES ('vacuum')", True),

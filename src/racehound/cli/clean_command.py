@@ -66,16 +66,22 @@ def _clean_server(options: Mapping[str, Any], verb: str, *, dry_run: bool) -> in
     with contextlib.closing(session):
         if session.execute("SELECT mz_version()").ok:
             return _clean_materialize(options, verb, dry_run=dry_run)
-        return _clean_postgres(session, verb, dry_run=dry_run)
+        return _clean_postgres(session, options["url"], verb, dry_run=dry_run)
 
 
-def _clean_postgres(session: PostgresSession, verb: str, *, dry_run: bool) -> int:
+def _clean_postgres(session: PostgresSession, url: str, verb: str, *, dry_run: bool) -> int:
+    from psycopg.conninfo import make_conninfo
+
     from racehound.errors import TargetError
     from racehound.targets.postgres.leftovers import dead_runs, remove_run
+    from racehound.targets.postgres.session import PostgresSession
+
+    def connect(database: str) -> PostgresSession:
+        return PostgresSession.connect(make_conninfo(url, dbname=database))
 
     runs = dead_runs(session)
     for run_id, left in runs.items():
-        failures = [] if dry_run else remove_run(session, run_id)
+        failures = [] if dry_run else remove_run(session, run_id, connect)
         if failures:
             raise TargetError(f"run {run_id} could not be removed: {failures[0]}")
         for name in left:

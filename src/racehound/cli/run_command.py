@@ -54,7 +54,6 @@ def command(**options: Any) -> int:  # noqa: ANN401 click's values
     from racehound.evidence import RunDirectory
     from racehound.finding import Baseline, read_baseline
     from racehound.hunt import HuntOptions, choose_kinds
-    from racehound.report.summary import summary_text
     from racehound.run.perturbations.registry import named
     from racehound.targets.registry import dialect, printable_kinds
 
@@ -85,12 +84,6 @@ def command(**options: Any) -> int:  # noqa: ANN401 click's values
         summary = _hunt(choice, hunt_options, words, baseline, directory, options["reduce"], quiet=options["quiet"])
     finally:
         directory.discard_unused()
-    outcomes = ", ".join(f"{count} {drawer}" for drawer, count in summary.outcomes.items() if count)
-    facts = (
-        f"{'interrupted after ' if summary.interrupted else ''}{summary.seconds:.0f} s, {summary.plans} plans, "
-        f"{summary.repetitions} repetitions, {summary.statements} statements: {outcomes}"
-    )
-    click.echo(summary_text(summary.findings, facts, summary.silenced, directory.path))
     if summary.interrupted:
         return 130
     return 1 if summary.findings else 0
@@ -128,7 +121,20 @@ def _hunt(
             reporter.close()
         if reduce_s and not summary.interrupted:
             _reduce(summary, directory, place, reduce_s, options.statement_limit_s)
+        # Before the server is left: whatever that says, the summary is told.
+        click.echo(_summary_text(summary, directory))
         return summary
+
+
+def _summary_text(summary: Summary, directory: RunDirectory) -> str:
+    from racehound.report.summary import summary_text
+
+    outcomes = ", ".join(f"{count} {drawer}" for drawer, count in summary.outcomes.items() if count)
+    facts = (
+        f"{'interrupted after ' if summary.interrupted else ''}{summary.seconds:.0f} s, {summary.plans} plans, "
+        f"{summary.repetitions} repetitions, {summary.statements} statements: {outcomes}"
+    )
+    return summary_text(summary.findings, facts, summary.silenced, directory.path)
 
 
 def _reduce(summary: Summary, directory: RunDirectory, place: Opened, limit_s: float, statement_limit_s: float) -> None:

@@ -32,7 +32,7 @@ def allows_transaction(fragment: str) -> bool:
 _INTERNAL_MESSAGES = re.compile(
     r"cache lookup failed|could not find tuple|could not open relation with OID|tuple concurrently|tuple already updated by self"
     r"|unexpected |no relation entry|could not find|invalid memory alloc|missing chunk number|could not read block"
-    r"|could not open file|could not access status of transaction|failed to find|unrecognized node type"
+    r"|could not (?:open file|create directory|open directory|access status of transaction)|failed to find|unrecognized node type"
     r"|relation \d+ deleted while still in use"
 )
 _USER_MESSAGES = re.compile(

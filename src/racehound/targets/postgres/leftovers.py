@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Collection
+import time
+from collections.abc import Callable, Collection
 
-from racehound.targets.session import Session
+from racehound.errors import TargetError
+from racehound.targets.postgres.session import PostgresSession
+from racehound.targets.postgres.sweep import SUBSCRIPTIONS
+from racehound.targets.session import Outcome, Session
 
 RUN_ID = re.compile(r"rh[0-9a-f]{8}")
 
@@ -15,6 +20,17 @@ UNION ALL SELECT 'role', rolname FROM pg_roles
 UNION ALL SELECT 'tablespace', spcname FROM pg_tablespace
 UNION ALL SELECT 'slot', slot_name FROM pg_replication_slots
 ORDER BY 1, 2
+"""
+
+_HELD = """
+SELECT datname FROM pg_database WHERE datname ~ '^{run}_' AND NOT datname = ANY ('{keep}')
+  AND (oid IN (SELECT subdbid FROM pg_subscription) OR datname IN (SELECT database FROM pg_prepared_xacts))
+"""
+"""Databases that have what only a session in them can remove, and that cannot be dropped before that."""
+
+_FROM_WITHIN = f"""
+SELECT 10, format('ROLLBACK PREPARED %L', gid) FROM pg_prepared_xacts WHERE database = current_database()
+UNION ALL {SUBSCRIPTIONS} ORDER BY 1, 2
 """
 
 _DROPS = """
@@ -36,8 +52,8 @@ UNION ALL SELECT 8, format('DROP ROLE IF EXISTS %I', rolname) FROM pg_roles
 ORDER BY 1, 2
 """
 
-_ROUNDS = 3
-"""What is still in use at first (a session that is just ending) is dropped in a later round."""
+_PAUSES_S = (0.0, 0.0, 0.1, 0.4)
+"""Before each round: what is still in use at first (a session that is just ending) is dropped in a later one."""
 
 
 def dead_runs(session: Session) -> dict[str, list[str]]:
@@ -53,22 +69,42 @@ def dead_runs(session: Session) -> dict[str, list[str]]:
     return found
 
 
-def remove_run(session: Session, run_id: str, keep: Collection[str] = ()) -> list[str]:
-    """Drop what bears the run's id, but the database and the role that `keep` names.
+def remove_run(session: Session, run_id: str, connect: Callable[[str], PostgresSession], keep: Collection[str] = ()) -> list[str]:
+    """Drop what bears the run's id, but the databases and the role that `keep` names.
 
-    What could not be dropped is returned, with the server's reason.
+    `connect` opens a session in another database of the server. What could not be dropped is returned, with the server's reason.
     """
     if not RUN_ID.fullmatch(run_id):
         raise ValueError(run_id)
+    kept = f"{{{','.join(keep)}}}"
     failures: list[str] = []
-    for _ in range(_ROUNDS):
+    for pause_s in _PAUSES_S:
+        time.sleep(pause_s)
         failures = []
-        outcome = session.execute(_DROPS.format(run=run_id, keep=f"{{{','.join(keep)}}}"))
-        statements = [row[1] or "" for row in outcome.rows.cells] if outcome.rows else []
-        for statement in statements:
-            dropped = session.execute(statement)
-            if dropped.error:
-                failures.append(f"{statement}: {dropped.error.message}")
+        for database in _column(session.execute(_HELD.format(run=run_id, keep=kept)), 0):
+            failures += _release(database, connect)
+        statements = _column(session.execute(_DROPS.format(run=run_id, keep=kept)), 1)
+        failures += _execute(session, statements)
         if not statements:
             break
     return failures
+
+
+def _release(database: str, connect: Callable[[str], PostgresSession]) -> list[str]:
+    """Remove what keeps a database from being dropped; what the server refused."""
+    try:
+        inside = connect(database)
+    except TargetError as error:
+        return [f"{database}: {error}"]
+    with contextlib.closing(inside):
+        return _execute(inside, _column(inside.execute(_FROM_WITHIN), 1))
+
+
+def _execute(session: Session, statements: Collection[str]) -> list[str]:
+    """Run them all; what the server refused."""
+    outcomes = [(statement, session.execute(statement)) for statement in statements]
+    return [f"{statement}: {outcome.error.message}" for statement, outcome in outcomes if outcome.error]
+
+
+def _column(outcome: Outcome, number: int) -> list[str]:
+    return [row[number] or "" for row in outcome.rows.cells] if outcome.rows else []

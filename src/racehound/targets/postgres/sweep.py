@@ -11,13 +11,18 @@ from racehound.targets.session import Outcome, Session
 _ROUNDS = 3
 """Dropping one object may free another that resisted before."""
 
+SUBSCRIPTIONS = """
+SELECT 20, s FROM pg_subscription, LATERAL (VALUES (format('ALTER SUBSCRIPTION %I DISABLE', subname)),
+  (format('ALTER SUBSCRIPTION %I SET (slot_name = NONE)', subname)), (format('DROP SUBSCRIPTION %I', subname))) AS steps (s)
+  WHERE subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())
+"""
+"""What removes the database's subscriptions, ordered by both columns. Their slots stay."""
+
 # Rank orders the drops. `first` is the OID of the working database itself: whatever was created in it has a higher one.
 _IN_DATABASE = """
 SELECT 10, format('DROP EVENT TRIGGER IF EXISTS %I', evtname) FROM pg_event_trigger WHERE oid > {first}
 UNION ALL
-SELECT 20, s FROM pg_subscription, LATERAL (VALUES (format('ALTER SUBSCRIPTION %I DISABLE', subname)),
-  (format('ALTER SUBSCRIPTION %I SET (slot_name = NONE)', subname)), (format('DROP SUBSCRIPTION %I', subname))) AS steps (s)
-  WHERE subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())
+{subscriptions}
 UNION ALL
 SELECT 30, format('DROP PUBLICATION IF EXISTS %I', pubname) FROM pg_publication WHERE oid > {first}
 UNION ALL
@@ -83,7 +88,9 @@ class Sweeper:
         public = _cell(
             session.execute("SELECT format('%s, %L', nspowner, nspacl::text) FROM pg_namespace WHERE nspname = 'public'")
         )
-        union = " UNION ALL ".join((_IN_DATABASE.format(first=first, public=public), _IN_CLUSTER.format(run=run_id)))
+        union = " UNION ALL ".join(
+            (_IN_DATABASE.format(first=first, public=public, subscriptions=SUBSCRIPTIONS), _IN_CLUSTER.format(run=run_id))
+        )
         session.execute(f"PREPARE racehound_sweep AS {union} ORDER BY 1, 2")
 
     def leftovers(self) -> list[str]:

@@ -109,12 +109,10 @@ class PostgresTarget:
 
     def stop(self) -> None:
         self._close_observers()
-        if not self.owned and self._server is not None:
-            from racehound.targets.postgres.leftovers import remove_run
-
-            with self._administration() as administration:
-                remove_run(administration, self.run_id)
+        left = self._remove() if self._server is not None and not self.owned else []
         self.place.stop()
+        if left:
+            raise TargetError(f"left on the server, racehound clean --url … may remove it: {left[0]}")
 
     def kinds(self) -> Sequence[type[Kind]]:
         asked = self._asked
@@ -147,8 +145,8 @@ class PostgresTarget:
                 raise TargetError("the server does not answer any more")
             self.place.renew()
             self._make_template()
+        self._clear()
         with self._administration() as administration:
-            self._drop_working_databases(administration)
             self._number += 1
             strategy = " STRATEGY file_copy" if self._asked.major >= 15 else ""
             _must(administration, f"CREATE DATABASE {self.database} TEMPLATE {self._template}{strategy}")
@@ -235,11 +233,22 @@ class PostgresTarget:
                 _must(session, f"CREATE EXTENSION {extension} SCHEMA racehound")
         session.close()
 
-    def _drop_working_databases(self, administration: Session) -> None:
-        """Also the databases that objects of the run are, and what else bears its name in the cluster."""
+    def _clear(self) -> None:
+        """Drop the working database, the databases that objects of the run are, and what else bears its name in the cluster."""
+        left = self._remove(keep=(self._template, self._owner))
+        if not left:
+            return
+        # It would be met again, by name, or by what it goes on doing: a subscription connects for ever.
+        if not self.owned:
+            raise TargetError(f"the server does not let go of what the run has made: {left[0]}")
+        self.restart()
+
+    def _remove(self, keep: Collection[str] = ()) -> list[str]:
+        """What bears the run's id, but what is to be kept; what could not be removed, with the server's reason."""
         from racehound.targets.postgres.leftovers import remove_run
 
-        remove_run(administration, self.run_id, keep=(self._template, self._owner))
+        with self._administration() as administration:
+            return remove_run(administration, self.run_id, lambda database: self._connect(database, "administration"), keep)
 
 
 class _Administration:

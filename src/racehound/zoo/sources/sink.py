@@ -112,7 +112,7 @@ class Sent:
         self.doubt = None
 
 
-_LATE = 0.2
+_LATE = 1.0
 """Seconds, at most, until a forgetful one remembers."""
 
 

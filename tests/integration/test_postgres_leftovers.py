@@ -1,0 +1,102 @@
+"""What a run has made is gone afterwards, whatever holds on to it; and where it cannot be, that is told."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from racehound.errors import TargetError
+from racehound.targets.postgres.leftovers import remove_run
+from racehound.targets.postgres.place import RemotePlace
+from racehound.targets.postgres.server import EmbeddedServer
+from racehound.targets.postgres.session import PostgresSession
+from racehound.targets.postgres.target import PostgresTarget
+from racehound.targets.registry import Choice, opened
+
+_MADE = """
+SELECT datname::text FROM pg_database WHERE datname ~ '^{run}_' UNION ALL SELECT rolname FROM pg_roles WHERE rolname ~ '^{run}_'
+UNION ALL SELECT slot_name FROM pg_replication_slots WHERE slot_name ~ '^{run}_'
+UNION ALL SELECT subname FROM pg_subscription WHERE subname ~ '^{run}_' UNION ALL SELECT gid FROM pg_prepared_xacts
+"""
+
+
+@pytest.fixture
+def admin(embedded_server: EmbeddedServer) -> Iterator[PostgresSession]:
+    session = PostgresSession.connect(embedded_server.address.conninfo(), "tests")
+    yield session
+    session.close()
+
+
+def run(session: PostgresSession, *statements: str) -> None:
+    for statement in statements:
+        outcome = session.execute(statement)
+        assert outcome.ok, (statement, outcome.error)
+
+
+def made(session: PostgresSession, run_id: str) -> set[str | None]:
+    outcome = session.execute(_MADE.format(run=run_id))
+    assert outcome.rows
+    return {name for (name,) in outcome.rows.cells}
+
+
+def test_databases_with_subscriptions_and_prepared_transactions_are_removed(
+    embedded_server: EmbeddedServer, admin: PostgresSession
+) -> None:
+    def connect(database: str) -> PostgresSession:
+        return PostgresSession.connect(embedded_server.address.conninfo(database), "tests")
+
+    run_id = f"rh{secrets.token_hex(4)}"
+    here, there = f"{run_id}_db1", f"{run_id}_o_0_publisher"
+    run(admin, f"CREATE DATABASE {here}", f"CREATE DATABASE {there}", f"CREATE ROLE {run_id}_o_1")
+    with contextlib.closing(connect(there)) as publisher:
+        run(publisher, "CREATE TABLE t (a integer)", "CREATE PUBLICATION p FOR TABLE t")
+        run(publisher, f"SELECT pg_create_logical_replication_slot('{run_id}_o_0', 'pgoutput')")
+    with contextlib.closing(connect(here)) as subscriber:
+        source = f"CONNECTION '{embedded_server.address.conninfo(there)}' PUBLICATION p"
+        run(subscriber, "CREATE TABLE t (a integer)")
+        run(subscriber, f"CREATE SUBSCRIPTION {run_id}_o_0 {source} WITH (create_slot = false, copy_data = false)")
+        run(subscriber, "BEGIN", "INSERT INTO t VALUES (1)", f"PREPARE TRANSACTION '{run_id}_p'")
+    assert made(admin, run_id) == {here, there, f"{run_id}_o_0", f"{run_id}_o_1", f"{run_id}_p"}
+    assert remove_run(admin, run_id, connect) == []
+    assert made(admin, run_id) == set()
+
+
+def hold(session: PostgresSession, role: str) -> None:
+    """Let the role own what is not the run's."""
+    run(session, f"CREATE ROLE {role}", "CREATE TABLE held (a integer)", f"ALTER TABLE held OWNER TO {role}")
+
+
+def test_what_a_server_of_the_users_does_not_let_go_of_is_told(embedded_server: EmbeddedServer, admin: PostgresSession) -> None:
+    target = PostgresTarget(RemotePlace(embedded_server.address.conninfo()), f"rh{secrets.token_hex(4)}")
+    target.start()
+    target.rebuild()
+    role = f"{target.run_id}_o_0"
+    run(admin, "CREATE DATABASE elsewhere")
+    with contextlib.closing(PostgresSession.connect(embedded_server.address.conninfo("elsewhere"), "tests")) as elsewhere:
+        hold(elsewhere, role)
+    with pytest.raises(TargetError, match=f"does not let go of what the run has made: DROP ROLE IF EXISTS {role}: "):
+        target.rebuild()
+    with pytest.raises(TargetError, match=f"left on the server, .*: DROP ROLE IF EXISTS {role}: "):
+        target.stop()
+    assert made(admin, target.run_id) == {role}
+    run(admin, "DROP DATABASE elsewhere", f"DROP ROLE {role}")
+
+
+def test_a_server_of_our_own_that_does_not_let_go_is_made_anew(tmp_path: Path) -> None:
+    with opened(Choice(), tmp_path / "log") as place:
+        target = place.target
+        assert isinstance(target, PostgresTarget)
+        target.rebuild()
+        role = f"{target.run_id}_o_0"
+        run(target.observer, "CREATE DATABASE elsewhere")
+        with contextlib.closing(PostgresSession.connect(target.place.conninfo("elsewhere"), "tests")) as elsewhere:
+            hold(elsewhere, role)
+        target.rebuild()
+        assert made(target.observer, target.run_id) == {f"{target.run_id}_{name}" for name in ("template", "owner", "db2")}
+        databases = target.observer.execute("SELECT count(*) FROM pg_database WHERE datname = 'elsewhere'")
+        assert databases.rows
+        assert databases.rows.cells == [("0",)]
