@@ -1,6 +1,7 @@
 """Schedules per second in lock-step, with and without judging the state after every one, against PostgreSQL's isolationtester.
 
-All interleavings of two sessions, again and again, on one embedded server, taking turns. isolationtester judges nothing: its
+All interleavings of two sessions, again and again, on one embedded server, taking turns; with judging also on two servers at the
+same time, as `racehound explore` does it by default. isolationtester judges nothing: its
 output is compared with what was recorded before. It is part of the wheel; where it is missing or does not run, that is said. It
 gets the orders in which the turns were taken: it would wait for minutes where the turn of a blocked session does not pass.
 
@@ -14,16 +15,16 @@ import contextlib
 import itertools
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import workload
-from racehound.explore import Explorer
+from racehound.explore import Explorer, KnownErrors
 from racehound.finding import Baseline, Store
 from racehound.history import Recorder
 from racehound.run.schedules import Listed, Schedule, interleavings
 from racehound.run.session_script import SessionScript, Turn, lengths, parse_sql
 from racehound.run.stage import Scripts, Stage
-from racehound.run.strategies import ExploreOptions
 from racehound.targets.postgres import installation
 from racehound.targets.postgres.target import PostgresTarget
 from racehound.targets.registry import Opened
@@ -58,13 +59,19 @@ def scripts(name: str) -> Scripts:
 
 def judged(place: Opened, name: str, seconds: float) -> float:
     """As `racehound explore` does it: all oracles after every schedule."""
-    options = ExploreOptions(seed=1, schedules=1000, strategy="all", depth=1, statement_limit_s=10.0)
     with staged(place, scripts(name)) as stage:
         store = Store(place.scratch / "findings", Baseline())
-        explorer = Explorer(scripts(name), options, stage, store)
-        figure = _rate(scripts(name), seconds, lambda order: explorer.perform((), order))
+        explorer = Explorer(scripts(name), 1, stage, store, KnownErrors(scripts(name)))
+        numbers = itertools.count(1)
+        figure = _rate(scripts(name), seconds, lambda order: explorer.perform(next(numbers), (), order))
         explorer.close()
         return figure
+
+
+def shared(places: Sequence[Opened], name: str, seconds: float) -> float:
+    """On several servers at the same time."""
+    with ThreadPoolExecutor(len(places)) as pool:
+        return sum(pool.map(lambda place: judged(place, name, seconds), places))
 
 
 def unjudged(place: Opened, name: str, seconds: float, taken: dict[Schedule, None]) -> float:
@@ -148,20 +155,22 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=5)
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
-    with workload.server() as place:
+    with workload.server() as place, workload.server() as second:
         for name in PROGRAMS:
             print(f"--- {name}")
             taken: dict[Schedule, None] = {}
-            figures: dict[str, list[float]] = {"judged": [], "unjudged": [], "isolationtester": []}
+            figures: dict[str, list[float]] = {"judged": [], "shared": [], "unjudged": [], "isolationtester": []}
             for _ in range(arguments.rounds):
                 figures["judged"].append(judged(place, name, arguments.seconds))
+                figures["shared"].append(shared([place, second], name, arguments.seconds))
                 figures["unjudged"].append(unjudged(place, name, arguments.seconds, taken))
                 peer = isolationtester(place, name, arguments.seconds, taken)
                 figures["isolationtester"] += [] if peer is None else [peer]
             workload.print_ratio(figures["judged"], figures["unjudged"], "schedules/s", ("all oracles", "no oracle"))
+            workload.print_ratio(figures["shared"], figures["judged"], "schedules/s", ("two servers", "one server"))
             if figures["isolationtester"]:
-                names = ("all oracles", "isolationtester, which judges nothing")
-                workload.print_ratio(figures["judged"], figures["isolationtester"], "schedules/s", names)
+                names = ("all oracles, two servers", "isolationtester, which judges nothing")
+                workload.print_ratio(figures["shared"], figures["isolationtester"], "schedules/s", names)
             else:
                 print("isolationtester is not to be had here")
 

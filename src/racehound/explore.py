@@ -1,12 +1,16 @@
 """Exploring: the interleavings of a few session scripts, one after the other in lock-step, each judged by all oracles.
 
 The serial schedules come first: an error that a statement also meets in one of them is explained by a serial order. After them
-come all the others, in lexicographic order, or as many as are asked for, drawn from the seed.
+come all the others, in lexicographic order, or as many as are asked for, drawn from the seed: several servers share these.
 """
 
 from __future__ import annotations
 
+import contextlib
+import threading
 import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Literal
 
 import msgspec
@@ -40,10 +44,18 @@ _BY_SEVERITY: dict[Severity, Class] = {
 }
 
 
+OpenStage = Callable[[], contextlib.AbstractContextManager[Stage]]
+"""Starts a server, for a worker of its own."""
+
+_WORTH_A_SERVER = 200
+"""Schedules for which it is worth while to start another one."""
+
+
 class Performance(msgspec.Struct, frozen=True):
     """What became of one schedule."""
 
     number: int
+    """Its place among those of the exploration, from 1."""
     schedule: Schedule
     """The turns as they were taken."""
     outcome: Class
@@ -101,84 +113,148 @@ def _alone(script: Script | None) -> tuple[Step, ...]:
     return () if script is None else (Step(OBJECT, "prepare", print_script(script)),)
 
 
-class Explorer:
-    """Explores on a started target. `run` may be interrupted by Ctrl-C and then ends as it would have when all was done."""
+class KnownErrors:
+    """Errors that a statement also meets in some serial schedule: actor, turn, SQLSTATE. Shared by all explorers."""
 
-    def __init__(self, scripts: Scripts, options: ExploreOptions, stage: Stage, store: Store) -> None:
-        self._scripts = scripts
-        self._options = options
-        self._stage = stage
-        self._store = store
-        self._program = program_of(scripts, options.seed)
-        self._performer = Performer(stage)
+    def __init__(self, scripts: Scripts) -> None:
         self._serial = set(serial_schedules(lengths(scripts.sessions)))
-        self._known_errors: set[tuple[str, int, str]] = set()
-        self._met: dict[tuple[Class, tuple[str, ...]], Met] = {}
-        self._different: set[Schedule] = set()
+        self._lock = threading.Lock()
+        self._errors: Excused = frozenset()
 
-    def run(self) -> Exploration:
-        """Run every schedule and judge it."""
-        started = time.monotonic()
-        interrupted = False
-        self._stage.recorder.append(PlanStarted(self._program))
-        try:
-            for asked, order in orders(self._scripts, self._options):
-                self._keep(self.perform(asked, order))
-        except KeyboardInterrupt:
-            interrupted = True
-        finally:
-            self.close()
-        self._store.flush()
-        return self._summary(time.monotonic() - started, interrupted=interrupted)
+    def after(self, events: list[Event], schedule: Schedule) -> Excused:
+        """All that are known, with those of the schedule at hand where it is a serial one."""
+        with self._lock:
+            if schedule in self._serial:
+                self._errors |= {(s.actor, s.step, s.sqlstate) for s in events if isinstance(s, Statement) and s.sqlstate}
+            return self._errors
+
+
+class Explorer:
+    """Performs and judges schedules on one stage."""
+
+    def __init__(self, scripts: Scripts, seed: int, stage: Stage, store: Store, known: KnownErrors) -> None:
+        self._program = program_of(scripts, seed)
+        self._performer = Performer(stage)
+        self._store = store
+        self._known = known
+        stage.recorder.append(PlanStarted(self._program))
+
+    def perform(self, number: int, asked: Schedule, order: Order) -> Performance:
+        """One schedule, setup to teardown, judged. TargetError when the target cannot go on, UserError for a failing setup."""
+        played = self._performer.perform(self._program, asked, order, self._excused, number=number)
+        told = f"schedule: {print_schedule(played.schedule)}"
+        findings = [msgspec.structs.replace(finding, detail=(*finding.detail, told)) for finding in played.findings]
+        for finding in findings:
+            self._store.add(finding, self._program, played.events)
+        return _performance(number, played.schedule, played.moves, findings)
 
     def close(self) -> None:
         """Wait for what is still being swept; before the stage is closed."""
         self._performer.close()
 
-    def perform(self, asked: Schedule, order: Order) -> Performance:
-        """One schedule, setup to teardown, judged. TargetError when the target cannot go on, UserError for a failing setup."""
-        played = self._performer.perform(self._program, asked, order, self._excused)
-        told = f"schedule: {print_schedule(played.schedule)}"
-        findings = [msgspec.structs.replace(finding, detail=(*finding.detail, told)) for finding in played.findings]
-        for finding in findings:
-            self._store.add(finding, self._program, played.events)
-        return _performance(played.number, played.schedule, played.moves, findings)
-
     def _excused(self, events: list[Event], moves: list[Move], schedule: Schedule) -> Excused:
         """Errors that a script asks for, and those that a serial schedule meets, too."""
         wanted = {(str(m.actor), m.turn, m.outcome.error.sqlstate) for m in moves if m.wanted and m.outcome and m.outcome.error}
-        if schedule in self._serial:
-            self._known_errors |= {(s.actor, s.step, s.sqlstate) for s in events if isinstance(s, Statement) and s.sqlstate}
-        return frozenset(wanted | self._known_errors)
+        return self._known.after(events, schedule) | wanted
+
+
+class _Course:
+    """The schedules that are to be run, for the explorers to take, and what came of them."""
+
+    def __init__(self, scripts: Scripts, options: ExploreOptions) -> None:
+        self._queue = enumerate(orders(scripts, options), 1)
+        self._lock = threading.Lock()
+        self._taken = 0
+        self._over = False
+        self.met: dict[tuple[Class, tuple[str, ...]], Met] = {}
+        self.different: set[Schedule] = set()
+
+    def run(self, explorer: Explorer, until: int | None = None) -> None:
+        """Perform what is left, or up to a number, as long as nobody ends it."""
+        while (following := self._take(until)) is not None:
+            self._keep(explorer.perform(*following))
+
+    def end(self) -> None:
+        """Nothing more is taken. What is under way is brought to its end."""
+        self._over = True
+
+    def _take(self, until: int | None) -> tuple[int, Schedule, Order] | None:
+        with self._lock:
+            if self._over or self._taken == until:
+                return None
+            following = next(self._queue, None)
+            if following is None:
+                return None
+            self._taken, (asked, order) = following
+            return self._taken, asked, order
 
     def _keep(self, performance: Performance) -> None:
-        self._different.add(performance.schedule)
         key = performance.outcome, performance.reasons
-        if key in self._met:
-            self._met[key].count += 1
-        else:
-            self._met[key] = Met(*key, 1, performance)
-
-    def _summary(self, seconds: float, *, interrupted: bool) -> Exploration:
-        return Exploration(
-            seed=self._options.seed,
-            strategy=strategy_of(self._scripts, self._options),
-            interleavings=count_interleavings(lengths(self._scripts.sessions)),
-            schedules=sum(met.count for met in self._met.values()),
-            different=len(self._different),
-            seconds=round(seconds, 3),
-            classes=sorted(self._met.values(), key=lambda met: (CLASSES.index(met.outcome), -met.count, met.reasons)),
-            findings=self._store.sorted(),
-            interrupted=interrupted,
-        )
+        with self._lock:
+            self.different.add(performance.schedule)
+            met = self.met.setdefault(key, Met(*key, 0, performance))
+            met.count += 1
+            if performance.number < met.first.number:
+                met.first = performance
 
 
-def explore(scripts: Scripts, options: ExploreOptions, stage: Stage, store: Store) -> Exploration:
-    """Run and judge the schedules; the stage is closed afterwards."""
+def explore(
+    scripts: Scripts, options: ExploreOptions, stage: Stage, store: Store, others: Sequence[OpenStage] = ()
+) -> Exploration:
+    """Run and judge the schedules; the stage is closed afterwards. Ctrl-C ends it as if all had been done.
+
+    The serial ones run on this stage, before the rest is shared with `others`, as many as are worth it. What one of them cannot
+    go on with ends all, and its error is raised: TargetError, or UserError for a setup that fails.
+    """
+    course, known = _Course(scripts, options), KnownErrors(scripts)
+    started, interrupted = time.monotonic(), False
+
+    def help_with(open_stage: OpenStage) -> None:
+        try:
+            with open_stage() as own, contextlib.closing(Explorer(scripts, options.seed, own, store, known)) as helper:
+                course.run(helper)
+        finally:
+            course.end()
+
+    explorer = Explorer(scripts, options.seed, stage, store, known)
     try:
-        return Explorer(scripts, options, stage, store).run()
+        with ThreadPoolExecutor(max(1, len(others))) as pool:
+            try:
+                course.run(explorer, until=len(serial_schedules(lengths(scripts.sessions))))
+                helping = [pool.submit(help_with, other) for other in others[: _count(scripts, options) // _WORTH_A_SERVER]]
+                course.run(explorer)
+                for helped in helping:
+                    helped.result()
+            except KeyboardInterrupt:
+                interrupted = True
+            finally:
+                course.end()
     finally:
+        explorer.close()
         stage.close()
+    store.flush()
+    return _exploration(scripts, options, course, store, time.monotonic() - started, interrupted=interrupted)
+
+
+def _count(scripts: Scripts, options: ExploreOptions) -> int:
+    """How many schedules will be run."""
+    return options.schedules if options.only else min(options.schedules, count_interleavings(lengths(scripts.sessions)))
+
+
+def _exploration(
+    scripts: Scripts, options: ExploreOptions, course: _Course, store: Store, seconds: float, *, interrupted: bool
+) -> Exploration:
+    return Exploration(
+        seed=options.seed,
+        strategy=strategy_of(scripts, options),
+        interleavings=count_interleavings(lengths(scripts.sessions)),
+        schedules=sum(met.count for met in course.met.values()),
+        different=len(course.different),
+        seconds=round(seconds, 3),
+        classes=sorted(course.met.values(), key=lambda met: (CLASSES.index(met.outcome), -met.count, met.reasons)),
+        findings=store.sorted(),
+        interrupted=interrupted,
+    )
 
 
 def _performance(number: int, schedule: Schedule, moves: list[Move], findings: list[Finding]) -> Performance:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import threading
 import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -125,7 +126,7 @@ def print_baseline(findings: Iterable[Finding]) -> str:
 
 
 class Store:
-    """The findings of a run, each defect once, in `findings/<id>/` of the run directory.
+    """The findings of a run, each defect once, in `findings/<id>/` of the run directory. Several threads may add to it.
 
     `accompany` is called after a finding was written, with its directory: it writes what else is to lie there.
     """
@@ -136,6 +137,7 @@ class Store:
         self._accompany = accompany
         self._findings: dict[str, Finding] = {}
         self._dirty: set[str] = set()
+        self._lock = threading.Lock()
         self.silenced: Counter[str] = Counter()
 
     @property
@@ -149,6 +151,10 @@ class Store:
 
     def add(self, finding: Finding, program: Program, events: list[Event]) -> bool:
         """Keep a meeting with a defect; True when it is the first. The shortest repetition that showed it is kept as evidence."""
+        with self._lock:
+            return self._add(finding, program, events)
+
+    def _add(self, finding: Finding, program: Program, events: list[Event]) -> bool:
         if self.baseline.knows(finding):
             self.silenced[finding.id] += 1
             return False

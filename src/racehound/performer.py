@@ -56,14 +56,16 @@ class Performer:
         asked: Schedule,
         order: Order,
         excuse: Callable[[list[Event], list[Move], Schedule], Excused] = _nothing_excused,
+        number: int | None = None,
     ) -> Played:
         """One schedule of the scripts on stage, which `program` tells the oracles about, setup to teardown.
 
+        `number`: the schedule's own, where this performer does not do all of them.
         TargetError when the target cannot go on, UserError for a setup that has to succeed and fails.
         """
         self._ready()
-        self._count += 1
-        number, stage = self._count, self.stage
+        self._count = number = number or self._count + 1
+        stage = self.stage
         stage.recorder.append(RepetitionStarted(number, time.monotonic_ns(), schedule=asked))
         stage.set_up(number)
         lead = stage.lead(number)

@@ -122,3 +122,20 @@ def test_bad_input_is_told_in_one_line(directory: Path, arguments: tuple[str, ..
     assert ended.returncode == 2
     assert words in ended.stderr
     assert len(ended.stderr.splitlines()) == 1
+
+
+def test_many_schedules_are_shared_by_two_servers(directory: Path) -> None:
+    arguments = ("migration.sql", "workload.sql", "--setup", "setup.sql", "--check", "check.td", "--replay", "1 1 1 2 1 2")
+    ended = explore(directory, *arguments, "--schedules", "600", out="shared")
+    assert ended.returncode == 1, ended.stderr
+    assert "600 schedules of 15 interleavings" in ended.stdout
+    assert re.search(r"^wrong +600 ", ended.stdout, re.M)
+    histories = sorted((directory / "shared" / "history").iterdir())
+    numbers = [
+        [event.repetition for event in read_history(history) if isinstance(event, RepetitionEnded)] for history in histories
+    ]
+    assert len(numbers) == 2
+    assert all(numbers)
+    assert sorted(numbers[0] + numbers[1]) == list(range(1, 601))
+    (finding,) = (directory / "shared" / "findings").iterdir()
+    assert json.loads((finding / "finding.json").read_bytes())["count"] == 600

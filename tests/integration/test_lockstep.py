@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from racehound.errors import UserError
-from racehound.explore import Exploration, Explorer, Performance, explore
+from racehound.errors import TargetError, UserError
+from racehound.explore import Exploration, Explorer, KnownErrors, Performance, explore
 from racehound.finding import Baseline, Store
 from racehound.history import Blocked, Overdue, Passed, Recorder, RepetitionEnded, RepetitionStarted, Statement, read_history
 from racehound.run import lockstep
@@ -304,14 +305,27 @@ def test_a_leak_is_seen_by_the_quick_look(lab: Lab, place: Opened) -> None:
 
 def test_an_explorer_can_be_led_schedule_by_schedule(lab: Lab, place: Opened) -> None:
     scripts = lab.scripts("SELECT 1", "SELECT 2")
-    options = ExploreOptions(seed=5, schedules=1, strategy=None, depth=2, statement_limit_s=20)
     with lab._recorder() as recorder:
         stage = Stage(place.target, recorder, place.scratch, scripts, 20)
-        explorer = Explorer(scripts, options, stage, Store(lab.history.parent / "findings", Baseline()))
-        schedules: list[Schedule] = [explorer.perform((), Listed(each)).schedule for each in ((1, 2), (2, 1))]
+        explorer = Explorer(scripts, 5, stage, Store(lab.history.parent / "findings", Baseline()), KnownErrors(scripts))
+        orders = enumerate(((1, 2), (2, 1)), 1)
+        schedules: list[Schedule] = [explorer.perform(number, (), Listed(each)).schedule for number, each in orders]
         explorer.close()
         stage.close()
     assert schedules == [(1, 2), (2, 1)]
+
+
+def test_a_server_that_is_not_to_be_had_ends_all(lab: Lab, place: Opened) -> None:
+    def another() -> contextlib.AbstractContextManager[Stage]:
+        raise TargetError("no server today")
+
+    scripts = lab.scripts("SELECT 1", "SELECT 2")
+    options = ExploreOptions(seed=1, schedules=100_000, strategy=None, depth=2, statement_limit_s=20, only=(1, 2))
+    with lab._recorder() as recorder:
+        stage = Stage(place.target, recorder, place.scratch, scripts, 20)
+        store = Store(lab.history.parent / "findings", Baseline())
+        with pytest.raises(TargetError, match="no server today"):
+            explore(scripts, options, stage, store, [another])
 
 
 def test_nothing_stays_on_the_server(place: Opened) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import shlex
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,9 +19,9 @@ if TYPE_CHECKING:
     from racehound.evidence import RunDirectory
     from racehound.explore import Exploration, Met
     from racehound.report.exploration import Kind
-    from racehound.run.stage import Scripts
+    from racehound.run.stage import Scripts, Stage
     from racehound.run.strategies import ExploreOptions
-    from racehound.targets.registry import Choice
+    from racehound.targets.registry import Choice, Opened
 
 _SCHEDULES = 1000
 _AGAIN = ("setup", "teardown", "check", "release")
@@ -37,6 +39,7 @@ _AGAIN = ("setup", "teardown", "check", "release")
 @option("--depth", type=click.IntRange(1, 10), default=3, help="Depth of the bugs that --strategy pct looks for.")
 @option("--seed", type=click.IntRange(0, 2**63 - 1), help="Draw with this seed.", show_default="random")
 @option("--replay", metavar="SCHEDULE", help="Run this schedule only, e.g. '1 2 1 2' (--schedules times).", show_default=False)
+@option("--servers", type=click.IntRange(1, 64), default=2, help="Embedded servers at most that work at the same time.")
 @server_options
 @statement_limit
 @option("--out", metavar="DIR", help="The run directory.", show_default="racehound-runs/TIME-explore-SEED")
@@ -54,7 +57,7 @@ def command(*, files: tuple[str, ...], **options: Any) -> int:  # noqa: ANN401 c
     choice = Choice(release=options["release"], url=options["url"])
     directory = RunDirectory(Path(options["out"] or f"racehound-runs/{time.strftime('%Y%m%d-%H%M%S')}-explore-{asked.seed}"))
     try:
-        exploration = _explore(choice, scripts, asked, directory)
+        exploration = _explore(choice, scripts, asked, options["servers"], directory)
     finally:
         directory.discard_unused()
     _report(exploration, scripts, _again(files, options), directory)
@@ -91,13 +94,11 @@ def _asked(scripts: Scripts, options: Mapping[str, Any]) -> ExploreOptions:
     return asked
 
 
-def _explore(choice: Choice, scripts: Scripts, asked: ExploreOptions, directory: RunDirectory) -> Exploration:
+def _explore(choice: Choice, scripts: Scripts, asked: ExploreOptions, servers: int, directory: RunDirectory) -> Exploration:
     from racehound.evidence import redact
     from racehound.explore import explore
     from racehound.finding import Baseline, Store
-    from racehound.history import Recorder, compress
     from racehound.report.sessions import write_sessions
-    from racehound.run.stage import Stage
     from racehound.targets.registry import opened
 
     with opened(choice, directory.server_log) as place:
@@ -107,16 +108,40 @@ def _explore(choice: Choice, scripts: Scripts, asked: ExploreOptions, directory:
         files = [script.file for script in read if script]
         directory.write_run(run_id=target.run_id, server_release=target.release, **where, options=asked, scripts=files)
         click.echo(f"--- {choice.name} {target.release}, run {target.run_id}, seed {asked.seed}, evidence in {directory.path}")
-        path = directory.history(1, asked.seed)
-        recorder = Recorder(path)
-        try:
-            store = Store(directory.findings, Baseline(), write_sessions)
-            exploration = explore(scripts, asked, Stage(target, recorder, place.scratch, scripts, asked.statement_limit_s), store)
-        finally:
-            recorder.close()
-        compress(path)
+        further = range(2, 1 if choice.url else servers + 1)
+        others = [functools.partial(_another, choice, scripts, asked, directory, number) for number in further]
+        store = Store(directory.findings, Baseline(), write_sessions)
+        with _stage(place, scripts, asked, directory, 1) as stage:
+            exploration = explore(scripts, asked, stage, store, others)
         directory.write_summary(exploration)
         return exploration
+
+
+@contextlib.contextmanager
+def _another(choice: Choice, scripts: Scripts, asked: ExploreOptions, directory: RunDirectory, number: int) -> Iterator[Stage]:
+    """A stage on a server of its own."""
+    from racehound.targets.registry import opened
+
+    log = directory.path / f"server-{number}.log"
+    with opened(choice, log) as place, _stage(place, scripts, asked, directory, number) as stage:
+        yield stage
+
+
+@contextlib.contextmanager
+def _stage(place: Opened, scripts: Scripts, asked: ExploreOptions, directory: RunDirectory, number: int) -> Iterator[Stage]:
+    """A stage with a history of its own."""
+    from racehound.history import Recorder, compress
+    from racehound.run.stage import Stage
+
+    path = directory.history(number, asked.seed)
+    recorder = Recorder(path)
+    stage = Stage(place.target, recorder, place.scratch, scripts, asked.statement_limit_s)
+    try:
+        yield stage
+    finally:
+        stage.close()
+        recorder.close()
+    compress(path)
 
 
 def _report(exploration: Exploration, scripts: Scripts, again: str, directory: RunDirectory) -> None:

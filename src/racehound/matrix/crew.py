@@ -13,11 +13,9 @@ from pathlib import Path
 
 import msgspec
 
-from racehound.finding import Finding
-from racehound.history import Event, Recorder
+from racehound.history import Recorder
 from racehound.matrix.encounter import Host, Keep
 from racehound.matrix.journal import Journal, Met
-from racehound.program import Program
 from racehound.run.stage import Scripts, Stage
 from racehound.scenarios.pairs import Meeting
 from racehound.targets.registry import Choice, Opened, opened
@@ -74,7 +72,7 @@ class Crew:
                 raise
 
     def _work(self, place: OpenPlace, next_meeting: Callable[[], Meeting | None]) -> None:
-        with place() as own, hosting(own, self._limit_s, self._keep_safely) as host:
+        with place() as own, hosting(own, self._limit_s, self._keep) as host:
             while (meeting := next_meeting()) is not None:
                 self._note(host.hold(meeting, own.target.dialect.allows_transaction))
 
@@ -85,10 +83,6 @@ class Crew:
             self._progress.trials += len(met.notes)
             self._progress.seconds = time.monotonic() - self._started
             self._report(met, self._progress)
-
-    def _keep_safely(self, finding: Finding, program: Program, events: list[Event]) -> None:
-        with self._lock:
-            self._keep(finding, program, events)
 
 
 @contextlib.contextmanager
