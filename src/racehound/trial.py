@@ -19,6 +19,7 @@ from racehound.oracles import AT_REST, ORACLES
 from racehound.oracles.crash import BACKGROUND
 from racehound.oracles.errors import Drawer, judgement_of
 from racehound.oracles.oracle import Observed, Oracle, RestOracle
+from racehound.oracles.touches import names_in
 from racehound.program import Program
 from racehound.run.runner import Runner
 from racehound.targets.target import Reset, Target
@@ -195,12 +196,25 @@ def distinct(findings: list[Finding]) -> list[Finding]:
 
 
 def consequences(findings: list[Finding]) -> list[Finding]:
-    """In a repetition that broke the catalog, later errors are told with the corruption and are no findings of their own."""
-    broken = next((f for f in findings if f.severity == "corruption"), None)
-    if broken is None:
+    """In a repetition that broke the catalog, what follows from that is told with the corruption and is no finding of its own.
+
+    Those are later errors, and other rows than must hold of an object that the corruption is about.
+    """
+    broken = [finding for finding in findings if finding.severity == "corruption"]
+    if not broken:
         return findings
+    about = frozenset[str]().union(*map(_named, broken))
     following = [
-        f for f in findings if f.severity in ("internal error", "unexplained error") or f.signature.startswith(BACKGROUND)
+        f
+        for f in findings
+        if f.severity in ("internal error", "unexplained error")
+        or f.signature.startswith(BACKGROUND)
+        or (f.severity == "wrong result" and _named(f) & about)
     ]
-    told = msgspec.structs.replace(broken, detail=(*broken.detail, *(f"and then: {f.title}" for f in following)))
-    return [told if f is broken else f for f in findings if f not in following]
+    told = msgspec.structs.replace(broken[0], detail=(*broken[0].detail, *(f"and then: {f.title}" for f in following)))
+    return [told if f is broken[0] else f for f in findings if f not in following]
+
+
+def _named(finding: Finding) -> frozenset[str]:
+    """The objects that a finding's words are about."""
+    return names_in("\n".join((finding.title, *finding.detail)))
