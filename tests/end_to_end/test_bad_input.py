@@ -9,6 +9,9 @@ from tests.end_to_end.command import racehound
 
 CASES = {
     "scenario": (("run", "--scenario", "chaotic"), "chaotic"),
+    "pairs with a seed": (("run", "--scenario", "pairs", "--seed", "3"), "--seed means nothing"),
+    "pairs elsewhere": (("run", "materialize", "--scenario", "pairs"), "lock-step"),
+    "pairs of programs": (("print", "--scenario", "pairs"), "pairs"),
     "kind": (("run", "--kinds", "Table,Chair"), "unknown kind 'Chair'"),
     "no base": (("run", "--kinds", "Index"), "base object"),
     "target": (("run", "oracle"), "unknown target 'oracle'"),

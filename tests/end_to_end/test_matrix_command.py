@@ -1,4 +1,4 @@
-"""`racehound matrix` as a user types it, where no server is needed; what it does with one stands in the integration tests."""
+"""`racehound matrix` as a user types it, mostly without a server; what it does with one stands in the integration tests."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from tests.end_to_end.command import racehound
 
-from racehound.outcomes import Matrix, Operation, Outcome, Trial
+from racehound.outcomes import Matrix, Operation, Outcome, Trial, read_matrix
 
 X, Y = "Schema.destroy", "Function.create"
 
@@ -47,6 +47,18 @@ def test_operations_are_listed_with_their_statements(tmp_path: Path) -> None:
     assert [line.split(maxsplit=1) for line in told.stdout.splitlines() if line.startswith("Table.rename ")] == [
         ["Table.rename", "ALTER TABLE RENAME TO"]
     ]
+
+
+def test_the_scenario_of_pairs_is_the_matrix(tmp_path: Path) -> None:
+    """Both kinds that it is narrowed down to have a defect in every release so far (docs/findings-postgresql.md)."""
+    told = racehound("run", "--scenario", "pairs", "--kinds", "Role,Database", "--out", "pairs", cwd=tmp_path)
+    assert told.returncode == 1, told.stderr
+    assert "Role.destroy Database.create, commit" in told.stdout
+    matrix = read_matrix(tmp_path / "pairs")
+    assert matrix.complete
+    assert {trial.signature.split()[0] for trial in matrix.trials if trial.outcome == "corrupt"} == {
+        "pg_auth_members.roleid", "pg_db_role_setting.setdatabase",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,9 @@ from racehound.errors import UserError
 if TYPE_CHECKING:
     from racehound.matrix.crew import Progress
     from racehound.matrix.journal import Asked, Met
+    from racehound.matrix.run import MatrixOptions
     from racehound.outcomes import Matrix
+    from racehound.targets.registry import Choice
 
 _TOLD_EVERY_S = 10.0
 
@@ -46,12 +48,8 @@ def command(ctx: click.Context, /, **options: Any) -> int | None:  # noqa: ANN40
         return None
     import msgspec
 
-    from racehound.evidence import RunDirectory
-    from racehound.finding import Baseline, Store
     from racehound.matrix.journal import Asked
-    from racehound.matrix.run import MatrixOptions, MatrixRun
-    from racehound.outcomes import DEFECTS
-    from racehound.report.sessions import write_sessions
+    from racehound.matrix.run import MatrixOptions
     from racehound.targets.registry import Choice
 
     resumed = _resumed(ctx, options) if options["resume"] else None
@@ -64,8 +62,19 @@ def command(ctx: click.Context, /, **options: Any) -> int | None:  # noqa: ANN40
         statement_limit_s=options["statement_limit"],
     )
     choice = Choice(release=resumed[0] if resumed else options["release"], url=options["url"])
+    return run_matrix(choice, asked, options["resume"] or options["out"], goes_on=bool(resumed))
+
+
+def run_matrix(choice: Choice, asked: MatrixOptions, out: str | None, *, goes_on: bool = False) -> int:
+    """Try all that is asked for and tell of it; the exit code."""
+    from racehound.evidence import RunDirectory
+    from racehound.finding import Baseline, Store
+    from racehound.matrix.run import MatrixRun
+    from racehound.outcomes import DEFECTS
+    from racehound.report.sessions import write_sessions
+
     named = f"racehound-runs/{time.strftime('%Y%m%d-%H%M%S')}-matrix-{choice.release or 'own'}"
-    directory = RunDirectory(Path(options["resume"] or options["out"] or named), goes_on=bool(resumed))
+    directory = RunDirectory(Path(out or named), goes_on=goes_on)
     try:
         click.echo(f"--- race matrix, evidence in {directory.path}")
         matrix = MatrixRun(choice, asked, directory, Store(directory.findings, Baseline(), write_sessions), _Teller()).run()
@@ -75,7 +84,8 @@ def command(ctx: click.Context, /, **options: Any) -> int | None:  # noqa: ANN40
     click.echo(f"\nracehound matrix show {directory.path} X Y   shows a cell; it is all in {directory.path}")
     if not matrix.complete:
         click.echo(f"not all is done; go on with: racehound matrix --resume {shlex.quote(str(directory.path))}")
-        return 130 if options["runtime"] is None else 0
+        if asked.runtime_s == float("inf"):
+            return 130
     return 1 if any(trial.outcome in DEFECTS for trial in matrix.trials) else 0
 
 

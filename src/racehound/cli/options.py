@@ -50,7 +50,6 @@ server_options = together(
 
 program_options = together(
     option("--seed", type=click.IntRange(0, SEED_LIMIT - 1), help="Start with this seed.", show_default="random"),
-    option("--scenario", type=click.Choice(get_args(ScenarioName)), default="concurrent", help="How the lives are run."),
     option("--num-objects", type=click.IntRange(1, 64), default=5, help="Objects besides the base object."),
     option("--kinds", multiple=True, callback=names, metavar="A,B,…", help="Draw only from these kinds.", show_default="all"),
     option(
@@ -68,6 +67,12 @@ statement_limit = option(
     "--statement-limit", type=click.FloatRange(0.1, 86_400), default=10.0, metavar="SECONDS",
     help="A statement that runs longer is looked into as a hang.",
 )  # fmt: skip
+
+
+def scenario(*others: str) -> Callable[[_Command], _Command]:
+    """`--scenario`: those that make programs of plans, and others that the command knows."""
+    choices = [*get_args(ScenarioName), *others]
+    return option("--scenario", type=click.Choice(choices), default="concurrent", help="How the lives are run.")
 
 
 def seed_or_random(seed: int | None) -> int:

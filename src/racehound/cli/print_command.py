@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import click
 
-from racehound.cli.options import option, program_options, seed_or_random, target_argument
+from racehound.cli.options import option, program_options, scenario, seed_or_random, target_argument
 
 
 @click.command("print")
 @target_argument
 @option("--release", metavar="X.Y", help="As this release of the target, instead of the embedded one.")
+@scenario()
 @program_options
 @click.option("--json", "as_json", is_flag=True, help="The program as JSON, as `run` keeps it.")
 def command(

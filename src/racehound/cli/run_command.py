@@ -5,21 +5,26 @@ from __future__ import annotations
 import signal
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
+from racehound.cli.matrix_command import run_matrix
 from racehound.cli.options import (
     option,
     program_options,
+    scenario,
     seed_or_random,
     statement_limit,
     target_argument,
 )
 from racehound.cli.target_options import choice as chosen_target
 from racehound.cli.target_options import target_options
+from racehound.errors import UserError
 
 if TYPE_CHECKING:
     from racehound.evidence import RunDirectory
@@ -28,10 +33,15 @@ if TYPE_CHECKING:
     from racehound.targets.registry import Choice, Opened
     from racehound.targets.target import Target
 
+PAIRS = "pairs"
+"""The scenario that is no hunt: `racehound matrix`."""
+_OF_PAIRS = ("target", "scenario", "release", "url", "kinds", "runtime", "statement_limit", "out")
+
 
 @click.command("run")
 @target_argument
 @target_options
+@scenario(PAIRS)
 @program_options
 @option("--runtime", type=click.FloatRange(0, min_open=True), default=600.0, metavar="SECONDS", help="How long to hunt.")
 @option("--repetitions", type=click.IntRange(1), metavar="N", help="Repetitions of each drawn plan.",
@@ -46,8 +56,11 @@ if TYPE_CHECKING:
 @option("--out", metavar="DIR", help="The run directory.", show_default="racehound-runs/TIME-SEED")
 @option("--baseline", metavar="FILE", help="Stay silent about the findings that this file names.")
 @option("--quiet/--verbose", default=None, help="Findings and summary only, or a line per repetition.", show_default=False)
-def command(**options: Any) -> int:  # noqa: ANN401 click's values
+@click.pass_context
+def command(ctx: click.Context, /, **options: Any) -> int:  # noqa: ANN401 click's values
     """Hunt for races in TARGET (postgres or materialize): draw plans from seeds, let their objects race until time is up.
+
+    With --scenario pairs nothing is drawn: every operation meets every other one, as by racehound matrix, until all is done.
 
     Ends with a summary. Exit code 0: clean, 1: findings, 2: bad input, 130: interrupted.
     """
@@ -57,6 +70,8 @@ def command(**options: Any) -> int:  # noqa: ANN401 click's values
     from racehound.run.perturbations.registry import named
     from racehound.targets.registry import dialect, printable_kinds
 
+    if options["scenario"] == PAIRS:
+        return _run_pairs(ctx, options)
     words = options["perturb"] or ("default",)
     seed = seed_or_random(options["seed"])
     choice = chosen_target(options["target"], options)
@@ -87,6 +102,25 @@ def command(**options: Any) -> int:  # noqa: ANN401 click's values
     if summary.interrupted:
         return 130
     return 1 if summary.findings else 0
+
+
+def _run_pairs(ctx: click.Context, options: Mapping[str, Any]) -> int:
+    """The matrix. UserError for what it cannot be asked, where it is said on the command line."""
+    from racehound.matrix.run import MatrixOptions
+    from racehound.targets.registry import Choice
+
+    if options["target"] != "postgres":
+        raise UserError(f"--scenario {PAIRS}: {options['target']} cannot be led in lock-step, and that needs it")
+    for name in options.keys() - _OF_PAIRS:
+        if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            raise UserError(f"--{name.replace('_', '-')} means nothing with --scenario {PAIRS}: leave it out")
+    until_done = ctx.get_parameter_source("runtime") is ParameterSource.DEFAULT
+    asked = MatrixOptions(
+        kinds=options["kinds"],
+        runtime_s=float("inf") if until_done else options["runtime"],
+        statement_limit_s=options["statement_limit"],
+    )
+    return run_matrix(Choice(release=options["release"], url=options["url"]), asked, options["out"])
 
 
 def _hunt(
