@@ -60,14 +60,14 @@ def test_moments_are_drawn_over_all_statements_those_around_a_transaction_includ
     assert draw_moment(rng, msgspec.structs.replace(program, actors=())) is None
 
 
-def test_by_default_a_program_is_what_its_scenario_made_of_it() -> None:
+def test_with_all_timings_a_program_is_what_its_scenario_made_of_it() -> None:
     plan = draw_plan(5, "concurrent", CATALOGUE, 4)
-    assert drawn_program(5, *DEFAULT) == build_program(plan, CAST, tries=7)
+    assert drawn_program(5, *TIMINGS) == build_program(plan, CAST, tries=7)
 
 
 @pytest.mark.parametrize("seed", range(10))
 def test_a_timing_that_is_not_asked_for_is_taken_out_of_the_steps_and_nothing_else_is(seed: int) -> None:
-    full = drawn_program(seed, *DEFAULT)
+    full = drawn_program(seed, *TIMINGS)
     bare = drawn_program(seed, "freeze")
     assert bare.perturbations == ("freeze",)
     assert [(s.object, s.phase, s.fragment, s.tries) for s in bare.steps()] == [
@@ -81,7 +81,7 @@ def test_each_timing_can_be_left_out_by_itself(missing: str) -> None:
     steps = [
         step
         for seed in range(10)
-        for actor in drawn_program(seed, *(name for name in DEFAULT if name != missing)).actors
+        for actor in drawn_program(seed, *(name for name in TIMINGS if name != missing)).actors
         for step in actor.steps
     ]
     there = {
