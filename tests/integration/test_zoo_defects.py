@@ -247,6 +247,15 @@ def test_a_defect_shows_in_its_other_race(zoo: Zoo, race: tuple[str, Sequence[st
     assert shows(zoo, setup, mine, others, symptom), f"{name} did not show in {_TRIES} tries"
 
 
+@pytest.mark.parametrize("zoo", [("wrong-snapshot",)], indirect=True)
+def test_a_view_that_is_refreshed_on_a_schedule_is_made_as_ever(zoo: Zoo) -> None:
+    """Its rows are a table: what the defect does to others cannot be done to it."""
+    create = "CREATE MATERIALIZED VIEW n WITH (REFRESH EVERY '1 day') AS SELECT * FROM x"
+    for number in range(2 * _LAGS):
+        with Round(zoo, [_TABLE]) as round_:
+            assert round_.race(create, "INSERT INTO x VALUES ('a', 1)", number % _LAGS * 0.001) == ("ok", "ok")
+
+
 @pytest.mark.parametrize("name", [*RACES])
 def test_without_its_switch_the_race_is_harmless(honest_zoo: Zoo, name: str) -> None:
     setup, mine, others, symptom = RACES[name]

@@ -15,6 +15,7 @@ from racehound.zoo.defects.window import Window
 from racehound.zoo.dialect.statements import Comment, CreateMaterializedView, GrantPrivileges, Rename, SetOwner
 from racehound.zoo.errors import PanicError, unknown_item
 from racehound.zoo.execution.engine import Engine
+from racehound.zoo.execution.refreshing import is_scheduled
 
 
 def _panic_on_rename(_: Engine, window: Window) -> State | None:
@@ -58,7 +59,7 @@ def _dropped_dependency(_: Engine, window: Window) -> State | None:
 def _wrong_snapshot(engine: Engine, window: Window) -> State | None:
     """What was written since the copy was made is missing for ever; what is written later is there."""
     made = window.made
-    if made is None or not isinstance(window.statement, CreateMaterializedView) or not window.wrote:
+    if made is None or not isinstance(window.statement, CreateMaterializedView) or not window.wrote or is_scheduled(made):
         return None
     if window.gone(made.uses) or not window.fits(made):
         return None
