@@ -18,6 +18,8 @@ PASSWORD = "racehound-source"  # noqa: S105 of a role in a database that holds n
 _MARK = "mark "
 """How the first column of the added rows begins."""
 _LONGEST = 12
+_ON_ITS_WAY_S = "90"
+"""Seconds that the added row may take to arrive: a busy machine is no finding."""
 
 
 class Following(Named):
@@ -115,6 +117,7 @@ class Following(Named):
             + self.upstream(
                 f"INSERT INTO {self.reference} SELECT '${{{mark}}}', concat_ws(' ', {there}) FROM {self.reference} WHERE {data}"
             )
+            + patiently(ask(f"SELECT count(*) > 0 FROM {self.ident} WHERE a = '${{{mark}}}'", TRUE), _ON_ITS_WAY_S)
             + patiently(ask(f"SELECT b = {digest} FROM {self.ident} WHERE a = '${{{mark}}}'", TRUE))
             + self.upstream(f"DELETE FROM {self.reference} WHERE a = '${{{mark}}}'")
         )
