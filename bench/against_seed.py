@@ -15,18 +15,18 @@ from collections.abc import Sequence
 import msgspec
 
 import workload
-from racehound.history import Recorder
-from racehound.hunt import plan_and_program
+from racehound.data.history import Recorder
+from racehound.data.plan import BASE, Plan, Timing
+from racehound.data.program import Program
+from racehound.databases.postgres.dialect import POSTGRES
+from racehound.databases.postgres.target import PostgresTarget
+from racehound.databases.registry import Opened
 from racehound.kinds.kind import Kind
-from racehound.plan import BASE, Plan, Timing
-from racehound.program import Program
+from racehound.loops.hunt import plan_and_program
+from racehound.loops.trial import Trial
 from racehound.run.runner import Runner
 from racehound.scenarios import build_program
 from racehound.scenarios.casting import Cast
-from racehound.targets.postgres.dialect import POSTGRES
-from racehound.targets.postgres.target import PostgresTarget
-from racehound.targets.registry import Opened
-from racehound.trial import Trial
 
 SEEN_BY_PEER = ("crash", "errors")
 REPETITIONS = 100

@@ -14,16 +14,16 @@ from collections import Counter
 from collections.abc import Sequence
 
 import workload
-from racehound.finding import Finding
-from racehound.history import Event
-from racehound.matrix.crew import hosting
-from racehound.matrix.encounter import Host, modes
-from racehound.matrix.order import different, order
-from racehound.matrix.run import survey
-from racehound.outcomes import Outcome
-from racehound.program import Program
+from racehound.data.finding import Finding
+from racehound.data.history import Event
+from racehound.data.matrix import Outcome
+from racehound.data.program import Program
+from racehound.databases.registry import Opened
+from racehound.loops.matrix.crew import hosting
+from racehound.loops.matrix.encounter import Host, modes
+from racehound.loops.matrix.order import different, order
+from racehound.loops.matrix.run import survey
 from racehound.scenarios.pairs import Meeting, deeds
-from racehound.targets.registry import Opened
 
 
 def sample(place: Opened, count: int) -> tuple[list[Meeting], int]:

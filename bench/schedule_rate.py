@@ -19,15 +19,15 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import workload
-from racehound.explore import Explorer, KnownErrors
-from racehound.finding import Baseline, Store
-from racehound.history import Recorder
+from racehound.data.finding import Baseline, Store
+from racehound.data.history import Recorder
+from racehound.databases.postgres.target import PostgresTarget
+from racehound.databases.registry import Opened
+from racehound.loops.explore import Explorer, KnownErrors
 from racehound.run.schedules import Listed, Schedule, interleavings
 from racehound.run.session_script import SessionScript, Turn, lengths, parse_sql
 from racehound.run.stage import Scripts, Stage
-from racehound.targets.postgres import installation
-from racehound.targets.postgres.target import PostgresTarget
-from racehound.targets.registry import Opened
+from racehound.services.embedded import installation
 from racehound.testdrive.script import Sql
 
 PROGRAMS = {

@@ -12,12 +12,12 @@ import subprocess
 import time
 
 import workload
-from racehound.history import PlanStarted, Recorder
-from racehound.program import Actor, Program, Step
+from racehound.data.history import PlanStarted, Recorder
+from racehound.data.program import Actor, Program, Step
+from racehound.databases.postgres.target import PostgresTarget
+from racehound.databases.registry import Opened
+from racehound.loops.trial import Trial
 from racehound.run.runner import Runner
-from racehound.targets.postgres.target import PostgresTarget
-from racehound.targets.registry import Opened
-from racehound.trial import Trial
 
 MIX = (
     "CREATE TABLE t_{o} (a TEXT, b TEXT)",

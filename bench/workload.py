@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from racehound.targets.registry import Choice, Opened, opened
+from racehound.databases.registry import Choice, Opened, opened
 
 
 @contextlib.contextmanager

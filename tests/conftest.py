@@ -15,9 +15,9 @@ from racehound.services import scratch
 from racehound.services.backends.instance import Instance
 from racehound.services.catalogue import find, in_order
 from racehound.services.composition import Composition, Wanted
-from racehound.targets.postgres import releases
-from racehound.targets.postgres.server import EmbeddedServer
-from racehound.targets.postgres.session import PostgresSession
+from racehound.services.embedded import releases
+from racehound.services.embedded.server import EmbeddedServer
+from racehound.wire.session import PostgresSession
 
 _numbers = itertools.count()
 # Also where all of this is a shell's background job, in which SIGINT is ignored: what tests start can be interrupted.

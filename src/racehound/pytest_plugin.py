@@ -21,13 +21,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from racehound.evidence import RunDirectory
-    from racehound.finding import Baseline, Finding, Store
-    from racehound.hunt import HuntOptions
+    from racehound.data.finding import Baseline, Finding, Store
+    from racehound.data.run_directory import RunDirectory
+    from racehound.databases.registry import Choice
+    from racehound.databases.target import Target
+    from racehound.loops.hunt import HuntOptions
     from racehound.run.stage import Scripts
     from racehound.run.strategies import ExploreOptions
-    from racehound.targets.registry import Choice
-    from racehound.targets.target import Target
 
     Work = Callable[[Choice, RunDirectory], tuple[list[Finding], str]]
 
@@ -103,8 +103,8 @@ class Hunted:
 
 
 def _told(finding: Finding, directory: Path) -> list[str]:
-    from racehound.evidence import read_run
-    from racehound.finding import read_finding
+    from racehound.data.finding import read_finding
+    from racehound.data.run_directory import read_run
     from racehound.report.again import again
 
     _, program = read_finding(directory / "findings" / finding.id)
@@ -175,13 +175,13 @@ class Hunter:
 
     def _baseline(self, asked: dict[str, Any]) -> Baseline:
         """Its file is named from where pytest's configuration is."""
-        from racehound.finding import Baseline, read_baseline
+        from racehound.data.finding import Baseline, read_baseline
 
         return read_baseline(self._node.config.rootpath / asked["baseline"]) if asked["baseline"] else Baseline()
 
     def _run(self, asked: dict[str, Any], seed: int, work: Work) -> Hunted:
-        from racehound.evidence import RunDirectory
-        from racehound.targets.registry import Choice
+        from racehound.data.run_directory import RunDirectory
+        from racehound.databases.registry import Choice
 
         choice = Choice(asked["target"], asked["release"], asked["url"])
         directory = RunDirectory(self._directory(seed))
@@ -221,9 +221,9 @@ def _seed(asked: dict[str, Any]) -> int:
 
 
 def _hunt_options(asked: dict[str, Any]) -> HuntOptions:
-    from racehound.hunt import HuntOptions
+    from racehound.databases.registry import dialect
+    from racehound.loops.hunt import HuntOptions
     from racehound.run.perturbations.registry import named
-    from racehound.targets.registry import dialect
 
     known = dialect(asked["target"])
     repetitions, share_s = asked["repetitions"] or known.repetitions, None if asked["repetitions"] else known.share_s
@@ -262,10 +262,10 @@ def _hunt(
 
     import msgspec
 
-    from racehound.hunt import Hunt, choose_kinds
+    from racehound.databases.registry import dialect, opened, printable_kinds
+    from racehound.loops.hunt import Hunt, choose_kinds
     from racehound.report.console import PlainReporter
     from racehound.run.perturbations.registry import possible
-    from racehound.targets.registry import dialect, opened, printable_kinds
 
     if choice.url is None:
         choose_kinds(dialect(choice.name), printable_kinds(choice), options.kinds)
@@ -284,10 +284,10 @@ def _hunt(
 def _explore(
     choice: Choice, scripts: Scripts, options: ExploreOptions, baseline: Baseline, directory: RunDirectory
 ) -> tuple[list[Finding], str]:
-    from racehound.explore import explore
-    from racehound.history import Recorder, compress
+    from racehound.data.history import Recorder, compress
+    from racehound.databases.registry import opened
+    from racehound.loops.explore import explore
     from racehound.run.stage import Stage
-    from racehound.targets.registry import opened
 
     path = directory.history(1, options.seed)
     with opened(choice, directory.server_log) as place:
@@ -308,14 +308,14 @@ def _explore(
 
 
 def _store(directory: RunDirectory, baseline: Baseline) -> Store:
-    from racehound.finding import Store
+    from racehound.data.finding import Store
     from racehound.report.sessions import write_sessions
 
     return Store(directory.findings, baseline, write_sessions)
 
 
 def _write_run(directory: RunDirectory, choice: Choice, target: Target, **facts: Any) -> None:  # noqa: ANN401
-    from racehound.evidence import redact
+    from racehound.data.run_directory import redact
 
     where = {"target": choice.name, "release": choice.release, "url": redact(choice.url) if choice.url else None}
     directory.write_run(run_id=target.run_id, server_release=target.release, **where, **facts)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from tests.end_to_end.command import racehound
 
-from racehound.history import PlanStarted, RepetitionEnded, Statement, read_history
+from racehound.data.history import PlanStarted, RepetitionEnded, Statement, read_history
 
 SCRIPTS = {
     "migration.sql": "BEGIN;\nALTER TABLE account ADD COLUMN total int; -- not null; later\n"

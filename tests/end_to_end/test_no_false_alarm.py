@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from tests.end_to_end.command import racehound
 
-from racehound.plan import ScenarioName
-from racehound.targets.postgres.dialect import POSTGRES
+from racehound.data.plan import ScenarioName
+from racehound.databases.postgres.dialect import POSTGRES
 
 SEEDS = range(1, 31)
 PLAN = ("--num-objects", "12")

@@ -16,9 +16,9 @@ SEEDS = 1000
 
 PROGRAMS = f"""
 import hashlib
-from racehound.hunt import choose_kinds, plan_and_program
-from racehound.program import print_program
-from racehound.targets.registry import Choice, dialect, printable_kinds
+from racehound.loops.hunt import choose_kinds, plan_and_program
+from racehound.data.program import print_program
+from racehound.databases.registry import Choice, dialect, printable_kinds
 kinds = choose_kinds(dialect("postgres"), printable_kinds(Choice()), ())
 for scenario in ("subsequent", "subsequent-chain", "concurrent"):
     digest = hashlib.sha256()

@@ -17,11 +17,11 @@ from playwright.sync_api import Browser, Page
 from tests.end_to_end.browser import browser, opened
 from tests.end_to_end.command import racehound
 
-from racehound.finding import Reproduction, read_finding
-from racehound.history import Event, Statement, read_history
-from racehound.outcomes import Matrix, Operation, Trial
-from racehound.reduce.result import Reduction, write_reduction
-from racehound.reduce.scene import Line, Scene
+from racehound.data.finding import Reproduction, read_finding
+from racehound.data.history import Event, Statement, read_history
+from racehound.data.matrix import Matrix, Operation, Trial
+from racehound.data.reduction import Reduction, write_reduction
+from racehound.data.scene import Line, Scene
 
 SCRIPTS = {
     "setup.sql": "CREATE TABLE account (amount int);\nINSERT INTO account VALUES (10);\n",

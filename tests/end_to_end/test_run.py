@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 from tests.end_to_end.command import COMMAND, racehound
 
-from racehound.finding import Finding, finding_directories, read_finding
-from racehound.history import RepetitionEnded, Statement, read_history
-from racehound.targets.postgres.server import EmbeddedServer
-from racehound.targets.postgres.session import PostgresSession
+from racehound.data.finding import Finding, finding_directories, read_finding
+from racehound.data.history import RepetitionEnded, Statement, read_history
+from racehound.services.embedded.server import EmbeddedServer
+from racehound.wire.session import PostgresSession
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 from tests.end_to_end.command import racehound
 
-from racehound.targets.postgres.server import EmbeddedServer
+from racehound.services.embedded.server import EmbeddedServer
 
 ALL_VARIABLES = """\
 > SELECT '${testdrive.seed} ${arg.a} ${testdrive.kafka-addr} ${testdrive.kafka-addr-resolved} ${testdrive.schema-registry-url}'

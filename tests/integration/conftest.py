@@ -10,9 +10,9 @@ import pytest
 
 from racehound.services.backends.instance import Instance
 from racehound.services.service import CLIENT
-from racehound.targets.postgres.session import PostgresSession
 from racehound.testdrive.interpreter import Context
 from racehound.testdrive.services import Services
+from racehound.wire.session import PostgresSession
 
 _seeds = itertools.count(1)
 

@@ -9,16 +9,16 @@ from pathlib import Path
 
 import pytest
 
+from racehound.databases.postgres.oracles.catalog import CatalogOracle, Violation
+from racehound.databases.postgres.oracles.catalog_bonds import DEPENDENCIES, OWNERS
+from racehound.databases.postgres.oracles.catalog_map import read_catalog_map
+from racehound.databases.postgres.oracles.dump import dump_error
+from racehound.databases.postgres.oracles.leaks import find_leaks
+from racehound.databases.postgres.oracles.relation_files import check_relation_files
 from racehound.errors import TargetError
-from racehound.oracles.catalog import CatalogOracle, Violation
-from racehound.oracles.catalog_bonds import DEPENDENCIES, OWNERS
-from racehound.oracles.catalog_map import read_catalog_map
-from racehound.oracles.dump import dump_error
-from racehound.oracles.relation_files import check_relation_files
-from racehound.oracles.rest import find_leaks
-from racehound.targets.postgres import releases
-from racehound.targets.postgres.server import EmbeddedServer
-from racehound.targets.postgres.session import PostgresSession
+from racehound.services.embedded import releases
+from racehound.services.embedded.server import EmbeddedServer
+from racehound.wire.session import PostgresSession
 
 Connect = Callable[[str], PostgresSession]
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from racehound.targets.postgres.session import PostgresSession
 from racehound.testdrive.errors import CommandFailed, ScriptError
 from racehound.testdrive.interpreter import Context, run_file
+from racehound.wire.session import PostgresSession
 
 ENDLESS = "SELECT count(*) FROM range(1000000000) a, range(1000000000) b WHERE a.range % 7 = b.range % 5"
 

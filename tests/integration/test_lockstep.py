@@ -9,19 +9,19 @@ from pathlib import Path
 
 import pytest
 
+from racehound.data.finding import Baseline, Store
+from racehound.data.history import Blocked, Overdue, Passed, Recorder, RepetitionEnded, RepetitionStarted, Statement, read_history
+from racehound.databases.postgres.stepping import PostgresStepping
+from racehound.databases.postgres.target import PostgresTarget
+from racehound.databases.registry import Choice, Opened, opened
 from racehound.errors import TargetError, UserError
-from racehound.explore import Exploration, Explorer, KnownErrors, Performance, explore
-from racehound.finding import Baseline, Store
-from racehound.history import Blocked, Overdue, Passed, Recorder, RepetitionEnded, RepetitionStarted, Statement, read_history
+from racehound.loops.explore import Exploration, Explorer, KnownErrors, Performance, explore
 from racehound.run import lockstep
 from racehound.run.schedules import Listed, Schedule, parse_schedule
 from racehound.run.session_script import lengths, parse_sql, read_script, read_session
 from racehound.run.stage import Scripts, Stage
 from racehound.run.strategies import ExploreOptions
-from racehound.targets.postgres.session import PostgresSession
-from racehound.targets.postgres.stepping import PostgresStepping
-from racehound.targets.postgres.target import PostgresTarget
-from racehound.targets.registry import Choice, Opened, opened
+from racehound.wire.session import PostgresSession
 
 FUNCTION = "BEGIN; CREATE FUNCTION s.f() RETURNS int LANGUAGE sql AS $$ SELECT 1 $$; COMMIT"
 DROP = "DROP SCHEMA s"

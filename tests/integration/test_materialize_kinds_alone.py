@@ -8,17 +8,17 @@ from typing import Any
 
 import pytest
 
-from racehound.kinds.materialize import KINDS, MaterializeKind
+from racehound.databases.materialize.kinds import KINDS, MaterializeKind
+from racehound.databases.materialize.place import Addresses, RemotePlace
+from racehound.databases.materialize.surroundings import Surroundings, of_variables
+from racehound.databases.materialize.target import MaterializeTarget, is_available
 from racehound.services.backends.instance import Instance
-from racehound.targets.materialize.place import Addresses, RemotePlace
-from racehound.targets.materialize.surroundings import Surroundings, of_variables
-from racehound.targets.materialize.target import MaterializeTarget, is_available
-from racehound.targets.postgres.session import PostgresSession
 from racehound.testdrive.errors import CommandFailed
 from racehound.testdrive.interpreter import Interpreter
 from racehound.testdrive.parser import parse
 from racehound.testdrive.state import Context
-from racehound.zoo.server import Zoo
+from racehound.wire.session import PostgresSession
+from racehound_zoo.server import Zoo
 
 RUN = "rh00a10e00"
 _COMBINATIONS_MAX = 6

@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from racehound.databases.materialize import upstream
+from racehound.databases.materialize.upstream import KafkaSweep, MySqlSweep, PostgresSweep
 from racehound.services.backends.instance import Instance
 from racehound.services.service import CLIENT
-from racehound.targets.materialize import upstream
-from racehound.targets.materialize.upstream import KafkaSweep, MySqlSweep, PostgresSweep
-from racehound.targets.postgres.session import PostgresSession
+from racehound.wire.session import PostgresSession
 
 RUN, NUMBER = "rh0a51e900", 0x0A51E900
 

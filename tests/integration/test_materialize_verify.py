@@ -10,16 +10,16 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from racehound.kinds.materialize import KINDS, MaterializeKind
+from racehound.databases.materialize import sinks
+from racehound.databases.materialize.kinds import KINDS, MaterializeKind
+from racehound.databases.materialize.surroundings import Surroundings, of_variables
 from racehound.services.backends.instance import Instance
 from racehound.services.service import CLIENT
-from racehound.targets.materialize import sinks
-from racehound.targets.materialize.surroundings import Surroundings, of_variables
-from racehound.targets.postgres.session import PostgresSession
 from racehound.testdrive.errors import CommandFailed
 from racehound.testdrive.interpreter import Interpreter
 from racehound.testdrive.parser import parse
 from racehound.testdrive.state import Context
+from racehound.wire.session import PostgresSession
 
 _KINDS = {kind.__name__: kind for kind in KINDS}
 _RUN = "rh00e51f00"

@@ -11,17 +11,17 @@ from pathlib import Path
 
 import pytest
 
-from racehound.finding import Finding
-from racehound.history import Event
-from racehound.matrix.crew import hosting
-from racehound.matrix.encounter import Host
-from racehound.matrix.footprint import Surveyor
-from racehound.matrix.journal import read_journal
-from racehound.outcomes import Ground, Outcome, read_matrix, worst
-from racehound.program import Program
+from racehound.data.finding import Finding
+from racehound.data.history import Event
+from racehound.data.matrix import Ground, Outcome, read_matrix, worst
+from racehound.data.program import Program
+from racehound.databases.postgres.footprint import Surveyor
+from racehound.databases.postgres.target import PostgresTarget
+from racehound.databases.registry import Choice, Opened, opened
+from racehound.loops.matrix.crew import hosting
+from racehound.loops.matrix.encounter import Host
+from racehound.loops.matrix.journal import read_journal
 from racehound.scenarios.pairs import Deed, Meeting, deeds
-from racehound.targets.postgres.target import PostgresTarget
-from racehound.targets.registry import Choice, Opened, opened
 
 
 class Lab:

@@ -12,11 +12,11 @@ import pytest
 from racehound.services.backends.instance import Instance
 from racehound.services.mysql import ROOT_PASSWORD
 from racehound.services.service import CLIENT
-from racehound.targets.postgres.session import PostgresSession
 from racehound.testdrive.errors import CommandFailed, ScriptError
 from racehound.testdrive.interpreter import Context, Interpreter, run_file
 from racehound.testdrive.parser import parse
 from racehound.testdrive.services import Services
+from racehound.wire.session import PostgresSession
 
 _numbers = itertools.count()
 CONNECT = "$ mysql-connect name=m url=mysql://root@mysql password=${arg.mysql-root-password}\n"

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from racehound.finding import Finding
-from racehound.history import Recorder
-from racehound.program import Actor, Phase, Program, Step
+from racehound.data.finding import Finding
+from racehound.data.history import Recorder
+from racehound.data.program import Actor, Phase, Program, Step
+from racehound.databases.postgres.target import PostgresTarget
+from racehound.databases.registry import Choice, Opened, opened
+from racehound.loops.trial import Trial
 from racehound.run.runner import Runner
-from racehound.targets.postgres.session import PostgresSession
-from racehound.targets.postgres.target import PostgresTarget
-from racehound.targets.registry import Choice, Opened, opened
-from racehound.trial import Trial
+from racehound.wire.session import PostgresSession
 
 Judge = Callable[[Program], list[Finding]]
 

@@ -11,23 +11,23 @@ from pathlib import Path
 
 import pytest
 
+from racehound.data.finding import Finding
+from racehound.data.history import Disturbed, Event, Recorder, Statement
+from racehound.data.program import Actor, Disturbance, Program, Step
+from racehound.databases.postgres.perturbations import signalled
+from racehound.databases.postgres.place import EmbeddedPlace
+from racehound.databases.postgres.target import PostgresTarget
+from racehound.databases.registry import Choice, Opened, opened
 from racehound.errors import UserError
-from racehound.finding import Finding
-from racehound.history import Disturbed, Event, Recorder, Statement
-from racehound.program import Actor, Disturbance, Program, Step
+from racehound.loops.trial import Trial, Verdict
 from racehound.run.perturbations.network import Jitter
-from racehound.run.perturbations.own_server import signalled
 from racehound.run.perturbations.registry import PERTURBATIONS, draw, possible
 from racehound.run.perturbations.wires import Wires
 from racehound.run.recorded import Place as EventPlace
 from racehound.run.recorded import RecordedSession
 from racehound.run.runner import Runner
+from racehound.services.embedded.server import EmbeddedServer
 from racehound.services.installation import missing
-from racehound.targets.postgres.place import EmbeddedPlace
-from racehound.targets.postgres.server import EmbeddedServer
-from racehound.targets.postgres.target import PostgresTarget
-from racehound.targets.registry import Choice, Opened, opened
-from racehound.trial import Trial, Verdict
 
 Run = Callable[[Program], Verdict]
 

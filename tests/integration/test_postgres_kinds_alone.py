@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
-from racehound.kinds.postgres import KINDS, PostgresKind
-from racehound.targets.postgres.place import RemotePlace
-from racehound.targets.postgres.server import EmbeddedServer
-from racehound.targets.postgres.session import PostgresSession
-from racehound.targets.postgres.target import PostgresTarget
+from racehound.databases.postgres.kinds import KINDS, PostgresKind
+from racehound.databases.postgres.place import RemotePlace
+from racehound.databases.postgres.target import PostgresTarget
+from racehound.services.embedded.server import EmbeddedServer
 from racehound.testdrive.errors import CommandFailed
 from racehound.testdrive.interpreter import Interpreter
 from racehound.testdrive.parser import parse
 from racehound.testdrive.state import Context
+from racehound.wire.session import PostgresSession
 
 RUN = "rh00a10e00"
 _COMBINATIONS_MAX = 24

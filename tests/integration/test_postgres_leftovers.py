@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from racehound.databases.postgres.leftovers import remove_run
+from racehound.databases.postgres.place import RemotePlace
+from racehound.databases.postgres.target import PostgresTarget
+from racehound.databases.registry import Choice, opened
 from racehound.errors import TargetError
-from racehound.targets.postgres.leftovers import remove_run
-from racehound.targets.postgres.place import RemotePlace
-from racehound.targets.postgres.server import EmbeddedServer
-from racehound.targets.postgres.session import PostgresSession
-from racehound.targets.postgres.target import PostgresTarget
-from racehound.targets.registry import Choice, opened
+from racehound.services.embedded.server import EmbeddedServer
+from racehound.wire.session import PostgresSession
 
 _MADE = """
 SELECT datname::text FROM pg_database WHERE datname ~ '^{run}_' UNION ALL SELECT rolname FROM pg_roles WHERE rolname ~ '^{run}_'

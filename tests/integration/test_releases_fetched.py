@@ -11,9 +11,9 @@ import pytest
 
 from racehound.errors import UserError
 from racehound.services import scratch
-from racehound.targets.postgres import releases
-from racehound.targets.postgres.server import EmbeddedServer
-from racehound.targets.postgres.session import PostgresSession
+from racehound.services.embedded import releases
+from racehound.services.embedded.server import EmbeddedServer
+from racehound.wire.session import PostgresSession
 
 
 @pytest.fixture(scope="module")

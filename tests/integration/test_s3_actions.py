@@ -23,12 +23,12 @@ from botocore.client import BaseClient
 
 from racehound.services.backends.instance import Instance
 from racehound.services.service import CLIENT
-from racehound.targets.postgres.session import PostgresSession
 from racehound.testdrive import parquet
 from racehound.testdrive.errors import CommandFailed, ScriptError
 from racehound.testdrive.interpreter import Context, Interpreter, run_file
 from racehound.testdrive.parser import parse
 from racehound.testdrive.services import Aws, Services
+from racehound.wire.session import PostgresSession
 
 
 @pytest.fixture(scope="module")

@@ -18,9 +18,9 @@ import pytest
 
 from racehound.errors import TargetError, UserError
 from racehound.services import scratch
-from racehound.targets.postgres import installation, releases, server
-from racehound.targets.postgres.server import LOG_LINE, EmbeddedServer
-from racehound.targets.postgres.session import PostgresSession
+from racehound.services.embedded import installation, releases, server
+from racehound.services.embedded.server import LOG_LINE, EmbeddedServer
+from racehound.wire.session import PostgresSession
 
 Start = Callable[..., EmbeddedServer]
 
@@ -28,9 +28,9 @@ _HUNTER = """
 import sys, time
 from pathlib import Path
 from racehound.services import scratch
-from racehound.targets.postgres import releases
-from racehound.targets.postgres.server import EmbeddedServer
-from racehound.targets.postgres.session import PostgresSession
+from racehound.services.embedded import releases
+from racehound.services.embedded.server import EmbeddedServer
+from racehound.wire.session import PostgresSession
 directory = scratch.create("hunter")
 server = EmbeddedServer(releases.find(), directory, directory / "log")
 server.start()

@@ -11,9 +11,9 @@ import pytest
 from psycopg.pq import TransactionStatus
 
 from racehound.errors import TargetError, UserError
-from racehound.targets.postgres.server import EmbeddedServer
-from racehound.targets.postgres.session import PostgresSession
-from racehound.targets.session import Outcome, Session
+from racehound.services.embedded.server import EmbeddedServer
+from racehound.session import Outcome, Session
+from racehound.wire.session import PostgresSession
 
 Connect = Callable[[], PostgresSession]
 

@@ -16,11 +16,11 @@ from pathlib import Path
 import psycopg.conninfo
 import pytest
 
-from racehound.targets.postgres.server import EmbeddedServer
-from racehound.targets.postgres.session import PostgresSession
+from racehound.services.embedded.server import EmbeddedServer
 from racehound.testdrive.errors import CommandFailed, ScriptError
 from racehound.testdrive.interpreter import Context, Interpreter, run_file
 from racehound.testdrive.parser import parse
+from racehound.wire.session import PostgresSession
 
 
 @pytest.fixture

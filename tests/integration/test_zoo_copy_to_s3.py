@@ -10,16 +10,16 @@ from typing import Any
 import pytest
 from tests.integration.zoo_fixtures import Connection, connect, refusal, rows
 
-from racehound.kinds.materialize.copying import CopyToS3
+from racehound.databases.materialize.kinds.copying import CopyToS3
 from racehound.services import s3
 from racehound.services.backends.instance import Instance
 from racehound.services.service import CLIENT
-from racehound.targets.postgres.session import PostgresSession
 from racehound.testdrive.errors import CommandFailed
 from racehound.testdrive.interpreter import Context, Interpreter
 from racehound.testdrive.parser import parse
 from racehound.testdrive.services import Aws, Services
-from racehound.zoo.server import Zoo
+from racehound.wire.session import PostgresSession
+from racehound_zoo.server import Zoo
 
 _numbers = itertools.count()
 

@@ -12,7 +12,7 @@ import psycopg
 from tests.integration.zoo_fixtures import connect
 from tests.integration.zoo_recorded import request
 
-from racehound.zoo.server import Zoo
+from racehound_zoo.server import Zoo
 
 _SECONDS = 6.0
 _ACTORS = 5

@@ -9,16 +9,16 @@ from typing import Self
 
 import pytest
 
-from racehound.kinds.materialize.kafka import UpsertSource
-from racehound.kinds.materialize.mysql import MySqlSource
-from racehound.kinds.materialize.postgres import PostgresSource
-from racehound.kinds.materialize.upstream import PASSWORD
+from racehound.databases.materialize.kinds.kafka import UpsertSource
+from racehound.databases.materialize.kinds.mysql import MySqlSource
+from racehound.databases.materialize.kinds.postgres import PostgresSource
+from racehound.databases.materialize.kinds.upstream import PASSWORD
+from racehound.databases.materialize.surroundings import of_variables
 from racehound.services.backends.instance import Instance
-from racehound.targets.materialize.surroundings import of_variables
-from racehound.targets.postgres.session import PostgresSession
 from racehound.testdrive.interpreter import Context, Interpreter
 from racehound.testdrive.parser import parse
-from racehound.zoo.server import Zoo
+from racehound.wire.session import PostgresSession
+from racehound_zoo.server import Zoo
 
 _SERVICES = ("kafka", "schema-registry", "postgres", "mysql")
 _RUN = "recorded"

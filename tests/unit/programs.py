@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from racehound.history import Statement
+from racehound.data.history import Statement
+from racehound.data.plan import KindEntry
+from racehound.data.program import Phase, Program
 from racehound.kinds.kind import Fragment, Kind, manipulation
-from racehound.plan import KindEntry
-from racehound.program import Phase, Program
 from racehound.scenarios.casting import Cast
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from racehound.history import Recorder
-from racehound.program import Step
+from racehound.data.history import Recorder
+from racehound.data.program import Step
 from racehound.run.actor import Client
 from racehound.run.recorded import Place, RecordedSession
 from racehound.testdrive.state import Context

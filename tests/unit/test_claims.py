@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
-from racehound.history import Statement
-from racehound.oracles.claims import Claims, differing
-from racehound.oracles.touches import Web
+from racehound.data.history import Statement
+from racehound.judge.claims import Claims, differing
+from racehound.judge.touches import Web
 from tests.unit.programs import program, statement
 
 WEB = Web(program(o_0="o_base", o_1="o_base", o_2="o_1"))

@@ -6,12 +6,12 @@ from typing import TypedDict, cast
 
 import pytest
 
-from racehound.finding import Finding
-from racehound.history import Event
-from racehound.oracles.errors import Judgement, judge_errors, shape
-from racehound.oracles.oracle import Observed
-from racehound.targets.postgres.dialect import POSTGRES, allows_transaction
-from racehound.targets.target import Target
+from racehound.data.finding import Finding
+from racehound.data.history import Event
+from racehound.databases.postgres.dialect import POSTGRES, allows_transaction
+from racehound.databases.target import Target
+from racehound.judge.errors import Judgement, judge_errors, shape
+from racehound.judge.oracle import Observed
 from tests.unit.programs import program, statement
 
 

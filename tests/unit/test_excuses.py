@@ -7,18 +7,18 @@ from typing import cast
 import msgspec
 import pytest
 
-from racehound.finding import Finding
-from racehound.history import Disturbed, Ends, Event, LogLine, Mismatch, Statement
-from racehound.oracles.contents import judge_contents
-from racehound.oracles.crash import judge_crashes
-from racehound.oracles.errors import judge_errors
-from racehound.oracles.excuses import Excuses
-from racehound.oracles.oracle import Observed
-from racehound.plan import WindowEnd
-from racehound.program import Actor, Step
-from racehound.targets.materialize.dialect import MATERIALIZE
-from racehound.targets.postgres.dialect import POSTGRES
-from racehound.targets.target import Dialect, Target
+from racehound.data.finding import Finding
+from racehound.data.history import Disturbed, Ends, Event, LogLine, Mismatch, Statement
+from racehound.data.plan import WindowEnd
+from racehound.data.program import Actor, Step
+from racehound.databases.materialize.dialect import MATERIALIZE
+from racehound.databases.postgres.dialect import POSTGRES
+from racehound.databases.target import Dialect, Target
+from racehound.judge.contents import judge_contents
+from racehound.judge.crash import judge_crashes
+from racehound.judge.errors import judge_errors
+from racehound.judge.excuses import Excuses
+from racehound.judge.oracle import Observed
 from tests.unit.programs import program, statement
 
 

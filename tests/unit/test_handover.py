@@ -8,12 +8,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from racehound.finding import Finding, Reproduction
-from racehound.reduce.handover import write_handover
-from racehound.reduce.handover.plain import check_of
-from racehound.reduce.result import Reduction
-from racehound.reduce.scene import SETUP, Line, Scene
-from racehound.reduce.search import Pass
+from racehound.data.finding import Finding, Reproduction
+from racehound.data.reduction import Reduction
+from racehound.data.scene import SETUP, Line, Scene
+from racehound.loops.reduce.search import Pass
+from racehound.report.handover import write_handover
+from racehound.report.handover.plain import check_of
 
 SCENE = Scene((
     Line(SETUP, "CREATE SCHEMA ${racehound.run}_o_0;"), Line(1, "BEGIN"), Line(1, "CREATE FUNCTION f()\nRETURNS int RETURN 1"),

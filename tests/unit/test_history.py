@@ -7,7 +7,7 @@ import sys
 import threading
 from pathlib import Path
 
-from racehound.history import Event, PlanStarted, Recorder, Statement, compress, in_flight, read_history
+from racehound.data.history import Event, PlanStarted, Recorder, Statement, compress, in_flight, read_history
 from tests.unit.programs import program, statement
 
 
@@ -50,7 +50,7 @@ def test_threads_do_not_mix_their_lines(tmp_path: Path) -> None:
 WRITER = """
 import sys
 from pathlib import Path
-from racehound.history import Recorder
+from racehound.data.history import Recorder
 from tests.unit.programs import statement
 recorder = Recorder(Path(sys.argv[1]))
 n = 0

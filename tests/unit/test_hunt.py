@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from racehound.hunt import HuntOptions
+from racehound.loops.hunt import HuntOptions
 
 
 def repetitions(seconds_each: float, share_s: float | None, at_most: int = 5) -> int:

@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from racehound.hunt import choose_kinds, plan_and_program
-from racehound.kinds.materialize import KINDS, MaterializeKind
-from racehound.program import print_program
-from racehound.targets.materialize.dialect import MATERIALIZE, allows_transaction
+from racehound.data.program import print_program
+from racehound.databases.materialize.dialect import MATERIALIZE, allows_transaction
+from racehound.databases.materialize.kinds import KINDS, MaterializeKind
+from racehound.loops.hunt import choose_kinds, plan_and_program
 from racehound.testdrive.check import check
 from racehound.testdrive.parser import parse
 from racehound.testdrive.script import Sql

@@ -8,22 +8,22 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from racehound.data.finding import Finding
+from racehound.data.matrix import DEFECTS, LETTERS, OUTCOMES, Ground, LeftOut, Matrix, Outcome, read_matrix, worst
+from racehound.databases.postgres.dialect import POSTGRES
+from racehound.databases.postgres.footprint import Footprint
+from racehound.databases.postgres.kinds import KINDS
 from racehound.errors import UserError
-from racehound.finding import Finding
-from racehound.kinds.postgres import KINDS
-from racehound.matrix.encounter import modes, outcome_of
-from racehound.matrix.footprint import Footprint
-from racehound.matrix.journal import Asked, Header, Journal, Met, Note, matrix_of, read_journal
-from racehound.matrix.order import NO_GROUND, NOTHING_SHARED, different, order
-from racehound.matrix.run import MatrixOptions, choose
-from racehound.outcomes import DEFECTS, LETTERS, OUTCOMES, Ground, LeftOut, Matrix, Outcome, read_matrix, worst
-from racehound.performer import Played
+from racehound.loops.matrix.encounter import modes, outcome_of
+from racehound.loops.matrix.journal import Asked, Header, Journal, Met, Note, matrix_of, read_journal
+from racehound.loops.matrix.order import NO_GROUND, NOTHING_SHARED, different, order
+from racehound.loops.matrix.run import MatrixOptions, choose
+from racehound.loops.performer import Played
 from racehound.report.grid import cell_text, defects_text, diff_text, grid_text, totals_text
 from racehound.run.lockstep import Move
 from racehound.scenarios.pairs import Meeting, deeds, grounds, mirrored
-from racehound.targets.postgres.dialect import POSTGRES
-from racehound.targets.session import Outcome as StatementOutcome
-from racehound.targets.session import ServerError
+from racehound.session import Outcome as StatementOutcome
+from racehound.session import ServerError
 
 DEEDS = {deed.name: deed for deed in deeds(KINDS)}
 

@@ -4,7 +4,7 @@ import threading
 
 import msgspec
 
-from racehound.program import Actor, Program, Step
+from racehound.data.program import Actor, Program, Step
 from racehound.run.pacer import StormPacer, draw_offsets
 
 

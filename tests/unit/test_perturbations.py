@@ -6,10 +6,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from racehound.data.history import Disturbed, Recorder, RepetitionStarted, read_history
+from racehound.data.plan import draw_plan
+from racehound.data.program import Actor, Disturbance, Program, Step, print_program
 from racehound.errors import UserError
-from racehound.history import Disturbed, Recorder, RepetitionStarted, read_history
-from racehound.plan import draw_plan
-from racehound.program import Actor, Disturbance, Program, Step, print_program
 from racehound.run.perturbations.perturbation import draw_moment
 from racehound.run.perturbations.printing import print_draws
 from racehound.run.perturbations.registry import DEFAULT, NAMES, PERTURBATIONS, TIMINGS, draw, named, perturbed

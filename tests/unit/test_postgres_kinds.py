@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from racehound.kinds.postgres import KINDS, PostgresKind
-from racehound.targets.postgres.dialect import allows_transaction
+from racehound.databases.postgres.dialect import allows_transaction
+from racehound.databases.postgres.kinds import KINDS, PostgresKind
 from racehound.testdrive.parser import parse
 from racehound.testdrive.script import Sql
 from racehound.testdrive.statements import count_statements

@@ -9,10 +9,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from racehound.finding import Finding
-from racehound.history import Blocked, Event, Overdue, PlanStarted, RepetitionEnded, RepetitionStarted
-from racehound.outcomes import Matrix, Operation, Trial
-from racehound.program import Actor, Step
+from racehound.data.finding import Finding
+from racehound.data.history import Blocked, Event, Overdue, PlanStarted, RepetitionEnded, RepetitionStarted
+from racehound.data.matrix import Matrix, Operation, Trial
+from racehound.data.program import Actor, Step
+from racehound.databases.postgres.dialect import POSTGRES
 from racehound.report.again import again
 from racehound.report.drawers import became
 from racehound.report.github import annotation_lines
@@ -23,7 +24,6 @@ from racehound.report.recorded import Repetition, kinds_of, of_plan
 from racehound.report.server_log import LINES_LIMIT, Span, fill
 from racehound.report.statistics import Statistics
 from racehound.report.timeline import FAILED, timeline
-from racehound.targets.postgres.dialect import POSTGRES
 from tests.unit.programs import program, statement
 
 DROPS = statement("o_1", "DROP TABLE o_base CASCADE", 0, 10, phase="destroy")

@@ -9,11 +9,11 @@ from typing import cast
 
 import pytest
 
-from racehound.history import Recorder
-from racehound.program import Actor, Program, Step
+from racehound.data.history import Recorder
+from racehound.data.program import Actor, Program, Step
+from racehound.databases.postgres.dialect import POSTGRES
+from racehound.databases.target import Target
 from racehound.run.runner import Runner
-from racehound.targets.postgres.dialect import POSTGRES
-from racehound.targets.target import Target
 from racehound.testdrive.services import Services
 from tests.unit.testdrive.test_testdrive_interpreter import OK, MemorySession
 

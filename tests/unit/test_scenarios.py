@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import msgspec
 
-from racehound.plan import Plan, ScenarioName, draw_plan
-from racehound.program import Program, Step, print_program
+from racehound.data.plan import Plan, ScenarioName, draw_plan
+from racehound.data.program import Program, Step, print_program
 from racehound.scenarios import build_program
 from tests.unit.programs import CAST, CATALOGUE
 

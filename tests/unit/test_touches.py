@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from racehound.oracles.touches import Web, changes, concerning, names_in
+from racehound.judge.touches import Web, changes, concerning, names_in
 from tests.unit.programs import program, statement
 
 

@@ -12,8 +12,8 @@ from racehound.cli.options import option
 from racehound.cli.target_options import given_services, service_options
 
 if TYPE_CHECKING:
-    from racehound.targets.materialize.surroundings import Surroundings
-    from racehound.targets.postgres.session import PostgresSession
+    from racehound.databases.materialize.surroundings import Surroundings
+    from racehound.wire.session import PostgresSession
 
 
 @click.command("clean")
@@ -60,7 +60,7 @@ def _clean_docker(verb: str, *, dry_run: bool) -> int:
 
 
 def _clean_server(options: Mapping[str, Any], verb: str, *, dry_run: bool) -> int:
-    from racehound.targets.postgres.session import PostgresSession
+    from racehound.wire.session import PostgresSession
 
     session = PostgresSession.connect(options["url"])
     with contextlib.closing(session):
@@ -72,9 +72,9 @@ def _clean_server(options: Mapping[str, Any], verb: str, *, dry_run: bool) -> in
 def _clean_postgres(session: PostgresSession, url: str, verb: str, *, dry_run: bool) -> int:
     from psycopg.conninfo import make_conninfo
 
+    from racehound.databases.postgres.leftovers import dead_runs, remove_run
     from racehound.errors import TargetError
-    from racehound.targets.postgres.leftovers import dead_runs, remove_run
-    from racehound.targets.postgres.session import PostgresSession
+    from racehound.wire.session import PostgresSession
 
     def connect(database: str) -> PostgresSession:
         return PostgresSession.connect(make_conninfo(url, dbname=database))
@@ -91,10 +91,10 @@ def _clean_postgres(session: PostgresSession, url: str, verb: str, *, dry_run: b
 
 def _clean_materialize(options: Mapping[str, Any], verb: str, *, dry_run: bool) -> int:
     """Runs that are on are passed over without a word, those of which that cannot be known are named."""
+    from racehound.databases.materialize.leftovers import remove, runs
+    from racehound.databases.materialize.place import Addresses
+    from racehound.databases.materialize.session import MaterializeSession
     from racehound.errors import TargetError
-    from racehound.targets.materialize.leftovers import remove, runs
-    from racehound.targets.materialize.place import Addresses
-    from racehound.targets.materialize.session import MaterializeSession
 
     address = Addresses.given(options["url"], options["materialize_internal_url"]).internal
     removed = 0
@@ -119,7 +119,7 @@ def _clean_materialize(options: Mapping[str, Any], verb: str, *, dry_run: bool) 
 def _services_of(options: Mapping[str, Any]) -> Surroundings:
     """The services whose addresses were given, else those of the composition, as far as they are there."""
     from racehound.cli.addresses import composition
-    from racehound.targets.materialize.surroundings import Surroundings, of_variables
+    from racehound.databases.materialize.surroundings import Surroundings, of_variables
 
     given = given_services(options)
     running = composition(options["composition"]) if given is None else None

@@ -16,12 +16,12 @@ from racehound.cli.options import option, seed_or_random, server_options, statem
 from racehound.errors import UserError
 
 if TYPE_CHECKING:
-    from racehound.evidence import RunDirectory
-    from racehound.explore import Exploration, Met
+    from racehound.data.run_directory import RunDirectory
+    from racehound.databases.registry import Choice, Opened
+    from racehound.loops.explore import Exploration, Met
     from racehound.report.exploration import Kind
     from racehound.run.stage import Scripts, Stage
     from racehound.run.strategies import ExploreOptions
-    from racehound.targets.registry import Choice, Opened
 
 _SCHEDULES = 1000
 _AGAIN = ("setup", "teardown", "check", "release")
@@ -49,8 +49,8 @@ def command(*, files: tuple[str, ...], **options: Any) -> int:  # noqa: ANN401 c
 
     Exit code 0: nothing worse than an expected error, 1: findings, 2: bad input, 130: interrupted.
     """
-    from racehound.evidence import RunDirectory
-    from racehound.targets.registry import Choice
+    from racehound.data.run_directory import RunDirectory
+    from racehound.databases.registry import Choice
 
     scripts = _scripts(files, options)
     asked = _asked(scripts, options)
@@ -95,11 +95,11 @@ def _asked(scripts: Scripts, options: Mapping[str, Any]) -> ExploreOptions:
 
 
 def _explore(choice: Choice, scripts: Scripts, asked: ExploreOptions, servers: int, directory: RunDirectory) -> Exploration:
-    from racehound.evidence import redact
-    from racehound.explore import explore
-    from racehound.finding import Baseline, Store
+    from racehound.data.finding import Baseline, Store
+    from racehound.data.run_directory import redact
+    from racehound.databases.registry import opened
+    from racehound.loops.explore import explore
     from racehound.report.sessions import write_sessions
-    from racehound.targets.registry import opened
 
     with opened(choice, directory.server_log) as place:
         target = place.target
@@ -120,7 +120,7 @@ def _explore(choice: Choice, scripts: Scripts, asked: ExploreOptions, servers: i
 @contextlib.contextmanager
 def _another(choice: Choice, scripts: Scripts, asked: ExploreOptions, directory: RunDirectory, number: int) -> Iterator[Stage]:
     """A stage on a server of its own."""
-    from racehound.targets.registry import opened
+    from racehound.databases.registry import opened
 
     log = directory.path / f"server-{number}.log"
     with opened(choice, log) as place, _stage(place, scripts, asked, directory, number) as stage:
@@ -130,7 +130,7 @@ def _another(choice: Choice, scripts: Scripts, asked: ExploreOptions, directory:
 @contextlib.contextmanager
 def _stage(place: Opened, scripts: Scripts, asked: ExploreOptions, directory: RunDirectory, number: int) -> Iterator[Stage]:
     """A stage with a history of its own."""
-    from racehound.history import Recorder, compress
+    from racehound.data.history import Recorder, compress
     from racehound.run.stage import Stage
 
     path = directory.history(number, asked.seed)

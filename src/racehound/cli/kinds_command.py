@@ -11,7 +11,7 @@ from racehound.cli.options import target_argument
 @target_argument
 def command(target: str) -> None:
     """List the kinds of TARGET: what a seed draws for each, and its manipulations."""
-    from racehound.targets.registry import dialect
+    from racehound.databases.registry import dialect
 
     for kind in dialect(target).kinds:
         flags = [] if kind.can_refer else ["cannot be referred to"]

@@ -16,11 +16,11 @@ from racehound.cli.options import names, option, server_options, statement_limit
 from racehound.errors import UserError
 
 if TYPE_CHECKING:
-    from racehound.matrix.crew import Progress
-    from racehound.matrix.journal import Asked, Met
-    from racehound.matrix.run import MatrixOptions
-    from racehound.outcomes import Matrix
-    from racehound.targets.registry import Choice
+    from racehound.data.matrix import Matrix
+    from racehound.databases.registry import Choice
+    from racehound.loops.matrix.crew import Progress
+    from racehound.loops.matrix.journal import Asked, Met
+    from racehound.loops.matrix.run import MatrixOptions
 
 _TOLD_EVERY_S = 10.0
 
@@ -48,9 +48,9 @@ def command(ctx: click.Context, /, **options: Any) -> int | None:  # noqa: ANN40
         return None
     import msgspec
 
-    from racehound.matrix.journal import Asked
-    from racehound.matrix.run import MatrixOptions
-    from racehound.targets.registry import Choice
+    from racehound.databases.registry import Choice
+    from racehound.loops.matrix.journal import Asked
+    from racehound.loops.matrix.run import MatrixOptions
 
     resumed = _resumed(ctx, options) if options["resume"] else None
     narrowed = bool(options["operations"])
@@ -67,10 +67,10 @@ def command(ctx: click.Context, /, **options: Any) -> int | None:  # noqa: ANN40
 
 def run_matrix(choice: Choice, asked: MatrixOptions, out: str | None, *, goes_on: bool = False) -> int:
     """Try all that is asked for and tell of it; the exit code."""
-    from racehound.evidence import RunDirectory
-    from racehound.finding import Baseline, Store
-    from racehound.matrix.run import MatrixRun
-    from racehound.outcomes import DEFECTS
+    from racehound.data.finding import Baseline, Store
+    from racehound.data.matrix import DEFECTS
+    from racehound.data.run_directory import RunDirectory
+    from racehound.loops.matrix.run import MatrixRun
     from racehound.report.sessions import write_sessions
 
     named = f"racehound-runs/{time.strftime('%Y%m%d-%H%M%S')}-matrix-{choice.release or 'own'}"
@@ -91,7 +91,7 @@ def run_matrix(choice: Choice, asked: MatrixOptions, out: str | None, *, goes_on
 
 def _resumed(ctx: click.Context, options: Mapping[str, Any]) -> tuple[str | None, Asked]:
     """The release and the options of the run to go on with. UserError where others are given, or there is no such run."""
-    from racehound.matrix.journal import FILE, read_journal
+    from racehound.loops.matrix.journal import FILE, read_journal
 
     for name in ("kinds", "operations", "every", "release", "out"):
         if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE:
@@ -129,7 +129,7 @@ def _tell(matrix: Matrix) -> None:
 @click.argument("run")
 def grid(run: str) -> int:
     """The matrix of RUN (a run directory or matrix.json) on the terminal."""
-    from racehound.outcomes import read_matrix
+    from racehound.data.matrix import read_matrix
 
     _tell(read_matrix(Path(run)))
     return 0
@@ -141,7 +141,7 @@ def grid(run: str) -> int:
 @click.argument("y")
 def show(run: str, x: str, y: str) -> int:
     """The cell of the operations X and Y in RUN: statements, schedule, outcome of every mode, and how to try it again."""
-    from racehound.outcomes import read_matrix
+    from racehound.data.matrix import read_matrix
     from racehound.report.grid import cell_text
 
     matrix = read_matrix(Path(run))
@@ -158,7 +158,7 @@ def show(run: str, x: str, y: str) -> int:
 @click.argument("new")
 def diff(old: str, new: str) -> int:
     """Which cells of OLD and NEW (run directories or matrix.json) differ."""
-    from racehound.outcomes import read_matrix
+    from racehound.data.matrix import read_matrix
     from racehound.report.grid import diff_text
 
     click.echo(diff_text(read_matrix(Path(old)), read_matrix(Path(new))))
@@ -168,9 +168,9 @@ def diff(old: str, new: str) -> int:
 @command.command("operations")
 def operations() -> int:
     """List the operations of the catalogue with their statements."""
+    from racehound.databases.registry import dialect
     from racehound.report.columns import columns
     from racehound.scenarios.pairs import deeds
-    from racehound.targets.registry import dialect
 
     click.echo(columns(("operation", "what"), [(d.name, d.operation.shape) for d in deeds(dialect("postgres").kinds)]))
     return 0
@@ -186,9 +186,9 @@ def operations() -> int:
 @statement_limit
 def again(x: str, y: str, **options: Any) -> int:  # noqa: ANN401 click's values
     """Let the operations X and Y meet again, in all modes, and say how often each outcome came."""
-    from racehound.matrix.again import hold_again
+    from racehound.databases.registry import Choice
+    from racehound.loops.matrix.again import hold_again
     from racehound.report.columns import columns
-    from racehound.targets.registry import Choice
 
     choice = Choice(release=options["release"], url=options["url"])
     counts = hold_again(choice, x, y, options["ground"], options["times"], options["statement_limit"])

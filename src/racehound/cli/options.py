@@ -8,7 +8,7 @@ from typing import Any, TypeVar, get_args
 
 import click
 
-from racehound.plan import SEED_LIMIT, ScenarioName
+from racehound.data.plan import SEED_LIMIT, ScenarioName
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 

@@ -20,11 +20,11 @@ def command(
     """Show the exact program of a seed for TARGET without running it. Names that differ by run are shown as variables."""
     import msgspec
 
-    from racehound.hunt import choose_kinds, plan_and_program
-    from racehound.program import print_program
+    from racehound.data.program import print_program
+    from racehound.databases.registry import Choice, dialect, printable_kinds
+    from racehound.loops.hunt import choose_kinds, plan_and_program
     from racehound.run.perturbations.printing import print_draws
     from racehound.run.perturbations.registry import named
-    from racehound.targets.registry import Choice, dialect, printable_kinds
 
     chosen = choose_kinds(dialect(target), printable_kinds(Choice(target, release)), kinds)
     names = named(perturb or ("default",))

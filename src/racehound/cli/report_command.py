@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 if TYPE_CHECKING:
-    from racehound.finding import Finding
-    from racehound.program import Program
-    from racehound.targets.target import Dialect
+    from racehound.data.finding import Finding
+    from racehound.data.program import Program
+    from racehound.databases.target import Dialect
 
 Format = Literal["html", "junit", "trace", "github"]
 
@@ -41,7 +41,7 @@ def command(*, path: Path, form: Format, out: Path | None, plans: tuple[int, ...
 
 
 def _html(run: Path, out: Path, plans: tuple[int, ...]) -> None:
-    from racehound.finding import write_atomically
+    from racehound.data.finding import write_atomically
     from racehound.report.html.contents import gather
     from racehound.report.html.page import page
 
@@ -87,14 +87,14 @@ def _github(run: Path) -> None:
 
 
 def _read(run: Path) -> tuple[dict[str, Any], Dialect]:
-    from racehound.evidence import read_run
-    from racehound.targets.registry import dialect
+    from racehound.data.run_directory import read_run
+    from racehound.databases.registry import dialect
 
     facts = read_run(run)
     return facts, dialect(facts.get("target", ""))
 
 
 def _findings(run: Path) -> list[tuple[Finding, Program]]:
-    from racehound.finding import finding_directories, read_finding
+    from racehound.data.finding import finding_directories, read_finding
 
     return [read_finding(directory) for directory in finding_directories(run)]

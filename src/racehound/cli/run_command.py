@@ -14,24 +14,17 @@ import click
 from click.core import ParameterSource
 
 from racehound.cli.matrix_command import run_matrix
-from racehound.cli.options import (
-    option,
-    program_options,
-    scenario,
-    seed_or_random,
-    statement_limit,
-    target_argument,
-)
+from racehound.cli.options import option, program_options, scenario, seed_or_random, statement_limit, target_argument
 from racehound.cli.target_options import choice as chosen_target
 from racehound.cli.target_options import target_options
 from racehound.errors import UserError
 
 if TYPE_CHECKING:
-    from racehound.evidence import RunDirectory
-    from racehound.finding import Baseline
-    from racehound.hunt import HuntOptions, Summary
-    from racehound.targets.registry import Choice, Opened
-    from racehound.targets.target import Target
+    from racehound.data.finding import Baseline
+    from racehound.data.run_directory import RunDirectory
+    from racehound.databases.registry import Choice, Opened
+    from racehound.databases.target import Target
+    from racehound.loops.hunt import HuntOptions, Summary
 
 PAIRS = "pairs"
 """The scenario that is no hunt: `racehound matrix`."""
@@ -64,11 +57,11 @@ def command(ctx: click.Context, /, **options: Any) -> int:  # noqa: ANN401 click
 
     Ends with a summary. Exit code 0: clean, 1: findings, 2: bad input, 130: interrupted.
     """
-    from racehound.evidence import RunDirectory
-    from racehound.finding import Baseline, read_baseline
-    from racehound.hunt import HuntOptions, choose_kinds
+    from racehound.data.finding import Baseline, read_baseline
+    from racehound.data.run_directory import RunDirectory
+    from racehound.databases.registry import dialect, printable_kinds
+    from racehound.loops.hunt import HuntOptions, choose_kinds
     from racehound.run.perturbations.registry import named
-    from racehound.targets.registry import dialect, printable_kinds
 
     if options["scenario"] == PAIRS:
         return _run_pairs(ctx, options)
@@ -106,8 +99,8 @@ def command(ctx: click.Context, /, **options: Any) -> int:  # noqa: ANN401 click
 
 def _run_pairs(ctx: click.Context, options: Mapping[str, Any]) -> int:
     """The matrix. UserError for what it cannot be asked, where it is said on the command line."""
-    from racehound.matrix.run import MatrixOptions
-    from racehound.targets.registry import Choice
+    from racehound.databases.registry import Choice
+    from racehound.loops.matrix.run import MatrixOptions
 
     if options["target"] != "postgres":
         raise UserError(f"--scenario {PAIRS}: {options['target']} cannot be led in lock-step, and that needs it")
@@ -135,11 +128,11 @@ def _hunt(
 ) -> Summary:
     import msgspec
 
-    from racehound.evidence import redact
-    from racehound.finding import Store
-    from racehound.hunt import Hunt
+    from racehound.data.finding import Store
+    from racehound.data.run_directory import redact
+    from racehound.databases.registry import opened
+    from racehound.loops.hunt import Hunt
     from racehound.report.sessions import write_sessions
-    from racehound.targets.registry import opened
 
     with opened(choice, directory.server_log) as place:
         target = place.target
@@ -173,7 +166,7 @@ def _summary_text(summary: Summary, directory: RunDirectory) -> str:
 
 def _reduce(summary: Summary, directory: RunDirectory, place: Opened, limit_s: float, statement_limit_s: float) -> None:
     from racehound.cli.reduce_command import teller
-    from racehound.reduction import reduce_all
+    from racehound.loops.reduction import reduce_all
 
     told = reduce_all(summary.findings, directory, place, limit_s, statement_limit_s, teller())
     if told:

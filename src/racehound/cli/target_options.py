@@ -15,9 +15,9 @@ from racehound.cli.options import option, server_options, together
 from racehound.errors import UserError
 
 if TYPE_CHECKING:
-    from racehound.targets.materialize.opening import Options
-    from racehound.targets.materialize.surroundings import Surroundings
-    from racehound.targets.registry import Choice
+    from racehound.databases.materialize.opening import Options
+    from racehound.databases.materialize.surroundings import Surroundings
+    from racehound.databases.registry import Choice
 
 
 def _database_url(_ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
@@ -63,7 +63,7 @@ def choice(name: str, options: Mapping[str, Any], release: str | None = None) ->
 
     UserError for options that the target does not have.
     """
-    from racehound.targets.registry import Choice
+    from racehound.databases.registry import Choice
 
     release = options["release"] or (None if options["url"] else release)
     if name != "materialize":
@@ -81,7 +81,7 @@ def _refuse_strangers(name: str) -> None:
 
 
 def _materialize(options: Mapping[str, Any]) -> Options:
-    from racehound.targets.materialize.opening import Options
+    from racehound.databases.materialize.opening import Options
 
     return Options(
         internal_url=options["materialize_internal_url"],
@@ -98,7 +98,7 @@ def _materialize(options: Mapping[str, Any]) -> Options:
 
 def given_services(options: Mapping[str, Any]) -> Surroundings | None:
     """Those whose addresses were given; None where none was."""
-    from racehound.targets.materialize.surroundings import Surroundings
+    from racehound.databases.materialize.surroundings import Surroundings
 
     found = Surroundings(
         kafka=options["kafka_addr"],

@@ -77,7 +77,7 @@ def command(*, files: tuple[str, ...], **options: Any) -> int:  # noqa: ANN401 c
 
 def _require_possible(files: Sequence[str], options: Mapping[str, Any]) -> None:
     """UserError for options that cannot go together, before anything is started."""
-    from racehound.targets.registry import Choice
+    from racehound.databases.registry import Choice
     from racehound.testdrive.runner import STANDARD_INPUT
 
     if options["url"] and options["materialize_url"]:
@@ -112,7 +112,7 @@ def _settings(options: Mapping[str, Any]) -> Settings:
 @contextlib.contextmanager
 def _report(options: Mapping[str, Any], settings: Settings, results: Sequence[Result]) -> Iterator[None]:
     """Write the JUnit report at the end, of what there is by then."""
-    from racehound.evidence import redact
+    from racehound.data.run_directory import redact
 
     try:
         yield
@@ -148,9 +148,9 @@ class _Target:
 
 @contextlib.contextmanager
 def _surroundings(options: Mapping[str, Any], settings: Settings) -> Iterator[Surroundings]:
-    from racehound.targets.postgres.installation import wheel
-    from racehound.targets.postgres.session import PostgresSession
+    from racehound.services.embedded.installation import wheel
     from racehound.testdrive.runner import Surroundings
+    from racehound.wire.session import PostgresSession
 
     running = addresses.composition(options["composition"])
     services = addresses.services(options, running)
@@ -187,7 +187,7 @@ def _target(options: Mapping[str, Any], services: Services) -> Iterator[_Target]
     if (url := _url(options)) is not None:
         yield _given_target(url, options["materialize_internal_url"], services)
         return
-    from racehound.targets.registry import Choice, opened_databases
+    from racehound.databases.registry import Choice, opened_databases
     from racehound.testdrive import materialize
 
     choice = Choice(release=options["release"])
@@ -199,8 +199,8 @@ def _target(options: Mapping[str, Any], services: Services) -> Iterator[_Target]
 
 def _given_target(url: str, internal_url: str | None, services: Services) -> _Target:
     """A Materialize has further ports and is cleaned; any other server stays as it is."""
-    from racehound.targets.postgres.session import PostgresSession
     from racehound.testdrive import materialize
+    from racehound.wire.session import PostgresSession
 
     endpoint = addresses.endpoint(url, internal_url)
     with contextlib.closing(PostgresSession.connect(url)) as session:
@@ -219,8 +219,8 @@ def _given_target(url: str, internal_url: str | None, services: Services) -> _Ta
 
 
 def _reset(endpoint: Endpoint) -> None:
-    from racehound.targets.postgres.session import PostgresSession
     from racehound.testdrive import materialize
+    from racehound.wire.session import PostgresSession
 
     with contextlib.closing(PostgresSession.connect(endpoint.operator_url)) as session:
         materialize.reset(session, endpoint.user)

@@ -6,8 +6,8 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-from racehound.finding import Finding
-from racehound.program import Program
+from racehound.data.finding import Finding
+from racehound.data.program import Program
 
 _SCHEDULE = "schedule: "
 _LONE_SCRIPTS = ("setup", "check", "teardown")

@@ -9,12 +9,12 @@ from typing import Literal, cast
 
 import msgspec
 
-from racehound.history import Event, RepetitionEnded, Statement
-from racehound.oracles.errors import Drawer, judgement_of
-from racehound.oracles.oracle import Observed
-from racehound.program import Program
+from racehound.data.history import Event, RepetitionEnded, Statement
+from racehound.data.program import Program
+from racehound.databases.target import Dialect, Target
+from racehound.judge.errors import Drawer, judgement_of
+from racehound.judge.oracle import Observed
 from racehound.report.recorded import Repetition
-from racehound.targets.target import Dialect, Target
 
 Became = Literal["ok", "expected", "unexplained", "internal", "lost"]
 """A drawer, or success."""

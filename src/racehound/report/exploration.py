@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from racehound.report.columns import columns
-from racehound.targets.session import Outcome
+from racehound.session import Outcome
 
 WIDTH = 46
 """Characters of a statement, or of a reason in the table; the run directory has all of them."""

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable
 from typing import Protocol
 
-from racehound.finding import Finding
+from racehound.data.finding import Finding
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from racehound.evidence import redact
+from racehound.data.run_directory import redact
 
 LINES_LIMIT = 4000
 """Lines that are kept of one span; a report tells how many more there were."""

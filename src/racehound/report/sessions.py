@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from racehound.finding import Finding, write_atomically
-from racehound.history import Statement
+from racehound.data.finding import Finding, write_atomically
+from racehound.data.history import Statement
 
 
 def sessions_text(finding: Finding) -> str:

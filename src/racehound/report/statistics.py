@@ -8,10 +8,10 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from racehound.finding import normalise
-from racehound.history import Statement
+from racehound.data.finding import normalise
+from racehound.data.history import Statement
+from racehound.data.program import Program
 from racehound.kinds.kind import Kind
-from racehound.program import Program
 from racehound.report.drawers import BECAME, Became
 from racehound.report.recorded import Repetition, kinds_of
 

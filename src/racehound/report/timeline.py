@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from racehound.finding import Finding
-from racehound.history import Blocked, Disturbed, Event, Fault, Mismatch, Overdue, Passed, Statement
-from racehound.program import Program
+from racehound.data.finding import Finding
+from racehound.data.history import Blocked, Disturbed, Event, Fault, Mismatch, Overdue, Passed, Statement
+from racehound.data.program import Program
 from racehound.report.drawers import BECAME, Became
 from racehound.report.recorded import Repetition, kinds_of
 from racehound.report.server_log import Span

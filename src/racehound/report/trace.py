@@ -12,11 +12,11 @@ from typing import Any, BinaryIO
 
 import msgspec
 
-from racehound.history import Fault, LogLine, Mismatch, Overdue, Statement
-from racehound.oracles.errors import shape
+from racehound.data.history import Fault, LogLine, Mismatch, Overdue, Statement
+from racehound.databases.target import Dialect
+from racehound.judge.errors import shape
 from racehound.report.drawers import Became, became
 from racehound.report.recorded import Repetition
-from racehound.targets.target import Dialect
 
 _REPETITIONS = 0
 """The thread that shows the repetitions; actors count from 1."""

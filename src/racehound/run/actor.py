@@ -8,11 +8,11 @@ import time
 from collections.abc import Callable
 from typing import Literal
 
-from racehound.history import Fault, Mismatch, Recorder
-from racehound.program import Step
+from racehound.data.history import Fault, Mismatch, Recorder
+from racehound.data.program import Step
 from racehound.run.pacer import StormPacer
 from racehound.run.recorded import RecordedSession
-from racehound.targets.session import ServerError
+from racehound.session import ServerError
 from racehound.testdrive.errors import CommandFailed
 from racehound.testdrive.interpreter import Interpreter
 from racehound.testdrive.parser import parse_fragment

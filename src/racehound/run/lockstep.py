@@ -18,15 +18,15 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
+from racehound.data.history import Blocked, Fault, Overdue, Passed, Recorder
+from racehound.databases.stepping import Stepping
+from racehound.databases.target import Target
 from racehound.errors import TargetError
-from racehound.history import Blocked, Fault, Overdue, Passed, Recorder
 from racehound.run.schedules import Order, Schedule, Together
 from racehound.run.session_script import Reading, Request
 from racehound.run.stepped import SteppedRecorded, wait
 from racehound.run.watchdog import GRACE_S, PATIENCE, judge_waits
-from racehound.targets.session import Outcome
-from racehound.targets.stepping import Stepping
-from racehound.targets.target import Target
+from racehound.session import Outcome
 from racehound.testdrive.redaction import redact, scrub_outcome
 
 PATIENCE_S = 0.0005

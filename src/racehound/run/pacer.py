@@ -11,7 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping
 
-from racehound.program import Program, Step
+from racehound.data.program import Program, Step
 
 RETRY_PAUSE_S = 0.0005
 """Pause before the second try of a step; it grows with every further one, up to the limit, or ends when another succeeds."""

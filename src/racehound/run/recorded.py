@@ -8,9 +8,9 @@ from typing import Protocol
 
 import msgspec
 
-from racehound.history import Recorder, Statement
-from racehound.program import Phase
-from racehound.targets.session import Outcome, Session
+from racehound.data.history import Recorder, Statement
+from racehound.data.program import Phase
+from racehound.session import Outcome, Session
 from racehound.testdrive.redaction import HIDDEN, redact, scrub_outcome
 
 

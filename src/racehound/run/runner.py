@@ -7,17 +7,17 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from racehound.history import Event, Fault, Recorder, RepetitionStarted
-from racehound.program import Disturbance, Program, Step
+from racehound.data.history import Event, Fault, Recorder, RepetitionStarted
+from racehound.data.program import Disturbance, Program, Step
+from racehound.databases.target import Reset, Target
 from racehound.run.actor import ActorThread, Client
 from racehound.run.pacer import StormPacer, draw_offsets
 from racehound.run.perturbations.turbulence import Turbulence
 from racehound.run.recorded import Place, RecordedSession
 from racehound.run.watchdog import Watchdog
-from racehound.targets.postgres.session import PostgresSession
-from racehound.targets.session import Session
-from racehound.targets.target import Reset, Target
+from racehound.session import Session
 from racehound.testdrive.state import Context
+from racehound.wire.session import PostgresSession
 
 REPETITION_LIMIT_S = 180.0
 """Seconds; a repetition takes a few hundredths of one, a statement that hangs is cancelled long before."""

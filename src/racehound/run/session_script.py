@@ -11,9 +11,9 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from racehound.data.program import Phase
 from racehound.errors import UserError
-from racehound.program import Phase
-from racehound.targets.session import Outcome
+from racehound.session import Outcome
 from racehound.testdrive.check import check
 from racehound.testdrive.errors import CommandFailed, Location, ScriptError
 from racehound.testdrive.interpreter import Interpreter

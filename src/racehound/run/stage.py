@@ -7,24 +7,24 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from racehound.data.history import Fault, Recorder
+from racehound.data.program import Phase, Step
+from racehound.databases.postgres.stepping import PostgresStepping
+from racehound.databases.postgres.target import PostgresTarget
+from racehound.databases.stepping import Stepping
+from racehound.databases.target import Target
 from racehound.errors import TargetError, UserError
-from racehound.history import Fault, Recorder
-from racehound.program import Phase, Step
 from racehound.run.lockstep import LockStep, Player
 from racehound.run.recorded import Place, RecordedSession
 from racehound.run.session_script import OBJECT, Reading, SessionScript, run_alone
 from racehound.run.stepped import Patient, SteppedRecorded
-from racehound.targets.postgres.session import PostgresSession
-from racehound.targets.postgres.stepping import PostgresStepping
-from racehound.targets.postgres.target import PostgresTarget
-from racehound.targets.session import Session
-from racehound.targets.stepping import Stepping
-from racehound.targets.target import Target
+from racehound.session import Session
 from racehound.testdrive.errors import CommandFailed
 from racehound.testdrive.parser import parse_fragment
 from racehound.testdrive.script import Script
 from racehound.testdrive.state import Context
 from racehound.testdrive.variables import substitute
+from racehound.wire.session import PostgresSession
 
 DIRECTOR = "main"
 """Name of the session that runs what surrounds the sessions' scripts."""

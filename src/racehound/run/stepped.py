@@ -6,11 +6,11 @@ import contextlib
 import select
 import time
 
+from racehound.data.history import Recorder
+from racehound.databases.stepping import SteppedSession, Stepping
 from racehound.errors import TargetError
-from racehound.history import Recorder
 from racehound.run.recorded import Place, RecordedSession, Running
-from racehound.targets.session import Outcome
-from racehound.targets.stepping import SteppedSession, Stepping
+from racehound.session import Outcome
 
 _LOOK_S = 0.05
 _GRACE_S = 5.0

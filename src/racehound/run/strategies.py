@@ -10,15 +10,7 @@ import msgspec
 
 from racehound.errors import UserError
 from racehound.run.pct import Prioritised
-from racehound.run.schedules import (
-    Listed,
-    Order,
-    Schedule,
-    count_interleavings,
-    draw_schedule,
-    interleavings,
-    serial_schedules,
-)
+from racehound.run.schedules import Listed, Order, Schedule, count_interleavings, draw_schedule, interleavings, serial_schedules
 from racehound.run.session_script import lengths
 from racehound.run.stage import Scripts
 

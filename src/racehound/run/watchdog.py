@@ -11,10 +11,10 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Literal
 
+from racehound.data.history import Fault, Overdue, Recorder
+from racehound.databases.target import Target, Wait
 from racehound.errors import TargetError
-from racehound.history import Fault, Overdue, Recorder
 from racehound.run.recorded import RecordedSession, Running
-from racehound.targets.target import Target, Wait
 
 Verdict = Literal["deadlock", "held", "running", "undecided"]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from racehound.plan import Plan, ScenarioName
-from racehound.program import Program
+from racehound.data.plan import Plan, ScenarioName
+from racehound.data.program import Program
 from racehound.scenarios import concurrent, subsequent, subsequent_chain
 from racehound.scenarios.casting import Cast
 

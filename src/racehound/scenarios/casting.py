@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping
 
+from racehound.data.plan import Plan, PlannedObject, Timing
+from racehound.data.program import Step
 from racehound.kinds.kind import Kind
-from racehound.plan import Plan, PlannedObject, Timing
-from racehound.program import Step
 
 
 @dataclasses.dataclass(frozen=True)

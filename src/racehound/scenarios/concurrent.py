@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import msgspec
 
-from racehound.plan import Plan
-from racehound.program import RECREATE, Actor, Program, Step
+from racehound.data.plan import Plan
+from racehound.data.program import RECREATE, Actor, Program, Step
 from racehound.scenarios.casting import Cast, Player, players, references, title, worth_running
 
 

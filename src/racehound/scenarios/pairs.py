@@ -13,10 +13,10 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from racehound.data.matrix import GROUNDS, Ground, Mode, Operation
+from racehound.data.plan import BASE
+from racehound.data.program import Actor, Phase, Program, Step
 from racehound.kinds.kind import Kind
-from racehound.outcomes import GROUNDS, Ground, Mode, Operation
-from racehound.plan import BASE
-from racehound.program import Actor, Phase, Program, Step
 from racehound.testdrive.parser import parse_fragment
 from racehound.testdrive.printer import print_command
 from racehound.testdrive.script import Command, Sql
@@ -153,9 +153,9 @@ class Meeting:
 
 def common_base(beside: type[Kind]) -> Kind:
     """The third object: a plain table, of the kind of that name beside the given one in its catalogue."""
-    from racehound.kinds.postgres.table import Table
+    from racehound.databases.postgres.kinds.table import Table
 
-    assert beside.__module__.startswith("racehound.kinds.postgres"), f"{beside.__name__} is no kind of PostgreSQL"
+    assert beside.__module__.startswith("racehound.databases.postgres.kinds"), f"{beside.__name__} is no kind of PostgreSQL"
     return Table(name=BASE)
 
 

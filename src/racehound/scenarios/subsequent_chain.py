@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from racehound.plan import Plan
-from racehound.program import Actor, Program
+from racehound.data.plan import Plan
+from racehound.data.program import Actor, Program
 from racehound.scenarios.casting import Cast, players, references, title, worth_running
 
 

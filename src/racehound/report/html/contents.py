@@ -9,10 +9,12 @@ from typing import Any
 
 import msgspec
 
+from racehound.data.finding import finding_directories
+from racehound.data.history import Statement
+from racehound.data.run_directory import read_run
+from racehound.databases.registry import dialect
+from racehound.databases.target import Dialect
 from racehound.errors import UserError
-from racehound.evidence import read_run
-from racehound.finding import finding_directories
-from racehound.history import Statement
 from racehound.report.drawers import BECAME, Became, became
 from racehound.report.html.findings import ShownFinding, shown_finding
 from racehound.report.html.matrix import ShownMatrix, shown_matrix
@@ -21,8 +23,6 @@ from racehound.report.recorded import Repetition, history_paths, repetitions
 from racehound.report.server_log import fill
 from racehound.report.statistics import Row, Statistics
 from racehound.report.timeline import Timeline, timeline
-from racehound.targets.registry import dialect
-from racehound.targets.target import Dialect
 
 _ERRORS_LIMIT = 5
 """Messages that are shown of one row of the statistics, the most frequent."""

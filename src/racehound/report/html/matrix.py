@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from racehound.outcomes import GROUNDS, LETTERS, MODES, OUTCOMES, Matrix, Trial, read_matrix
+from racehound.data.matrix import GROUNDS, LETTERS, MODES, OUTCOMES, Matrix, Trial, read_matrix
 
 _FILE = "matrix.json"
 _BEST_FIRST = OUTCOMES[::-1]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 from typing import ClassVar
 
+from racehound.data.program import Disturbance, Program
 from racehound.errors import TargetError
-from racehound.program import Disturbance, Program
 from racehound.run.perturbations.perturbation import Perturbation, draw_strikes
 from racehound.run.recorded import RecordedSession
 

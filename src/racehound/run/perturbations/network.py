@@ -5,11 +5,11 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING, ClassVar
 
-from racehound.program import Disturbance, Program
+from racehound.data.program import Disturbance, Program
+from racehound.databases.target import Target
 from racehound.run.perturbations.perturbation import Perturbation, draw_strikes
 from racehound.run.perturbations.wires import Wires
 from racehound.run.recorded import RecordedSession
-from racehound.targets.target import Target
 
 if TYPE_CHECKING:
     from racehound.services.faults import Link

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from typing import ClassVar
 
-from racehound.program import Disturbance, Program
+from racehound.data.program import Disturbance, Program
 from racehound.run.perturbations.perturbation import Perturbation
 from racehound.run.recorded import RecordedSession
 

@@ -8,11 +8,11 @@ import random
 import re
 from typing import ClassVar
 
-from racehound.history import Ends
-from racehound.program import Disturbance, Program, Step
+from racehound.data.history import Ends
+from racehound.data.program import Disturbance, Program, Step
+from racehound.databases.target import Target
 from racehound.run.perturbations.wires import Wires
 from racehound.run.recorded import RecordedSession
-from racehound.targets.target import Target
 
 _STATEMENT = re.compile(r"^[>!?]", re.MULTILINE)
 _SPREADS_US = (0, 100, 300, 1000, 3000)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from racehound.program import Disturbance, Program
+from racehound.data.program import Disturbance, Program
 from racehound.run.perturbations.registry import draw, summaries
 
 _SHOWN = 3

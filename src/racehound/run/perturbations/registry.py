@@ -11,15 +11,15 @@ from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
+from racehound.data.program import Actor, Disturbance, Program, Step
+from racehound.databases.materialize.perturbations import ServiceKill
+from racehound.databases.postgres.perturbations import Freeze, Kill, Restart
+from racehound.databases.target import Target
 from racehound.errors import UserError
-from racehound.program import Actor, Disturbance, Program, Step
 from racehound.run.perturbations.interruptions import Cancel, Terminate
 from racehound.run.perturbations.network import Cut, Jitter
-from racehound.run.perturbations.own_server import Freeze, Kill, Restart
 from racehound.run.perturbations.pace import Priorities, Starvation
 from racehound.run.perturbations.perturbation import Perturbation
-from racehound.run.perturbations.services import ServiceKill
-from racehound.targets.target import Target
 
 PERTURBATIONS: tuple[type[Perturbation], ...] = (
     Priorities, Starvation, Freeze, Cancel, Terminate, Jitter, Cut, Kill, Restart, ServiceKill,

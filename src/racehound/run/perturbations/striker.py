@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 
-from racehound.program import Disturbance
+from racehound.data.program import Disturbance
 from racehound.run.recorded import RecordedSession
 
 _AT_ONCE = 8

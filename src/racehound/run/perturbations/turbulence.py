@@ -6,16 +6,16 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
+from racehound.data.history import Disturbed, Fault, LogLine, Recorder
+from racehound.data.program import Disturbance, Program
+from racehound.databases.postgres.perturbations import recover
+from racehound.databases.target import Target
 from racehound.errors import TargetError, UserError
-from racehound.history import Disturbed, Fault, LogLine, Recorder
-from racehound.program import Disturbance, Program
-from racehound.run.perturbations.own_server import recover
 from racehound.run.perturbations.registry import draw, obstacles, perturbation
 from racehound.run.perturbations.striker import Striker
 from racehound.run.perturbations.wires import Wires
 from racehound.run.recorded import RecordedSession
-from racehound.targets.session import Session
-from racehound.targets.target import Target
+from racehound.session import Session
 
 _END_LIMIT_S = 10.0
 """Within which a session that was ended is gone from the server."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
+from racehound.databases.target import Target
 from racehound.errors import TargetError
 from racehound.services import installation, scratch
 from racehound.services.service import Endpoint
-from racehound.targets.target import Target
 
 if TYPE_CHECKING:
     from racehound.services.faults import Link, Links

@@ -1,0 +1,46 @@
+"""Extended statistics."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import ClassVar, Literal
+
+from racehound.databases.postgres.kinds import rows
+from racehound.databases.postgres.kinds.lives import Local, OnTable
+from racehound.databases.postgres.kinds.text import Statements, ask, run
+from racehound.kinds.kind import Fragment, manipulation
+
+
+@dataclasses.dataclass(frozen=True)
+class Statistics(Local, OnTable):
+    """Extended statistics of the base. Verified: a query that they help to plan gives whole groups."""
+
+    over: Literal["columns", "expression"] = "columns"
+
+    can_refer: ClassVar[bool] = False
+    in_schema: ClassVar[bool] = True
+    noun: ClassVar[str] = "STATISTICS"
+
+    @property
+    def what(self) -> str:
+        """The columns or expressions."""
+        return "a, b" if self.over == "columns" else f"a, ({self.base.function or 'lower'}(a))"
+
+    def building(self) -> Statements:
+        return *self.ground, f"CREATE STATISTICS {self.ident} (ndistinct, dependencies, mcv) ON {self.what} FROM {self.on}"
+
+    @manipulation
+    def analyze(self) -> Fragment:
+        return run(f"ANALYZE {self.on}") * 3
+
+    @manipulation
+    def set_target(self) -> Fragment:
+        return run(*(f"ALTER STATISTICS {self.ident} SET STATISTICS {target}" for target in (0, 1000, -1)))
+
+    @manipulation
+    def write_and_analyze(self) -> Fragment:
+        return run(rows.insert(self.on, self.row_prefix), f"ANALYZE {self.on}") * 2
+
+    def verify(self) -> Fragment:
+        helped = f"{self.base.function or 'lower'}(a) >= ''" if self.over == "expression" else "b >= ''"
+        return ask(f"SELECT count(*) % {rows.GROUP} FROM {self.on} WHERE a = '{self.initial_key}' AND {helped}", "0")
