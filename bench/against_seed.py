@@ -1,6 +1,6 @@
 """Findings per minute against the method that racehound grew from, on the same seeds and the same release, alternating.
 
-The peer is the plain concurrent scenario of that test: every object over the base, all actors as fast as they can, no windows, no
+The peer is the plain concurrent scenario of that test: every object over the base, all sessions as fast as they can, no windows, no
 rendezvous, no catalog oracle, a new server for each repetition. What it can notice is a crash or an error that says itself that
 it is internal. Run: `python bench/against_seed.py [--release 18.3] [--seconds 60] [--rounds 3]`.
 """
@@ -43,10 +43,10 @@ def plain(plan: Plan) -> Plan:
 
 def unmet(program: Program) -> Program:
     """The program without any rendezvous."""
-    actors = tuple(
-        msgspec.structs.replace(a, steps=tuple(msgspec.structs.replace(s, beat=None) for s in a.steps)) for a in program.actors
+    sessions = tuple(
+        msgspec.structs.replace(a, steps=tuple(msgspec.structs.replace(s, beat=None) for s in a.steps)) for a in program.sessions
     )
-    return msgspec.structs.replace(program, actors=actors)
+    return msgspec.structs.replace(program, sessions=sessions)
 
 
 def hunt(place: Opened, seed: int, seconds: float, *, peer: bool) -> tuple[int, set[str]]:

@@ -17,7 +17,7 @@ from racehound.services.catalogue import find, in_order
 from racehound.services.composition import Composition, Wanted
 from racehound.services.embedded import releases
 from racehound.services.embedded.server import EmbeddedServer
-from racehound.wire.session import PostgresSession
+from racehound.wire.session import LibpqSession
 
 _numbers = itertools.count()
 # Also where all of this is a shell's background job, in which SIGINT is ignored: what tests start can be interrupted.
@@ -45,7 +45,7 @@ def embedded_server(scratch_dir: Path) -> Iterator[EmbeddedServer]:
 def fresh_database(embedded_server: EmbeddedServer) -> Iterator[str]:
     """Conninfo of an empty database on the shared server; dropped, with whoever is still connected, after the test."""
     name = f"test_{os.getpid()}_{next(_numbers)}"
-    admin = PostgresSession.connect(embedded_server.address.conninfo(), "tests")
+    admin = LibpqSession.connect(embedded_server.address.conninfo(), "tests")
     created = admin.execute(f"CREATE DATABASE {name}")
     assert created.ok, created
     yield embedded_server.address.conninfo(name)
@@ -55,12 +55,12 @@ def fresh_database(embedded_server: EmbeddedServer) -> Iterator[str]:
 
 
 @pytest.fixture
-def connect(fresh_database: str) -> Iterator[Callable[[], PostgresSession]]:
+def connect(fresh_database: str) -> Iterator[Callable[[], LibpqSession]]:
     """Opens sessions to the fresh database; they are closed after the test."""
-    sessions: list[PostgresSession] = []
+    sessions: list[LibpqSession] = []
 
-    def open_one() -> PostgresSession:
-        sessions.append(PostgresSession.connect(fresh_database, f"test {len(sessions)}"))
+    def open_one() -> LibpqSession:
+        sessions.append(LibpqSession.connect(fresh_database, f"test {len(sessions)}"))
         return sessions[-1]
 
     yield open_one

@@ -1,4 +1,4 @@
-"""One actor cannot race: whatever shows up in these scenarios is a bug of a kind or of an oracle."""
+"""One session cannot race: whatever shows up in these scenarios is a bug of a kind or of an oracle."""
 
 from __future__ import annotations
 

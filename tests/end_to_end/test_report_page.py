@@ -144,7 +144,7 @@ def test_filters_leave_what_they_say(explored_page: Path, chromium: Browser) -> 
         page.get_by_label("Text in statement or error").fill("")
         page.locator(".menu summary").first.click()
         page.locator(".menu [data-name=main]").click()
-        assert page.locator(".menu summary").first.inner_text() == "Actors: 2 of 3"
+        assert page.locator(".menu summary").first.inner_text() == "Sessions: 2 of 3"
         assert told.inner_text() == "8 of 11 statements"
 
 

@@ -17,12 +17,12 @@ from racehound.testdrive.errors import CommandFailed
 from racehound.testdrive.interpreter import Interpreter
 from racehound.testdrive.parser import parse
 from racehound.testdrive.state import Context
-from racehound.wire.session import PostgresSession
+from racehound.wire.session import LibpqSession
 from racehound_zoo.server import Zoo
 
 RUN = "rh00a10e00"
 _COMBINATIONS_MAX = 6
-_REFERABLE = [kind for kind in KINDS if kind.can_refer and not kind.requires & {"kafka", "mysql", "postgres"}]
+_REFERABLE = [kind for kind in KINDS if kind.can_be_referenced and not kind.requires & {"kafka", "mysql", "postgres"}]
 _SERVED = [kind for kind in KINDS if kind.enabled and kind.requires & {"kafka", "mysql", "postgres", "s3"}]
 _ALONE = [kind for kind in KINDS if kind.enabled and kind not in _SERVED]
 # What an object named o_0 has in the run's databases and, environment-wide, under the run's id.
@@ -54,7 +54,7 @@ class Stage:
     def _interpret(self) -> Interpreter:
         return Interpreter(
             Context(
-                session=self.session, variables=self.target.variables(), connect=PostgresSession.connect,
+                session=self.session, variables=self.target.variables(), connect=LibpqSession.connect,
                 services=self.target.services, max_tries=1,
             )
         )  # fmt: skip

@@ -13,7 +13,7 @@ import pytest
 
 from racehound.data.finding import Finding
 from racehound.data.history import Event
-from racehound.data.matrix import Ground, Outcome, read_matrix, worst
+from racehound.data.matrix import Outcome, Relationship, read_matrix, worst
 from racehound.data.program import Program
 from racehound.databases.postgres.footprint import Surveyor
 from racehound.databases.postgres.target import PostgresTarget
@@ -33,7 +33,7 @@ class Lab:
         self.found = found
         self.deeds: dict[str, Deed] = {deed.name: deed for deed in deeds(place.target.kinds())}
 
-    def hold(self, x: str, y: str, ground: Ground) -> dict[tuple[str, str], Outcome]:
+    def hold(self, x: str, y: str, ground: Relationship) -> dict[tuple[str, str], Outcome]:
         """By the letter of who comes first, and the mode."""
         self.found.clear()
         meeting = Meeting(self.deeds[x], self.deeds[y], ground)

@@ -16,11 +16,11 @@ from racehound.testdrive.errors import CommandFailed
 from racehound.testdrive.interpreter import Interpreter
 from racehound.testdrive.parser import parse
 from racehound.testdrive.state import Context
-from racehound.wire.session import PostgresSession
+from racehound.wire.session import LibpqSession
 
 RUN = "rh00a10e00"
 _COMBINATIONS_MAX = 24
-_REFERABLE = [kind for kind in KINDS if kind.can_refer]
+_REFERABLE = [kind for kind in KINDS if kind.can_be_referenced]
 
 # What an object named o_0 has in the working database and, under the run's id, in the cluster.
 _TRACES = f"""
@@ -101,7 +101,7 @@ def stage(embedded_server: EmbeddedServer) -> Iterator[Stage]:
     target.stop()
 
 
-def _must(session: PostgresSession, sql: str) -> None:
+def _must(session: LibpqSession, sql: str) -> None:
     outcome = session.execute(sql)
     assert outcome.ok, outcome.error
 

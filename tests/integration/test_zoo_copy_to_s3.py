@@ -18,7 +18,7 @@ from racehound.testdrive.errors import CommandFailed
 from racehound.testdrive.interpreter import Context, Interpreter
 from racehound.testdrive.parser import parse
 from racehound.testdrive.services import Aws, Services
-from racehound.wire.session import PostgresSession
+from racehound.wire.session import LibpqSession
 from racehound_zoo.server import Zoo
 
 _numbers = itertools.count()
@@ -64,7 +64,7 @@ def session(zoo: Zoo, store: Instance) -> Iterator[Connection]:
 @pytest.fixture
 def interpreter(zoo: Zoo, store: Instance, bucket: str) -> Iterator[Interpreter]:
     """With S3 as its own."""
-    session = PostgresSession.connect(zoo.url, "copy")
+    session = LibpqSession.connect(zoo.url, "copy")
     variables = {**s3.variables_of(store.endpoints), "racehound.run": bucket, "racehound.database": "materialize"}
     services = Services(aws=Aws(f"http://{store.endpoints[CLIENT]}"))
     interpreter = Interpreter(Context(session, variables=variables, services=services, max_tries=1))

@@ -17,7 +17,7 @@ from racehound.databases.materialize.surroundings import of_variables
 from racehound.services.backends.instance import Instance
 from racehound.testdrive.interpreter import Context, Interpreter
 from racehound.testdrive.parser import parse
-from racehound.wire.session import PostgresSession
+from racehound.wire.session import LibpqSession
 from racehound_zoo.server import Zoo
 
 _SERVICES = ("kafka", "schema-registry", "postgres", "mysql")
@@ -48,10 +48,10 @@ class Outside:
             "USER o_my_role": f"USER {_RUN}_o_my_role",
             "'***'": f"'{PASSWORD}'",
         }
-        self._session = PostgresSession.connect(zoo.url, "outside")
+        self._session = LibpqSession.connect(zoo.url, "outside")
         services = around.services(None, None)
         self._interpreter = Interpreter(
-            Context(self._session, variables=variables, services=services, connect=PostgresSession.connect, seed=seed, timeout=60)
+            Context(self._session, variables=variables, services=services, connect=LibpqSession.connect, seed=seed, timeout=60)
         )
         self._postgres, self._mysql = PostgresSource("o_pg"), MySqlSource("o_my")
 

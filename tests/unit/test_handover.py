@@ -9,9 +9,8 @@ import msgspec
 import pytest
 
 from racehound.data.finding import Finding, Reproduction
-from racehound.data.reduction import Reduction
+from racehound.data.reduction import Pass, Reduction
 from racehound.data.scene import SETUP, Line, Scene
-from racehound.loops.reduce.search import Pass
 from racehound.report.handover import write_handover
 from racehound.report.handover.plain import check_of
 

@@ -44,7 +44,7 @@ def test_threads_do_not_mix_their_lines(tmp_path: Path) -> None:
     read = [event for event in read_history(tmp_path / "h.jsonl") if isinstance(event, Statement)]
     assert len(read) == 1200
     for name in ("o_0", "o_3"):
-        assert [event.start_ns for event in read if event.actor == name] == list(range(300))
+        assert [event.start_ns for event in read if event.session == name] == list(range(300))
 
 
 WRITER = """

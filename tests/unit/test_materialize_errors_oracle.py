@@ -1,4 +1,4 @@
-"""Errors of Materialize in their drawers: expected only where some other actor's statement could have caused them."""
+"""Errors of Materialize in their drawers: expected only where some other session's statement could have caused them."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ from racehound.testdrive.statements import count_statements
 
 _NAMES = {kind.__name__: kind for kind in KINDS}
 _STEPS = ("prepare", "create", "clear", "verify", "destroy")
-_REFERABLE = [kind for kind in KINDS if kind.can_refer]
+_REFERABLE = [kind for kind in KINDS if kind.can_be_referenced]
 _SCENARIOS = ("subsequent", "subsequent-chain", "concurrent")
 
 
@@ -76,9 +76,9 @@ _TEN: dict[str, tuple[bool, dict[str, tuple[Any, ...]], tuple[str, ...]]] = {
 
 @pytest.mark.parametrize("name", _TEN)
 def test_the_ten_kinds_are_drawn_as_specified(name: str) -> None:
-    can_refer, attributes, manipulations = _TEN[name]
+    can_be_referenced, attributes, manipulations = _TEN[name]
     kind = _NAMES[name]
-    assert kind.can_refer is can_refer
+    assert kind.can_be_referenced is can_be_referenced
     assert kind.attributes() == attributes
     assert kind.manipulations() == ("nothing", *manipulations)
     assert kind.enabled

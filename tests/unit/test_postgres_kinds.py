@@ -35,7 +35,7 @@ def _fragments(kind: PostgresKind) -> Iterator[tuple[str, str]]:
 def _everything() -> Iterator[tuple[str, str]]:
     """Every fragment of every kind, over nothing and over every referable kind."""
     for kind in KINDS:
-        bases = [None, *(other("o_base") for other in KINDS if other.can_refer)]
+        bases = [None, *(other("o_base") for other in KINDS if other.can_be_referenced)]
         for base, made in itertools.product(bases, _made(kind)):
             over = type(base).__name__ if base else "nothing"
             for step, fragment in _fragments(kind(made.name, base, **{a: getattr(made, a) for a in kind.attributes()})):
@@ -78,7 +78,7 @@ def test_every_object_over_another_names_it_when_it_is_created() -> None:
     extensions = re.compile(r"\b(?:citext|cube|hstore|seg)\b")
     for kind in KINDS:
         for other in KINDS:
-            if other.can_refer:
+            if other.can_be_referenced:
                 base = other("o_base")
                 made = kind("o_0", base)
                 created = made.prepare() + made.create()  # what a subscription subscribes to is named by its publisher

@@ -12,7 +12,7 @@ import pytest
 from racehound.data.finding import Finding
 from racehound.data.history import Blocked, Event, Overdue, PlanStarted, RepetitionEnded, RepetitionStarted
 from racehound.data.matrix import Matrix, Operation, Trial
-from racehound.data.program import Actor, Step
+from racehound.data.program import ProgramSession, Step
 from racehound.databases.postgres.dialect import POSTGRES
 from racehound.report.again import again
 from racehound.report.drawers import became
@@ -103,7 +103,7 @@ def test_a_timeline_marks_what_failed_and_what_ran_beside_it() -> None:
     (mark,) = drawn.marks
     assert mark.at_us == pytest.approx(1000.005)
     assert "o_0 waits" in mark.text
-    assert drawn.actors == ["o_1", "o_0", "o_3"]
+    assert drawn.sessions == ["o_1", "o_0", "o_3"]
 
 
 def test_a_statement_that_waited_says_from_when_on() -> None:
@@ -156,7 +156,7 @@ def test_a_long_run_has_wider_buckets_and_loses_nothing() -> None:
 
 def test_an_exploration_is_shown_again_by_its_schedule() -> None:
     steps = (Step("scripts", "prepare", "> SELECT 1\n"),)
-    explored = msgspec.structs.replace(program(), actors=(Actor("1", ()), Actor("2", ())), verify=steps)
+    explored = msgspec.structs.replace(program(), sessions=(ProgramSession("1", ()), ProgramSession("2", ())), verify=steps)
     finding = Finding("contents", "wrong result", "x", "y", detail=("schedule: 1 2 1",))
     facts = {"scripts": ["a b.sql", "c.sql", "check.td"], "release": "18.3", "url": None}
     expected = "racehound explore 'a b.sql' c.sql --check check.td --release 18.3 --replay '1 2 1'"

@@ -13,7 +13,7 @@ from racehound.cli.target_options import given_services, service_options
 
 if TYPE_CHECKING:
     from racehound.databases.materialize.surroundings import Surroundings
-    from racehound.wire.session import PostgresSession
+    from racehound.wire.session import LibpqSession
 
 
 @click.command("clean")
@@ -60,24 +60,24 @@ def _clean_docker(verb: str, *, dry_run: bool) -> int:
 
 
 def _clean_server(options: Mapping[str, Any], verb: str, *, dry_run: bool) -> int:
-    from racehound.wire.session import PostgresSession
+    from racehound.wire.session import LibpqSession
 
-    session = PostgresSession.connect(options["url"])
+    session = LibpqSession.connect(options["url"])
     with contextlib.closing(session):
         if session.execute("SELECT mz_version()").ok:
             return _clean_materialize(options, verb, dry_run=dry_run)
         return _clean_postgres(session, options["url"], verb, dry_run=dry_run)
 
 
-def _clean_postgres(session: PostgresSession, url: str, verb: str, *, dry_run: bool) -> int:
+def _clean_postgres(session: LibpqSession, url: str, verb: str, *, dry_run: bool) -> int:
     from psycopg.conninfo import make_conninfo
 
     from racehound.databases.postgres.leftovers import dead_runs, remove_run
     from racehound.errors import TargetError
-    from racehound.wire.session import PostgresSession
+    from racehound.wire.session import LibpqSession
 
-    def connect(database: str) -> PostgresSession:
-        return PostgresSession.connect(make_conninfo(url, dbname=database))
+    def connect(database: str) -> LibpqSession:
+        return LibpqSession.connect(make_conninfo(url, dbname=database))
 
     runs = dead_runs(session)
     for run_id, left in runs.items():

@@ -77,7 +77,7 @@ def _scripts(files: tuple[str, ...], options: Mapping[str, Any]) -> Scripts:
 
 
 def _asked(scripts: Scripts, options: Mapping[str, Any]) -> ExploreOptions:
-    from racehound.run.schedules import parse_schedule
+    from racehound.data.schedule import parse_schedule
     from racehound.run.session_script import lengths
     from racehound.run.strategies import ExploreOptions, strategy_of
 
@@ -161,11 +161,11 @@ def _report(exploration: Exploration, scripts: Scripts, again: str, directory: R
 
 
 def _kind(met: Met) -> Kind:
+    from racehound.data.schedule import print_schedule
     from racehound.report.exploration import Kind, Line
-    from racehound.run.schedules import print_schedule
 
     lines = tuple(
-        Line(move.actor, move.sql, move.outcome, move.passed, move.behind, move.released_by, move.unlike)
+        Line(move.session, move.sql, move.outcome, move.passed, move.behind, move.released_by, move.unlike)
         for move in met.first.moves
     )
     return Kind(met.outcome, met.reasons, met.count, print_schedule(met.first.schedule), lines)

@@ -14,7 +14,7 @@ def command(target: str) -> None:
     from racehound.databases.registry import dialect
 
     for kind in dialect(target).kinds:
-        flags = [] if kind.can_refer else ["cannot be referred to"]
+        flags = [] if kind.can_be_referenced else ["cannot be referred to"]
         flags += [] if kind.enabled else ["only when named by --kinds"]
         summary = (kind.__doc__ or "").strip().split("\n")[0]
         click.echo(f"{kind.__name__}: {summary}" + (f" ({', '.join(flags)})" if flags else ""))

@@ -60,7 +60,7 @@ program_options = together(
         show_default="default",
         help="What disturbs the timing: names of perturbations; default, all, none.",
     ),
-    option("--tries", type=click.IntRange(1, 100_000), default=100, help="How often an actor tries a step until it succeeds."),
+    option("--tries", type=click.IntRange(1, 100_000), default=100, help="How often a session tries a step until it succeeds."),
 )
 
 statement_limit = option(

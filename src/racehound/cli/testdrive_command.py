@@ -150,7 +150,7 @@ class _Target:
 def _surroundings(options: Mapping[str, Any], settings: Settings) -> Iterator[Surroundings]:
     from racehound.services.embedded.installation import wheel
     from racehound.testdrive.runner import Surroundings
-    from racehound.wire.session import PostgresSession
+    from racehound.wire.session import LibpqSession
 
     running = addresses.composition(options["composition"])
     services = addresses.services(options, running)
@@ -160,7 +160,7 @@ def _surroundings(options: Mapping[str, Any], settings: Settings) -> Iterator[Su
             raise UserError("--consistency-checks: the target has no internal HTTP port: --materialize-internal-http-url")
         yield Surroundings(
             url=target.url,
-            connect=PostgresSession.connect,
+            connect=LibpqSession.connect,
             prepare=functools.partial(_prepare, options, target, settings.seed),
             psql=str(wheel().clients / "psql"),
             temp_dir=temp_dir,
@@ -200,10 +200,10 @@ def _target(options: Mapping[str, Any], services: Services) -> Iterator[_Target]
 def _given_target(url: str, internal_url: str | None, services: Services) -> _Target:
     """A Materialize has further ports and is cleaned; any other server stays as it is."""
     from racehound.testdrive import materialize
-    from racehound.wire.session import PostgresSession
+    from racehound.wire.session import LibpqSession
 
     endpoint = addresses.endpoint(url, internal_url)
-    with contextlib.closing(PostgresSession.connect(url)) as session:
+    with contextlib.closing(LibpqSession.connect(url)) as session:
         environment = materialize.environment_id(session)
     if endpoint is None:
         return _Target(url, services, {}, lambda: None)
@@ -220,9 +220,9 @@ def _given_target(url: str, internal_url: str | None, services: Services) -> _Ta
 
 def _reset(endpoint: Endpoint) -> None:
     from racehound.testdrive import materialize
-    from racehound.wire.session import PostgresSession
+    from racehound.wire.session import LibpqSession
 
-    with contextlib.closing(PostgresSession.connect(endpoint.operator_url)) as session:
+    with contextlib.closing(LibpqSession.connect(endpoint.operator_url)) as session:
         materialize.reset(session, endpoint.user)
 
 

@@ -15,6 +15,7 @@ from typing import Literal
 import msgspec
 
 from racehound.data.history import Event, Statement
+from racehound.data.older_files import decode
 from racehound.data.program import Program
 from racehound.errors import UserError
 
@@ -66,7 +67,7 @@ class Finding(msgspec.Struct, frozen=True, omit_defaults=True):
     release: str = ""
     detail: tuple[str, ...] = ()
     statements: tuple[Statement, ...] = ()
-    """The culprits as far as known: what ran around it, on every actor, by start."""
+    """The culprits as far as known: what ran around it, on every session, by start."""
     log: tuple[str, ...] = ()
     pairs: dict[str, int] = {}
     """Pairs of statements that showed it (`X | Y`) and how often."""
@@ -194,13 +195,17 @@ class Store:
 def read_finding(directory: Path) -> tuple[Finding, Program]:
     """A finding and its program from `findings/<id>/`; UserError when that is not one."""
     try:
-        finding = msgspec.json.decode((directory / "finding.json").read_bytes(), type=Finding)
-        program = msgspec.json.decode((directory / "program.json").read_bytes(), type=Program)
+        finding = decode((directory / "finding.json").read_bytes(), _FINDING)
+        program = decode((directory / "program.json").read_bytes(), _PROGRAM)
     except OSError as error:
         raise UserError(f"{directory} holds no finding: {error.filename} cannot be read ({error.strerror})") from error
     except msgspec.MsgspecError as error:
         raise UserError(f"{directory} holds no finding that this version can read: {error}") from error
     return finding, program
+
+
+_FINDING = msgspec.json.Decoder(Finding)
+_PROGRAM = msgspec.json.Decoder(Program)
 
 
 def write_finding(directory: Path, finding: Finding) -> None:

@@ -16,6 +16,7 @@ from typing import Literal
 
 import msgspec
 
+from racehound.data.older_files import decode
 from racehound.data.program import Disturbance, Phase, Program
 
 
@@ -27,11 +28,11 @@ class Statement(_Event, frozen=True):
     """One statement: who, what, when, and what became of it."""
 
     repetition: int
-    actor: str
+    session: str
     object: str
     phase: Phase
     step: int
-    """Number of the step within its actor, from 0."""
+    """Number of the step within its session, from 0."""
     attempt: int
     sql: str
     start_ns: int
@@ -55,7 +56,7 @@ class Mismatch(_Event, frozen=True):
     """A statement succeeded with other rows than the ones that must hold."""
 
     repetition: int
-    actor: str
+    session: str
     object: str
     phase: Phase
     sql: str
@@ -68,32 +69,32 @@ class Overdue(_Event, frozen=True):
     """A statement ran beyond its limit; who waited for whom at that moment."""
 
     repetition: int
-    actor: str
+    session: str
     sql: str
     start_ns: int
     limit_s: float
     waits: tuple[str, ...]
     """One line per session that waits or is waited for."""
     verdict: Literal["deadlock", "held", "running", "undecided"]
-    """deadlock: a cycle of waits; held: by a session that is none of the actors; running: waits for no lock."""
+    """deadlock: a cycle of waits; held: by a session that is none of the sessions; running: waits for no lock."""
 
 
 class Blocked(_Event, frozen=True):
     """In lock-step a statement was recognised as waiting for others."""
 
     repetition: int
-    actor: str
+    session: str
     sql: str
     at_ns: int
     behind: tuple[str, ...] = ()
-    """The actors that it waits for, as far as they are known."""
+    """The sessions that it waits for, as far as they are known."""
 
 
 class Passed(_Event, frozen=True):
-    """In lock-step an actor's turn passed to the next one: its statement before was still blocked."""
+    """In lock-step a session's turn passed to the next one: its statement before was still blocked."""
 
     repetition: int
-    actor: str
+    session: str
     at_ns: int
 
 
@@ -112,9 +113,9 @@ class RepetitionStarted(_Event, frozen=True):
     repetition: int
     start_ns: int
     offsets_us: tuple[tuple[str, int, int], ...] = ()
-    """The pacer's own draws: actor, step, microseconds after the rendezvous."""
+    """The pacer's own draws: session, step, microseconds after the rendezvous."""
     schedule: tuple[int, ...] = ()
-    """In lock-step: the order in which the actors, numbered from 1, are to take turns; empty where it is drawn on the way."""
+    """In lock-step: the order in which the sessions, numbered from 1, are to take turns; empty where it is drawn on the way."""
     disturbances: tuple[Disturbance, ...] = ()
     """What the program's perturbations are to do."""
 
@@ -129,7 +130,7 @@ class RepetitionEnded(_Event, frozen=True):
     findings: tuple[str, ...] = ()
     """Ids of the findings met in this repetition."""
     schedule: tuple[int, ...] = ()
-    """In lock-step: the order in which the actors took their turns; as a schedule it gives the same interleaving again."""
+    """In lock-step: the order in which the sessions took their turns; as a schedule it gives the same interleaving again."""
 
 
 class Fault(_Event, frozen=True):
@@ -150,12 +151,12 @@ class Disturbed(Fault, frozen=True):
 
     perturbation: str = ""
     ends: Ends = "nothing"
-    actor: str = ""
+    session: str = ""
     """The one that was meant to be disturbed."""
     pid: int = 0
-    """Server process of the actor's session."""
+    """Server process of the session's session."""
     sql: str = ""
-    """What the actor was running; empty for nothing."""
+    """What the session was running; empty for nothing."""
     end_ns: int = 0
 
 
@@ -177,7 +178,7 @@ _decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
 
 
 class Recorder:
-    """Appends events to one file and keeps those of the current repetition at hand. Safe to use from all actors at once."""
+    """Appends events to one file and keeps those of the current repetition at hand. Safe to use from all sessions at once."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -223,7 +224,7 @@ def read_history(path: Path) -> Iterator[Event]:
     with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as lines:
         for line in lines:
             if line.endswith(b"\n"):
-                yield _decoder.decode(line)
+                yield decode(line, _decoder)
 
 
 def in_flight(events: list[Event], start_ns: int, end_ns: int) -> list[Statement]:

@@ -58,8 +58,8 @@ Mode = Literal["together", "commit", "rollback"]
 MODES: tuple[Mode, ...] = ("together", "commit", "rollback")
 """together: x is sent, y right behind it. commit: `BEGIN; x` · `y` · `COMMIT`. rollback: the same with ROLLBACK."""
 
-Ground = Literal["same", "y over x", "x over y", "common"]
-GROUNDS: tuple[Ground, ...] = ("same", "y over x", "x over y", "common")
+Relationship = Literal["same", "y over x", "x over y", "common"]
+RELATIONSHIPS: tuple[Relationship, ...] = ("same", "y over x", "x over y", "common")
 """How the objects of x and y stand to each other: they are one; one is built over the other; both are built over a third."""
 
 
@@ -80,7 +80,7 @@ class Trial(msgspec.Struct, frozen=True, array_like=True):
     x: str
     """Name of the operation that comes first."""
     y: str
-    ground: Ground
+    ground: Relationship
     mode: Mode
     outcome: Outcome
     signature: str

@@ -28,13 +28,13 @@ class KindEntry(msgspec.Struct, frozen=True):
     name: str
     attributes: tuple[tuple[str, tuple[Any, ...]], ...]
     """Drawn fields in the order written, each with its possible values."""
-    can_refer: bool
+    can_be_referenced: bool
     weight: int
     shared: bool = False
     """Whether it touches what all databases of a server share."""
     single: bool = False
     """Whether a plan has at most one object of it."""
-    restless: int = 0
+    rarely_idle: int = 0
     """How many manipulations it has, where number 0, which does nothing, shall be drawn seldom."""
 
 
@@ -59,9 +59,9 @@ class PlannedObject(msgspec.Struct, frozen=True):
     manipulator: int
     """0…99; the manipulation is number `manipulator % n` of the kind's n."""
     lag: int
-    """How many rendezvous later than the first actors this one starts its life, so that one's create meets another's destroy."""
-    lingers: bool
-    """Concurrent only: destroyed when all actors have come to rest and what is left was judged, not while others go on."""
+    """How many rendezvous later than the first sessions this one starts its life, so that one's create meets another's destroy."""
+    dropped_last: bool
+    """Concurrent only: destroyed when all sessions have come to rest and what is left was judged, not while others go on."""
     create: Timing
     manipulate: Timing
     destroy: Timing
@@ -75,11 +75,11 @@ class Plan(msgspec.Struct, frozen=True):
     base: PlannedObject
     objects: tuple[PlannedObject, ...]
     rest_before_destroy: bool
-    """Concurrent only: all actors come to rest between manipulate and destroy, and what exists then is verified."""
+    """Concurrent only: all sessions come to rest between manipulate and destroy, and what exists then is verified."""
     base_life: BaseLife
-    """Concurrent only: whether an actor manipulates the base meanwhile, or drops it with all that stands on it and makes it."""
+    """Concurrent only: whether a session manipulates the base meanwhile, or drops it with all that stands on it and makes it."""
     verify_in_race: bool
-    """Concurrent only: each actor verifies its object right after the manipulation, while the others go on."""
+    """Concurrent only: each session verifies its object right after the manipulation, while the others go on."""
     next_seed: int
 
 
@@ -107,7 +107,7 @@ def draw_plan(seed: int, scenario: ScenarioName, catalogue: Sequence[KindEntry],
         ground = _draw_reference(rng, scenario, targets)
         drawn = _draw_object(rng, f"o_{index}", entry, ground.name, ground.lag if ground is not base else -1)
         objects.append(drawn)
-        if entry.can_refer:
+        if entry.can_be_referenced:
             targets.append(drawn)
     return Plan(
         seed=seed,
@@ -141,12 +141,12 @@ def _draw_theme(rng: random.Random, catalogue: Sequence[KindEntry]) -> list[Kind
 
 def _can_be_all(entry: KindEntry) -> bool:
     """Whether a plan could be made of this kind alone."""
-    return entry.can_refer and not entry.single
+    return entry.can_be_referenced and not entry.single
 
 
 def _draw_kind(rng: random.Random, left: list[KindEntry], *, referable: bool = False) -> KindEntry:
     """One of the kinds that are left; a single one is then left no more."""
-    entries = [entry for entry in left if entry.can_refer or not referable]
+    entries = [entry for entry in left if entry.can_be_referenced or not referable]
     drawn = rng.choices(entries, weights=[entry.weight for entry in entries])[0]
     if drawn.single:
         left.remove(drawn)
@@ -154,7 +154,7 @@ def _draw_kind(rng: random.Random, left: list[KindEntry], *, referable: bool = F
 
 
 def _draw_reference(rng: random.Random, scenario: ScenarioName, targets: Sequence[PlannedObject]) -> PlannedObject:
-    """The base or, in the concurrent scenario, rather an object drawn before: what an actor drops, another may be building on."""
+    """The base or, in the concurrent scenario, rather an object drawn before: what a session drops, another may be building on."""
     over_base, which = rng.random() < 0.35, rng.random()
     if scenario == "subsequent-chain":
         return targets[-1]
@@ -170,23 +170,23 @@ def _draw_object(rng: random.Random, name: str, entry: KindEntry, refers_to: str
         kind=entry.name,
         attributes={field: rng.choice(values) for field, values in entry.attributes},
         refers_to=refers_to,
-        manipulator=_draw_manipulator(rng, entry.restless),
+        manipulator=_draw_manipulator(rng, entry.rarely_idle),
         lag=ground_lag + rng.choice((1, 1, 2)),
-        lingers=rng.random() < 0.5,
+        dropped_last=rng.random() < 0.5,
         create=_draw_timing(rng),
         manipulate=_draw_timing(rng),
         destroy=_draw_timing(rng),
     )
 
 
-def _draw_manipulator(rng: random.Random, restless: int) -> int:
-    """One draw. Of ten that would mean number 0 of `restless` manipulations, nine mean one of the others."""
+def _draw_manipulator(rng: random.Random, rarely_idle: int) -> int:
+    """One draw. Of ten that would mean number 0 of `rarely_idle` manipulations, nine mean one of the others."""
     drawn = rng.randrange(100)
-    times, number = divmod(drawn, max(1, restless))
-    if restless < 2 or number or drawn < _IDLE:
+    times, number = divmod(drawn, max(1, rarely_idle))
+    if rarely_idle < 2 or number or drawn < _IDLE:
         return drawn
-    moved = drawn + 1 + times % (restless - 1)
-    return moved if moved < 100 else moved - restless
+    moved = drawn + 1 + times % (rarely_idle - 1)
+    return moved if moved < 100 else moved - rarely_idle
 
 
 def _draw_timing(rng: random.Random) -> Timing:

@@ -27,13 +27,13 @@ class Step(msgspec.Struct, frozen=True, omit_defaults=True):
     tries: int = 1
     """How often the fragment is tried until it succeeds; every failure is recorded."""
     beat: int | None = None
-    """Number of the rendezvous that the actor keeps before this step; all actors with that beat start together."""
+    """Number of the rendezvous that the session keeps before this step; all sessions with that beat start together."""
     jitter_us: int = 0
     window: WindowEnd = "none"
     hold_us: int = 0
 
 
-class Actor(msgspec.Struct, frozen=True):
+class ProgramSession(msgspec.Struct, frozen=True):
     """One concurrent client: its steps in order, on its own sessions."""
 
     name: str
@@ -41,12 +41,12 @@ class Actor(msgspec.Struct, frozen=True):
 
 
 class Disturbance(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What a perturbation is to do in one repetition, as drawn: to which actor, and when."""
+    """What a perturbation is to do in one repetition, as drawn: to which session, and when."""
 
     perturbation: str
-    actor: str
+    session: str
     step: int
-    """Number of the step within its actor, from 0."""
+    """Number of the step within its session, from 0."""
     statement: int = 0
     """Number of the statement within each try of the step, from 0; BEGIN counts."""
     after_us: int = 0
@@ -69,17 +69,17 @@ class Program(msgspec.Struct, frozen=True):
     once: tuple[Step, ...]
     """Before the first repetition."""
     setup: tuple[Step, ...]
-    """At the start of each repetition, by one session, before the actors."""
-    actors: tuple[Actor, ...]
+    """At the start of each repetition, by one session, before the sessions."""
+    sessions: tuple[ProgramSession, ...]
     verify: tuple[Step, ...]
-    """When all actors have come to rest."""
+    """When all sessions have come to rest."""
     teardown: tuple[Step, ...]
     perturbations: tuple[str, ...] = ()
     """Names of those that disturb it while it runs; what they do is drawn anew from the seed for each repetition."""
 
     def steps(self) -> tuple[Step, ...]:
         """All steps, in the order in which they stand."""
-        raced = tuple(step for actor in self.actors for step in actor.steps)
+        raced = tuple(step for session in self.sessions for step in session.steps)
         return (*self.once, *self.setup, *raced, *self.verify, *self.teardown)
 
 
@@ -90,10 +90,10 @@ def print_program(program: Program) -> str:
         lines += [f"# perturbed by: {', '.join(program.perturbations)}"]
     lines += _section("once, before the first repetition", program.once)
     lines += _section("each repetition: " + ("reset the target, then" if program.reset_each else "first"), program.setup)
-    for actor in program.actors:
-        together = " (all actors at the same time)" if len(program.actors) > 1 else ""
-        lines += _section(f"actor {actor.name}{together}", actor.steps)
-    lines += _section("verify, when all actors have come to rest", program.verify)
+    for session in program.sessions:
+        together = " (all sessions at the same time)" if len(program.sessions) > 1 else ""
+        lines += _section(f"session {session.name}{together}", session.steps)
+    lines += _section("verify, when all sessions have come to rest", program.verify)
     lines += _section("last", program.teardown)
     return "\n".join(lines) + "\n"
 

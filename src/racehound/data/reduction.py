@@ -8,13 +8,23 @@ from typing import Literal
 import msgspec
 
 from racehound.data.finding import Reproduction, write_atomically
+from racehound.data.older_files import decode
 from racehound.data.program import Program
 from racehound.data.scene import Scene
 from racehound.errors import UserError
-from racehound.loops.reduce.search import Pass
 
 FILE = "reduction.json"
 Ending = Literal["minimal", "time is up", "interrupted"]
+
+
+class Pass(msgspec.Struct):
+    """What one sort of change has come to."""
+
+    name: str
+    tried: int = 0
+    shown: int = 0
+    """How many of them still showed the finding, and were kept."""
+    seconds: float = 0.0
 
 
 class Reduction(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -51,8 +61,11 @@ class Reduction(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 def _program_size(program: Program | None) -> str:
-    steps = sum(len(actor.steps) for actor in program.actors) if program else 0
-    return f"{steps} steps of {len(program.actors) if program else 0} actors"
+    steps = sum(len(session.steps) for session in program.sessions) if program else 0
+    return f"{steps} steps of {len(program.sessions) if program else 0} sessions"
+
+
+_REDUCTION = msgspec.json.Decoder(Reduction)
 
 
 def write_reduction(directory: Path, reduction: Reduction) -> None:
@@ -64,7 +77,7 @@ def read_reduction(directory: Path) -> Reduction | None:
     """What the finding in this directory was reduced to; None where it was not. UserError for a file that says something else."""
     path = directory / FILE
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Reduction)
+        return decode(path.read_bytes(), _REDUCTION)
     except FileNotFoundError:
         return None
     except msgspec.MsgspecError as error:

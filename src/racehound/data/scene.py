@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import msgspec
 
 from racehound.data.program import Phase
-from racehound.run.schedules import Schedule
+from racehound.data.schedule import Schedule
 
 SETUP = 0
 """Number of the session that speaks before the others, alone."""

@@ -113,9 +113,9 @@ class Databases:
 
     def renew(self) -> None:
         """Drop and make it. Whoever is still connected is disconnected. TargetError when that fails."""
-        from racehound.wire.session import PostgresSession
+        from racehound.wire.session import LibpqSession
 
-        session = PostgresSession.connect(self._server.address.conninfo())
+        session = LibpqSession.connect(self._server.address.conninfo())
         for sql in (f"DROP DATABASE IF EXISTS {_SCRIPTS} WITH (FORCE)", f"CREATE DATABASE {_SCRIPTS}"):
             outcome = session.execute(sql)
             if outcome.error:

@@ -32,8 +32,8 @@ class Stepping(Protocol):
     def pid(self) -> int:
         """Server process of the session that it looks and sweeps through."""
 
-    def open(self, actor: str) -> SteppedSession:
-        """A new session in the working database, recognisable as the actor's on the server. TargetError when there is none."""
+    def open(self, session: str) -> SteppedSession:
+        """A new session in the working database, recognisable as the session's on the server. TargetError when there is none."""
 
     def prepare(self, session: SteppedSession, *, others_wait: bool) -> None:
         """Called before a statement is let go: whether other ones are blocked. If the session is the last to wait in a cycle, it

@@ -43,7 +43,7 @@ class Dialect:
     oracles: tuple[str, ...]
     """Names of the oracles that apply, in the order in which they judge."""
     may_cause: Callable[[Statement, str], Reach] = lambda _error, _other: "related"
-    """How near another actor's statement of that sort must be to have brought a race outcome about."""
+    """How near another session's statement of that sort must be to have brought a race outcome about."""
     is_missing: Callable[[Statement | ServerError], bool] = lambda _error: False
     """Whether an error says that something is not there, and only that."""
     repetitions: int = 100
@@ -57,7 +57,7 @@ class Wait:
     """One server session at the moment of a hang: what it does and whom it waits for."""
 
     pid: int
-    actor: str
+    session: str
     state: str
     query: str
     blockers: tuple[int, ...]
@@ -65,7 +65,7 @@ class Wait:
 
     def __str__(self) -> str:
         behind = f" waits for {', '.join(map(str, self.blockers))}" if self.blockers else ""
-        return f"{self.actor} (pid {self.pid}, {self.state}, {self.event or 'no wait event'}){behind}: {self.query}"
+        return f"{self.session} (pid {self.pid}, {self.state}, {self.event or 'no wait event'}){behind}: {self.query}"
 
 
 class Target(Protocol):
@@ -103,10 +103,10 @@ class Target(Protocol):
 
     @property
     def endpoint(self) -> Endpoint | None:
-        """Where the server takes TCP connections of actors; None where it has only a UNIX socket."""
+        """Where the server takes TCP connections of sessions; None where it has only a UNIX socket."""
 
-    def open(self, actor: str, via: Endpoint | None = None) -> Session:
-        """A new session in the working database, recognisable as the actor's on the server; `via`: through a proxy there."""
+    def open(self, session: str, via: Endpoint | None = None) -> Session:
+        """A new session in the working database, recognisable as the session's on the server; `via`: through a proxy there."""
 
     def rebuild(self) -> None:
         """A new working database; sessions opened before are of no use afterwards. Restarts a server of ours that is gone."""
@@ -116,7 +116,7 @@ class Target(Protocol):
 
     @property
     def observer(self) -> Session:
-        """A session in the working database that is nobody's actor: oracles read through it. A new one after each rebuild."""
+        """A session in the working database that is nobody's session: oracles read through it. A new one after each rebuild."""
 
     def restart(self) -> None:
         """A new server with nothing in it (only where `owned`)."""

@@ -26,4 +26,4 @@ ORACLES: dict[str, Callable[[], Oracle]] = {
 """By the name that a target's dialect uses."""
 
 AT_REST = ("catalog", "leaks", "health", "names")
-"""Oracles that look at the target's state while what the actors left is still there, before the program's last steps."""
+"""Oracles that look at the target's state while what the sessions left is still there, before the program's last steps."""

@@ -14,7 +14,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from racehound.data.history import Statement
-from racehound.judge.touches import Web, ends_transaction, names_in
+from racehound.judge.dependencies import DependencyGraph, ends_transaction, names_in
 
 _IDENT = r"[\w.]+"
 _NOUNS = {
@@ -77,7 +77,7 @@ class Claim:
 class Claims:
     """Of a repetition's statements. `database`: the one that unqualified names lie in, in its schema `public`."""
 
-    def __init__(self, statements: Sequence[Statement], web: Web, database: str) -> None:
+    def __init__(self, statements: Sequence[Statement], web: DependencyGraph, database: str) -> None:
         self._database = database
         self._web = web
         self._said: dict[Key, list[_Said]] = defaultdict(list)
@@ -146,7 +146,7 @@ class Claims:
 
     def _reached(self, statement: Statement) -> Callable[[Key], bool]:
         """Names of the objects that a statement names, or that stand on those: what CASCADE may reach."""
-        reached = self._web.standing_on(names_in(statement.sql) | {statement.object})
+        reached = self._web.dependents(names_in(statement.sql) | {statement.object})
         return lambda key: bool(names_in(str(key)) & reached)
 
     def _key(self, noun: str, name: str) -> Key:
@@ -169,11 +169,11 @@ def lasting(statements: Iterable[Statement]) -> Iterator[tuple[Statement, int, b
     open_at: dict[str, list[Statement]] = defaultdict(list)
     inside: set[str] = set()
     for statement in statements:
-        held = open_at[statement.actor]
+        held = open_at[statement.session]
         if statement.sql == "BEGIN":
-            inside.add(statement.actor)
+            inside.add(statement.session)
         elif ends_transaction(statement.sql):
-            inside.discard(statement.actor)
+            inside.discard(statement.session)
             committed = statement.status == "ok" and statement.tag == "COMMIT"
             if committed or statement.status == "lost":
                 yield from ((each, statement.end_ns if committed else _NEVER, committed) for each in held)
@@ -181,7 +181,7 @@ def lasting(statements: Iterable[Statement]) -> Iterator[tuple[Statement, int, b
         elif statement.status == "lost":
             yield statement, _NEVER, False
         elif statement.status == "ok":
-            if statement.actor in inside:
+            if statement.session in inside:
                 held.append(statement)
             else:
                 yield statement, statement.end_ns, True

@@ -5,8 +5,8 @@ from __future__ import annotations
 from racehound.data.finding import Finding, normalise
 from racehound.data.history import Mismatch
 from racehound.data.program import RECREATE
+from racehound.judge.dependencies import DependencyGraph, concerning, names_in
 from racehound.judge.oracle import Observed
-from racehound.judge.touches import Web, concerning, names_in
 
 
 def judge_contents(observed: Observed) -> list[Finding]:
@@ -19,22 +19,22 @@ def judge_contents(observed: Observed) -> list[Finding]:
 
 def _excused(observed: Observed, event: Mismatch) -> bool:
     """Whether a perturbation stopped the making of what it is about, or emptied that."""
-    about = Web(observed.program).grounds(names_in(event.sql) | {event.object})
+    about = DependencyGraph(observed.program).ancestors(names_in(event.sql) | {event.object})
     return bool(_half_made(observed) & about) or _emptied(observed, event, about)
 
 
 def _half_made(observed: Observed) -> frozenset[str]:
-    """Objects in whose making an actor was interrupted, outside a transaction, and that it did not try to make again."""
+    """Objects in whose making a session was interrupted, outside a transaction, and that it did not try to make again."""
     making = {
-        (actor.name, number)
-        for actor in observed.program.actors
-        for number, step in enumerate(actor.steps)
+        (session.name, number)
+        for session in observed.program.sessions
+        for number, step in enumerate(session.steps)
         if step.window == "none" and (step.phase == "create" or step.manipulation == RECREATE)
     }
-    steps = [s for s in observed.statements if (s.actor, s.step) in making]
-    last = {(s.actor, s.step): s.attempt for s in steps}
+    steps = [s for s in observed.statements if (s.session, s.step) in making]
+    last = {(s.session, s.step): s.attempt for s in steps}
     interrupted = (s for s in steps if s.status != "ok" and observed.excuses.cover(s))
-    return frozenset(s.object for s in interrupted if s.attempt == last[s.actor, s.step])
+    return frozenset(s.object for s in interrupted if s.attempt == last[s.session, s.step])
 
 
 def _emptied(observed: Observed, event: Mismatch, about: frozenset[str]) -> bool:
@@ -47,7 +47,7 @@ def _emptied(observed: Observed, event: Mismatch, about: frozenset[str]) -> bool
 
 def _finding(observed: Observed, event: Mismatch) -> Finding:
     before = [s for s in observed.statements if s.start_ns <= event.end_ns]
-    told = concerning(before, Web(observed.program), names_in(event.sql) | {event.object})
+    told = concerning(before, DependencyGraph(observed.program), names_in(event.sql) | {event.object})
     return observed.finding(
         "contents", "wrong result", f"{normalise(' '.join(event.sql.split()))}: {normalise(event.difference)}",
         f"{event.object}: other rows than must hold after {event.phase}: {' '.join(event.sql.split())}",

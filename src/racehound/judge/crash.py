@@ -42,7 +42,7 @@ def _death(observed: Observed, line: str, lost: list[Statement]) -> Finding:
 def _loss(observed: Observed, statement: Statement) -> Finding:
     return observed.finding(
         "crash", "crash", f"connection lost: {normalise(statement.message)}",
-        f"the connection of {statement.actor} was lost: {statement.message}",
+        f"the connection of {statement.session} was lost: {statement.message}",
         detail=(f"statement: {statement.sql}",), statements=tuple(observed.statements),
     )  # fmt: skip
 

@@ -1,6 +1,6 @@
 """Errors, sorted into the four drawers: *expected*, *unexplained*, *internal*, *lost*.
 
-Expected is an error of the sort that races bring, where some other actor (or an earlier failure of the same one) could have
+Expected is an error of the sort that races bring, where some other session (or an earlier failure of the same one) could have
 caused it. An internal error while nobody changed the object is a headline; while somebody did, a known weakness, kept apart
 with the pair of statements that showed it (upstream tolerates many of those, see docs/reading-findings.md).
 """
@@ -15,14 +15,23 @@ from typing import Literal
 from racehound.data.finding import Finding, normalise
 from racehound.data.history import Statement
 from racehound.databases.target import Dialect
+from racehound.judge.dependencies import (
+    Change,
+    DependencyGraph,
+    changes,
+    disturbers,
+    ends_transaction,
+    is_drop,
+    is_read,
+    names_in,
+)
 from racehound.judge.oracle import Observed
-from racehound.judge.touches import Change, Web, changes, disturbers, ends_transaction, is_drop, is_read, names_in
 
 INDEX_CORRUPTED = "XX002"
 DATA_CORRUPTED = "XX001"
 """Also met while a table is being truncated, hence a finding only where nobody disturbs."""
 
-Drawer = Literal["expected", "unexplained", "internal", "lost"]
+ErrorClass = Literal["expected", "unexplained", "internal", "lost"]
 
 
 class Judgement:
@@ -30,11 +39,11 @@ class Judgement:
 
     def __init__(self, observed: Observed) -> None:
         self._dialect: Dialect = observed.target.dialect
-        self._web = Web(observed.program)
+        self._web = DependencyGraph(observed.program)
         self._statements = observed.statements
         self._excused = observed.excused
         self._excuses = observed.excuses
-        self.drawers: Counter[Drawer] = Counter()
+        self.drawers: Counter[ErrorClass] = Counter()
         self.internal: list[Statement] = []
         self.unexplained: list[Statement] = []
         for statement in self._statements:
@@ -57,7 +66,7 @@ class Judgement:
 
     def _since(self, statement: Statement) -> int:
         """What a session believes may be as old as its transaction, or as its last statement: it read the catalogs then."""
-        earlier = [s for s in self._statements if s.actor == statement.actor and s.end_ns <= statement.start_ns]
+        earlier = [s for s in self._statements if s.session == statement.session and s.end_ns <= statement.start_ns]
         if not earlier:
             return statement.start_ns
         boundary = next((s for s in reversed(earlier) if s.sql == "BEGIN" or ends_transaction(s.sql)), None)
@@ -72,25 +81,25 @@ class Judgement:
         elif drawer == "unexplained":
             self.unexplained.append(statement)
 
-    def _drawer(self, statement: Statement) -> Drawer:
+    def _drawer(self, statement: Statement) -> ErrorClass:
         if statement.status == "lost":
             return "lost"
         if self._excuses.cover(statement):
             return "expected"
         if self._dialect.is_internal(statement):
             return "internal"
-        if (statement.actor, statement.step, statement.sqlstate) in self._excused:
+        if (statement.session, statement.step, statement.sqlstate) in self._excused:
             return "expected"
         if self._dialect.is_race_outcome(statement) and self._explained(statement):
             return "expected"
         return "unexplained"
 
     def _explained(self, statement: Statement) -> bool:
-        """Whether anything before the error's end could have caused it: another actor's change, or an own step that failed."""
+        """Whether anything before the error's end could have caused it: another session's change, or an own step that failed."""
         own = () if statement.phase in ("prepare", "create") else (statement.object,)
         if self._dialect.is_missing(statement) and not self._was_made(names_in(statement.message).union(own), statement.start_ns):
             return True
-        touched = self._web.grounds(names_in(statement.sql) | names_in(statement.message) | {statement.object})
+        touched = self._web.ancestors(names_in(statement.sql) | names_in(statement.message) | {statement.object})
         return any(_before(change, statement) and self._concerns(change, statement, touched) for change in self._changes)
 
     def _was_made(self, names: frozenset[str], before_ns: int) -> bool:
@@ -103,29 +112,29 @@ class Judgement:
         done = change.statement
         if done.phase != "create" or done.status != "ok" or change.end_ns > before_ns:
             return False
-        ends = (s for s in self._statements if s.actor == done.actor and s.end_ns == change.end_ns)
+        ends = (s for s in self._statements if s.session == done.session and s.end_ns == change.end_ns)
         return all(s is done or (s.status == "ok" and s.tag == "COMMIT") for s in ends)
 
     def _concerns(self, change: Change, statement: Statement, touched: frozenset[str]) -> bool:
         other = change.statement
-        if other.actor == statement.actor:
+        if other.session == statement.session:
             return other is not statement and self._own_doing(other, statement)
         reach = self._dialect.may_cause(statement, other.sql)
         if reach == "anywhere":
             return change.end_ns >= self._since(statement)
         if reach == "related":
-            return bool(self._web.grounds(names_in(other.sql) | {other.object}) & touched)
+            return bool(self._web.ancestors(names_in(other.sql) | {other.object}) & touched)
         about = names_in(statement.message) or names_in(statement.sql) | {statement.object}
-        return reach != "none" and bool(names_in(other.sql) & (about if reach == "exact" else self._web.grounds(about)))
+        return reach != "none" and bool(names_in(other.sql) & (about if reach == "exact" else self._web.ancestors(about)))
 
     def _own_doing(self, other: Statement, statement: Statement) -> bool:
-        """In a chain one actor makes an inner link anew, and what stands on it is gone; or alters one that others stand on."""
+        """In a chain one session makes an inner link anew, and what stands on it is gone; or alters one that others stand on."""
         if other.object == statement.object:
             return other.status != "ok"
         if is_drop(other.sql) and self._dialect.is_missing(statement) and names_in(other.sql) & names_in(statement.message):
             return True
-        above = statement.object in self._web.grounds([other.object])
-        below = other.object in self._web.grounds([statement.object])
+        above = statement.object in self._web.ancestors([other.object])
+        below = other.object in self._web.ancestors([statement.object])
         return above or (below and is_drop(other.sql))
 
 
@@ -180,8 +189,8 @@ def _unexplained(observed: Observed, statement: Statement) -> Finding:
 
 
 def _neighbours(observed: Observed, culprit: Statement) -> list[Statement]:
-    """What succeeded before on the objects around the culprit's, on every actor."""
-    around = Web(observed.program).around(names_in(culprit.sql) | {culprit.object})
+    """What succeeded before on the objects around the culprit's, on every session."""
+    around = DependencyGraph(observed.program).connected(names_in(culprit.sql) | {culprit.object})
     return [
         s
         for s in observed.statements
@@ -190,9 +199,11 @@ def _neighbours(observed: Observed, culprit: Statement) -> list[Statement]:
 
 
 def _context(observed: Observed, culprit: Statement, others: list[Statement]) -> tuple[Statement, ...]:
-    """What a person needs to see: what the culprit's and the disturbers' actors did so far, successfully."""
-    actors = {culprit.actor, *(other.actor for other in others)}
-    before = [s for s in observed.statements if s.end_ns <= culprit.end_ns and s.status == "ok" and s.actor in {*actors, "main"}]
+    """What a person needs to see: what the culprit's and the disturbers' sessions did so far, successfully."""
+    sessions = {culprit.session, *(other.session for other in others)}
+    before = [
+        s for s in observed.statements if s.end_ns <= culprit.end_ns and s.status == "ok" and s.session in {*sessions, "main"}
+    ]
     chosen = {id(s): s for s in (*before, *others, culprit)}
     return tuple(sorted(chosen.values(), key=lambda s: s.start_ns))
 

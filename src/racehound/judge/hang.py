@@ -9,7 +9,7 @@ from racehound.judge.oracle import Observed
 
 _MEANING = {
     "deadlock": "a cycle of waits that the server never broke",
-    "held": "it waits for a session that is none of the actors",
+    "held": "it waits for a session that is none of the sessions",
     "running": "it waits for no lock and does not end",
 }
 

@@ -8,9 +8,9 @@ from racehound.data.finding import Finding, normalise
 from racehound.databases.materialize.target import MaterializeTarget
 from racehound.databases.target import Target
 from racehound.judge.claims import Claim, Claims, differing
+from racehound.judge.dependencies import DependencyGraph, concerning, names_in
 from racehound.judge.errors import shape
 from racehound.judge.oracle import Observed
-from racehound.judge.touches import Web, concerning, names_in
 
 
 class NamesJudge:
@@ -21,7 +21,7 @@ class NamesJudge:
 
     def judge(self, observed: Observed) -> list[Finding]:
         target = cast("MaterializeTarget", observed.target)
-        claims = Claims(observed.statements, Web(observed.program), target.database).claims()
+        claims = Claims(observed.statements, DependencyGraph(observed.program), target.database).claims()
         return [_finding(observed, claim) for claim in differing(claims, target.names())] if claims else []
 
     def judge_plan(self, observed: Observed) -> list[Finding]:  # noqa: ARG002 all was judged with its repetition
@@ -36,5 +36,5 @@ def _finding(observed: Observed, claim: Claim) -> Finding:
         "names", "corruption", f"{what} {became} after {normalise(said)}",
         f"{what} {claim.key} {became}, though {said} succeeded",
         detail=tuple(f"statement: {statement.sql}" for statement in claim.statements),
-        statements=concerning(observed.statements, Web(observed.program), names_in(str(claim.key))),
+        statements=concerning(observed.statements, DependencyGraph(observed.program), names_in(str(claim.key))),
     )  # fmt: skip

@@ -11,12 +11,12 @@ from racehound.data.finding import Finding, Severity
 from racehound.data.history import Event, Statement
 from racehound.data.program import Program
 from racehound.databases.target import Target
-from racehound.judge.excuses import Excuses
+from racehound.judge.injected_faults import InjectedFaults
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Observed:
-    """A repetition after its actors have come to rest."""
+    """A repetition after its sessions have come to rest."""
 
     program: Program
     number: int
@@ -25,7 +25,7 @@ class Observed:
     own_pids: frozenset[int]
     """Server processes of racehound's own sessions."""
     excused: frozenset[tuple[str, int, str]] = frozenset()
-    """Errors, by actor, step and SQLSTATE, that are known to come without any race: in a serial order of the same steps, or
+    """Errors, by session, step and SQLSTATE, that are known to come without any race: in a serial order of the same steps, or
     because the step itself asks for them."""
 
     @functools.cached_property
@@ -33,9 +33,9 @@ class Observed:
         return [event for event in self.events if isinstance(event, Statement)]
 
     @functools.cached_property
-    def excuses(self) -> Excuses:
+    def excuses(self) -> InjectedFaults:
         """What racehound itself has brought about."""
-        return Excuses(self.events)
+        return InjectedFaults(self.events)
 
     def finding(
         self, oracle: str, severity: Severity, signature: str, title: str, *,

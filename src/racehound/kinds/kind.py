@@ -36,7 +36,7 @@ class Kind:
     name: str
     refers_to: Kind | None = None
 
-    can_refer: ClassVar[bool] = True
+    can_be_referenced: ClassVar[bool] = True
     """Whether other objects may be built over it; False: never the base, never an inner link of a chain."""
     enabled: ClassVar[bool] = True
     """Whether a seed draws it unless asked for by name."""
@@ -44,7 +44,7 @@ class Kind:
     """How often a seed draws it, relative to the other kinds."""
     single: ClassVar[bool] = False
     """Whether a plan has at most one object of it, since a second one would be the same thing under another name."""
-    restless: ClassVar[bool] = False
+    rarely_idle: ClassVar[bool] = False
     """Whether a seed seldom leaves it idle, where `nothing` would be much of what there is to draw from."""
     cluster_wide: ClassVar[bool] = False
     """Whether it touches what all databases of a server share; such kinds also race among themselves."""

@@ -17,10 +17,10 @@ import msgspec
 
 from racehound.data.finding import Finding, Severity, Store
 from racehound.data.history import Event, PlanStarted, Statement
-from racehound.data.program import Actor, Program, Step
+from racehound.data.program import Program, ProgramSession, Step
+from racehound.data.schedule import Order, Schedule, count_interleavings, print_schedule, serial_schedules
 from racehound.loops.performer import Excused, Performer
 from racehound.run.lockstep import Move
-from racehound.run.schedules import Order, Schedule, count_interleavings, print_schedule, serial_schedules
 from racehound.run.session_script import OBJECT, lengths
 from racehound.run.stage import Scripts, Stage
 from racehound.run.strategies import ExploreOptions, Strategy, orders, strategy_of
@@ -100,13 +100,13 @@ class Exploration(msgspec.Struct, frozen=True):
 
 def program_of(scripts: Scripts, seed: int) -> Program:
     """The scripts as a program, as findings and histories keep it."""
-    actors = tuple(
-        Actor(str(number), tuple(Step(OBJECT, "manipulate", script.fragment(turn)) for turn in range(len(script.turns))))
+    sessions = tuple(
+        ProgramSession(str(number), tuple(Step(OBJECT, "manipulate", script.fragment(turn)) for turn in range(len(script.turns))))
         for number, script in enumerate(scripts.sessions, 1)
     )
     title = "explored: " + " | ".join(script.file for script in scripts.sessions)
     setup, verify, teardown = (_alone(script) for script in (scripts.setup, scripts.check, scripts.teardown))
-    return Program(seed, "concurrent", title, {}, True, (), setup, actors, verify, teardown)
+    return Program(seed, "concurrent", title, {}, True, (), setup, sessions, verify, teardown)
 
 
 def _alone(script: Script | None) -> tuple[Step, ...]:
@@ -114,7 +114,7 @@ def _alone(script: Script | None) -> tuple[Step, ...]:
 
 
 class KnownErrors:
-    """Errors that a statement also meets in some serial schedule: actor, turn, SQLSTATE. Shared by all explorers."""
+    """Errors that a statement also meets in some serial schedule: session, turn, SQLSTATE. Shared by all explorers."""
 
     def __init__(self, scripts: Scripts) -> None:
         self._serial = set(serial_schedules(lengths(scripts.sessions)))
@@ -125,7 +125,7 @@ class KnownErrors:
         """All that are known, with those of the schedule at hand where it is a serial one."""
         with self._lock:
             if schedule in self._serial:
-                self._errors |= {(s.actor, s.step, s.sqlstate) for s in events if isinstance(s, Statement) and s.sqlstate}
+                self._errors |= {(s.session, s.step, s.sqlstate) for s in events if isinstance(s, Statement) and s.sqlstate}
             return self._errors
 
 
@@ -154,7 +154,7 @@ class Explorer:
 
     def _excused(self, events: list[Event], moves: list[Move], schedule: Schedule) -> Excused:
         """Errors that a script asks for, and those that a serial schedule meets, too."""
-        wanted = {(str(m.actor), m.turn, m.outcome.error.sqlstate) for m in moves if m.wanted and m.outcome and m.outcome.error}
+        wanted = {(str(m.session), m.turn, m.outcome.error.sqlstate) for m in moves if m.wanted and m.outcome and m.outcome.error}
         return self._known.after(events, schedule) | wanted
 
 
@@ -274,4 +274,4 @@ def failure_of(move: Move) -> str:
         return ""
     error = move.outcome.error
     what = f"{error.sqlstate} {error.message}" if error else move.unlike
-    return f"session {move.actor}: {what}" if what else ""
+    return f"session {move.session}: {what}" if what else ""

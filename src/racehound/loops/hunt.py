@@ -82,7 +82,7 @@ def choose_kinds(dialect: Dialect, available: Sequence[type[Kind]], names: Seque
         raise UserError("this server can have none of the kinds: connect as a superuser")
     wanted = {name.lower() for name in names}
     chosen = [kind for kind in available if (kind.__name__.lower() in wanted if wanted else kind.enabled)]
-    if not any(kind.can_refer and not kind.single for kind in chosen):
+    if not any(kind.can_be_referenced and not kind.single for kind in chosen):
         raise UserError(f"--kinds {','.join(names)}: none of them can be the base object; add Table, or another one that can")
     return chosen
 
@@ -106,11 +106,11 @@ def _entry(kind: type[Kind]) -> KindEntry:
     return KindEntry(
         name=kind.__name__,
         attributes=tuple(kind.attributes().items()),
-        can_refer=kind.can_refer,
+        can_be_referenced=kind.can_be_referenced,
         weight=kind.weight,
         shared=kind.cluster_wide,
         single=kind.single,
-        restless=len(kind.manipulations()) if kind.restless else 0,
+        rarely_idle=len(kind.manipulations()) if kind.rarely_idle else 0,
     )
 
 

@@ -11,9 +11,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from racehound.data.finding import Finding
 from racehound.data.history import Event, LogLine, Mismatch, RepetitionEnded, RepetitionStarted
 from racehound.data.program import Program
+from racehound.data.schedule import Order, Schedule
 from racehound.loops.trial import Judge, consequences, distinct
 from racehound.run.lockstep import Move
-from racehound.run.schedules import Order, Schedule
 from racehound.run.session_script import OBJECT
 from racehound.run.stage import DIRECTOR, Stage
 

@@ -16,6 +16,7 @@ from racehound.data.program import Program
 from racehound.data.reduction import Ending, Reduction, read_reduction, write_reduction
 from racehound.data.run_directory import RunDirectory
 from racehound.data.scene import Scene
+from racehound.data.schedule import Listed
 from racehound.databases.registry import Opened
 from racehound.errors import RacehoundError, TargetError
 from racehound.loops.performer import Performer
@@ -30,7 +31,6 @@ from racehound.loops.reduce.transcript import check_of, transcript
 from racehound.loops.trial import Trial
 from racehound.report.handover import write_handover
 from racehound.run.runner import Runner
-from racehound.run.schedules import Listed
 from racehound.run.stage import Scripts, Stage
 
 _TARGET_FAILURES = 3

@@ -19,9 +19,9 @@ from racehound.databases.target import Reset, Target
 from racehound.errors import TargetError
 from racehound.judge import AT_REST, ORACLES
 from racehound.judge.crash import BACKGROUND
-from racehound.judge.errors import Drawer, judgement_of
+from racehound.judge.dependencies import names_in
+from racehound.judge.errors import ErrorClass, judgement_of
 from racehound.judge.oracle import Observed, Oracle, RestOracle
-from racehound.judge.touches import names_in
 from racehound.run.runner import Runner
 
 
@@ -32,11 +32,11 @@ class Verdict:
     events: list[Event]
     findings: list[Finding]
     statements: int
-    drawers: Counter[Drawer]
+    drawers: Counter[ErrorClass]
 
 
-class Led(Protocol):
-    """Whoever leads the actors, in a storm or in lock-step."""
+class SessionHost(Protocol):
+    """Whoever leads the sessions, in a storm or in lock-step."""
 
     @property
     def target(self) -> Target: ...
@@ -48,7 +48,7 @@ class Led(Protocol):
 class Judge:
     """All oracles of a target."""
 
-    def __init__(self, runner: Led) -> None:
+    def __init__(self, runner: SessionHost) -> None:
         self._runner = runner
         names = runner.target.dialect.oracles
         self._at_rest = [ORACLES[name]() for name in names if name in AT_REST]
@@ -76,7 +76,7 @@ class Judge:
         Also returned is why it could not be judged to the end, if so: a broken catalog may crash the server under an oracle.
         """
         observed = self._observed(program, number, events)
-        # They only look, and each on sessions of its own: at the same time, since the actors leave the cores to them.
+        # They only look, and each on sessions of its own: at the same time, since the sessions leave the cores to them.
         with ThreadPoolExecutor(len(self._at_rest)) as pool:
             looks = [pool.submit(oracle.judge, observed) for oracle in self._at_rest]
         judges: list[Callable[[], list[Finding]]] = [look.result for look in looks]
@@ -92,7 +92,7 @@ class Judge:
 
     def afterwards(
         self, program: Program, number: int, events: list[Event], excused: frozenset[tuple[str, int, str]] = frozenset()
-    ) -> tuple[list[Finding], Counter[Drawer]]:
+    ) -> tuple[list[Finding], Counter[ErrorClass]]:
         """Judge what was observed, from setup to teardown; also how many statements lie in each drawer.
 
         `excused`: see `Observed`.
@@ -158,7 +158,7 @@ class Trial:
         elif self._program.reset_each or self._reset == "services":
             self._runner.reset(self._reset)
 
-    def _left_damage(self, findings: list[Finding], drawers: Counter[Drawer]) -> bool:
+    def _left_damage(self, findings: list[Finding], drawers: Counter[ErrorClass]) -> bool:
         """Whether the next repetition needs a new database: this one is broken or, where nothing is reset, a step has failed."""
         broken = any(finding.severity in ("crash", "corruption", "hang") for finding in findings)
         return broken or (not self._program.reset_each and bool(drawers.total()))

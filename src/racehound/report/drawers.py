@@ -12,7 +12,7 @@ import msgspec
 from racehound.data.history import Event, RepetitionEnded, Statement
 from racehound.data.program import Program
 from racehound.databases.target import Dialect, Target
-from racehound.judge.errors import Drawer, judgement_of
+from racehound.judge.errors import ErrorClass, judgement_of
 from racehound.judge.oracle import Observed
 from racehound.report.recorded import Repetition
 
@@ -36,7 +36,7 @@ def became(repetition: Repetition, dialect: Dialect) -> list[tuple[Statement, Be
     return [(s, "ok" if s.status == "ok" else "lost" if s.status == "lost" else drawers[id(s)]) for s in statements]
 
 
-def _drawers(repetition: Repetition, failed: list[Statement], dialect: Dialect) -> dict[int, Drawer]:
+def _drawers(repetition: Repetition, failed: list[Statement], dialect: Dialect) -> dict[int, ErrorClass]:
     """By identity. What was recorded has the last word: an exploration also knew which errors come in a serial order."""
     only = _only(repetition.ended)
     if only:
@@ -51,11 +51,11 @@ def _drawers(repetition: Repetition, failed: list[Statement], dialect: Dialect) 
     }  # fmt: skip
 
 
-def _only(ended: RepetitionEnded | None) -> Drawer | None:
+def _only(ended: RepetitionEnded | None) -> ErrorClass | None:
     """The drawer that all errors of the repetition lay in, if there is just one."""
     if ended is None:
         return None
-    counts: dict[Drawer, int] = {"expected": ended.expected, "unexplained": ended.unexplained, "internal": ended.internal}
+    counts: dict[ErrorClass, int] = {"expected": ended.expected, "unexplained": ended.unexplained, "internal": ended.internal}
     used = [drawer for drawer, count in counts.items() if count]
     return used[0] if len(used) == 1 else None
 

@@ -89,6 +89,6 @@ def _add(span: Span, at_ns: int, text: str) -> None:
 
 
 def _said(match: re.Match[str]) -> str:
-    """Who said it (the actor of a session of racehound's, whose application name ends with it, or the process), and what."""
+    """Who said it (the session of a session of racehound's, whose application name ends with it, or the process), and what."""
     who = match[3].rpartition(" ")[2] if match[2] == "client backend" else match[2]
     return f"{who}: {match[5]}" if who else match[5]

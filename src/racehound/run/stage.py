@@ -14,17 +14,17 @@ from racehound.databases.postgres.target import PostgresTarget
 from racehound.databases.stepping import Stepping
 from racehound.databases.target import Target
 from racehound.errors import TargetError, UserError
+from racehound.run.blocking import BlockingSession, SteppedRecorded
 from racehound.run.lockstep import LockStep, Player
-from racehound.run.recorded import Place, RecordedSession
-from racehound.run.session_script import OBJECT, Reading, SessionScript, run_alone
-from racehound.run.stepped import Patient, SteppedRecorded
+from racehound.run.recorded_session import Place, RecordedSession
+from racehound.run.session_script import OBJECT, ScriptCursor, SessionScript, run_alone
 from racehound.session import Session
 from racehound.testdrive.errors import CommandFailed
 from racehound.testdrive.parser import parse_fragment
 from racehound.testdrive.script import Script
 from racehound.testdrive.state import Context
 from racehound.testdrive.variables import substitute
-from racehound.wire.session import PostgresSession
+from racehound.wire.session import LibpqSession
 
 DIRECTOR = "main"
 """Name of the session that runs what surrounds the sessions' scripts."""
@@ -77,7 +77,7 @@ class Stage:
         self._stepping = stepping(self.target)
         self._variables = dict(self.target.variables())
         self._open_missing()
-        patient = Patient(self._stepping.open(DIRECTOR), self._stepping, self._limit_s)
+        patient = BlockingSession(self._stepping.open(DIRECTOR), self._stepping, self._limit_s)
         self._director = RecordedSession(patient, self.recorder, Place(DIRECTOR, object=OBJECT), self.target.secrets)
 
     def turn_to(self, scripts: Scripts) -> None:
@@ -96,7 +96,7 @@ class Stage:
         # Sessions of earlier scripts may be more.
         for number, (session, script) in enumerate(zip(self._sessions, self._scripts.sessions, strict=False), 1):
             session.place.repetition = repetition
-            players.append(Player(number, session, Reading(script, self._context(session))))
+            players.append(Player(number, session, ScriptCursor(script, self._context(session))))
         return LockStep(self.target, self.stepping, self.recorder, players, limit_s=self._limit_s, repetition=repetition)
 
     def set_up(self, repetition: int) -> None:
@@ -177,7 +177,7 @@ class Stage:
         return Context(
             session=session,
             variables=self._variables,
-            connect=PostgresSession.connect,
+            connect=LibpqSession.connect,
             temp_dir=self._temp_dir,
             max_tries=1,  # a statement that is tried again would be another statement of the schedule
         )

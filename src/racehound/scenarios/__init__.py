@@ -17,5 +17,5 @@ _BUILDERS: dict[ScenarioName, Callable[[Plan, Cast, int], Program]] = {
 
 
 def build_program(plan: Plan, cast: Cast, tries: int) -> Program:
-    """The program of a plan; `tries` bounds how often an actor tries a step of the concurrent scenario."""
+    """The program of a plan; `tries` bounds how often a session tries a step of the concurrent scenario."""
     return _BUILDERS[plan.scenario](plan, cast, tries)

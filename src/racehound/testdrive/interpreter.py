@@ -1,6 +1,6 @@
 """Running a script: every command in order, on one session.
 
-Racehound's actors run small fragments thousands of times a second through it, so a statement without variables, whose
+Racehound's sessions run small fragments thousands of times a second through it, so a statement without variables, whose
 context allows one try, goes straight to the session and from there to its judgement.
 """
 

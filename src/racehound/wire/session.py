@@ -37,7 +37,7 @@ _CANCEL_LIMIT = 5.0
 """Seconds for a cancel request to be delivered; it takes one connection to the server."""
 
 
-class PostgresSession:
+class LibpqSession:
     """One connection. Outcomes are plain data; whatever the server does, nothing is raised for it. Notices are dropped."""
 
     def __init__(self, connection: PGconn) -> None:
@@ -51,7 +51,7 @@ class PostgresSession:
         """Of what was sent: the first error that has come in, else the last result."""
 
     @classmethod
-    def connect(cls, conninfo: str, application_name: str = "racehound", *, timeout: float = 10.0) -> PostgresSession:
+    def connect(cls, conninfo: str, application_name: str = "racehound", *, timeout: float = 10.0) -> LibpqSession:
         """Connect within `timeout` seconds.
 
         `conninfo`: key=value pairs or a postgres:// URL, as libpq takes them; the session's client encoding is UTF-8. UserError

@@ -52,7 +52,7 @@ def is_race_outcome(statement: Statement) -> bool:
 
 
 def may_cause(error: Statement, other: str) -> Reach:
-    """How near a statement of another actor must be to have brought an error about; `none`: it cannot, by its sort.
+    """How near a statement of another session must be to have brought an error about; `none`: it cannot, by its sort.
 
     `unknown catalog item 'o_base'` comes of dropping, renaming and swapping what it is or stands on, not of building over it.
     """

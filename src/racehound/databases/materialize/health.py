@@ -1,6 +1,6 @@
 """What the environment says of itself: its own consistency checks, and the states of sources, sinks and replicas.
 
-Asked at rest. What is found here is wrong whatever the actors did, since they have all come to an end.
+Asked at rest. What is found here is wrong whatever the sessions did, since they have all come to an end.
 """
 
 from __future__ import annotations

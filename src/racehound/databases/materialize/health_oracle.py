@@ -7,8 +7,8 @@ from typing import cast
 from racehound.data.finding import Finding, normalise
 from racehound.databases.materialize.target import MaterializeTarget
 from racehound.databases.target import Target
+from racehound.judge.dependencies import DependencyGraph, concerning, names_in
 from racehound.judge.oracle import Observed
-from racehound.judge.touches import Web, concerning, names_in
 
 
 class HealthJudge:
@@ -18,7 +18,7 @@ class HealthJudge:
         """A clean environment has nothing to complain of."""
 
     def judge(self, observed: Observed) -> list[Finding]:
-        web = Web(observed.program)
+        web = DependencyGraph(observed.program)
         return [
             observed.finding(
                 "health", complaint.severity, normalise(complaint.what), complaint.title,

@@ -12,8 +12,8 @@ from racehound.data.program import Disturbance, Program
 from racehound.databases.materialize.target import MaterializeTarget
 from racehound.databases.target import Target
 from racehound.run.perturbations.perturbation import Perturbation, draw_strikes
-from racehound.run.perturbations.wires import Wires
-from racehound.run.recorded import RecordedSession
+from racehound.run.perturbations.proxy_links import ProxyLinks
+from racehound.run.recorded_session import RecordedSession
 
 _SHARE = 0.1
 """In how many of the repetitions: the service takes seconds to come back."""
@@ -29,7 +29,7 @@ class ServiceKill(Perturbation):
     summary: ClassVar = "a service that the target needs is killed, and started again within some seconds"
     ends: ClassVar = "service"
 
-    def __init__(self, target: Target, wires: Wires) -> None:
+    def __init__(self, target: Target, wires: ProxyLinks) -> None:
         super().__init__(target, wires)
         self._struck = False
 

@@ -17,7 +17,7 @@ from racehound.services.embedded import releases
 from racehound.services.embedded.server import EmbeddedServer
 from racehound.services.process import Command
 from racehound.services.service import CLIENT, LOOPBACK, Container, Endpoints, NotReadyError, Service, Site
-from racehound.wire.session import PostgresSession
+from racehound.wire.session import LibpqSession
 
 INTERNAL = "internal"
 HTTP = "http"
@@ -61,7 +61,7 @@ class MaterializeService(Service):
             (site.directory / name).mkdir()
         listeners = site.directory / "listeners.json"
         listeners.write_text(json.dumps(_listeners(site), indent=2), encoding="ascii")
-        session = PostgresSession.connect(self._metadata)
+        session = LibpqSession.connect(self._metadata)
         try:
             for schema in _SCHEMAS:
                 outcome = session.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
@@ -103,7 +103,7 @@ class MaterializeService(Service):
 
     def check(self, endpoints: Endpoints) -> None:
         try:
-            session = PostgresSession.connect(url(endpoints, CLIENT, "materialize"), timeout=_ANSWER_LIMIT_S)
+            session = LibpqSession.connect(url(endpoints, CLIENT, "materialize"), timeout=_ANSWER_LIMIT_S)
         except TargetError as error:
             raise NotReadyError(str(error)) from None
         try:

@@ -12,7 +12,7 @@ from psycopg.conninfo import make_conninfo
 
 from racehound.errors import TargetError
 from racehound.session import Outcome
-from racehound.wire.session import PostgresSession
+from racehound.wire.session import LibpqSession
 
 _ASK_LIMIT_S = 5.0
 
@@ -20,7 +20,7 @@ _ASK_LIMIT_S = 5.0
 class MaterializeSession:
     """See `Session`. `settings` are statements that make the session what it shall be, now and after every reset."""
 
-    def __init__(self, inner: PostgresSession, settings: Sequence[str] = ()) -> None:
+    def __init__(self, inner: LibpqSession, settings: Sequence[str] = ()) -> None:
         self._inner = inner
         self._settings = tuple(settings)
         self.execute = inner.execute
@@ -35,7 +35,7 @@ class MaterializeSession:
     ) -> MaterializeSession:
         """Connect within `limit_s` seconds. UserError for a malformed address, TargetError when nobody answers."""
         address = make_conninfo(url, dbname=database) if database else url
-        session = cls(PostgresSession.connect(address, name, timeout=limit_s), settings)
+        session = cls(LibpqSession.connect(address, name, timeout=limit_s), settings)
         outcome = session.apply()
         if outcome is not None:
             session.close()

@@ -137,9 +137,9 @@ class MaterializeTarget:
         parts = urllib.parse.urlsplit(self.place.addresses.sql)
         return Endpoint(parts.hostname, parts.port or 6875) if parts.hostname else None
 
-    def open(self, actor: str, via: Endpoint | None = None) -> MaterializeSession:
-        session = self._connect(actor, via)
-        self._open[session.pid] = (actor, session)
+    def open(self, session_name: str, via: Endpoint | None = None) -> MaterializeSession:
+        session = self._connect(session_name, via)
+        self._open[session.pid] = (session_name, session)
         return session
 
     def rebuild(self) -> None:
@@ -185,7 +185,7 @@ class MaterializeTarget:
             except TargetError:
                 # A coordinator that answers nothing is what the watchdog looks for.
                 return []
-        return [Wait(pid, actor, "connected", "", (), "") for pid, (actor, _) in known.items() if pid in present]
+        return [Wait(pid, session_name, "connected", "", (), "") for pid, (session_name, _) in known.items() if pid in present]
 
     def terminate(self, pid: int) -> None:
         """The server has no way to end a session of its own accord: the connection is broken from this side."""
@@ -268,8 +268,8 @@ class MaterializeTarget:
                 self._leaks += leaks
         return True
 
-    def _connect(self, actor: str, via: Endpoint | None = None) -> MaterializeSession:
-        name = f"racehound {self.run_id} {actor}"
+    def _connect(self, session: str, via: Endpoint | None = None) -> MaterializeSession:
+        name = f"racehound {self.run_id} {session}"
         address = self.place.addresses.sql
         if via is not None:
             # The host stays what certificates are checked against.

@@ -17,7 +17,7 @@ from racehound.errors import TargetError
 from racehound.services import s3
 from racehound.testdrive.services import Aws
 from racehound.tls import trusted
-from racehound.wire.session import PostgresSession
+from racehound.wire.session import LibpqSession
 
 SLOT_GRACE_S = 5.0
 """Seconds that a target may take to drop the slots of a source that is gone."""
@@ -132,7 +132,7 @@ class PostgresSweep:
         self._url = url
         self._database = urllib.parse.urlsplit(url).path.removeprefix("/")
         self._run_id = run_id
-        self._session: PostgresSession | None = None
+        self._session: LibpqSession | None = None
 
     def begin(self) -> None:
         with contextlib.closing(self._administration()) as session:
@@ -140,7 +140,7 @@ class PostgresSweep:
                 _must(session, f"CREATE DATABASE {quoted(self._database)}")
         if self._session is not None:
             self._session.close()
-        self._session = PostgresSession.connect(self._url, f"racehound {self._run_id} sweep")
+        self._session = LibpqSession.connect(self._url, f"racehound {self._run_id} sweep")
 
     def sweep(self) -> list[str]:
         session = self._ours
@@ -162,7 +162,7 @@ class PostgresSweep:
         with contextlib.closing(self._administration()) as session:
             _must(session, f"DROP DATABASE IF EXISTS {quoted(self._database)} WITH (FORCE)")
 
-    def _await_slots(self, session: PostgresSession) -> list[str]:
+    def _await_slots(self, session: LibpqSession) -> list[str]:
         """Those that the target has not dropped with its sources, in time; then they are dropped by force."""
         query = f"SELECT slot_name, active_pid FROM pg_replication_slots WHERE database = {literal(self._database)}"
         deadline = time.monotonic() + SLOT_GRACE_S
@@ -174,12 +174,12 @@ class PostgresSweep:
             session.execute(f"SELECT pg_drop_replication_slot({literal(slot)})")
         return [f"replication slot {slot} is still there {SLOT_GRACE_S:g} s after its source was dropped" for slot, _ in left]
 
-    def _administration(self) -> PostgresSession:
+    def _administration(self) -> LibpqSession:
         url = urllib.parse.urlsplit(self._url)._replace(path="/postgres").geturl()
-        return PostgresSession.connect(url, f"racehound {self._run_id} administration")
+        return LibpqSession.connect(url, f"racehound {self._run_id} administration")
 
     @property
-    def _ours(self) -> PostgresSession:
+    def _ours(self) -> LibpqSession:
         if self._session is None:
             raise TargetError("the sources' PostgreSQL is not prepared")
         return self._session
@@ -281,14 +281,14 @@ class S3Sweep:
             raise TargetError(f"S3 at {self._account.endpoint}: {error}") from None
 
 
-def _rows(session: PostgresSession, query: str) -> list[tuple[str, ...]]:
+def _rows(session: LibpqSession, query: str) -> list[tuple[str, ...]]:
     outcome = session.execute(query)
     if outcome.rows is None:
         raise TargetError(f"the sources' PostgreSQL: {query}: {outcome.error.message if outcome.error else outcome.status}")
     return [tuple(cell or "" for cell in row) for row in outcome.rows.cells]
 
 
-def _must(session: PostgresSession, sql: str) -> None:
+def _must(session: LibpqSession, sql: str) -> None:
     outcome = session.execute(sql)
     if not outcome.ok:
         raise TargetError(f"the sources' PostgreSQL: {sql}: {outcome.error.message if outcome.error else outcome.status}")

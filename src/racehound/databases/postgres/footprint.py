@@ -18,14 +18,14 @@ from racehound.data.plan import BASE
 from racehound.databases.postgres.oracles.catalog_map import Catalog, CatalogMap, read_catalog_map
 from racehound.databases.postgres.target import PostgresTarget
 from racehound.errors import TargetError
-from racehound.judge.touches import names_in
+from racehound.judge.dependencies import names_in
 from racehound.run.session_script import run_alone
 from racehound.scenarios.pairs import Deed, common_base
 from racehound.session import Session
 from racehound.testdrive.parser import parse_fragment
 from racehound.testdrive.script import Script, Sql
 from racehound.testdrive.state import Context
-from racehound.wire.session import PostgresSession
+from racehound.wire.session import LibpqSession
 
 _NO_OBJECTS = ("pg_enum", "pg_auth_members", "pg_largeobject_metadata")
 """Catalogs with OIDs whose rows are part of another object, or bear no name."""
@@ -149,7 +149,7 @@ class Surveyor:
         return f"SELECT DISTINCT u.how, u.class, {name}, u.place FROM ({union}) AS u WHERE u.oid >= {self._first}"
 
     def _context(self, session: Session) -> Context:
-        return Context(session=session, variables=dict(self.target.variables()), connect=PostgresSession.connect, max_tries=1)
+        return Context(session=session, variables=dict(self.target.variables()), connect=LibpqSession.connect, max_tries=1)
 
 
 def _touched(map_: CatalogMap, catalog: Catalog, condition: str) -> str:

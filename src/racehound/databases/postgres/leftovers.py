@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection
 from racehound.databases.postgres.sweep import SUBSCRIPTIONS
 from racehound.errors import TargetError
 from racehound.session import Outcome, Session
-from racehound.wire.session import PostgresSession
+from racehound.wire.session import LibpqSession
 
 RUN_ID = re.compile(r"rh[0-9a-f]{8}")
 
@@ -69,7 +69,7 @@ def dead_runs(session: Session) -> dict[str, list[str]]:
     return found
 
 
-def remove_run(session: Session, run_id: str, connect: Callable[[str], PostgresSession], keep: Collection[str] = ()) -> list[str]:
+def remove_run(session: Session, run_id: str, connect: Callable[[str], LibpqSession], keep: Collection[str] = ()) -> list[str]:
     """Drop what bears the run's id, but the databases and the role that `keep` names.
 
     `connect` opens a session in another database of the server. What could not be dropped is returned, with the server's reason.
@@ -90,7 +90,7 @@ def remove_run(session: Session, run_id: str, connect: Callable[[str], PostgresS
     return failures
 
 
-def _release(database: str, connect: Callable[[str], PostgresSession]) -> list[str]:
+def _release(database: str, connect: Callable[[str], LibpqSession]) -> list[str]:
     """Remove what keeps a database from being dropped; what the server refused."""
     try:
         inside = connect(database)

@@ -16,7 +16,7 @@ from racehound.databases.postgres.target import PostgresTarget
 from racehound.databases.target import Target
 from racehound.errors import TargetError
 from racehound.run.perturbations.perturbation import Perturbation, draw_strikes
-from racehound.run.recorded import RecordedSession
+from racehound.run.recorded_session import RecordedSession
 from racehound.services.embedded.server import EmbeddedServer
 
 _KILLED_SHARE = 0.2
@@ -42,11 +42,11 @@ class Freeze(_OfOwnServer):
     """SIGSTOP in the middle of a statement, with all the locks that it holds, and SIGCONT a little later."""
 
     name: ClassVar = "freeze"
-    summary: ClassVar = "an actor's server process is stopped in the middle of a statement for 1 to 5 ms"
+    summary: ClassVar = "a session's server process is stopped in the middle of a statement for 1 to 5 ms"
 
     @classmethod
     def draw(cls, rng: random.Random, program: Program) -> list[Disturbance]:
-        return draw_strikes(cls.name, rng, program, rng.randint(1, max(1, len(program.actors))), (1_000, 5_000))
+        return draw_strikes(cls.name, rng, program, rng.randint(1, max(1, len(program.sessions))), (1_000, 5_000))
 
     def strike(self, drawn: Disturbance, session: RecordedSession) -> str:
         if session.running is None or not signalled(self.server, session.pid, signal.SIGSTOP):
@@ -72,7 +72,7 @@ class Kill(_Deadly):
     """SIGKILL in the middle of a statement. The postmaster ends all other sessions and recovers from the log (WAL)."""
 
     name: ClassVar = "kill"
-    summary: ClassVar = "an actor's server process is killed (SIGKILL), which makes the server recover as from a crash"
+    summary: ClassVar = "a session's server process is killed (SIGKILL), which makes the server recover as from a crash"
 
     @classmethod
     def draw(cls, rng: random.Random, program: Program) -> list[Disturbance]:
@@ -97,7 +97,7 @@ class Restart(_Deadly):
         if session.running is None or not self.server.alive():
             return ""
         with contextlib.suppress(TargetError):
-            # Whether it is there again is asked when the actors rest.
+            # Whether it is there again is asked when the sessions rest.
             self.server.restart("fast")
         return "restarted the server"
 

@@ -18,7 +18,7 @@ from racehound.errors import TargetError, UserError
 from racehound.services.embedded import releases
 from racehound.services.embedded.server import LOG_LINE, EmbeddedServer
 from racehound.services.service import Endpoint
-from racehound.wire.session import PostgresSession
+from racehound.wire.session import LibpqSession
 
 _RECOVERY_LIMIT_S = 30.0
 _LOG_AROUND = 12
@@ -127,7 +127,7 @@ class RemotePlace:
         self.secrets: tuple[str, ...] = (str(password),) if password else ()
 
     def start(self) -> None:
-        PostgresSession.connect(self._url).close()
+        LibpqSession.connect(self._url).close()
 
     def stop(self) -> None:
         """It is not ours to stop."""
@@ -222,7 +222,7 @@ def _answers(conninfo: str, runs: Callable[[], bool]) -> bool:
     deadline = time.monotonic() + _RECOVERY_LIMIT_S
     while time.monotonic() < deadline:
         try:
-            PostgresSession.connect(conninfo, timeout=5.0).close()
+            LibpqSession.connect(conninfo, timeout=5.0).close()
         except TargetError as error:
             if not (_RECOVERING.search(str(error)) or runs()):
                 return False

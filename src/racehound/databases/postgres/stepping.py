@@ -20,7 +20,7 @@ from racehound.databases.postgres.sweep import Sweeper
 from racehound.databases.postgres.target import PostgresTarget
 from racehound.databases.stepping import SteppedSession
 from racehound.errors import TargetError
-from racehound.wire.session import PostgresSession
+from racehound.wire.session import LibpqSession
 
 _LAST_TO_WAIT = "1ms"
 _FIRST_TO_WAIT = "100ms"
@@ -51,11 +51,11 @@ class PostgresStepping:
         target.observers[-1].execute("SET plan_cache_mode = force_generic_plan")
         self._sweeper = Sweeper(target.observers[-1], target.run_id)
 
-    def open(self, actor: str) -> PostgresSession:
-        place, name = self._target.place, f"racehound {self._target.run_id} {actor}"
+    def open(self, session: str) -> LibpqSession:
+        place, name = self._target.place, f"racehound {self._target.run_id} {session}"
         conninfo = place.conninfo(self._target.database)
         known = conninfo_to_dict(conninfo).get("options") or ""
-        return PostgresSession.connect(make_conninfo(conninfo, options=f"{known} {self._option}".strip()), name)
+        return LibpqSession.connect(make_conninfo(conninfo, options=f"{known} {self._option}".strip()), name)
 
     @property
     def pid(self) -> int:

@@ -1,6 +1,6 @@
 """Dropping what a repetition left in the working database and, cluster-wide, under the run's own names.
 
-Usually the actors have destroyed everything themselves and one prepared query says that nothing is left: that is why a reset
+Usually the sessions have destroyed everything themselves and one prepared query says that nothing is left: that is why a reset
 costs a millisecond or two. What it names otherwise is dropped object by object; what resists is left to a rebuild.
 """
 

@@ -22,7 +22,7 @@ from racehound.kinds.kind import Kind
 from racehound.services.service import Endpoint
 from racehound.session import Outcome, Session
 from racehound.testdrive.services import Services
-from racehound.wire.session import PostgresSession
+from racehound.wire.session import LibpqSession
 
 OLDEST = 14
 OBSERVERS = 3
@@ -72,7 +72,7 @@ class PostgresTarget:
         self._owner = f"{run_id}_owner"
         self._number = 0
         self._server: Server | None = None
-        self._observers: tuple[PostgresSession, ...] = ()
+        self._observers: tuple[LibpqSession, ...] = ()
         self._sweeper: Sweeper | None = None
 
     @property
@@ -89,11 +89,11 @@ class PostgresTarget:
         return f"{self.run_id}_db{self._number}"
 
     @property
-    def observer(self) -> PostgresSession:
+    def observer(self) -> LibpqSession:
         return self.observers[0]
 
     @property
-    def observers(self) -> tuple[PostgresSession, ...]:
+    def observers(self) -> tuple[LibpqSession, ...]:
         """`observer`, and others for what can be read at the same time: OBSERVERS of them."""
         if not self._observers:
             raise TargetError("there is no working database yet")
@@ -135,8 +135,8 @@ class PostgresTarget:
     def endpoint(self) -> Endpoint | None:
         return self.place.endpoint()
 
-    def open(self, actor: str, via: Endpoint | None = None) -> PostgresSession:
-        return self._connect(self.database, actor, via)
+    def open(self, session: str, via: Endpoint | None = None) -> LibpqSession:
+        return self._connect(self.database, session, via)
 
     def rebuild(self) -> None:
         self._close_observers()
@@ -182,8 +182,8 @@ class PostgresTarget:
             raise TargetError(f"pg_stat_activity cannot be read: {_message(outcome)}")
         cells = [[cell or "" for cell in row] for row in outcome.rows.cells]
         return [
-            Wait(int(pid), actor, state, " ".join(query.split()), tuple(map(int, blockers.split())), event)
-            for pid, actor, state, query, blockers, event in cells
+            Wait(int(pid), session, state, " ".join(query.split()), tuple(map(int, blockers.split())), event)
+            for pid, session, state, query, blockers, event in cells
         ]
 
     def terminate(self, pid: int) -> None:
@@ -209,12 +209,12 @@ class PostgresTarget:
     def _administration(self) -> _Administration:
         return _Administration(self._connect(None, "administration"))
 
-    def _connect(self, database: str | None, actor: str, via: Endpoint | None = None) -> PostgresSession:
+    def _connect(self, database: str | None, session: str, via: Endpoint | None = None) -> LibpqSession:
         conninfo = self.place.conninfo(database)
         if via is not None:
             # The host stays what certificates are checked against.
             conninfo = make_conninfo(conninfo, hostaddr=via.host, port=via.port)
-        return PostgresSession.connect(conninfo, f"racehound {self.run_id} {actor}")
+        return LibpqSession.connect(conninfo, f"racehound {self.run_id} {session}")
 
     def _close_observers(self) -> None:
         for observer in self._observers:
@@ -254,10 +254,10 @@ class PostgresTarget:
 class _Administration:
     """A short-lived session outside the working database."""
 
-    def __init__(self, session: PostgresSession) -> None:
+    def __init__(self, session: LibpqSession) -> None:
         self._session = session
 
-    def __enter__(self) -> PostgresSession:
+    def __enter__(self) -> LibpqSession:
         return self._session
 
     def __exit__(self, *_: object) -> None:

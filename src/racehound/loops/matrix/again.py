@@ -6,7 +6,7 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-from racehound.data.matrix import Ground
+from racehound.data.matrix import Relationship
 from racehound.databases.registry import Choice, opened
 from racehound.errors import UserError
 from racehound.loops.matrix.crew import hosting
@@ -16,7 +16,7 @@ Told = tuple[str, str, str, str, str]
 """Ground, the operation that comes first, mode, outcome, signature."""
 
 
-def hold_again(choice: Choice, x: str, y: str, ground: Ground | None, times: int, limit_s: float) -> Counter[Told]:
+def hold_again(choice: Choice, x: str, y: str, ground: Relationship | None, times: int, limit_s: float) -> Counter[Told]:
     """How often each trial had each outcome. UserError for operations that there are not, or that cannot meet like that."""
     with tempfile.TemporaryDirectory() as directory, opened(choice, Path(directory) / "server.log") as place:
         known = {deed.name: deed for deed in deeds(place.target.kinds())}

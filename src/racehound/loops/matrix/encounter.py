@@ -9,12 +9,12 @@ from racehound.data.finding import Finding, Severity, normalise
 from racehound.data.history import Event
 from racehound.data.matrix import MODES, Mode, Outcome, rank
 from racehound.data.program import Program
+from racehound.data.schedule import Listed, Order, Schedule, Together
 from racehound.errors import TargetError, UserError
 from racehound.kinds.kind import Kind
 from racehound.loops.matrix.journal import Met, Note
 from racehound.loops.performer import Excused, Performer, Played
 from racehound.run.lockstep import Move
-from racehound.run.schedules import Listed, Order, Schedule, Together
 from racehound.run.session_script import SessionScript, Turn
 from racehound.run.stage import Scripts, Stage
 from racehound.scenarios.pairs import Deed, Meeting, turns
@@ -155,7 +155,7 @@ def _order(mode: Mode, counts: tuple[int, int]) -> Order:
 def _wanted(_events: list[Event], moves: list[Move], _schedule: Schedule) -> Excused:
     """The errors that the operations ask for themselves."""
     return frozenset(
-        (str(m.actor), m.turn, m.outcome.error.sqlstate) for m in moves if m.wanted and m.outcome and m.outcome.error
+        (str(m.session), m.turn, m.outcome.error.sqlstate) for m in moves if m.wanted and m.outcome and m.outcome.error
     )
 
 
@@ -165,7 +165,7 @@ def outcome_of(played: Played, names: str) -> tuple[Outcome, str]:
     if found:
         return min(found, key=lambda each: (rank(each[0]), each[1]))
     errors = [
-        f"{names[move.actor - 1]}: {move.outcome.error.sqlstate} {normalise(move.outcome.error.message)}"
+        f"{names[move.session - 1]}: {move.outcome.error.sqlstate} {normalise(move.outcome.error.message)}"
         for move in played.moves
         if move.outcome and move.outcome.error and not move.wanted
     ]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from racehound.data.matrix import Ground, LeftOut, Matrix, Mode, Operation, Outcome, Trial
+from racehound.data.matrix import LeftOut, Matrix, Mode, Operation, Outcome, Relationship, Trial
 from racehound.databases.postgres.footprint import Footprint
 from racehound.errors import UserError
 from racehound.scenarios.pairs import mirrored
@@ -54,7 +54,7 @@ class Met(msgspec.Struct, frozen=True, omit_defaults=True):
 
     x: str
     y: str
-    ground: Ground
+    ground: Relationship
     setup: tuple[str, ...]
     x_does: tuple[str, ...]
     y_does: tuple[str, ...]
@@ -64,7 +64,7 @@ class Met(msgspec.Struct, frozen=True, omit_defaults=True):
     """Why there are not all trials."""
 
     @property
-    def key(self) -> tuple[str, str, Ground]:
+    def key(self) -> tuple[str, str, Relationship]:
         return self.x, self.y, self.ground
 
 

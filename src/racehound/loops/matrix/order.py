@@ -10,7 +10,7 @@ import dataclasses
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from racehound.data.matrix import Ground, LeftOut
+from racehound.data.matrix import LeftOut, Relationship
 from racehound.data.plan import BASE
 from racehound.databases.postgres.footprint import Footprint
 from racehound.scenarios.pairs import Deed, Meeting, grounds
@@ -66,7 +66,7 @@ class _Parts:
         return cls(footprint, footprint.of(_OBJECT), footprint.of(BASE))
 
 
-def shared(x: _Parts, y: _Parts, ground: Ground) -> int:
+def shared(x: _Parts, y: _Parts, ground: Relationship) -> int:
     """Over how many objects the two conflict, at the least, as far as what they touch alone tells."""
     if ground == "same":
         return _conflicts(x.whole, y.whole)

@@ -3,7 +3,7 @@
 A race needs two transactions that overlap, and rarely more. So every two that ran at about the same time are put in turn: one is
 begun, the other comes in between, the first one ends. What had been done for good before is the setup. This widens the window
 of the race from microseconds to for ever: measured, from 0.1–10 % to 100 % (docs/how-it-works.md). After the pairs comes all that
-was said, in the order in which it was said, and with every transaction drawn out until its actor's next one begins.
+was said, in the order in which it was said, and with every transaction drawn out until its session's next one begins.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from racehound.data.finding import Finding
 from racehound.data.history import Statement
 from racehound.data.scene import SETUP, Line, Scene
-from racehound.judge.touches import Web, is_drop, is_read, names_in
+from racehound.judge.dependencies import DependencyGraph, is_drop, is_read, names_in
 from racehound.loops.reduce.transcript import DIRECTOR, Spoken, Unit, units
 from racehound.testdrive.printer import print_command
 from racehound.testdrive.script import Sql
@@ -56,14 +56,14 @@ class Guesser:
     def _pairs(self, everything: Sequence[Unit]) -> list[tuple[Unit, Unit]]:
         """Pairs of units, each once: those about the same first, then those nearest in time and to the evidence."""
         culprit = culprit_of(self.finding)
-        evidence = {(s.actor, s.start_ns) for s in self.finding.statements}
-        raced = [unit for unit in everything if unit.actor != DIRECTOR and any(not is_read(s.sql) for s in unit.inner)]
-        guilty = [unit for unit in everything if culprit and _holds(unit, {(culprit.actor, culprit.start_ns)})]
+        evidence = {(s.session, s.start_ns) for s in self.finding.statements}
+        raced = [unit for unit in everything if unit.session != DIRECTOR and any(not is_read(s.sql) for s in unit.inner)]
+        guilty = [unit for unit in everything if culprit and _holds(unit, {(culprit.session, culprit.start_ns)})]
         pairs = [
             (first, second)
             for first in guilty or raced
             for second in raced
-            if first.actor != second.actor and (guilty or first.start_ns <= second.start_ns)
+            if first.session != second.session and (guilty or first.start_ns <= second.start_ns)
         ]
 
         def unlikeliness(pair: tuple[Unit, Unit]) -> tuple[int, int, int]:
@@ -73,8 +73,11 @@ class Guesser:
 
     def _strangeness(self, one: Unit, other: Unit) -> int:
         """0 where one drops what the other is about or stands on, 1 where it does something else to that, else 2."""
-        web, names = Web(self.scene), [names_in(" ".join(spoken.sql for spoken in unit.inner)) for unit in (one, other)]
-        if not any(named & web.grounds(others) for named, others in (names, reversed(names))):
+        web, names = (
+            DependencyGraph(self.scene),
+            [names_in(" ".join(spoken.sql for spoken in unit.inner)) for unit in (one, other)],
+        )
+        if not any(named & web.ancestors(others) for named, others in (names, reversed(names))):
             return 2
         return 0 if any(is_drop(spoken.sql) for unit in (one, other) for spoken in unit.inner) else 1
 
@@ -112,15 +115,15 @@ class Guesser:
     def _whole(self) -> Iterator[Scene]:
         numbers = {DIRECTOR: SETUP}
         for spoken in self.said:
-            numbers.setdefault(spoken.actor, len(numbers))
+            numbers.setdefault(spoken.session, len(numbers))
         setup, raced = self._before_race(), self._race()
         alone = [_spoken(spoken, SETUP) for spoken in setup]
-        yield self.scene.with_lines([*alone, *(_spoken(spoken, numbers[spoken.actor] or len(numbers)) for spoken in raced)])
+        yield self.scene.with_lines([*alone, *(_spoken(spoken, numbers[spoken.session] or len(numbers)) for spoken in raced)])
         for stretched in (False, True):
             yield self.scene.with_lines([*alone, *self._widened(raced, numbers, stretched=stretched)])
 
     def _before_race(self) -> list[Spoken]:
-        start_ns = min((spoken.statement.start_ns for spoken in self.said if spoken.actor != DIRECTOR), default=0)
+        start_ns = min((spoken.statement.start_ns for spoken in self.said if spoken.session != DIRECTOR), default=0)
         return [spoken for spoken in self.said if spoken.statement.end_ns <= start_ns]
 
     def _race(self) -> list[Spoken]:
@@ -128,10 +131,10 @@ class Guesser:
         return [spoken for spoken in self.said if id(spoken) not in before]
 
     def _widened(self, raced: Sequence[Spoken], numbers: dict[str, int], *, stretched: bool) -> list[Line]:
-        """Every unit in a transaction; stretched, until the actor's next one begins."""
+        """Every unit in a transaction; stretched, until the session's next one begins."""
         timed: list[tuple[int, int, Line]] = []
         for unit in units(raced):
-            number = numbers[unit.actor] or len(numbers)
+            number = numbers[unit.session] or len(numbers)
             if not self._may_be_held(unit):
                 timed += [(s.statement.start_ns, 1, _spoken(s, number)) for s in unit.said]
                 continue
@@ -143,8 +146,8 @@ class Guesser:
 
 
 def _next_start_ns(unit: Unit, said: Sequence[Spoken]) -> int:
-    """When the unit's actor goes on; never, if it does not."""
-    later = (s.statement.start_ns for s in said if s.actor == unit.actor and s.statement.start_ns >= unit.end_ns)
+    """When the unit's session goes on; never, if it does not."""
+    later = (s.statement.start_ns for s in said if s.session == unit.session and s.statement.start_ns >= unit.end_ns)
     return min(later, default=2**63)
 
 
@@ -154,7 +157,7 @@ def _distance_ns(one: Unit, other: Unit) -> int:
 
 
 def _holds(unit: Unit, statements: set[tuple[str, int]]) -> bool:
-    return any((spoken.actor, spoken.statement.start_ns) in statements for spoken in unit.said)
+    return any((spoken.session, spoken.statement.start_ns) in statements for spoken in unit.said)
 
 
 def _lasting(everything: Sequence[Unit], pair: tuple[Unit, Unit]) -> list[Line]:

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from racehound.data.program import Actor, Program, Step
-from racehound.judge.touches import names_in
+from racehound.data.program import Program, ProgramSession, Step
+from racehound.judge.dependencies import names_in
 from racehound.loops.reduce.search import Search, without_chunks
 from racehound.testdrive.parser import parse_fragment
 from racehound.testdrive.printer import print_script
@@ -16,18 +16,18 @@ from racehound.testdrive.script import Script
 
 def minimise_program(search: Search[Program]) -> None:
     """All passes once, and the steps again. TimeIsUpError when there is no time left."""
-    for step in (drop_actors, drop_objects, drop_steps, calm_steps, drop_commands, drop_steps):
+    for step in (drop_sessions, drop_objects, drop_steps, calm_steps, drop_commands, drop_steps):
         step(search)
 
 
-def drop_actors(search: Search[Program]) -> None:
-    """Any actors, in chunks."""
+def drop_sessions(search: Search[Program]) -> None:
+    """Any sessions, in chunks."""
     program = search.best
 
-    def attempt(actors: Sequence[Actor]) -> bool:
-        return search.attempt(msgspec.structs.replace(program, actors=tuple(actors)), "actors")
+    def attempt(sessions: Sequence[ProgramSession]) -> bool:
+        return search.attempt(msgspec.structs.replace(program, sessions=tuple(sessions)), "sessions")
 
-    without_chunks(program.actors, attempt)
+    without_chunks(program.sessions, attempt)
 
 
 def drop_objects(search: Search[Program]) -> None:
@@ -83,17 +83,21 @@ def _calm_step(step: Step) -> Step:
 
 
 def _filtered(program: Program, keep: Callable[[Step], bool]) -> Program:
-    """The program of the steps to keep, which are asked for in order; actors without any are none."""
+    """The program of the steps to keep, which are asked for in order; sessions without any are none."""
     sections = {name: tuple(step for step in getattr(program, name) if keep(step)) for name in ("once", "setup")}
-    actors = [msgspec.structs.replace(actor, steps=tuple(s for s in actor.steps if keep(s))) for actor in program.actors]
+    sessions = [
+        msgspec.structs.replace(session, steps=tuple(s for s in session.steps if keep(s))) for session in program.sessions
+    ]
     sections |= {name: tuple(step for step in getattr(program, name) if keep(step)) for name in ("verify", "teardown")}
-    return msgspec.structs.replace(program, actors=tuple(a for a in actors if a.steps), **sections)
+    return msgspec.structs.replace(program, sessions=tuple(a for a in sessions if a.steps), **sections)
 
 
 def _mapped(program: Program, changes: dict[int, Callable[[Step], Step]]) -> Program:
     """With some steps changed, by their numbers in `Program.steps`."""
     steps = iter([changes.get(at, _as_it_is)(step) for at, step in enumerate(program.steps())])
     once, setup = (tuple(next(steps) for _ in getattr(program, name)) for name in ("once", "setup"))
-    actors = tuple(msgspec.structs.replace(actor, steps=tuple(next(steps) for _ in actor.steps)) for actor in program.actors)
+    sessions = tuple(
+        msgspec.structs.replace(session, steps=tuple(next(steps) for _ in session.steps)) for session in program.sessions
+    )
     verify, teardown = (tuple(next(steps) for _ in getattr(program, name)) for name in ("verify", "teardown"))
-    return msgspec.structs.replace(program, once=once, setup=setup, actors=actors, verify=verify, teardown=teardown)
+    return msgspec.structs.replace(program, once=once, setup=setup, sessions=sessions, verify=verify, teardown=teardown)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from racehound.data.scene import SETUP, Line, Scene
-from racehound.judge.touches import ends_transaction, names_in
+from racehound.judge.dependencies import ends_transaction, names_in
 from racehound.loops.reduce.search import Search, without_chunks
 from racehound.loops.reduce.shorten import shortened
 

@@ -6,21 +6,11 @@ import time
 from collections.abc import Callable, Hashable, Sequence
 from typing import Generic, TypeVar
 
-import msgspec
+from racehound.data.reduction import Pass
 
 
 class TimeIsUpError(Exception):
     """No candidate can be tried any more."""
-
-
-class Pass(msgspec.Struct):
-    """What one sort of change has come to."""
-
-    name: str
-    tried: int = 0
-    shown: int = 0
-    """How many of them still showed the finding, and were kept."""
-    seconds: float = 0.0
 
 
 Teller = Callable[[str, int, str], None]

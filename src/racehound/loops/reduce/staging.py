@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from racehound.data.program import Actor, Program, Step
+from racehound.data.program import Program, ProgramSession, Step
 from racehound.data.scene import Line, Scene
 from racehound.run.session_script import SessionScript, Turn
 from racehound.run.stage import Scripts
@@ -20,10 +20,10 @@ def scripts_of(scene: Scene) -> Scripts:
 
 
 def program_of(scene: Scene) -> Program:
-    """The scene as the oracles know programs. Sessions are actors named by their numbers."""
-    actors = tuple(Actor(str(number), tuple(map(_step, scene.of(number)))) for number in scene.sessions)
+    """The scene as the oracles know programs. Sessions are sessions named by their numbers."""
+    sessions = tuple(ProgramSession(str(number), tuple(map(_step, scene.of(number)))) for number in scene.sessions)
     setup = tuple(map(_step, scene.setup))
-    return Program(scene.seed, "concurrent", "reduced", scene.refers_to, True, (), setup, actors, (), ())
+    return Program(scene.seed, "concurrent", "reduced", scene.refers_to, True, (), setup, sessions, (), ())
 
 
 def _turn(line: Line) -> Turn:

@@ -1,4 +1,4 @@
-"""Transcript: what the actors of one repetition said and in which transactions, in the words of the program, not of the run."""
+"""Transcript: what the sessions of one repetition said and in which transactions, in the words of the program, not of the run."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from collections.abc import Iterable, Sequence
 
 from racehound.data.history import Event, Mismatch, Statement
 from racehound.data.program import Program, Step
-from racehound.judge.touches import ends_transaction
+from racehound.judge.dependencies import ends_transaction
 from racehound.testdrive.parser import parse_fragment
 from racehound.testdrive.printer import print_command
 from racehound.testdrive.script import VARIABLE_MARK, Sql
 
 DIRECTOR = "main"
-"""Actor that does what surrounds the race."""
+"""Session that does what surrounds the race."""
 _VARIABLE = re.compile(r"\$\{[^}]+\}")
 
 
@@ -27,8 +27,8 @@ class Spoken:
     sql: str
 
     @property
-    def actor(self) -> str:
-        return self.statement.actor
+    def session(self) -> str:
+        return self.statement.session
 
     @property
     def begins(self) -> bool:
@@ -46,8 +46,8 @@ class Unit:
     said: tuple[Spoken, ...]
 
     @property
-    def actor(self) -> str:
-        return self.said[0].actor
+    def session(self) -> str:
+        return self.said[0].session
 
     @property
     def inner(self) -> tuple[Spoken, ...]:
@@ -90,25 +90,25 @@ def units(said: Sequence[Spoken]) -> list[Unit]:
     open_ones: dict[str, list[Spoken]] = {}
     for spoken in said:
         if spoken.begins:
-            open_ones[spoken.actor] = [spoken]
-        elif spoken.actor not in open_ones:
+            open_ones[spoken.session] = [spoken]
+        elif spoken.session not in open_ones:
             done.append(Unit((spoken,)))
         else:
-            open_ones[spoken.actor].append(spoken)
+            open_ones[spoken.session].append(spoken)
             if spoken.ends:
-                done.append(Unit(tuple(open_ones.pop(spoken.actor))))
+                done.append(Unit(tuple(open_ones.pop(spoken.session))))
     done += [Unit(tuple(left)) for left in open_ones.values()]
     return sorted(done, key=lambda unit: unit.end_ns)
 
 
 def _cleans_up(statement: Statement) -> bool:
-    return statement.actor == DIRECTOR and statement.phase == "destroy"
+    return statement.session == DIRECTOR and statement.phase == "destroy"
 
 
 def _promised(step: Step) -> list[Spoken]:
     """What was done before the first repetition, for which this one's history has no words."""
     statement = functools.partial(
-        Statement, repetition=0, actor=DIRECTOR, object=step.object, phase=step.phase, step=0, attempt=1,
+        Statement, repetition=0, session=DIRECTOR, object=step.object, phase=step.phase, step=0, attempt=1,
         start_ns=0, end_ns=0, status="ok",
     )  # fmt: skip
     return [Spoken(statement(sql=sql), sql) for sql in _statements(step.fragment)]
@@ -122,12 +122,12 @@ class _Words:
     """Finds a recorded statement in its program."""
 
     def __init__(self, program: Program) -> None:
-        self._by_actor = {actor.name: _texts(actor.steps) for actor in program.actors}
-        self._by_actor[DIRECTOR] = _texts((*program.once, *program.setup, *program.verify, *program.teardown))
+        self._by_session = {session.name: _texts(session.steps) for session in program.sessions}
+        self._by_session[DIRECTOR] = _texts((*program.once, *program.setup, *program.verify, *program.teardown))
 
     def of(self, statement: Statement) -> str:
         """The program's text where the run has put values for its variables."""
-        for text in self._by_actor.get(statement.actor, ()):
+        for text in self._by_session.get(statement.session, ()):
             if _as_pattern(text).fullmatch(statement.sql):
                 return text
         return statement.sql

@@ -23,7 +23,7 @@ from psycopg.conninfo import make_conninfo
 from racehound.errors import TargetError, UserError
 from racehound.services import process, scratch
 from racehound.services.embedded.installation import Installation, reachable, server_user
-from racehound.wire.session import PostgresSession
+from racehound.wire.session import LibpqSession
 
 StopMode = Literal["fast", "immediate"]
 """fast: sessions are ended, a checkpoint is made. immediate: as in a crash, the next start recovers."""
@@ -264,7 +264,7 @@ class EmbeddedServer:
         deadline = time.monotonic() + _READY_LIMIT
         while True:
             try:
-                PostgresSession.connect(self.address.conninfo(), timeout=max(0.1, deadline - time.monotonic())).close()
+                LibpqSession.connect(self.address.conninfo(), timeout=max(0.1, deadline - time.monotonic())).close()
             except TargetError as error:
                 # Nothing tells when a server is ready; but its death is told, and ends the wait at once.
                 if self._process.wait(0.005) is not None:

@@ -28,7 +28,7 @@ class MaterializeKind(Kind):
 
     refers_to: MaterializeKind | None = None
 
-    restless: ClassVar[bool] = True
+    rarely_idle: ClassVar[bool] = True
     requires: ClassVar[frozenset[str]] = frozenset()
     """Services and features without which the kind makes no sense, as the target names them."""
     noun: ClassVar[str] = ""

@@ -96,7 +96,7 @@ class Cluster(Working):
 class ClusterReplica(Working):
     """A second replica of an unmanaged cluster, which comes and goes. Verified: the cluster's view equals its query."""
 
-    can_refer: ClassVar[bool] = False
+    can_be_referenced: ClassVar[bool] = False
     weight: ClassVar[int] = 4
 
     @property

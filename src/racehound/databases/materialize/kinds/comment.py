@@ -14,7 +14,7 @@ from racehound.kinds.kind import Fragment, manipulation
 class Comment(MaterializeKind):
     """A comment on the base, or on a view of its own where the base has no noun. Verified: what it is on is there."""
 
-    can_refer: ClassVar[bool] = False
+    can_be_referenced: ClassVar[bool] = False
     weight: ClassVar[int] = 18
 
     @property

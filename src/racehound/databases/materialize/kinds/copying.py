@@ -20,7 +20,7 @@ class CopyToS3(MaterializeKind):
     encoding: Literal["csv", "parquet"] = "csv"
 
     requires: ClassVar[frozenset[str]] = frozenset({"s3"})
-    can_refer: ClassVar[bool] = False
+    can_be_referenced: ClassVar[bool] = False
     noun: ClassVar[str] = "CONNECTION"
     weight: ClassVar[int] = 4
 

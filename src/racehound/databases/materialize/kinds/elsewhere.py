@@ -74,7 +74,7 @@ class IcebergSink(Named):
     mode: Literal["APPEND", "UPSERT"] = "UPSERT"
 
     requires: ClassVar[frozenset[str]] = frozenset({"iceberg"})
-    can_refer: ClassVar[bool] = False
+    can_be_referenced: ClassVar[bool] = False
     noun: ClassVar[str] = "SINK"
     short: ClassVar[str] = "sink"
 

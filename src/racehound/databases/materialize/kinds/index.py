@@ -15,7 +15,7 @@ class Indexing(MaterializeKind):
     """It stands on a relation, and what is read through it must be what the relation's own query says."""
 
     noun: ClassVar[str] = "INDEX"
-    can_refer: ClassVar[bool] = False
+    can_be_referenced: ClassVar[bool] = False
 
     @property
     def index(self) -> str:
@@ -107,6 +107,6 @@ class Index(Renamed, Indexing):
         return ()
 
     def razing(self, maybe: str = "") -> Statements:
-        """An index goes with what it is on, which another actor may have dropped; a view of its own goes last."""
+        """An index goes with what it is on, which another session may have dropped; a view of its own goes last."""
         index = f"DROP INDEX {maybe}{self.ident}"
         return (index, f"DROP VIEW {maybe}{self.view} CASCADE") if self.own_view else (index,)

@@ -124,7 +124,7 @@ class KafkaSink(Named):
     encoding: Literal["JSON", "AVRO"] = "JSON"
 
     requires: ClassVar[frozenset[str]] = frozenset({"kafka", "schema-registry"})
-    can_refer: ClassVar[bool] = False
+    can_be_referenced: ClassVar[bool] = False
     noun: ClassVar[str] = "SINK"
     short: ClassVar[str] = "sink"
     weight: ClassVar[int] = 24

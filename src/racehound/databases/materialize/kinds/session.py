@@ -21,7 +21,7 @@ class Subscription(MaterializeKind):
     A table is made only where it is needed, so that a subscription begins at the moment at which its base may be dropped.
     """
 
-    can_refer: ClassVar[bool] = False
+    can_be_referenced: ClassVar[bool] = False
     noun: ClassVar[str] = "TABLE"
     weight: ClassVar[int] = 24
 

@@ -19,7 +19,7 @@ def action(head: str, *lines: str) -> Fragment:
 def patiently(fragment: Fragment, seconds: str = "30") -> Fragment:
     """A fragment whose statements are tried again until their rows are there, for that long each: data are on their way.
 
-    What is gone is not waited for. An actor's statements are otherwise tried once, so that no retry hides an error.
+    What is gone is not waited for. A session's statements are otherwise tried once, so that no retry hides an error.
     """
     return (
         action("set-max-tries max-tries=1000")

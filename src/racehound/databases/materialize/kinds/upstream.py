@@ -2,7 +2,7 @@
 
 How they are verified: the other database itself writes one more row into the table, whose second column is the digest of all rows
 before it. Where the target has that row, it has all that came before: then the two digests are the same, in one snapshot.
-Nobody but the object's own actor writes to its table, so the digest is that of the last word.
+Nobody but the object's own session writes to its table, so the digest is that of the last word.
 """
 
 from __future__ import annotations

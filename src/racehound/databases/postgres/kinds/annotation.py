@@ -19,7 +19,7 @@ class Comment(Commented):
     """
 
     cluster_wide: ClassVar[bool] = True
-    can_refer: ClassVar[bool] = False
+    can_be_referenced: ClassVar[bool] = False
 
     @property
     def on(self) -> str:
@@ -61,7 +61,7 @@ class Comment(Commented):
 class LargeObject(Commented, Owned):
     """A large object, beside a table that depends on the base and holds its number. Verified: it has no page without metadata."""
 
-    can_refer: ClassVar[bool] = False
+    can_be_referenced: ClassVar[bool] = False
     in_schema: ClassVar[bool] = False
     noun: ClassVar[str] = "LARGE OBJECT"
 

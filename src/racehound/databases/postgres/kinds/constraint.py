@@ -25,7 +25,7 @@ class Constraint(Commented, Recreated, Renamed, OnTable):
     """A constraint that ALTER TABLE adds."""
 
     noun: ClassVar[str] = "CONSTRAINT"
-    can_refer: ClassVar[bool] = False
+    can_be_referenced: ClassVar[bool] = False
 
     @property
     def definition(self) -> str:
@@ -72,7 +72,7 @@ class UniqueConstraint(Constraint):
 
     deferrable: Literal[False, True] = False
 
-    can_refer: ClassVar[bool] = True
+    can_be_referenced: ClassVar[bool] = True
     requires: ClassVar[frozenset[str]] = frozenset({"superuser", "amcheck"})
 
     @property
@@ -165,7 +165,7 @@ class NotNull(Commented, Recreated, OnTable):
 
     marked: Literal["a", "b"] = "b"
 
-    can_refer: ClassVar[bool] = False
+    can_be_referenced: ClassVar[bool] = False
     noun: ClassVar[str] = "COLUMN"
 
     def spelling(self, suffix: str = "", schema: str | None = None) -> str:  # noqa: ARG002 the constraint's name is the server's

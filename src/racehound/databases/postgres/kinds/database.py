@@ -17,7 +17,7 @@ class Database(Global, Holding):
     """A database that belongs to a role with privileges on the base. Verified: its owner exists."""
 
     cluster_wide: ClassVar[bool] = True
-    can_refer: ClassVar[bool] = False
+    can_be_referenced: ClassVar[bool] = False
     in_cluster: ClassVar[bool] = True
     weight: ClassVar[int] = 2
     noun: ClassVar[str] = "DATABASE"

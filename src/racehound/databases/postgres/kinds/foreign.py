@@ -162,7 +162,7 @@ class UserMapping(Loopback, Recreated):
     Verified: its server exists; the table shows whole groups.
     """
 
-    can_refer: ClassVar[bool] = False
+    can_be_referenced: ClassVar[bool] = False
     in_schema: ClassVar[bool] = False
     noun: ClassVar[str] = "USER MAPPING"
 

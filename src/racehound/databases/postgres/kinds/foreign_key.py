@@ -22,7 +22,7 @@ class ForeignKey(Commented, Recreated, Renamed):
 
     on_delete: Literal["NO ACTION", "CASCADE", "SET NULL"] = "CASCADE"
 
-    can_refer: ClassVar[bool] = False
+    can_be_referenced: ClassVar[bool] = False
     noun: ClassVar[str] = "CONSTRAINT"
 
     @property

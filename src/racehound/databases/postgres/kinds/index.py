@@ -46,7 +46,7 @@ class Index(Commented, Recreated, Renamed, OnTable):
     variety: Literal["plain", "unique", "expression", "partial"] = "plain"
     concurrently: Literal[False, True] = False
 
-    can_refer: ClassVar[bool] = False
+    can_be_referenced: ClassVar[bool] = False
     in_schema: ClassVar[bool] = True
     requires: ClassVar[frozenset[str]] = frozenset({"superuser", "amcheck"})
     weight: ClassVar[int] = 15

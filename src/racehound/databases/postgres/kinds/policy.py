@@ -20,7 +20,7 @@ class Policy(NamedOnTable):
 
     mode: Literal["PERMISSIVE", "RESTRICTIVE"] = "PERMISSIVE"
 
-    can_refer: ClassVar[bool] = False
+    can_be_referenced: ClassVar[bool] = False
     noun: ClassVar[str] = "POLICY"
 
     @property

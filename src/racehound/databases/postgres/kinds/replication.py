@@ -17,7 +17,7 @@ class Publishing(PostgresKind):
 
     requires: ClassVar[frozenset[str]] = frozenset({"superuser", "wal_level=logical"})
     in_schema: ClassVar[bool] = False
-    can_refer: ClassVar[bool] = False
+    can_be_referenced: ClassVar[bool] = False
 
     @property
     def published(self) -> str:

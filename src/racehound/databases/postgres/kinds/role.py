@@ -138,7 +138,7 @@ class DefaultPrivileges(Holding):
     """
 
     cluster_wide: ClassVar[bool] = True
-    can_refer: ClassVar[bool] = False
+    can_be_referenced: ClassVar[bool] = False
 
     @property
     def grantee(self) -> str:

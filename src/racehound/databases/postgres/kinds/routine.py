@@ -271,7 +271,7 @@ class Cast(Commented, Recreated):
 
     context: Literal["", " AS ASSIGNMENT", " AS IMPLICIT"] = ""
 
-    can_refer: ClassVar[bool] = False
+    can_be_referenced: ClassVar[bool] = False
     noun: ClassVar[str] = "CAST"
 
     @property

@@ -89,7 +89,7 @@ class IdentityColumn(Commented, Recreated, Renamed, OnTable):
 
     generated: Literal["ALWAYS", "BY DEFAULT"] = "ALWAYS"
 
-    can_refer: ClassVar[bool] = False
+    can_be_referenced: ClassVar[bool] = False
     noun: ClassVar[str] = "COLUMN"
 
     @property

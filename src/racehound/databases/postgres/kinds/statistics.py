@@ -17,7 +17,7 @@ class Statistics(Local, OnTable):
 
     over: Literal["columns", "expression"] = "columns"
 
-    can_refer: ClassVar[bool] = False
+    can_be_referenced: ClassVar[bool] = False
     in_schema: ClassVar[bool] = True
     noun: ClassVar[str] = "STATISTICS"
 

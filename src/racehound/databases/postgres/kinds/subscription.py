@@ -23,7 +23,7 @@ class Subscription(Global):
     then advances the copy to the present: what an earlier subscription got shall not come again.
     """
 
-    can_refer: ClassVar[bool] = False
+    can_be_referenced: ClassVar[bool] = False
     in_cluster: ClassVar[bool] = True
     requires: ClassVar[frozenset[str]] = frozenset({"superuser", "loopback", "wal_level=logical", "dblink"})
     weight: ClassVar[int] = 1

@@ -54,7 +54,7 @@ class Conversion(Local):
     Nothing in the catalog depends on a conversion, nor can one depend on more than its schema, owner and function.
     """
 
-    can_refer: ClassVar[bool] = False
+    can_be_referenced: ClassVar[bool] = False
     noun: ClassVar[str] = "CONVERSION"
 
     @property

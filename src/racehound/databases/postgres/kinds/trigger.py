@@ -15,7 +15,7 @@ from racehound.kinds.kind import Fragment, manipulation
 class Logging(NamedOnTable):
     """It logs the rows of a statement, all or none of them, while it is enabled."""
 
-    can_refer: ClassVar[bool] = False
+    can_be_referenced: ClassVar[bool] = False
 
     @property
     def log(self) -> str:
@@ -130,12 +130,12 @@ _EVENT_WORK = {
 class EventTrigger(Global):
     """An event trigger that logs a group of rows into a table that depends on the base. Verified: it logged whole groups.
 
-    Where the log is gone it does nothing, lest one dropped table makes all DDL of all actors fail.
+    Where the log is gone it does nothing, lest one dropped table makes all DDL of all sessions fail.
     """
 
     event: Literal["ddl_command_start", "ddl_command_end", "sql_drop", "table_rewrite"] = "ddl_command_end"
 
-    can_refer: ClassVar[bool] = False
+    can_be_referenced: ClassVar[bool] = False
     noun: ClassVar[str] = "EVENT TRIGGER"
 
     @property

@@ -15,8 +15,8 @@ from racehound.databases.postgres.oracles.leaks import Leak, find_leaks
 from racehound.databases.postgres.oracles.relation_files import FileViolation, check_relation_files
 from racehound.databases.postgres.target import PostgresTarget
 from racehound.databases.target import Target
+from racehound.judge.dependencies import DependencyGraph, concerning, names_in
 from racehound.judge.oracle import Observed
-from racehound.judge.touches import Web, concerning, names_in
 from racehound.session import Session
 
 LEAK_GRACE_S = 5.0
@@ -77,7 +77,7 @@ class CatalogJudge:
 
 
 class LeakJudge:
-    """What is still held though every actor has left, and what the sessions have piled up over a plan."""
+    """What is still held though every session has left, and what the sessions have piled up over a plan."""
 
     def __init__(self) -> None:
         self._sizes: dict[int, Size] = {}
@@ -157,7 +157,7 @@ def _leak(observed: Observed, leak: Leak) -> Finding:
         "leaks",
         "leak",
         f"{leak.sort}: {normalise(leak.detail)}",
-        f"{leak.sort} {leak.name} is still there {LEAK_GRACE_S:g} s after every actor has left: {leak.detail}",
+        f"{leak.sort} {leak.name} is still there {LEAK_GRACE_S:g} s after every session has left: {leak.detail}",
         statements=_culprits(observed, names_in(leak.name)),
     )
 
@@ -213,7 +213,7 @@ def _dump(observed: Observed, error: str) -> Finding:
 
 
 def _culprits(observed: Observed, names: frozenset[str]) -> tuple[Statement, ...]:
-    return concerning(observed.statements, Web(observed.program), names)
+    return concerning(observed.statements, DependencyGraph(observed.program), names)
 
 
 def _postgres(observed: Observed) -> PostgresTarget:

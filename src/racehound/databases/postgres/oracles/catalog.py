@@ -6,7 +6,7 @@ later. So all of it is checked after every repetition, in one round trip:
 - only rows of objects with an OID from `first_oid` on are looked at, through range scans of the primary keys, since a database
   cloned from a clean template can only be wrong where something was made since; catalogs of a few rows are looked at whole;
 - catalogs that have no such row are left out: a first, tiny query names those that have, and for each combination of them a
-  statement is kept prepared. At rest, when the actors have destroyed their objects, few are left;
+  statement is kept prepared. At rest, when the sessions have destroyed their objects, few are left;
 - references to pinned objects are not followed: PostgreSQL drops none of them;
 - prepared statements, returning nothing but what is broken: one for the references, one for the rules. Everybody is at rest, so
   two sessions run them at the same time, a core each.
@@ -173,7 +173,7 @@ class CatalogOracle:
         return self._queries[occupied]
 
     def _confirmed(self, look: Callable[[], list[Violation]]) -> list[Violation]:
-        """A transaction may end, or a worker tidy up, between the actors' rest and the first look: what is broken stays so."""
+        """A transaction may end, or a worker tidy up, between the sessions' rest and the first look: what is broken stays so."""
         first = look()
         if not first:
             return []

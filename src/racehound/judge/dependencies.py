@@ -61,13 +61,13 @@ class Change:
     end_ns: int
 
 
-class Web:
+class DependencyGraph:
     """The objects of a program, or of a scene, and what refers to what."""
 
     def __init__(self, of: HasReferences) -> None:
         self._refers_to = of.refers_to
 
-    def grounds(self, names: Iterable[str]) -> frozenset[str]:
+    def ancestors(self, names: Iterable[str]) -> frozenset[str]:
         """The named objects and all that they stand on."""
         found: set[str] = set()
         for name in names:
@@ -77,15 +77,15 @@ class Web:
                 current = self._refers_to.get(current)
         return frozenset(found)
 
-    def standing_on(self, names: Iterable[str]) -> frozenset[str]:
+    def dependents(self, names: Iterable[str]) -> frozenset[str]:
         """The named objects and all that stand on them: what goes with them."""
         named = frozenset(names)
-        return named | {name for name in self._refers_to if self.grounds([name]) & named}
+        return named | {name for name in self._refers_to if self.ancestors([name]) & named}
 
-    def around(self, names: Iterable[str]) -> frozenset[str]:
+    def connected(self, names: Iterable[str]) -> frozenset[str]:
         """The named objects, all that they stand on, and all that stands on them: what dropping or altering them may reach."""
         named = frozenset(names)
-        return self.grounds(named) | self.standing_on(named)
+        return self.ancestors(named) | self.dependents(named)
 
 
 def changes(events: Iterable[Event]) -> list[Change]:
@@ -97,50 +97,50 @@ def changes(events: Iterable[Event]) -> list[Change]:
         if not isinstance(event, Statement):
             continue
         if event.sql == "BEGIN":
-            in_transaction.add(event.actor)
+            in_transaction.add(event.session)
         elif ends_transaction(event.sql):
-            in_transaction.discard(event.actor)
-            result += [Change(statement, event.end_ns) for statement in open_at.pop(event.actor, [])]
+            in_transaction.discard(event.session)
+            result += [Change(statement, event.end_ns) for statement in open_at.pop(event.session, [])]
         elif changes_something(event.sql):
-            if event.actor in in_transaction:
-                open_at.setdefault(event.actor, []).append(event)
+            if event.session in in_transaction:
+                open_at.setdefault(event.session, []).append(event)
             else:
                 result.append(Change(event, event.end_ns))
     result += [Change(statement, 2**63 - 1) for rest in open_at.values() for statement in rest]
     return result
 
 
-def disturbers(statement: Statement, known: Iterable[Change], web: Web, since_ns: int) -> list[Statement]:
-    """The changes by other actors, under way at some moment from `since_ns` to the statement's end, within its reach.
+def disturbers(statement: Statement, known: Iterable[Change], web: DependencyGraph, since_ns: int) -> list[Statement]:
+    """The changes by other sessions, under way at some moment from `since_ns` to the statement's end, within its reach.
 
     A change is under way from its start to the end of its transaction. The reach of a statement is what it names, all that this
     stands on and all that stands on it: DROP OWNED BY stumbles over a policy that goes away meanwhile, and over a privilege on
     the ground that it shares with another role, and names neither. The first such changes are those that name the same objects.
     """
     names = names_in(statement.sql) | names_in(statement.message) | {statement.object}
-    reach = web.around(names)
+    reach = web.connected(names)
     found = [
         change.statement
         for change in known
-        if change.statement.actor != statement.actor
+        if change.statement.session != statement.session
         and change.statement.start_ns <= statement.end_ns
         and change.end_ns >= since_ns
-        and web.grounds(names_in(change.statement.sql) | {change.statement.object}) & reach
+        and web.ancestors(names_in(change.statement.sql) | {change.statement.object}) & reach
     ]
     closest = [other for other in found if names_in(other.sql) & names]
     return closest or found
 
 
-def concerning(statements: Iterable[Statement], web: Web, names: frozenset[str]) -> tuple[Statement, ...]:
+def concerning(statements: Iterable[Statement], web: DependencyGraph, names: frozenset[str]) -> tuple[Statement, ...]:
     """What succeeded on the named objects and on what they stand on, whoever did it, by start; on all where no name is known.
 
     Reads are left out, and transactions that hold nothing else.
     """
-    wanted = web.grounds(names)
+    wanted = web.ancestors(names)
     done = [s for s in statements if s.status == "ok" and not is_read(s.sql)]
     chosen = [s for s in done if not names or s.object in wanted or names_in(s.sql) & (wanted - {BASE})]
-    attempts = {(s.actor, s.step, s.attempt) for s in chosen if not _is_boundary(s)}
-    told = [s for s in done if (s in chosen or _is_boundary(s)) and (s.actor, s.step, s.attempt) in attempts]
+    attempts = {(s.session, s.step, s.attempt) for s in chosen if not _is_boundary(s)}
+    told = [s for s in done if (s in chosen or _is_boundary(s)) and (s.session, s.step, s.attempt) in attempts]
     return tuple(sorted(told, key=lambda s: s.start_ns))
 
 

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from racehound.judge.touches import Web, changes, concerning, names_in
+from racehound.judge.dependencies import DependencyGraph, changes, concerning, names_in
 from tests.unit.programs import program, statement
 
 
@@ -10,9 +10,9 @@ def test_names_are_read_off_a_statement() -> None:
 
 
 def test_grounds_and_what_stands_on_them() -> None:
-    web = Web(program(o_0="o_base", o_1="o_0", o_2="o_base"))
-    assert web.grounds(["o_1"]) == {"o_1", "o_0", "o_base"}
-    assert web.around(["o_0"]) == {"o_0", "o_base", "o_1"}
+    web = DependencyGraph(program(o_0="o_base", o_1="o_0", o_2="o_base"))
+    assert web.ancestors(["o_1"]) == {"o_1", "o_0", "o_base"}
+    assert web.connected(["o_0"]) == {"o_0", "o_base", "o_1"}
 
 
 def test_a_change_lasts_until_its_transaction_ends() -> None:
@@ -36,7 +36,7 @@ def test_what_concerns_an_object_is_told_with_its_transactions_and_without_stran
         statement("o_0", "COMMIT", 6, 7),
         statement("o_0", "REINDEX INDEX o_0", 7, 8, sqlstate="42P01", message="gone"),
     ]
-    told = concerning(history, Web(program(o_0="o_base", o_2="o_base")), frozenset({"o_0"}))
+    told = concerning(history, DependencyGraph(program(o_0="o_base", o_2="o_base")), frozenset({"o_0"}))
     assert [s.sql for s in told] == [
         "CREATE TABLE o_base (a TEXT)",
         "BEGIN",

@@ -10,14 +10,14 @@ import pytest
 from racehound.data.finding import Finding
 from racehound.data.history import Disturbed, Ends, Event, LogLine, Mismatch, Statement
 from racehound.data.plan import WindowEnd
-from racehound.data.program import Actor, Step
+from racehound.data.program import ProgramSession, Step
 from racehound.databases.materialize.dialect import MATERIALIZE
 from racehound.databases.postgres.dialect import POSTGRES
 from racehound.databases.target import Dialect, Target
 from racehound.judge.contents import judge_contents
 from racehound.judge.crash import judge_crashes
 from racehound.judge.errors import judge_errors
-from racehound.judge.excuses import Excuses
+from racehound.judge.injected_faults import InjectedFaults
 from racehound.judge.oracle import Observed
 from tests.unit.programs import program, statement
 
@@ -38,12 +38,14 @@ def disturbed(ends: Ends, at: int, pid: int) -> Disturbed:
     return Disturbed(1, "x", at, "x", ends, "o_0", pid, "", at + 1)
 
 
-def cancelled(start: int, end: int, actor: str = "o_0") -> Statement:
-    return statement(actor, f"UPDATE {actor}", start, end, sqlstate="57014", message="canceling statement due to user request")
+def cancelled(start: int, end: int, session: str = "o_0") -> Statement:
+    return statement(
+        session, f"UPDATE {session}", start, end, sqlstate="57014", message="canceling statement due to user request"
+    )
 
 
-def lost(start: int, end: int, actor: str = "o_0") -> Statement:
-    failed = statement(actor, f"UPDATE {actor}", start, end, sqlstate="08006", message="server closed the connection")
+def lost(start: int, end: int, session: str = "o_0") -> Statement:
+    failed = statement(session, f"UPDATE {session}", start, end, sqlstate="08006", message="server closed the connection")
     return msgspec.structs.replace(failed, status="lost")
 
 
@@ -74,15 +76,15 @@ def test_a_cancelled_statement_that_nobody_asked_for_is_a_finding(events: tuple[
 
 def test_one_request_cancels_one_statement() -> None:
     first, second = cancelled(10, 20), cancelled(30, 40)
-    excuses = Excuses([disturbed("statement", 15, PID), first, second])
+    excuses = InjectedFaults([disturbed("statement", 15, PID), first, second])
     assert (excuses.cover(first), excuses.cover(second)) == (True, False)
-    excuses = Excuses([disturbed("statement", 15, PID), disturbed("statement", 35, PID), first, second])
+    excuses = InjectedFaults([disturbed("statement", 15, PID), disturbed("statement", 35, PID), first, second])
     assert (excuses.cover(first), excuses.cover(second)) == (True, True)
 
 
 def test_another_error_is_not_excused_by_a_request_to_cancel() -> None:
     internal = statement("o_0", "UPDATE o_0", 10, 20, sqlstate="XX000", message="tuple concurrently updated")
-    assert not Excuses([disturbed("statement", 15, PID), internal]).cover(internal)
+    assert not InjectedFaults([disturbed("statement", 15, PID), internal]).cover(internal)
 
 
 def test_a_session_that_a_perturbation_ended_is_no_crash() -> None:
@@ -116,7 +118,7 @@ def test_the_death_of_a_process_that_was_killed_is_excused_and_no_other(killed: 
 def test_errors_of_a_server_that_was_ended_are_expected_from_then_on() -> None:
     before = statement("o_0", "UPDATE o_0", 1, 5, sqlstate="57P03", message="the database system is starting up")
     after = msgspec.structs.replace(before, start_ns=20, end_ns=25)
-    excuses = Excuses([disturbed("server", 15, PID), before, after])
+    excuses = InjectedFaults([disturbed("server", 15, PID), before, after])
     assert (excuses.cover(before), excuses.cover(after)) == (False, True)
 
 
@@ -138,14 +140,14 @@ def test_a_service_that_was_killed_may_not_be_reached_and_nothing_else_is_excuse
 
     before, after = (refused(start, "failed to connect to PostgreSQL database") for start in (1, 20))
     another = refused(30, "internal error: CONNECTION o_0 panicked")
-    excuses = Excuses([before, disturbed("service", 15, PID), after, another])
+    excuses = InjectedFaults([before, disturbed("service", 15, PID), after, another])
     assert [excuses.cover(each) for each in (before, after, another)] == [False, True, False]
 
 
 def half_made(*, window: WindowEnd = "none", again: bool = False, ours: bool = True) -> list[Finding]:
     """What is found in an object that lacks rows after its creation was interrupted."""
     step = Step("o_0", "create", "> CREATE TABLE o_0 (a TEXT)\n> INSERT INTO o_0 VALUES (1)", window=window)
-    racing = msgspec.structs.replace(program(o_0="o_base"), actors=(Actor("o_0", (step,)),))
+    racing = msgspec.structs.replace(program(o_0="o_base"), sessions=(ProgramSession("o_0", (step,)),))
     made = statement("o_0", "CREATE TABLE o_0 (a TEXT)", 1, 5)
     tries = [made, cancelled(10, 20)]
     if again:

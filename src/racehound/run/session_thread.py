@@ -1,4 +1,4 @@
-"""An actor: one client in a thread of its own that runs its steps in order, through the interpreter of the language."""
+"""A session: one client in a thread of its own that runs its steps in order, through the interpreter of the language."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Literal
 from racehound.data.history import Fault, Mismatch, Recorder
 from racehound.data.program import Step
 from racehound.run.pacer import StormPacer
-from racehound.run.recorded import RecordedSession
+from racehound.run.recorded_session import RecordedSession
 from racehound.session import ServerError
 from racehound.testdrive.errors import CommandFailed
 from racehound.testdrive.interpreter import Interpreter
@@ -21,7 +21,7 @@ from racehound.testdrive.state import Context
 
 
 class Client:
-    """Runs steps on one recorded session: what an actor does, without the thread."""
+    """Runs steps on one recorded session: what a session does, without the thread."""
 
     def __init__(
         self, session: RecordedSession, context: Context, recorder: Recorder, is_transient: Callable[[ServerError], bool]
@@ -40,14 +40,14 @@ class Client:
             place.attempt = attempt
             if attempt > 1 and step.clear and step.window == "none":
                 self._fragment(step, step.clear)
-            seen = pacer.progress(place.actor) if pacer else 0
+            seen = pacer.progress(place.session) if pacer else 0
             if self._attempt(step, pacer):
                 if pacer:
-                    pacer.progressed(place.actor)
+                    pacer.progressed(place.session)
                 return True
             if self.session.lost or attempt == step.tries or not pacer:
                 return False
-            if not pacer.worth_another_try(place.actor, attempt, seen, transient=self._failed_by_chance):
+            if not pacer.worth_another_try(place.session, attempt, seen, transient=self._failed_by_chance):
                 return False
         return False
 
@@ -91,7 +91,7 @@ class Client:
         place = self.session.place
         return Mismatch(
             repetition=place.repetition,
-            actor=place.actor,
+            session=place.session,
             object=step.object,
             phase=step.phase,
             sql=failure.sql,
@@ -101,14 +101,14 @@ class Client:
         )
 
 
-class ActorThread:
-    """A thread that runs an actor's steps once per repetition, on a client that lives as long as the working database."""
+class SessionThread:
+    """A thread that runs a session's steps once per repetition, on a client that lives as long as the working database."""
 
     def __init__(self, name: str, done: Callable[[str, BaseException | None], None]) -> None:
         self.name = name
         self._done = done
         self._work: queue.SimpleQueue[tuple[Client, tuple[Step, ...], StormPacer] | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._loop, name=f"actor {name}", daemon=True)
+        self._thread = threading.Thread(target=self._loop, name=f"session {name}", daemon=True)
         self._thread.start()
 
     def start(self, client: Client, steps: tuple[Step, ...], pacer: StormPacer) -> None:

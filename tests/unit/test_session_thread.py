@@ -8,8 +8,8 @@ import pytest
 
 from racehound.data.history import Recorder
 from racehound.data.program import Step
-from racehound.run.actor import Client
-from racehound.run.recorded import Place, RecordedSession
+from racehound.run.recorded_session import Place, RecordedSession
+from racehound.run.session_thread import Client
 from racehound.testdrive.state import Context
 from tests.unit.testdrive.test_testdrive_interpreter import OK, MemorySession, error
 

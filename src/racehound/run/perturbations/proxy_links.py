@@ -1,4 +1,4 @@
-"""The wires between actors and server: a link through the fault proxy for each actor, for perturbations of the network."""
+"""The wires between sessions and server: a link through the fault proxy for each session, for perturbations of the network."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 PROXY = "toxiproxy"
 
 
-class Wires:
+class ProxyLinks:
     """Starts a proxy of its own when the first link is asked for. Used by one thread at a time."""
 
     def __init__(self, target: Target) -> None:
@@ -24,7 +24,7 @@ class Wires:
         self._stack = contextlib.ExitStack()
         self._links: Links | None = None
         self._behind: Endpoint | None = None
-        self._by_actor: dict[str, Link] = {}
+        self._by_session: dict[str, Link] = {}
 
     @staticmethod
     def obstacle(target: Target) -> str:
@@ -34,8 +34,8 @@ class Wires:
         lacking = installation.missing([PROXY])
         return f"{PROXY} is not installed: {lacking[0].reason}" if lacking else ""
 
-    def to(self, actor: str) -> Link:
-        """The actor's link; undisturbed when first asked for. TargetError when the proxy does not do its part."""
+    def to(self, session: str) -> Link:
+        """The session's link; undisturbed when first asked for. TargetError when the proxy does not do its part."""
         behind = self._target.endpoint
         if behind is None:
             raise TargetError("the server has no TCP address any more")
@@ -43,13 +43,13 @@ class Wires:
             # A server that was restarted may listen elsewhere.
             self.close()
             self._behind = behind
-        if actor not in self._by_actor:
-            self._by_actor[actor] = self._proxy().open_to(actor, behind)
-        return self._by_actor[actor]
+        if session not in self._by_session:
+            self._by_session[session] = self._proxy().open_to(session, behind)
+        return self._by_session[session]
 
     def close(self) -> None:
         """End the links, and the proxy."""
-        self._by_actor.clear()
+        self._by_session.clear()
         self._links = None
         self._stack.close()
 

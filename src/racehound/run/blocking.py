@@ -9,7 +9,7 @@ import time
 from racehound.data.history import Recorder
 from racehound.databases.stepping import SteppedSession, Stepping
 from racehound.errors import TargetError
-from racehound.run.recorded import Place, RecordedSession, Running
+from racehound.run.recorded_session import Place, RecordedSession, Running
 from racehound.session import Outcome
 
 _LOOK_S = 0.05
@@ -40,7 +40,7 @@ class SteppedRecorded(RecordedSession):
         return outcome
 
 
-class Patient:
+class BlockingSession:
     """Implements `Session` over a stepped one, for whoever runs alone: waits for each statement, up to `limit_s` seconds.
 
     Observers of racehound's own that are in its way step aside. A statement beyond its limit is cancelled.

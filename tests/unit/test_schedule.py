@@ -10,9 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from racehound.errors import UserError
-from racehound.run.pct import Prioritised, bound
-from racehound.run.schedules import (
+from racehound.data.schedule import (
     Listed,
     Order,
     Schedule,
@@ -23,6 +21,8 @@ from racehound.run.schedules import (
     print_schedule,
     serial_schedules,
 )
+from racehound.errors import UserError
+from racehound.run.pct import Prioritised, bound
 from racehound.run.session_script import SessionScript, Turn
 from racehound.run.stage import Scripts
 from racehound.run.strategies import ExploreOptions, Strategy, orders, strategy_of
@@ -32,10 +32,10 @@ sizes = st.lists(st.integers(1, 3), min_size=1, max_size=3)
 
 
 def follow(order: Order, lengths: Sequence[int]) -> Schedule:
-    """The turns that an order gives to actors who are never blocked."""
+    """The turns that an order gives to sessions who are never blocked."""
     left = dict(enumerate(lengths, 1))
     taken = []
-    while free := [actor for actor, turns in left.items() if turns]:
+    while free := [session for session, turns in left.items() if turns]:
         taken.append(order.choose(free))
         left[taken[-1]] -= 1
     return tuple(taken)
@@ -81,7 +81,7 @@ def test_a_schedule_that_does_not_fit_is_refused(text: str, words: str) -> None:
         parse_schedule(text, [1, 2])
 
 
-def test_a_turn_waits_at_its_place_until_its_actor_is_free() -> None:
+def test_a_turn_waits_at_its_place_until_its_session_is_free() -> None:
     order = Listed((2, 1, 2, 1))
     assert (order.choose([1, 2]), order.passed()) == (2, ())
     assert order.choose([1]) == 1
@@ -112,8 +112,8 @@ def between(schedule: Schedule) -> bool:
 
 def zigzag(schedule: Schedule) -> bool:
     """Depth 3: 2 begins after the first statement of 1 and before its second, and ends after that one."""
-    first, second, _ = (n for n, actor in enumerate(schedule) if actor == 1)
-    begun, ended = (n for n, actor in enumerate(schedule) if actor == 2)
+    first, second, _ = (n for n, session in enumerate(schedule) if session == 1)
+    begun, ended = (n for n, session in enumerate(schedule) if session == 2)
     return first < begun < second < ended
 
 
@@ -140,12 +140,12 @@ class Fixed(random.Random):
 @pytest.mark.parametrize(("lengths", "depth", "bug"), BUGS)
 def test_pct_finds_a_bug_at_least_as_often_as_it_promises(lengths: list[int], depth: int, bug: Bug) -> None:
     """Over all draws that it can make, so that the probability is exact."""
-    statements, actors = sum(lengths), len(lengths)
+    statements, sessions = sum(lengths), len(lengths)
     draws = list(
-        itertools.product(itertools.permutations(range(1, actors + 1)), itertools.permutations(range(statements), depth - 1))
+        itertools.product(itertools.permutations(range(1, sessions + 1)), itertools.permutations(range(statements), depth - 1))
     )
     hits = sum(bug(follow(Prioritised(lengths, depth, Fixed(*draw)), lengths)) for draw in draws)
-    assert hits / len(draws) >= bound(actors, statements, depth)
+    assert hits / len(draws) >= bound(sessions, statements, depth)
 
 
 @pytest.mark.parametrize(("lengths", "depth", "bug"), BUGS)
@@ -155,7 +155,7 @@ def test_the_frequency_over_seeds_is_not_below_the_bound(lengths: list[int], dep
     assert hits / tries >= least - 3 * math.sqrt(least * (1 - least) / tries)
 
 
-def test_pct_lets_nobody_pass_an_actor_of_higher_priority_but_where_that_is_blocked() -> None:
+def test_pct_lets_nobody_pass_an_session_of_higher_priority_but_where_that_is_blocked() -> None:
     order = Prioritised([2, 2], 1, Fixed((2, 1), ()))
     assert order.choose([1, 2]) == 1
     assert order.passed() == ()

@@ -24,9 +24,9 @@ class Running:
 
 @dataclasses.dataclass
 class Place:
-    """Where in the program an actor is; its statements are recorded with it."""
+    """Where in the program a session is; its statements are recorded with it."""
 
-    actor: str
+    session: str
     repetition: int = 0
     object: str = ""
     phase: Phase = "prepare"
@@ -34,7 +34,7 @@ class Place:
     attempt: int = 1
 
 
-class Lookout(Protocol):
+class StatementObserver(Protocol):
     """Is told of every statement of a session, in the thread that sends it."""
 
     def before(self, session: RecordedSession) -> None:
@@ -52,7 +52,7 @@ class RecordedSession:
         self.place = place
         self.running: Running | None = None
         self.lost = False
-        self.lookout: Lookout | None = None
+        self.observer: StatementObserver | None = None
         self._recorder = recorder
         self._secrets = secrets
         self._pid = inner.pid
@@ -62,13 +62,13 @@ class RecordedSession:
         return self._pid
 
     def execute(self, sql: str) -> Outcome:
-        lookout = self.lookout
-        if lookout is not None:
-            lookout.before(self)
+        observer = self.observer
+        if observer is not None:
+            observer.before(self)
         start_ns = time.monotonic_ns()
         self.running = Running(sql, start_ns)
-        if lookout is not None:
-            lookout.sending(self)
+        if observer is not None:
+            observer.sending(self)
         outcome = self.inner.execute(sql)
         self._record(sql, outcome, start_ns)
         return outcome
@@ -98,7 +98,7 @@ class RecordedSession:
     def _event(self, sql: str, outcome: Outcome, start_ns: int, end_ns: int) -> Statement:
         place, error = self.place, outcome.error
         done = Statement(
-            place.repetition, place.actor, place.object, place.phase, place.step, place.attempt, sql,
+            place.repetition, place.session, place.object, place.phase, place.step, place.attempt, sql,
             start_ns, end_ns, outcome.status, outcome.tag, outcome.count, pid=self._pid,
         )  # fmt: skip
         if error is None:

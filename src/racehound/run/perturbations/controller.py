@@ -11,10 +11,10 @@ from racehound.data.program import Disturbance, Program
 from racehound.databases.postgres.perturbations import recover
 from racehound.databases.target import Target
 from racehound.errors import TargetError, UserError
+from racehound.run.perturbations.proxy_links import ProxyLinks
 from racehound.run.perturbations.registry import draw, obstacles, perturbation
 from racehound.run.perturbations.striker import Striker
-from racehound.run.perturbations.wires import Wires
-from racehound.run.recorded import RecordedSession
+from racehound.run.recorded_session import RecordedSession
 from racehound.session import Session
 
 _END_LIMIT_S = 10.0
@@ -22,8 +22,8 @@ _END_LIMIT_S = 10.0
 _LOOK_S = 0.005
 
 
-class Turbulence:
-    """Used by the runner's thread; what was drawn happens in the actors' threads and in some of its own."""
+class PerturbationController:
+    """Used by the runner's thread; what was drawn happens in the sessions' threads and in some of its own."""
 
     def __init__(self, target: Target, recorder: Recorder, program: Program) -> None:
         """UserError where the target cannot be disturbed as the program wants."""
@@ -32,7 +32,7 @@ class Turbulence:
         self.program = program
         self._target = target
         self._recorder = recorder
-        self._wires = Wires(target)
+        self._wires = ProxyLinks(target)
         self._perturbations = {name: perturbation(name)(target, self._wires) for name in program.perturbations}
         self._wired = any(each.wired for each in self._perturbations.values())
         self._striker: Striker | None = None
@@ -43,32 +43,32 @@ class Turbulence:
         for each in self._perturbations.values():
             each.prepare()
 
-    def open(self, actor: str) -> Session:
-        """The actor's session. TargetError."""
-        return self._target.open(actor, self._wires.to(actor).endpoint) if self._wired else self._target.open(actor)
+    def open(self, session: str) -> Session:
+        """The session's session. TargetError."""
+        return self._target.open(session, self._wires.to(session).endpoint) if self._wired else self._target.open(session)
 
     def draw(self, repetition: int) -> tuple[Disturbance, ...]:
         """What is to happen in a repetition."""
         return draw(self.program, repetition)
 
     def begin(self, drawn: Iterable[Disturbance], sessions: Mapping[str, RecordedSession]) -> None:
-        """Look out for the moments that were drawn, in the sessions of these actors."""
-        by_actor: dict[str, list[Disturbance]] = defaultdict(list)
+        """Look out for the moments that were drawn, in the sessions of these sessions."""
+        by_session: dict[str, list[Disturbance]] = defaultdict(list)
         for each in drawn:
-            by_actor[each.actor].append(each)
-        if by_actor and self._striker is None:
+            by_session[each.session].append(each)
+        if by_session and self._striker is None:
             self._striker = Striker(self.strike)
-        for actor, session in sessions.items():
-            session.lookout = MomentLookout(self, by_actor[actor]) if actor in by_actor else None
+        for session_name, session in sessions.items():
+            session.observer = StatementWatcher(self, by_session[session_name]) if session_name in by_session else None
 
     def settle(self, sessions: Iterable[RecordedSession], repetition: int) -> list[RecordedSession]:
-        """All actors have come to rest: let nothing else happen, undo what lasts, wait for the end of what was brought about.
+        """All sessions have come to rest: let nothing else happen, undo what lasts, wait for the end of what was brought about.
 
         Returns those of the sessions that are of no use any more. TargetError.
         """
         everyone = list(sessions)
         for session in everyone:
-            session.lookout = None
+            session.observer = None
         if self._striker is not None:
             self._striker.calm()
         done, self._done = self._done, []
@@ -78,7 +78,7 @@ class Turbulence:
             return everyone if self._recovered(repetition) else []
         for disturbed, session in done:
             if disturbed.ends == "statement" and not session.lost:
-                # The request may have met what ends an actor, instead of its last statement.
+                # The request may have met what ends a session, instead of its last statement.
                 session.reset()
         ended = {id(session): session for disturbed, session in done if disturbed.ends == "session"}
         self._await_end([session.pid for session in ended.values()], repetition)
@@ -91,7 +91,7 @@ class Turbulence:
         self._wires.close()
 
     def holds_back(self, drawn: Disturbance) -> bool:
-        """Whether it is a pause, for the actor itself to make."""
+        """Whether it is a pause, for the session itself to make."""
         return self._perturbations[drawn.perturbation].holds_back
 
     def schedule(self, drawn: Disturbance, session: RecordedSession) -> None:
@@ -108,11 +108,11 @@ class Turbulence:
             return
         disturbed = Disturbed(
             repetition=session.place.repetition,
-            text=f"{by.name} of {drawn.actor}: {done}",
+            text=f"{by.name} of {drawn.session}: {done}",
             at_ns=at_ns,
             perturbation=by.name,
             ends=by.ends,
-            actor=drawn.actor,
+            session=drawn.session,
             pid=session.pid,
             sql=running.sql if running else "",
             end_ns=time.monotonic_ns(),
@@ -143,10 +143,10 @@ class Turbulence:
             time.sleep(_LOOK_S)
 
 
-class MomentLookout:
-    """Watches what one actor sends in one repetition, for the moments that were drawn. Used by the actor's thread."""
+class StatementWatcher:
+    """Watches what one session sends in one repetition, for the moments that were drawn. Used by the session's thread."""
 
-    def __init__(self, turbulence: Turbulence, drawn: Iterable[Disturbance]) -> None:
+    def __init__(self, turbulence: PerturbationController, drawn: Iterable[Disturbance]) -> None:
         self._turbulence = turbulence
         self._pending: dict[tuple[int, int], list[Disturbance]] = defaultdict(list)
         for each in drawn:

@@ -1,6 +1,6 @@
-"""Schedules of lock-step: in what order the actors take their turns. Counted, listed, drawn, written and read.
+"""Schedules of lock-step: in what order the sessions take their turns. Counted, listed, drawn, written and read.
 
-A schedule names an actor, by its number from 1, for each turn: `1 2 1 2 2 1`. Actor N has as many turns as it has statements.
+A schedule names a session, by its number from 1, for each turn: `1 2 1 2 2 1`. Session N has as many turns as it has statements.
 """
 
 from __future__ import annotations
@@ -18,28 +18,28 @@ from racehound.errors import UserError
 Schedule: TypeAlias = tuple[int, ...]
 
 _SERIAL_LIMIT = 24
-"""Serial schedules that are listed: all of up to four actors."""
+"""Serial schedules that are listed: all of up to four sessions."""
 
 
 class Order(Protocol):
-    """Names the actors one by one, on the way: used once."""
+    """Names the sessions one by one, on the way: used once."""
 
     def choose(self, free: Collection[int]) -> int:
         """Whose turn it is, of those that can go on (never none). What is chosen goes on."""
 
     def passed(self) -> tuple[int, ...]:
-        """Actors that would have had the turn chosen last, or an earlier one, had they been free then."""
+        """Sessions that would have had the turn chosen last, or an earlier one, had they been free then."""
 
 
 class Listed:
-    """Follows a schedule. A turn whose actor is not free waits at its place and is taken as soon as the actor is."""
+    """Follows a schedule. A turn whose session is not free waits at its place and is taken as soon as the session is."""
 
     def __init__(self, schedule: Schedule) -> None:
         self._left = list(schedule)
         self._passed: tuple[int, ...] = ()
 
     def choose(self, free: Collection[int]) -> int:
-        at = next((at for at, actor in enumerate(self._left) if actor in free), None)
+        at = next((at for at, session in enumerate(self._left) if session in free), None)
         if at is None:
             raise ValueError(f"the schedule has no turn left for {sorted(free)}")
         self._passed = tuple(dict.fromkeys(self._left[:at]))
@@ -60,7 +60,7 @@ class Together:
 
 
 def count_interleavings(lengths: Sequence[int]) -> int:
-    """How many schedules there are for actors of so many statements each: the multinomial coefficient."""
+    """How many schedules there are for sessions of so many statements each: the multinomial coefficient."""
     return math.factorial(sum(lengths)) // math.prod(math.factorial(length) for length in lengths)
 
 
@@ -72,24 +72,24 @@ def interleavings(lengths: Sequence[int]) -> Iterator[Schedule]:
         if size == 0:
             yield ()
             return
-        for actor, turns in list(left.items()):
+        for session, turns in list(left.items()):
             if turns:
-                left[actor] -= 1
-                yield from ((actor, *rest) for rest in further(size - 1))
-                left[actor] += 1
+                left[session] -= 1
+                yield from ((session, *rest) for rest in further(size - 1))
+                left[session] += 1
 
     return further(sum(lengths))
 
 
 def serial_schedules(lengths: Sequence[int]) -> list[Schedule]:
-    """Those in which one actor ends before the next begins, in lexicographic order; at most `_SERIAL_LIMIT` of them."""
+    """Those in which one session ends before the next begins, in lexicographic order; at most `_SERIAL_LIMIT` of them."""
     orders = itertools.islice(itertools.permutations(range(1, len(lengths) + 1)), _SERIAL_LIMIT)
-    return [tuple(actor for actor in order for _ in range(lengths[actor - 1])) for order in orders]
+    return [tuple(session for session in order for _ in range(lengths[session - 1])) for order in orders]
 
 
 def draw_schedule(lengths: Sequence[int], rng: random.Random) -> Schedule:
     """One of all schedules, each as likely as any other: a shuffle makes every one in equally many ways."""
-    turns = [actor for actor, length in enumerate(lengths, 1) for _ in range(length)]
+    turns = [session for session, length in enumerate(lengths, 1) for _ in range(length)]
     rng.shuffle(turns)
     return tuple(turns)
 
@@ -100,15 +100,17 @@ def print_schedule(schedule: Schedule) -> str:
 
 
 def parse_schedule(text: str, lengths: Sequence[int]) -> Schedule:
-    """A schedule from numbers with spaces or commas between them. UserError where it does not fit the actors' statements."""
+    """A schedule from numbers with spaces or commas between them. UserError where it does not fit the sessions' statements."""
     words = re.split(r"[\s,]+", text.strip())
     if not all(word.isascii() and word.isdecimal() for word in words):
         raise UserError(f"{text!r} is no schedule: write the numbers of the sessions in the order of their turns, like 1 2 1 2")
     schedule = tuple(map(int, words))
     turns = Counter(schedule)
-    for actor, length in enumerate(lengths, 1):
-        if turns.pop(actor, 0) != length:
-            raise UserError(f"the schedule {text!r} has {schedule.count(actor)} turns for session {actor}, which has {length}")
+    for session, length in enumerate(lengths, 1):
+        if turns.pop(session, 0) != length:
+            raise UserError(
+                f"the schedule {text!r} has {schedule.count(session)} turns for session {session}, which has {length}"
+            )
     if turns:
         raise UserError(f"the schedule {text!r} names session {min(turns)}; there are {len(lengths)}")
     return schedule

@@ -18,7 +18,7 @@ _SERVER_ENDS = re.compile(r"57P0[1-3]|08...")
 """Shut down, crashed, not up yet; whatever has to do with a connection."""
 
 
-class Excuses:
+class InjectedFaults:
     """Of one repetition."""
 
     def __init__(self, events: Iterable[Event]) -> None:
