@@ -200,7 +200,7 @@ def _variants(kind: type[Kind], seen: set[str]) -> Iterator[Deed]:
 
 
 def _manipulations(kind: type[Kind], thing: Kind, seen: set[str]) -> Iterator[Deed]:
-    for name in kind.manipulations():
+    for name in kind.all_manipulations():
         for at, command in enumerate(_commands(thing.manipulate(name))):
             if not isinstance(command, Sql):
                 break
