@@ -53,8 +53,8 @@ class _Matrix(click.Group):
 @option("--resume", metavar="DIR", help="Go on with the run in this directory.", show_default=False)
 @click.pass_context
 def command(ctx: click.Context, /, **options: Any) -> int | None:  # noqa: ANN401 click's values
-    """Try every operation of TARGET's catalogue against every other on the same objects: started together, and each within the other's
-    transaction, committed and rolled back.
+    """Try every operation of TARGET's catalogue against every other on the same objects: started together, and each within the
+    other's transaction, committed and rolled back.
 
     Exit code 0: nothing worse than known weaknesses, 1: findings, 2: bad input, 130: interrupted.
     """
