@@ -1,10 +1,12 @@
 """How the tests are distributed over the worker processes of pytest-xdist (`pytest -n 2`).
 
-A worker gets whole files, so that the fixtures of a file are made once. Three groups of tests come first, each whole on one worker:
+A worker gets whole files, so that the fixtures of a file are made once. These tests are handed out first:
 
 - `alone`: tests with the marker `alone`. While one of them runs, no other worker runs a test.
-- `services`: tests that use the services of the test run (Kafka, MySQL and others), so that these are started once.
-- `leftovers`: tests with the marker `leftovers`, so that none of them sees what another one has left behind.
+- `services`: tests that use the services of the test run (Kafka, MySQL and others). One worker gets them all, so that these are
+  started once.
+- `leftovers`: tests with the marker `leftovers`. One worker gets them all, so that none sees what another one has left behind.
+- `long`: tests with the marker `long`. Each is handed out by itself.
 """
 
 from __future__ import annotations
@@ -17,13 +19,14 @@ from pathlib import Path
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-GROUPS = ("alone", "services", "leftovers")
+GROUPS = ("alone", "services", "long", "leftovers")
 """In the order in which they are handed out."""
 _SHARED_FIXTURES = {"composition": "services", "nothing_left": "leftovers"}
 """Fixtures that put a test into a group."""
 _MARKERS = {
     "alone": "it measures short times, so no other test may run beside it",
     "leftovers": "it makes, removes or looks for what killed runs leave on the machine",
+    "long": "it takes more than a minute and needs nothing that its file shares",
 }
 
 
@@ -35,19 +38,21 @@ def group_of(item: pytest.Item) -> str | None:
 
 
 def rank_of(item: pytest.Item) -> int:
-    """Groups first, then the files with long tests, then the unit tests: both workers end at about the same time."""
+    """The place of a test in the order: the unit tests come last, so that all workers end at about the same time."""
     group = group_of(item)
     if group is not None:
         return GROUPS.index(group)
     return len(GROUPS) + ("unit" in item.path.parts)
 
 
-class FileScheduling(LoadScopeScheduling):
+class FileScheduling(LoadScopeScheduling):  # type: ignore[misc]  # pytest-xdist has no types
     """Hands out groups and files; `@group` at the end of a test's id names its group."""
 
     def _split_scope(self, nodeid: str) -> str:
-        test, _, group = nodeid.rpartition("@")
-        return group if test and group in GROUPS else nodeid.partition("::")[0]
+        _, _, group = nodeid.rpartition("@")
+        if group == "long":
+            return nodeid
+        return group if group in GROUPS else nodeid.partition("::")[0]
 
 
 class Turns:

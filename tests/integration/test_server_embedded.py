@@ -89,7 +89,7 @@ def _ends(pid: int, within: float) -> bool:
 
 
 def _shared_memory_segments(creator: int) -> set[str]:
-    """Identifiers of the System V segments that a process has created (proc(5): the columns are key, shmid, perms, size, cpid)."""
+    """Identifiers of the System V segments that a process has created (proc(5): key, shmid, perms, size, cpid)."""
     columns = [line.split() for line in Path("/proc/sysvipc/shm").read_text().splitlines()[1:]]
     return {each[1] for each in columns if each[4] == str(creator)}
 
