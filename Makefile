@@ -59,6 +59,6 @@ $(VENV)/.run: $(BIN)/python pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --no-cache-dir --disable-pip-version-check -c constraints.txt -e .
 	touch $@
 
-$(VENV)/.dev: $(BIN)/python pyproject.toml constraints.txt
-	$(BIN)/pip install --quiet --no-cache-dir --disable-pip-version-check -c constraints.txt -e '.[dev,docs,services]'
+$(VENV)/.dev: $(BIN)/python pyproject.toml zoo/pyproject.toml constraints.txt
+	$(BIN)/pip install --quiet --no-cache-dir --disable-pip-version-check -c constraints.txt -e '.[dev,docs,services]' -e ./zoo
 	touch $@ $(VENV)/.run

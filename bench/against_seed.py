@@ -1,6 +1,6 @@
 """Findings per minute against the method that racehound grew from, on the same seeds and the same release, alternating.
 
-The peer is the plain concurrent scenario of that test: every object over the base, all actors as fast as they can, no windows, no
+The peer is the plain concurrent scenario of that test: every object over the base, all sessions as fast as they can, no windows, no
 rendezvous, no catalog oracle, a new server for each repetition. What it can notice is a crash or an error that says itself that
 it is internal. Run: `python bench/against_seed.py [--release 18.3] [--seconds 60] [--rounds 3]`.
 """
@@ -8,25 +8,25 @@ it is internal. Run: `python bench/against_seed.py [--release 18.3] [--seconds 6
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import time
 from collections.abc import Sequence
 
 import msgspec
 
 import workload
-from racehound.history import Recorder
-from racehound.hunt import plan_and_program
+from racehound.data.history import Recorder
+from racehound.data.object_names import BASE
+from racehound.data.plan import Plan, Timing
+from racehound.data.program import Program
+from racehound.databases.postgres.dialect import POSTGRES
+from racehound.databases.postgres.target import PostgresTarget
+from racehound.databases.registry import Opened
 from racehound.kinds.kind import Kind
-from racehound.plan import BASE, Plan, Timing
-from racehound.program import Program
+from racehound.loops.hunt import plan_and_program
+from racehound.loops.trial import Trial
 from racehound.run.runner import Runner
 from racehound.scenarios import build_program
 from racehound.scenarios.casting import Cast
-from racehound.targets.postgres.dialect import POSTGRES
-from racehound.targets.postgres.target import PostgresTarget
-from racehound.targets.registry import Opened
-from racehound.trial import Trial
 
 SEEN_BY_PEER = ("crash", "errors")
 REPETITIONS = 100
@@ -43,17 +43,17 @@ def plain(plan: Plan) -> Plan:
 
 def unmet(program: Program) -> Program:
     """The program without any rendezvous."""
-    actors = tuple(
-        msgspec.structs.replace(a, steps=tuple(msgspec.structs.replace(s, beat=None) for s in a.steps)) for a in program.actors
+    sessions = tuple(
+        msgspec.structs.replace(a, steps=tuple(msgspec.structs.replace(s, beat=None) for s in a.steps)) for a in program.sessions
     )
-    return msgspec.structs.replace(program, actors=actors)
+    return msgspec.structs.replace(program, sessions=sessions)
 
 
 def hunt(place: Opened, seed: int, seconds: float, *, peer: bool) -> tuple[int, set[str]]:
     """Meetings with findings, and the distinct ones, in that many seconds."""
     target = place.target
     assert isinstance(target, PostgresTarget)
-    target.dialect = dataclasses.replace(POSTGRES, oracles=SEEN_BY_PEER) if peer else POSTGRES
+    place.database.oracles = SEEN_BY_PEER if peer else type(place.database).oracles
     met, distinct = 0, set[str]()
     until = time.monotonic() + seconds
     while time.monotonic() < until:

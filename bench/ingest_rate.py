@@ -25,7 +25,7 @@ from racehound.services.artifacts.maven import MavenJars
 from racehound.services.composition import Composition, Wanted
 from racehound.services.java import JAVA
 from racehound.services.service import CLIENT
-from racehound.targets.session import Session
+from racehound.session import Session
 from racehound.testdrive.formats.avro import prepare
 from racehound.testdrive.formats.avro_schema import Names
 from racehound.testdrive.formats.confluent import header

@@ -14,23 +14,23 @@ from collections import Counter
 from collections.abc import Sequence
 
 import workload
-from racehound.finding import Finding
-from racehound.history import Event
-from racehound.matrix.crew import hosting
-from racehound.matrix.encounter import Host, modes
-from racehound.matrix.order import different, order
-from racehound.matrix.run import survey
-from racehound.outcomes import Outcome
-from racehound.program import Program
+from racehound.data.finding import Finding
+from racehound.data.history import Event
+from racehound.data.matrix import Outcome
+from racehound.data.program import Program
+from racehound.databases.registry import Opened
+from racehound.loops.matrix.crew import hosting
+from racehound.loops.matrix.encounter import Host, modes
+from racehound.loops.matrix.order import different, order
+from racehound.loops.matrix.run import survey
 from racehound.scenarios.pairs import Meeting, deeds
-from racehound.targets.registry import Opened
 
 
 def sample(place: Opened, count: int) -> tuple[list[Meeting], int]:
     """Meetings of the catalogue's operations, and how many there are in all."""
     known = deeds(place.target.kinds())
     begun = time.monotonic()
-    footprints = survey(place.target, known, every=True)
+    footprints = survey(place.database, place.target, known, every=True)
     print(f"survey of {len(known)} operations: {time.monotonic() - begun:.1f} s")
     chosen = different(known, footprints)
     planned = order(chosen, {deed.name: footprints[deed.name] for deed in chosen})

@@ -16,8 +16,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from racehound.finding import finding_directories, read_finding
-from racehound.reduce.result import Reduction, read_reduction
+from racehound.data.finding import finding_directories, read_finding
+from racehound.data.reduction import Reduction, read_reduction
 from racehound.report.columns import columns
 
 RACEHOUND = (sys.executable, "-m", "racehound")

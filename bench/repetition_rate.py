@@ -14,14 +14,14 @@ import argparse
 import time
 
 import workload
-from racehound.history import Recorder
-from racehound.hunt import plan_and_program
-from racehound.program import Program
+from racehound.data.history import Recorder
+from racehound.data.program import Program
+from racehound.databases.postgres.place import EmbeddedPlace
+from racehound.databases.postgres.target import PostgresTarget
+from racehound.databases.registry import Opened
+from racehound.loops.hunt import plan_and_program
+from racehound.loops.trial import Trial
 from racehound.run.runner import Runner
-from racehound.targets.postgres.place import EmbeddedPlace
-from racehound.targets.postgres.target import PostgresTarget
-from racehound.targets.registry import Opened
-from racehound.trial import Trial
 
 WAYS = ("objects", "down and up", "stop and start")
 PLANS = 10

@@ -19,15 +19,15 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import workload
-from racehound.explore import Explorer, KnownErrors
-from racehound.finding import Baseline, Store
-from racehound.history import Recorder
-from racehound.run.schedules import Listed, Schedule, interleavings
+from racehound.data.finding import Baseline, Store
+from racehound.data.history import Recorder
+from racehound.data.schedule import Listed, Schedule, interleavings
+from racehound.databases.postgres.target import PostgresTarget
+from racehound.databases.registry import Opened
+from racehound.loops.explore import Explorer, KnownErrors
 from racehound.run.session_script import SessionScript, Turn, lengths, parse_sql
 from racehound.run.stage import Scripts, Stage
-from racehound.targets.postgres import installation
-from racehound.targets.postgres.target import PostgresTarget
-from racehound.targets.registry import Opened
+from racehound.services.embedded import installation
 from racehound.testdrive.script import Sql
 
 PROGRAMS = {
@@ -118,7 +118,7 @@ def _spec(name: str, taken: dict[Schedule, None]) -> str:
         steps = [f"step s{number}_{at} {{ {sql.strip()}; }}" for at, sql in enumerate(text.split(";"))]
         lines += [f"session s{number}", *steps]
     for schedule in taken:
-        steps = [f"s{actor}_{schedule[:at].count(actor)}" for at, actor in enumerate(schedule)]
+        steps = [f"s{session}_{schedule[:at].count(session)}" for at, session in enumerate(schedule)]
         lines.append(f"permutation {' '.join(steps)}")
     return "\n".join(lines) + "\n"
 

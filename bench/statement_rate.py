@@ -1,7 +1,7 @@
 """Statements per second of racehound against pgbench, on the same server, with the same DDL mix, alternating.
 
 The mix makes no errors, so that pgbench's clients survive; racehound records every statement and judges every repetition with
-all oracles. Run: `python bench/statement_rate.py [--seconds 8] [--rounds 3] [--actors 8 16]`.
+all oracles. Run: `python bench/statement_rate.py [--seconds 8] [--rounds 3] [--sessions 8 16]`.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ import subprocess
 import time
 
 import workload
-from racehound.history import PlanStarted, Recorder
-from racehound.program import Actor, Program, Step
+from racehound.data.history import PlanStarted, Recorder
+from racehound.data.program import Program, ProgramSession, Step
+from racehound.databases.postgres.target import PostgresTarget
+from racehound.databases.registry import Opened
+from racehound.loops.trial import Trial
 from racehound.run.runner import Runner
-from racehound.targets.postgres.target import PostgresTarget
-from racehound.targets.registry import Opened
-from racehound.trial import Trial
 
 MIX = (
     "CREATE TABLE t_{o} (a TEXT, b TEXT)",
@@ -34,16 +34,16 @@ MIX = (
     "DROP TABLE t_{o} CASCADE",
 )
 LIVES = 100
-"""Rounds of the mix that an actor does in one repetition."""
+"""Rounds of the mix that a session does in one repetition."""
 
 
-def ours(place: Opened, actors: int, seconds: float) -> float:
+def ours(place: Opened, sessions: int, seconds: float) -> float:
     """Statements per second through racehound, history and oracles on."""
     program = Program(
         seed=0, scenario="concurrent", title="the mix of the benchmark", refers_to={}, reset_each=True, once=(), setup=(),
-        actors=tuple(Actor(f"o_{n}", _life(f"o_{n}")) for n in range(actors)), verify=(), teardown=(),
+        sessions=tuple(ProgramSession(f"o_{n}", _life(f"o_{n}")) for n in range(sessions)), verify=(), teardown=(),
     )  # fmt: skip
-    recorder = Recorder(place.scratch / f"history-{actors}-{time.monotonic_ns()}.jsonl")
+    recorder = Recorder(place.scratch / f"history-{sessions}-{time.monotonic_ns()}.jsonl")
     recorder.append(PlanStarted(program))
     runner = Runner(place.target, recorder, place.scratch, statement_limit_s=30)
     trial = Trial(runner, program, "objects")
@@ -67,7 +67,7 @@ def _life(name: str) -> tuple[Step, ...]:
     return tuple(Step(name, "manipulate", fragment) for _ in range(LIVES))
 
 
-def pgbench(place: Opened, actors: int, seconds: float) -> float:
+def pgbench(place: Opened, sessions: int, seconds: float) -> float:
     """Statements per second through pgbench, each client on objects of its own."""
     target = place.target
     assert isinstance(target, PostgresTarget)
@@ -76,7 +76,17 @@ def pgbench(place: Opened, actors: int, seconds: float) -> float:
     assert clients is not None
     script = place.scratch / "mix.sql"
     script.write_text("".join(f"{sql.format(o='o_:client_id')};\n" for sql in MIX))
-    command = [clients / "pgbench", "--no-vacuum", "--client", str(actors), "--jobs", "2", "--time", str(int(seconds)), "--file"]
+    command = [
+        clients / "pgbench",
+        "--no-vacuum",
+        "--client",
+        str(sessions),
+        "--jobs",
+        "2",
+        "--time",
+        str(int(seconds)),
+        "--file",
+    ]
     ended = subprocess.run(
         [*map(str, command), str(script), target.place.conninfo(target.database)], capture_output=True, text=True, check=False
     )
@@ -90,15 +100,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=8)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--actors", type=int, nargs="+", default=[8, 16])
+    parser.add_argument("--sessions", type=int, nargs="+", default=[8, 16])
     arguments = parser.parse_args()
     with workload.server() as place:
-        for actors in arguments.actors:
+        for sessions in arguments.sessions:
             pairs = [
-                (ours(place, actors, arguments.seconds), pgbench(place, actors, arguments.seconds))
+                (ours(place, sessions, arguments.seconds), pgbench(place, sessions, arguments.seconds))
                 for _ in range(arguments.rounds)
             ]
-            names = (f"racehound, {actors} actors", f"pgbench, {actors} clients")
+            names = (f"racehound, {sessions} sessions", f"pgbench, {sessions} clients")
             workload.print_ratio([a for a, _ in pairs], [b for _, b in pairs], "statements/s", names)
 
 

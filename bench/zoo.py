@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from racehound.report.columns import columns
-from racehound.zoo.defects import DEFECTS, Defect
+from racehound_zoo.defects import DEFECTS, Defect
 
 RACEHOUND = (sys.executable, "-m", "racehound")
 SERVICES = ("seaweedfs", "kafka", "schema-registry", "postgres", "mysql")
@@ -111,7 +111,7 @@ def services() -> Iterator[str]:
 @contextlib.contextmanager
 def zoo(*defects: str) -> Iterator[dict[str, str]]:
     """A zoo as a process of its own; its addresses as the options of `run` that take them."""
-    command = [*RACEHOUND, "zoo", *(word for name in defects for word in ("--defect", name))]
+    command = [sys.executable, "-m", "racehound_zoo", *(word for name in defects for word in ("--defect", name))]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         assert process.stdout is not None
         told = {line[:15].strip(): line[15:].strip() for _, line in zip(range(5), process.stdout, strict=False)}

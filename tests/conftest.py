@@ -16,9 +16,9 @@ from racehound.services import scratch
 from racehound.services.backends.instance import Instance
 from racehound.services.catalogue import find, in_order
 from racehound.services.composition import Composition, Wanted
-from racehound.targets.postgres import releases
-from racehound.targets.postgres.server import EmbeddedServer
-from racehound.targets.postgres.session import PostgresSession
+from racehound.services.embedded import releases
+from racehound.services.embedded.server import EmbeddedServer
+from racehound.wire.session import LibpqSession
 
 pytest_plugins = ["tests.parallel"]
 
@@ -54,7 +54,7 @@ def embedded_server(scratch_dir: Path) -> Iterator[EmbeddedServer]:
 def fresh_database(embedded_server: EmbeddedServer) -> Iterator[str]:
     """Conninfo of an empty database on the shared server; dropped, with whoever is still connected, after the test."""
     name = f"test_{os.getpid()}_{next(_numbers)}"
-    admin = PostgresSession.connect(embedded_server.address.conninfo(), "tests")
+    admin = LibpqSession.connect(embedded_server.address.conninfo(), "tests")
     created = admin.execute(f"CREATE DATABASE {name}")
     assert created.ok, created
     yield embedded_server.address.conninfo(name)
@@ -64,12 +64,12 @@ def fresh_database(embedded_server: EmbeddedServer) -> Iterator[str]:
 
 
 @pytest.fixture
-def connect(fresh_database: str) -> Iterator[Callable[[], PostgresSession]]:
+def connect(fresh_database: str) -> Iterator[Callable[[], LibpqSession]]:
     """Opens sessions to the fresh database; they are closed after the test."""
-    sessions: list[PostgresSession] = []
+    sessions: list[LibpqSession] = []
 
-    def open_one() -> PostgresSession:
-        sessions.append(PostgresSession.connect(fresh_database, f"test {len(sessions)}"))
+    def open_one() -> LibpqSession:
+        sessions.append(LibpqSession.connect(fresh_database, f"test {len(sessions)}"))
         return sessions[-1]
 
     yield open_one

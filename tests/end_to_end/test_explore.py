@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from tests.end_to_end.command import racehound
 
-from racehound.history import PlanStarted, RepetitionEnded, Statement, read_history
+from racehound.data.history import PlanStarted, RepetitionEnded, Statement, read_history
 
 SCRIPTS = {
     "migration.sql": "BEGIN;\nALTER TABLE account ADD COLUMN total int; -- not null; later\n"
@@ -70,12 +70,12 @@ def test_the_run_directory_holds_the_evidence(directory: Path, wrong: subprocess
     (history,) = (directory / "wrong" / "history").iterdir()
     events = list(read_history(history))
     assert isinstance(events[0], PlanStarted)
-    assert events[0].program.actors[0].steps[0].fragment == "> BEGIN\n"
+    assert events[0].program.sessions[0].steps[0].fragment == "> BEGIN\n"
     ended = [event for event in events if isinstance(event, RepetitionEnded)]
     assert len({event.schedule for event in ended}) <= len(ended) == 15
     for event in ended:
-        statements = [s for s in events if isinstance(s, Statement) and s.repetition == event.repetition and s.actor in "12"]
-        assert [int(s.actor) for s in sorted(statements, key=lambda s: s.start_ns)] == list(event.schedule)
+        statements = [s for s in events if isinstance(s, Statement) and s.repetition == event.repetition and s.session in "12"]
+        assert [int(s.session) for s in sorted(statements, key=lambda s: s.start_ns)] == list(event.schedule)
     summary = json.loads((directory / "wrong" / "summary.json").read_bytes())
     assert summary["seed"] == 4
     assert summary["schedules"] == 15

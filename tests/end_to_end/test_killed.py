@@ -11,7 +11,7 @@ import pytest
 from tests.end_to_end.command import COMMAND, racehound
 from tests.end_to_end.test_run import servers_of
 
-from racehound.history import Statement, read_history
+from racehound.data.history import Statement, read_history
 
 INSTANTS = 30
 GONE_S = 2.0

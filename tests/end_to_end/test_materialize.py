@@ -7,6 +7,7 @@ import json
 import re
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,7 +18,7 @@ import pytest
 from tests.end_to_end.command import COMMAND, racehound
 
 from racehound.services.backends.instance import Instance
-from racehound.targets.postgres.server import EmbeddedServer
+from racehound.services.embedded.server import EmbeddedServer
 
 ALONE = "Table,View,MaterializedView,DefaultIndex,LoadGeneratorSource,WebhookSource"
 TEN = f"{ALONE},UpsertSource,PostgresSource,MySqlSource,KafkaSink"
@@ -31,7 +32,7 @@ Options = list[str]
 @contextlib.contextmanager
 def zoo(*defects: str) -> Iterator[Options]:
     """A zoo; the options by which `run` finds it."""
-    command = [*COMMAND, "zoo", *(word for name in defects for word in ("--defect", name))]
+    command = [sys.executable, "-m", "racehound_zoo", *(word for name in defects for word in ("--defect", name))]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         told = [line.split()[-1] for _, line in zip(range(5), process.stdout, strict=False)]

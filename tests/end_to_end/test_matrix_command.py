@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from tests.end_to_end.command import racehound
 
-from racehound.outcomes import Matrix, Operation, Outcome, Trial, read_matrix
+from racehound.data.matrix import Matrix, Operation, Outcome, Trial, read_matrix
 
 X, Y = "Schema.destroy", "Function.create"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from racehound.targets.postgres.server import EmbeddedServer
+from racehound.services.embedded.server import EmbeddedServer
 
 pytest_plugins = ["pytester"]
 

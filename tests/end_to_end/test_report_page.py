@@ -17,11 +17,11 @@ from playwright.sync_api import Browser, Page
 from tests.end_to_end.browser import browser, opened
 from tests.end_to_end.command import racehound
 
-from racehound.finding import Reproduction, read_finding
-from racehound.history import Event, Statement, read_history
-from racehound.outcomes import Matrix, Operation, Trial
-from racehound.reduce.result import Reduction, write_reduction
-from racehound.reduce.scene import Line, Scene
+from racehound.data.finding import Reproduction, read_finding
+from racehound.data.history import Event, Statement, read_history
+from racehound.data.matrix import Matrix, Operation, Trial
+from racehound.data.reduction import Reduction, write_reduction
+from racehound.data.scene import Line, Scene
 
 SCRIPTS = {
     "setup.sql": "CREATE TABLE account (amount int);\nINSERT INTO account VALUES (10);\n",
@@ -144,7 +144,7 @@ def test_filters_leave_what_they_say(explored_page: Path, chromium: Browser) -> 
         page.get_by_label("Text in statement or error").fill("")
         page.locator(".menu summary").first.click()
         page.locator(".menu [data-name=main]").click()
-        assert page.locator(".menu summary").first.inner_text() == "Actors: 2 of 3"
+        assert page.locator(".menu summary").first.inner_text() == "Sessions: 2 of 3"
         assert told.inner_text() == "8 of 11 statements"
 
 

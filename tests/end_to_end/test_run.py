@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 from tests.end_to_end.command import COMMAND, racehound
 
-from racehound.finding import Finding, finding_directories, read_finding
-from racehound.history import RepetitionEnded, Statement, read_history
-from racehound.targets.postgres.server import EmbeddedServer
-from racehound.targets.postgres.session import PostgresSession
+from racehound.data.finding import Finding, finding_directories, read_finding
+from racehound.data.history import RepetitionEnded, Statement, read_history
+from racehound.services.embedded.server import EmbeddedServer
+from racehound.wire.session import LibpqSession
 
 
 @pytest.fixture(scope="module")
@@ -154,7 +154,7 @@ def test_options_come_from_variables_and_toml(tmp_path: Path) -> None:
 
 def test_a_server_of_the_users_is_left_as_it_was(embedded_server: EmbeddedServer, tmp_path: Path) -> None:
     url = embedded_server.address.conninfo()
-    session = PostgresSession.connect(url)
+    session = LibpqSession.connect(url)
     names = (
         "SELECT datname::text FROM pg_database UNION ALL SELECT rolname FROM pg_roles "
         "UNION ALL SELECT spcname FROM pg_tablespace UNION ALL SELECT slot_name FROM pg_replication_slots ORDER BY 1"
@@ -182,7 +182,7 @@ def test_a_password_in_the_address_goes_nowhere(embedded_server: EmbeddedServer,
 @pytest.mark.leftovers
 def test_what_a_killed_run_left_on_a_users_server_is_removed_by_clean(embedded_server: EmbeddedServer, tmp_path: Path) -> None:
     url = embedded_server.address.conninfo()
-    session = PostgresSession.connect(url)
+    session = LibpqSession.connect(url)
     ours = "SELECT datname::text FROM pg_database WHERE datname ~ '^rh[0-9a-f]{8}_' ORDER BY 1"
     running = subprocess.Popen([*COMMAND, "run", "--url", url, "--out", "out"], cwd=tmp_path, stdout=subprocess.PIPE, text=True)
     assert running.stdout is not None

@@ -11,7 +11,7 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 from tests.end_to_end.command import racehound
 
-from racehound.targets.postgres.server import EmbeddedServer
+from racehound.services.embedded.server import EmbeddedServer
 
 ALL_VARIABLES = """\
 > SELECT '${testdrive.seed} ${arg.a} ${testdrive.kafka-addr} ${testdrive.kafka-addr-resolved} ${testdrive.schema-registry-url}'
@@ -152,7 +152,6 @@ BAD = {
     "name of a composition": (("--composition", "No Body"), "No Body"),
     "standard input rewritten": (("--rewrite-results", "-"), "standard input"),
     "report nowhere": (("--junit-report", "absent/out.xml"), "absent"),
-    "two targets": (("--url", "postgres://a", "--materialize-url", "postgres://b"), "--materialize-url"),
     "target and release": (("--url", "postgres://a", "--release", "17.4"), "--release"),
     "no target": (("--url", "port=x y z"), "--url"),
     "seed": (("--seed", "-1"), "-1"),

@@ -10,9 +10,9 @@ import pytest
 
 from racehound.services.backends.instance import Instance
 from racehound.services.service import CLIENT
-from racehound.targets.postgres.session import PostgresSession
 from racehound.testdrive.interpreter import Context
 from racehound.testdrive.services import Services
+from racehound.wire.session import LibpqSession
 
 _seeds = itertools.count(1)
 
@@ -25,7 +25,7 @@ def printed() -> list[str]:
 
 @pytest.fixture
 def kafka_context(
-    connect: Callable[[], PostgresSession], service: Callable[[str], Instance], tmp_path: Path, printed: list[str]
+    connect: Callable[[], LibpqSession], service: Callable[[str], Instance], tmp_path: Path, printed: list[str]
 ) -> Context:
     """A seed of its own, so that no two tests share a topic; with a PostgreSQL as target."""
     services = Services(

@@ -9,18 +9,18 @@ from pathlib import Path
 
 import pytest
 
+from racehound.databases.postgres.oracles.catalog import CatalogOracle, Violation
+from racehound.databases.postgres.oracles.catalog_bonds import DEPENDENCIES, OWNERS
+from racehound.databases.postgres.oracles.catalog_map import read_catalog_map
+from racehound.databases.postgres.oracles.dump import dump_error
+from racehound.databases.postgres.oracles.leaks import find_leaks
+from racehound.databases.postgres.oracles.relation_files import check_relation_files
 from racehound.errors import TargetError
-from racehound.oracles.catalog import CatalogOracle, Violation
-from racehound.oracles.catalog_bonds import DEPENDENCIES, OWNERS
-from racehound.oracles.catalog_map import read_catalog_map
-from racehound.oracles.dump import dump_error
-from racehound.oracles.relation_files import check_relation_files
-from racehound.oracles.rest import find_leaks
-from racehound.targets.postgres import releases
-from racehound.targets.postgres.server import EmbeddedServer
-from racehound.targets.postgres.session import PostgresSession
+from racehound.services.embedded import releases
+from racehound.services.embedded.server import EmbeddedServer
+from racehound.wire.session import LibpqSession
 
-Connect = Callable[[str], PostgresSession]
+Connect = Callable[[str], LibpqSession]
 
 RICH = Path(__file__).with_name("catalog_rich_schema.sql")
 
@@ -173,10 +173,10 @@ def server(scratch_dir: Path) -> Iterator[EmbeddedServer]:
 
 @pytest.fixture(scope="module")
 def connect(server: EmbeddedServer) -> Iterator[Connect]:
-    sessions: list[PostgresSession] = []
+    sessions: list[LibpqSession] = []
 
-    def open_one(database: str) -> PostgresSession:
-        sessions.append(PostgresSession.connect(server.address.conninfo(database), "catalog test"))
+    def open_one(database: str) -> LibpqSession:
+        sessions.append(LibpqSession.connect(server.address.conninfo(database), "catalog test"))
         return sessions[-1]
 
     yield open_one
@@ -193,7 +193,7 @@ def database(server: EmbeddedServer) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def rich(server: EmbeddedServer, connect: Connect) -> PostgresSession:
+def rich(server: EmbeddedServer, connect: Connect) -> LibpqSession:
     """A session to a database with every sort of object."""
     with_admin(server, "CREATE DATABASE rich")
     session = connect("rich")
@@ -202,7 +202,7 @@ def rich(server: EmbeddedServer, connect: Connect) -> PostgresSession:
 
 
 @pytest.fixture(scope="module")
-def breakable(server: EmbeddedServer, connect: Connect) -> tuple[PostgresSession, CatalogOracle]:
+def breakable(server: EmbeddedServer, connect: Connect) -> tuple[LibpqSession, CatalogOracle]:
     """Both in one session, so that a breakage is seen by the oracle and by nobody else, and is rolled back."""
     with_admin(server, "CREATE DATABASE breakable")
     session = connect("breakable")
@@ -211,18 +211,18 @@ def breakable(server: EmbeddedServer, connect: Connect) -> tuple[PostgresSession
 
 
 def with_admin(server: EmbeddedServer, sql: str) -> None:
-    session = PostgresSession.connect(server.address.conninfo("postgres"), "catalog test")
+    session = LibpqSession.connect(server.address.conninfo("postgres"), "catalog test")
     run(session, sql)
     session.close()
 
 
-def run(session: PostgresSession, *statements: str) -> None:
+def run(session: LibpqSession, *statements: str) -> None:
     for statement in statements:
         outcome = session.execute(statement)
         assert outcome.ok, f"{statement}: {outcome.error}"
 
 
-def value(session: PostgresSession, sql: str) -> str:
+def value(session: LibpqSession, sql: str) -> str:
     outcome = session.execute(sql)
     assert outcome.rows is not None, outcome.error
     return outcome.rows.cells[0][0] or ""
@@ -232,13 +232,13 @@ def normalised(violations: list[Violation]) -> set[str]:
     return {violation.normalised for violation in violations}
 
 
-def test_a_rich_database_is_in_order(rich: PostgresSession, connect: Connect) -> None:
+def test_a_rich_database_is_in_order(rich: LibpqSession, connect: Connect) -> None:
     oracle = CatalogOracle(connect("rich"))
     assert oracle.check() == []
     assert oracle.check_everything() == []
 
 
-def test_a_rich_database_stays_in_order_while_it_is_taken_apart(rich: PostgresSession, connect: Connect) -> None:
+def test_a_rich_database_stays_in_order_while_it_is_taken_apart(rich: LibpqSession, connect: Connect) -> None:
     oracle = CatalogOracle(connect("rich"))
     run(rich, "BEGIN", "CREATE TEMP TABLE temporary (a rich_other.mood, b text) ON COMMIT DELETE ROWS", "COMMIT")
     assert oracle.check() == []
@@ -250,7 +250,7 @@ def test_a_rich_database_stays_in_order_while_it_is_taken_apart(rich: PostgresSe
 
 
 @pytest.mark.parametrize(("breakage", "expected"), BREAKAGES, ids=[f"{number}" for number in range(len(BREAKAGES))])
-def test_what_is_broken_is_found(breakable: tuple[PostgresSession, CatalogOracle], breakage: str, expected: str) -> None:
+def test_what_is_broken_is_found(breakable: tuple[LibpqSession, CatalogOracle], breakage: str, expected: str) -> None:
     session, oracle = breakable
     assert oracle.check() == []
     run(session, "BEGIN", breakage, "SAVEPOINT broken")
@@ -269,7 +269,7 @@ def test_every_bond_is_of_a_reference_that_the_server_knows(connect: Connect) ->
     assert {*DEPENDENCIES, *OWNERS} - known == set()
 
 
-def test_a_violation_says_what_is_wrong_with_what(breakable: tuple[PostgresSession, CatalogOracle]) -> None:
+def test_a_violation_says_what_is_wrong_with_what(breakable: tuple[LibpqSession, CatalogOracle]) -> None:
     session, oracle = breakable
     function, schema = value(session, "SELECT 's.f'::regproc::oid"), value(session, "SELECT 's'::regnamespace::oid")
     run(session, "BEGIN", "DELETE FROM pg_namespace WHERE nspname = 's'")
@@ -281,7 +281,7 @@ def test_a_violation_says_what_is_wrong_with_what(breakable: tuple[PostgresSessi
 
 
 def test_rows_of_before_the_first_oid_are_left_to_the_full_check(
-    breakable: tuple[PostgresSession, CatalogOracle], connect: Connect
+    breakable: tuple[LibpqSession, CatalogOracle], connect: Connect
 ) -> None:
     session = connect("breakable")
     late = CatalogOracle(session, first_oid=int(value(session, "SELECT max(oid)::int8 + 1 FROM pg_class")))
@@ -299,9 +299,9 @@ def test_an_object_that_other_sessions_orphan_is_found(server: EmbeddedServer, c
 
 
 def test_what_heals_before_the_second_look_is_not_reported(
-    breakable: tuple[PostgresSession, CatalogOracle], connect: Connect
+    breakable: tuple[LibpqSession, CatalogOracle], connect: Connect
 ) -> None:
-    class Healed(PostgresSession):
+    class Healed(LibpqSession):
         """Rolls the breakage back as soon as it has been seen once."""
 
         def execute(self, sql: str):  # type: ignore[no-untyped-def]  # noqa: ANN202
@@ -369,7 +369,7 @@ def test_foreign_backends_prepared_transactions_and_slots_are_found(connect: Con
     assert allowed == ["prepared transaction"]
 
 
-def test_files_of_a_rich_database_are_in_order(rich: PostgresSession, server: EmbeddedServer) -> None:
+def test_files_of_a_rich_database_are_in_order(rich: LibpqSession, server: EmbeddedServer) -> None:
     run(rich, "CREATE TABLE filled AS SELECT n, repeat('x', 3000) FROM generate_series(1, 100) n", "VACUUM filled")
     run(rich, "CREATE TABLE dropped AS SELECT 1", "DROP TABLE dropped", "CREATE UNLOGGED TABLE unlogged AS SELECT 1")
     run(rich, "CREATE TEMP TABLE temporary_file AS SELECT 1")

@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from racehound.targets.postgres.session import PostgresSession
 from racehound.testdrive.errors import CommandFailed, ScriptError
 from racehound.testdrive.interpreter import Context, run_file
+from racehound.wire.session import LibpqSession
 
 ENDLESS = "SELECT count(*) FROM range(1000000000) a, range(1000000000) b WHERE a.range % 7 = b.range % 5"
 
 
 @pytest.fixture
-def context(connect: Callable[[], PostgresSession]) -> Context:
+def context(connect: Callable[[], LibpqSession]) -> Context:
     return Context(connect())
 
 

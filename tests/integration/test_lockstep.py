@@ -9,19 +9,20 @@ from pathlib import Path
 
 import pytest
 
+from racehound.data.finding import Baseline, Store
+from racehound.data.history import Blocked, Overdue, Passed, Recorder, RepetitionEnded, RepetitionStarted, Statement, read_history
+from racehound.data.schedule import Listed, Schedule, parse_schedule
+from racehound.databases.database import Choice
+from racehound.databases.postgres.stepping import PostgresStepping
+from racehound.databases.postgres.target import PostgresTarget
+from racehound.databases.registry import Opened, opened
 from racehound.errors import TargetError, UserError
-from racehound.explore import Exploration, Explorer, KnownErrors, Performance, explore
-from racehound.finding import Baseline, Store
-from racehound.history import Blocked, Overdue, Passed, Recorder, RepetitionEnded, RepetitionStarted, Statement, read_history
+from racehound.loops.explore import Exploration, Explorer, KnownErrors, Performance, explore
 from racehound.run import lockstep
-from racehound.run.schedules import Listed, Schedule, parse_schedule
 from racehound.run.session_script import lengths, parse_sql, read_script, read_session
 from racehound.run.stage import Scripts, Stage
 from racehound.run.strategies import ExploreOptions
-from racehound.targets.postgres.session import PostgresSession
-from racehound.targets.postgres.stepping import PostgresStepping
-from racehound.targets.postgres.target import PostgresTarget
-from racehound.targets.registry import Choice, Opened, opened
+from racehound.wire.session import LibpqSession
 
 FUNCTION = "BEGIN; CREATE FUNCTION s.f() RETURNS int LANGUAGE sql AS $$ SELECT 1 $$; COMMIT"
 DROP = "DROP SCHEMA s"
@@ -30,14 +31,14 @@ TABLES = "CREATE TABLE t (a int); CREATE TABLE u (a int)"
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Opened]:
-    with opened(Choice(), tmp_path_factory.mktemp("log") / "server.log") as own:
+    with opened(Choice("postgres"), tmp_path_factory.mktemp("log") / "server.log") as own:
         yield own
 
 
 @pytest.fixture(scope="module")
 def old_place(maven: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Opened]:
     """A release with known races."""
-    with opened(Choice(release="18.3"), tmp_path_factory.mktemp("log") / "server.log") as own:
+    with opened(Choice("postgres", release="18.3"), tmp_path_factory.mktemp("log") / "server.log") as own:
         yield own
 
 
@@ -147,7 +148,7 @@ def test_a_blocked_statement_is_recognised_in_milliseconds_and_its_release_await
     assert blocked.behind == ("1",)
     # Half a millisecond of patience, a look, and the time in which the server looks for deadlocks; the rest is a busy machine.
     assert 0.5e6 < blocked.at_ns - truncated.start_ns < 100e6
-    assert [event.actor for event in lab.events(Passed) if isinstance(event, Passed)] == ["2"]
+    assert [event.session for event in lab.events(Passed) if isinstance(event, Passed)] == ["2"]
 
 
 def test_the_schedule_is_recorded_as_asked_for_and_as_taken(lab: Lab, place: Opened) -> None:
@@ -174,9 +175,9 @@ def test_a_deadlock_is_broken_by_the_server_and_its_victim_is_always_the_last_to
     assert (met.outcome, met.count) == ("fail", 10)
     first, last = (int(number) for number in schedule.split()[4:6])
     victim = next(move for move in met.first.moves if move.outcome and move.outcome.error)
-    assert (victim.actor, victim.outcome and victim.outcome.error and victim.outcome.error.sqlstate) == (last, "40P01")
+    assert (victim.session, victim.outcome and victim.outcome.error and victim.outcome.error.sqlstate) == (last, "40P01")
     waited = next(move for move in met.first.moves if move.behind)
-    assert (waited.actor, waited.behind) == (first, (last,))
+    assert (waited.session, waited.behind) == (first, (last,))
     assert waited.outcome is not None
     assert waited.outcome.ok
 
@@ -331,7 +332,7 @@ def test_a_server_that_is_not_to_be_had_ends_all(lab: Lab, place: Opened) -> Non
 def test_nothing_stays_on_the_server(place: Opened) -> None:
     target = place.target
     assert isinstance(target, PostgresTarget)
-    session = PostgresSession.connect(target.place.conninfo())
+    session = LibpqSession.connect(target.place.conninfo())
     left = session.execute(
         "SELECT application_name FROM pg_stat_activity WHERE application_name LIKE 'racehound %' "
         "AND application_name NOT LIKE '% observer'"

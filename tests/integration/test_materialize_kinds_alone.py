@@ -8,21 +8,21 @@ from typing import Any
 
 import pytest
 
-from racehound.kinds.materialize import KINDS, MaterializeKind
+from racehound.databases.materialize.kinds import KINDS, MaterializeKind
+from racehound.databases.materialize.place import Addresses, RemotePlace
+from racehound.databases.materialize.surroundings import Surroundings, of_variables
+from racehound.databases.materialize.target import MaterializeTarget, is_available
 from racehound.services.backends.instance import Instance
-from racehound.targets.materialize.place import Addresses, RemotePlace
-from racehound.targets.materialize.surroundings import Surroundings, of_variables
-from racehound.targets.materialize.target import MaterializeTarget, is_available
-from racehound.targets.postgres.session import PostgresSession
 from racehound.testdrive.errors import CommandFailed
 from racehound.testdrive.interpreter import Interpreter
 from racehound.testdrive.parser import parse
 from racehound.testdrive.state import Context
-from racehound.zoo.server import Zoo
+from racehound.wire.session import LibpqSession
+from racehound_zoo.server import Zoo
 
 RUN = "rh00a10e00"
 _COMBINATIONS_MAX = 6
-_REFERABLE = [kind for kind in KINDS if kind.can_refer and not kind.requires & {"kafka", "mysql", "postgres"}]
+_REFERABLE = [kind for kind in KINDS if kind.can_be_referenced and not kind.requires & {"kafka", "mysql", "postgres"}]
 _SERVED = [kind for kind in KINDS if kind.enabled and kind.requires & {"kafka", "mysql", "postgres", "s3"}]
 _ALONE = [kind for kind in KINDS if kind.enabled and kind not in _SERVED]
 # What an object named o_0 has in the run's databases and, environment-wide, under the run's id.
@@ -54,7 +54,7 @@ class Stage:
     def _interpret(self) -> Interpreter:
         return Interpreter(
             Context(
-                session=self.session, variables=self.target.variables(), connect=PostgresSession.connect,
+                session=self.session, variables=self.target.variables(), connect=LibpqSession.connect,
                 services=self.target.services, max_tries=1,
             )
         )  # fmt: skip
@@ -122,7 +122,7 @@ def _live(stage: Stage, made: MaterializeKind, base: MaterializeKind | None) -> 
     stage.run(f"{title}: create", made.create())
     assert stage.traces() != before or not made.building(), title
     stage.run(f"{title}: verify", made.verify())
-    for manipulation in made.manipulations():
+    for manipulation in made.all_manipulations():
         stage.run(f"{title}: {manipulation}", made.manipulate(manipulation))
         stage.run(f"{title}: verify after {manipulation}", made.verify())
     if base:

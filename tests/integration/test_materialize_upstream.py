@@ -10,37 +10,37 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from racehound.databases.materialize import upstream
+from racehound.databases.materialize.upstream import KafkaSweep, MySqlSweep, PostgresSweep
 from racehound.services.backends.instance import Instance
 from racehound.services.service import CLIENT
-from racehound.targets.materialize import upstream
-from racehound.targets.materialize.upstream import KafkaSweep, MySqlSweep, PostgresSweep
-from racehound.targets.postgres.session import PostgresSession
+from racehound.wire.session import LibpqSession
 
 RUN, NUMBER = "rh0a51e900", 0x0A51E900
 
 
-def _ask(session: PostgresSession, query: str) -> list[tuple[str | None, ...]]:
+def _ask(session: LibpqSession, query: str) -> list[tuple[str | None, ...]]:
     outcome = session.execute(query)
     assert outcome.ok, outcome.error
     return outcome.rows.cells if outcome.rows else []
 
 
 @pytest.fixture
-def postgres(service: Callable[[str], Instance]) -> Iterator[tuple[str, PostgresSession]]:
+def postgres(service: Callable[[str], Instance]) -> Iterator[tuple[str, LibpqSession]]:
     """The address of the run's database to be, and a session in another one."""
     base = f"postgres://postgres:postgres@{service('postgres').endpoints[CLIENT]}"
-    session = PostgresSession.connect(f"{base}/postgres")
+    session = LibpqSession.connect(f"{base}/postgres")
     yield f"{base}/{RUN}_source", session
     session.close()
 
 
-def test_the_runs_database_goes_with_the_run_and_is_empty_between_repetitions(postgres: tuple[str, PostgresSession]) -> None:
+def test_the_runs_database_goes_with_the_run_and_is_empty_between_repetitions(postgres: tuple[str, LibpqSession]) -> None:
     url, elsewhere = postgres
     _ask(elsewhere, "CREATE TABLE o_0_table (a TEXT)")
     sweep = PostgresSweep(url, RUN)
     sweep.begin()
     try:
-        with contextlib.closing(PostgresSession.connect(url)) as inside:
+        with contextlib.closing(LibpqSession.connect(url)) as inside:
             _ask(inside, "CREATE TABLE o_0_table (a TEXT)")
             _ask(inside, "CREATE PUBLICATION o_0_source FOR TABLE o_0_table")
             _ask(inside, f"CREATE ROLE {RUN}_o_0_role SUPERUSER")
@@ -56,14 +56,14 @@ def test_the_runs_database_goes_with_the_run_and_is_empty_between_repetitions(po
 
 
 def test_a_slot_that_outlives_its_source_is_told_of_and_removed(
-    postgres: tuple[str, PostgresSession], monkeypatch: pytest.MonkeyPatch
+    postgres: tuple[str, LibpqSession], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(upstream, "SLOT_GRACE_S", 0.2)
     url, elsewhere = postgres
     sweep = PostgresSweep(url, RUN)
     sweep.begin()
     try:
-        with contextlib.closing(PostgresSession.connect(url)) as inside:
+        with contextlib.closing(LibpqSession.connect(url)) as inside:
             _ask(inside, "SELECT pg_create_logical_replication_slot('materialize_0123', 'pgoutput')")
         (leak,) = sweep.sweep()
         assert leak.startswith("replication slot materialize_0123 is still there")

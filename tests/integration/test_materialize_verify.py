@@ -10,16 +10,16 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from racehound.kinds.materialize import KINDS, MaterializeKind
+from racehound.databases.materialize import sinks
+from racehound.databases.materialize.kinds import KINDS, MaterializeKind
+from racehound.databases.materialize.surroundings import Surroundings, of_variables
 from racehound.services.backends.instance import Instance
 from racehound.services.service import CLIENT
-from racehound.targets.materialize import sinks
-from racehound.targets.materialize.surroundings import Surroundings, of_variables
-from racehound.targets.postgres.session import PostgresSession
 from racehound.testdrive.errors import CommandFailed
 from racehound.testdrive.interpreter import Interpreter
 from racehound.testdrive.parser import parse
 from racehound.testdrive.state import Context
+from racehound.wire.session import LibpqSession
 
 _KINDS = {kind.__name__: kind for kind in KINDS}
 _RUN = "rh00e51f00"
@@ -29,10 +29,10 @@ _RECORDS = {"racehound.upsert-records": "1000"}
 class Stage:
     """A session of the stand-in, and a way to run fragments on it. A step that waits gives up after a moment."""
 
-    def __init__(self, session: PostgresSession, around: Surroundings) -> None:
+    def __init__(self, session: LibpqSession, around: Surroundings) -> None:
         self.session = session
         known = {"racehound.run": _RUN, "racehound.database": "target", "testdrive.seed": "7", **around.variables()}
-        services, connect = around.services(None, None), PostgresSession.connect
+        services, connect = around.services(None, None), LibpqSession.connect
         self._interpreter = Interpreter(Context(session, {**known, **_RECORDS}, connect, max_tries=1, services=services))
 
     def run(self, fragment: str) -> None:
@@ -49,7 +49,7 @@ class Stage:
 
 
 @pytest.fixture
-def stage(connect: Callable[[], PostgresSession]) -> Iterator[Stage]:
+def stage(connect: Callable[[], LibpqSession]) -> Iterator[Stage]:
     with contextlib.closing(Stage(connect(), Surroundings())) as stage:
         yield stage
 
@@ -116,7 +116,7 @@ def test_a_postgres_source_is_compared_with_what_is_there(service: Callable[[str
     url = f"postgres://postgres:postgres@{service('postgres').endpoints[CLIENT]}/postgres"
     around = Surroundings(postgres=url)
     made = _KINDS["PostgresSource"]("o_0")
-    with contextlib.closing(PostgresSession.connect(url)) as session, contextlib.closing(Stage(session, around)) as stage:
+    with contextlib.closing(LibpqSession.connect(url)) as session, contextlib.closing(Stage(session, around)) as stage:
         upstream = made.prepare().partition("> DROP SECRET")[0]
         stage.run(upstream)
         stage.run(upstream)

@@ -12,18 +12,18 @@ import pytest
 from racehound.services.backends.instance import Instance
 from racehound.services.mysql import ROOT_PASSWORD
 from racehound.services.service import CLIENT
-from racehound.targets.postgres.session import PostgresSession
 from racehound.testdrive.errors import CommandFailed, ScriptError
 from racehound.testdrive.interpreter import Context, Interpreter, run_file
 from racehound.testdrive.parser import parse
 from racehound.testdrive.services import Services
+from racehound.wire.session import LibpqSession
 
 _numbers = itertools.count()
 CONNECT = "$ mysql-connect name=m url=mysql://root@mysql password=${arg.mysql-root-password}\n"
 
 
 @pytest.fixture
-def context(connect: Callable[[], PostgresSession], service: Callable[[str], Instance]) -> Context:
+def context(connect: Callable[[], LibpqSession], service: Callable[[str], Instance]) -> Context:
     variables = {"arg.mysql-root-password": ROOT_PASSWORD, "db": f"db_{next(_numbers)}"}
     return Context(connect(), variables=variables, services=Services(hosts={"mysql": str(service("mysql").endpoints[CLIENT])}))
 
@@ -146,7 +146,7 @@ def test_connections_end_with_the_script(context: Context) -> None:
     assert "no MySQL connection named m" in failure("$ mysql-execute name=m\nSELECT 1;\n", interpreter).reason
 
 
-def test_a_server_that_is_not_there_or_does_not_answer_fails_in_time(connect: Callable[[], PostgresSession]) -> None:
+def test_a_server_that_is_not_there_or_does_not_answer_fails_in_time(connect: Callable[[], LibpqSession]) -> None:
     with pytest.raises(CommandFailed, match=r"cannot connect to MySQL at 127\.0\.0\.1:1: .*refused"):
         run_file("$ mysql-connect name=m url=mysql://root@127.0.0.1:1\n", "some.td", Context(connect()))
     with socket.create_server(("127.0.0.1", 0)) as silent:
@@ -167,6 +167,6 @@ def test_a_server_that_is_not_there_or_does_not_answer_fails_in_time(connect: Ca
         ("$ mysql-execute\nSELECT 1\n", "missing parameter name"),
     ],
 )
-def test_bad_arguments_are_told(script: str, message: str, connect: Callable[[], PostgresSession]) -> None:
+def test_bad_arguments_are_told(script: str, message: str, connect: Callable[[], LibpqSession]) -> None:
     with pytest.raises(ScriptError, match=message):
         run_file(script, "some.td", Context(connect()))

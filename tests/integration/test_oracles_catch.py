@@ -7,14 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from racehound.finding import Finding
-from racehound.history import Recorder
-from racehound.program import Actor, Phase, Program, Step
+from racehound.data.finding import Finding
+from racehound.data.history import Recorder
+from racehound.data.program import Phase, Program, ProgramSession, Step
+from racehound.databases.database import Choice
+from racehound.databases.postgres.target import PostgresTarget
+from racehound.databases.registry import Opened, opened
+from racehound.loops.trial import Trial
 from racehound.run.runner import Runner
-from racehound.targets.postgres.session import PostgresSession
-from racehound.targets.postgres.target import PostgresTarget
-from racehound.targets.registry import Choice, Opened, opened
-from racehound.trial import Trial
+from racehound.wire.session import LibpqSession
 
 Judge = Callable[[Program], list[Finding]]
 
@@ -26,7 +27,7 @@ CHEAT = "> SET allow_system_table_mods = on\n"
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Opened]:
     """A target of this module's own: it will be damaged."""
-    with opened(Choice(), tmp_path_factory.mktemp("log") / "server.log") as own:
+    with opened(Choice("postgres"), tmp_path_factory.mktemp("log") / "server.log") as own:
         yield own
 
 
@@ -49,16 +50,16 @@ def judge(place: Opened, tmp_path: Path) -> Iterator[Judge]:
         runner.recorder.close()
 
 
-def program(*actors: Actor, setup: str = TABLE, verify: str = "", teardown: tuple[Step, ...] = (DROP,)) -> Program:
+def program(*sessions: ProgramSession, setup: str = TABLE, verify: str = "", teardown: tuple[Step, ...] = (DROP,)) -> Program:
     return Program(
         seed=1, scenario="concurrent", title="by hand", refers_to={"o_0": "o_base"}, reset_each=True, once=(),
-        setup=(Step("o_base", "create", setup),), actors=actors,
+        setup=(Step("o_base", "create", setup),), sessions=sessions,
         verify=(Step("o_base", "verify", verify),) if verify else (), teardown=teardown,
     )  # fmt: skip
 
 
-def actor(fragment: str, name: str = "o_0", phase: Phase = "manipulate") -> Actor:
-    return Actor(name, (Step(name, phase, fragment),))
+def session(fragment: str, name: str = "o_0", phase: Phase = "manipulate") -> ProgramSession:
+    return ProgramSession(name, (Step(name, phase, fragment),))
 
 
 def only(found: list[Finding], severity: str) -> Finding:
@@ -67,13 +68,13 @@ def only(found: list[Finding], severity: str) -> Finding:
 
 
 def test_nothing_is_found_where_nothing_is_wrong(judge: Judge) -> None:
-    sound = actor("> CREATE INDEX o_0 ON o_base (a)\n> DROP INDEX o_0")
+    sound = session("> CREATE INDEX o_0 ON o_base (a)\n> DROP INDEX o_0")
     assert judge(program(sound, verify="> SELECT count(*) % 10 FROM o_base\n0\n")) == []
 
 
 def test_a_deleted_catalog_row_is_corruption(judge: Judge) -> None:
     damage = "> CREATE SCHEMA o_0 CREATE TABLE o_0_table (a TEXT)\n" + CHEAT + "> DELETE FROM pg_namespace WHERE nspname = 'o_0'"
-    found = judge(program(actor(damage)))
+    found = judge(program(session(damage)))
     assert {finding.severity for finding in found} == {"corruption"}
     (schema,) = [f for f in found if f.signature == "pg_class.relnamespace -> pg_namespace.oid: row missing"]
     assert [s.sql for s in schema.statements if "pg_namespace" in s.sql]
@@ -83,9 +84,9 @@ def test_a_deleted_catalog_row_is_corruption(judge: Judge) -> None:
 def test_broken_rows_of_shared_catalogs_are_told_once(judge: Judge, place: Opened) -> None:
     role = f"{place.target.run_id}_o_0"
     damage = f"> CREATE ROLE {role}\n> GRANT pg_monitor TO {role}\n{CHEAT}> DELETE FROM pg_authid WHERE rolname = '{role}'"
-    found = judge(program(actor(damage)))
+    found = judge(program(session(damage)))
     assert "pg_auth_members.member -> pg_authid.oid: row missing" in [finding.signature for finding in found]
-    assert judge(program(actor("> SELECT 1\n1"))) == []
+    assert judge(program(session("> SELECT 1\n1"))) == []
     place.target.restart()
 
 
@@ -96,20 +97,20 @@ def test_an_index_that_misses_rows_is_a_wrong_result(judge: Judge) -> None:
         "> INSERT INTO o_base VALUES ('x', 'y')\n> UPDATE pg_index SET indisready = true WHERE indexrelid = 'o_0'::regclass\n"
     )
     check = Step("o_0", "verify", "> SELECT racehound.bt_index_check('o_0'::regclass, true)\n\"\"\n")
-    found = judge(program(Actor("o_0", (Step("o_0", "manipulate", damage), check))))
+    found = judge(program(ProgramSession("o_0", (Step("o_0", "manipulate", damage), check))))
     # amcheck raises what it finds as an error of class XX002 (index corrupted).
     assert [f for f in found if f.severity == "corruption" and "lacks matching index tuple" in f.title], found
 
 
 def test_a_backend_that_dies_by_a_signal_is_a_crash_and_the_next_repetition_goes_on(judge: Judge) -> None:
-    found = judge(program(actor("> COPY (SELECT 1) TO PROGRAM 'kill -SEGV $PPID'")))
+    found = judge(program(session("> COPY (SELECT 1) TO PROGRAM 'kill -SEGV $PPID'")))
     crash = only(found, "crash")
     assert "terminated by signal N" in crash.signature
-    assert judge(program(actor("> SELECT 1\n1"))) == []
+    assert judge(program(session("> SELECT 1\n1"))) == []
 
 
 def test_a_connection_that_somebody_ended_is_a_crash_without_a_death(judge: Judge) -> None:
-    found = judge(program(actor("> SELECT pg_terminate_backend(pg_backend_pid())\nt")))
+    found = judge(program(session("> SELECT pg_terminate_backend(pg_backend_pid())\nt")))
     assert "connection lost" in only(found, "crash").signature
 
 
@@ -120,7 +121,7 @@ def test_a_lock_that_a_stranger_holds_for_ever_is_a_hang_that_names_him(
     assert isinstance(target, PostgresTarget)
 
     def lock() -> None:
-        stranger = PostgresSession.connect(target.place.conninfo(target.database), "stranger")
+        stranger = LibpqSession.connect(target.place.conninfo(target.database), "stranger")
         assert stranger.execute("BEGIN").ok
         assert stranger.execute("LOCK TABLE o_base").ok
         strangers.append(stranger)
@@ -129,7 +130,9 @@ def test_a_lock_that_a_stranger_holds_for_ever_is_a_hang_that_names_him(
     hold = Step("o_1", "manipulate", "> SELECT 1\n1", beat=0)
     wait = Step("o_0", "manipulate", "> ALTER TABLE o_base ADD COLUMN c TEXT", beat=0)
 
-    found = _judge_while(judge, program(Actor("o_0", (wait,)), Actor("o_1", (hold,)), teardown=()), lock, target, monkeypatch)
+    found = _judge_while(
+        judge, program(ProgramSession("o_0", (wait,)), ProgramSession("o_1", (hold,)), teardown=()), lock, target, monkeypatch
+    )
     hang = only(found, "hang")
     assert hang.signature == "held: ALTER TABLE ADD COLUMN TEXT"
     assert [line for line in hang.detail if line.startswith("stranger") and "LOCK TABLE o_base" in line]
@@ -138,10 +141,10 @@ def test_a_lock_that_a_stranger_holds_for_ever_is_a_hang_that_names_him(
 def _judge_while(
     judge: Judge, case: Program, disturb: Callable[[], None], target: PostgresTarget, monkeypatch: pytest.MonkeyPatch
 ) -> list[Finding]:
-    """Let the disturbance happen when the first actor opens its session: after setup, before the race."""
+    """Let the disturbance happen when the first session opens its session: after setup, before the race."""
     original = target.open
 
-    def opening(name: str) -> PostgresSession:
+    def opening(name: str) -> LibpqSession:
         if name == "o_0":
             disturb()
         return original(name)
@@ -151,17 +154,17 @@ def _judge_while(
 
 
 def test_a_row_changed_behind_a_verify_is_a_wrong_result(judge: Judge) -> None:
-    found = judge(program(actor("> INSERT INTO o_base VALUES ('x', 'y')"), verify="> SELECT count(*) % 10 FROM o_base\n0\n"))
+    found = judge(program(session("> INSERT INTO o_base VALUES ('x', 'y')"), verify="> SELECT count(*) % 10 FROM o_base\n0\n"))
     wrong = only(found, "wrong result")
     assert wrong.detail
     assert "INSERT INTO o_base" in " ".join(s.sql for s in wrong.statements)
 
 
 def test_a_slot_that_stays_is_a_leak(judge: Judge, place: Opened) -> None:
-    found = judge(program(actor("> SELECT count(*) FROM pg_create_logical_replication_slot('stays', 'test_decoding')\n1")))
+    found = judge(program(session("> SELECT count(*) FROM pg_create_logical_replication_slot('stays', 'test_decoding')\n1")))
     assert "replication slot stays" in only(found, "leak").title
 
 
 def test_a_lock_that_outlives_its_session_state_is_a_leak(judge: Judge) -> None:
-    found = judge(program(actor("> BEGIN\n> CREATE TABLE o_0 (a TEXT)\n> PREPARE TRANSACTION 'stays'"), teardown=()))
+    found = judge(program(session("> BEGIN\n> CREATE TABLE o_0 (a TEXT)\n> PREPARE TRANSACTION 'stays'"), teardown=()))
     assert "prepared transaction" in only(found, "leak").title

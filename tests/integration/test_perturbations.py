@@ -11,23 +11,24 @@ from pathlib import Path
 
 import pytest
 
+from racehound.data.finding import Finding
+from racehound.data.history import Disturbed, Event, Recorder, Statement
+from racehound.data.program import Disturbance, Program, ProgramSession, Step
+from racehound.databases.database import Choice
+from racehound.databases.postgres.perturbations import signalled
+from racehound.databases.postgres.place import EmbeddedPlace
+from racehound.databases.postgres.target import PostgresTarget
+from racehound.databases.registry import Opened, opened
 from racehound.errors import UserError
-from racehound.finding import Finding
-from racehound.history import Disturbed, Event, Recorder, Statement
-from racehound.program import Actor, Disturbance, Program, Step
+from racehound.loops.trial import Trial, Verdict
 from racehound.run.perturbations.network import Jitter
-from racehound.run.perturbations.own_server import signalled
+from racehound.run.perturbations.proxy_links import ProxyLinks
 from racehound.run.perturbations.registry import PERTURBATIONS, draw, possible
-from racehound.run.perturbations.wires import Wires
-from racehound.run.recorded import Place as EventPlace
-from racehound.run.recorded import RecordedSession
+from racehound.run.recorded_session import Place as EventPlace
+from racehound.run.recorded_session import RecordedSession
 from racehound.run.runner import Runner
+from racehound.services.embedded.server import EmbeddedServer
 from racehound.services.installation import missing
-from racehound.targets.postgres.place import EmbeddedPlace
-from racehound.targets.postgres.server import EmbeddedServer
-from racehound.targets.postgres.target import PostgresTarget
-from racehound.targets.registry import Choice, Opened, opened
-from racehound.trial import Trial, Verdict
 
 Run = Callable[[Program], Verdict]
 
@@ -43,7 +44,7 @@ NETWORK = ("network-jitter", "network-cut")
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Opened]:
     """A target of this module's own: its server will be killed."""
-    with opened(Choice(), tmp_path_factory.mktemp("log") / "server.log") as own:
+    with opened(Choice("postgres"), tmp_path_factory.mktemp("log") / "server.log") as own:
         yield own
 
 
@@ -66,11 +67,11 @@ def run(place: Opened, tmp_path: Path) -> Iterator[Run]:
 
 
 def program(*perturbations: str, setup: str = BASE, verify: str = COUNT) -> Program:
-    """Three actors, each with a table of its own over the same rows; of a seed for which every perturbation draws something."""
+    """Three sessions, each with a table of its own over the same rows; of a seed for which every perturbation draws something."""
     names = ("o_0", "o_1", "o_2")
     drops = tuple(Step(name, "destroy", f"> DROP TABLE IF EXISTS {name}") for name in (*names, "o_base"))
-    actors = tuple(
-        Actor(
+    sessions = tuple(
+        ProgramSession(
             name,
             tuple(Step(name, "create", f"> DROP TABLE IF EXISTS {name}\n> {SLOW.format(name)}\n", beat=beat) for beat in (0, 1)),
         )
@@ -79,7 +80,7 @@ def program(*perturbations: str, setup: str = BASE, verify: str = COUNT) -> Prog
     for seed in itertools.count():
         made = Program(
             seed=seed, scenario="concurrent", title="by hand", refers_to=dict.fromkeys(names, "o_base"), reset_each=True, once=(),
-            setup=(Step("o_base", "create", setup),), actors=actors, verify=(Step("o_base", "verify", verify),), teardown=drops,
+            setup=(Step("o_base", "create", setup),), sessions=sessions, verify=(Step("o_base", "verify", verify),), teardown=drops,
             perturbations=perturbations,
         )  # fmt: skip
         met = [each.perturbation for each in draw(made, 1) if _meets(each)]
@@ -98,8 +99,8 @@ def done(events: list[Event]) -> list[Disturbed]:
     return [event for event in events if isinstance(event, Disturbed)]
 
 
-def raced(events: list[Event], actor: str) -> list[Statement]:
-    return [event for event in events if isinstance(event, Statement) and event.actor == actor]
+def raced(events: list[Event], session: str) -> list[Statement]:
+    return [event for event in events if isinstance(event, Statement) and event.session == session]
 
 
 def clean(run: Run, name: str) -> list[Event]:
@@ -121,8 +122,8 @@ def struck(events: list[Event]) -> Disturbed:
 def test_held_back_statements_are_sent_later_than_they_could_be(run: Run, name: str) -> None:
     events = clean(run, name)
     first = done(events)[0]
-    (drawn,) = [d for d in draw(program(name), 1) if (d.actor, d.step) == (first.actor, 0)]
-    sent = raced(events, first.actor)
+    (drawn,) = [d for d in draw(program(name), 1) if (d.session, d.step) == (first.session, 0)]
+    sent = raced(events, first.session)
     pauses = [(after.start_ns - before.end_ns) / 1e3 for before, after in itertools.pairwise(sent)]
     assert min(pauses) >= drawn.lasts_us
 
@@ -130,7 +131,7 @@ def test_held_back_statements_are_sent_later_than_they_could_be(run: Run, name: 
 def test_a_frozen_process_makes_its_statement_wait(run: Run) -> None:
     events = clean(run, "freeze")
     frozen = struck(events)
-    met = next(s for s in raced(events, frozen.actor) if s.sql == frozen.sql and s.start_ns <= frozen.at_ns < s.end_ns)
+    met = next(s for s in raced(events, frozen.session) if s.sql == frozen.sql and s.start_ns <= frozen.at_ns < s.end_ns)
     assert met.end_ns >= frozen.end_ns
     assert frozen.end_ns - frozen.at_ns >= 1_000_000
 
@@ -140,7 +141,7 @@ def test_a_cancelled_statement_fails_and_its_session_goes_on(run: Run) -> None:
     for _ in range(5):
         events = clean(run, "cancel")
         cancelled = struck(events)
-        met = raced(events, cancelled.actor)
+        met = raced(events, cancelled.session)
         if "57014" in {s.sqlstate for s in met}:
             break
     assert {s.status for s in met} == {"ok", "error"}
@@ -150,15 +151,15 @@ def test_a_cancelled_statement_fails_and_its_session_goes_on(run: Run) -> None:
 def test_a_terminated_session_is_lost_and_opened_anew(run: Run) -> None:
     events = clean(run, "terminate")
     terminated = struck(events)
-    last = raced(events, terminated.actor)[-1]
+    last = raced(events, terminated.session)[-1]
     assert (last.status, last.pid) == ("lost", terminated.pid)
     assert "terminating connection due to administrator command" in last.message
 
 
 @pytest.mark.alone
-def test_messages_are_late_until_the_actors_rest(run: Run, place: Opened) -> None:
+def test_messages_are_late_until_the_sessions_rest(run: Run, place: Opened) -> None:
     clean(run, "network-jitter")
-    with contextlib.closing(Wires(place.target)) as wires:
+    with contextlib.closing(ProxyLinks(place.target)) as wires:
         jitter = Jitter(place.target, wires)
         inner = place.target.open("o_0", wires.to("o_0").endpoint)
         recorder = Recorder(place.scratch / "late.jsonl")
@@ -184,14 +185,14 @@ def _seconds(session: RecordedSession) -> float:
 def test_a_cut_connection_is_lost_and_its_server_process_is_waited_for(run: Run, place: Opened) -> None:
     events = clean(run, "network-cut")
     cut = struck(events)
-    assert raced(events, cut.actor)[-1].status == "lost"
+    assert raced(events, cut.session)[-1].status == "lost"
     assert cut.pid not in {wait.pid for wait in place.target.waits()}
 
 
 def test_after_a_kill_the_server_recovers_with_all_that_was_committed(run: Run) -> None:
     events = clean(run, "kill")
     killed = struck(events)
-    assert raced(events, killed.actor)[-1].status == "lost"
+    assert raced(events, killed.session)[-1].status == "lost"
     verify = [s for s in raced(events, "main") if s.phase == "verify"]
     assert [s.status for s in verify] == ["ok"]
     assert verify[0].pid != next(s.pid for s in raced(events, "main") if s.phase == "create")
@@ -203,7 +204,7 @@ def test_a_restarted_server_is_another_process_with_the_same_data(run: Run, plac
     events = clean(run, "restart")
     restarted = struck(events)
     assert server.pid != before
-    assert raced(events, restarted.actor)[-1].status == "lost"
+    assert raced(events, restarted.session)[-1].status == "lost"
     assert [s.status for s in raced(events, "main") if s.phase == "verify"] == ["ok"]
 
 
@@ -248,7 +249,7 @@ def test_no_process_is_signalled_but_those_of_the_own_server(place: Opened, embe
 
 
 def test_what_a_server_cannot_be_disturbed_by_is_left_out_of_all_and_refused_by_name(embedded_server: EmbeddedServer) -> None:
-    with opened(Choice(url=embedded_server.address.url()), Path("unused.log")) as theirs:
+    with opened(Choice("postgres", url=embedded_server.address.url()), Path("unused.log")) as theirs:
         names, hindered = possible(["all"], theirs.target)
         assert {"freeze", "kill", "restart"} <= set(hindered)
         assert {"windows", "cancel", "terminate"} <= set(names)
@@ -259,7 +260,7 @@ def test_what_a_server_cannot_be_disturbed_by_is_left_out_of_all_and_refused_by_
 def test_wires_lead_to_the_server_until_they_are_closed(place: Opened) -> None:
     if missing(["toxiproxy"]):
         pytest.skip("toxiproxy: not installed; racehound services install toxiproxy")
-    with contextlib.closing(Wires(place.target)) as wires:
+    with contextlib.closing(ProxyLinks(place.target)) as wires:
         session = place.target.open("o_0", wires.to("o_0").endpoint)
         assert session.execute("SELECT inet_server_port()").ok
         assert wires.to("o_0").endpoint != wires.to("o_1").endpoint

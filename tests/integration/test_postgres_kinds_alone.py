@@ -8,19 +8,19 @@ from typing import Any
 
 import pytest
 
-from racehound.kinds.postgres import KINDS, PostgresKind
-from racehound.targets.postgres.place import RemotePlace
-from racehound.targets.postgres.server import EmbeddedServer
-from racehound.targets.postgres.session import PostgresSession
-from racehound.targets.postgres.target import PostgresTarget
+from racehound.databases.postgres.kinds import KINDS, PostgresKind
+from racehound.databases.postgres.place import RemotePlace
+from racehound.databases.postgres.target import PostgresTarget
+from racehound.services.embedded.server import EmbeddedServer
 from racehound.testdrive.errors import CommandFailed
 from racehound.testdrive.interpreter import Interpreter
 from racehound.testdrive.parser import parse
 from racehound.testdrive.state import Context
+from racehound.wire.session import LibpqSession
 
 RUN = "rh00a10e00"
 _COMBINATIONS_MAX = 24
-_REFERABLE = [kind for kind in KINDS if kind.can_refer]
+_REFERABLE = [kind for kind in KINDS if kind.can_be_referenced]
 
 # What an object named o_0 has in the working database and, under the run's id, in the cluster.
 _TRACES = f"""
@@ -101,7 +101,7 @@ def stage(embedded_server: EmbeddedServer) -> Iterator[Stage]:
     target.stop()
 
 
-def _must(session: PostgresSession, sql: str) -> None:
+def _must(session: LibpqSession, sql: str) -> None:
     outcome = session.execute(sql)
     assert outcome.ok, outcome.error
 
@@ -126,7 +126,7 @@ def _live(stage: Stage, made: PostgresKind, base: PostgresKind | None) -> None:
     stage.run(f"{title}: create", made.create())
     assert stage.traces() != before, title
     stage.run(f"{title}: verify", made.verify())
-    for manipulation in made.manipulations():
+    for manipulation in made.all_manipulations():
         stage.run(f"{title}: {manipulation}", made.manipulate(manipulation))
         stage.run(f"{title}: verify after {manipulation}", made.verify())
     if base:
@@ -197,7 +197,7 @@ def _lead(stage: Stage, made: PostgresKind, title: str) -> None:
     stage.run(f"{title}: prepare", made.prepare())
     before = stage.traces()
     stage.run(f"{title}: create", made.create())
-    for manipulation in made.manipulations():
+    for manipulation in made.all_manipulations():
         stage.run(f"{title}: {manipulation}", made.manipulate(manipulation))
         stage.run(f"{title}: verify after {manipulation}", made.verify())
     stage.run(f"{title}: destroy", made.destroy())

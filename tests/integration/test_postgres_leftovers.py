@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from racehound.databases.database import Choice
+from racehound.databases.postgres.leftovers import remove_run
+from racehound.databases.postgres.place import RemotePlace
+from racehound.databases.postgres.target import PostgresTarget
+from racehound.databases.registry import opened
 from racehound.errors import TargetError
-from racehound.targets.postgres.leftovers import remove_run
-from racehound.targets.postgres.place import RemotePlace
-from racehound.targets.postgres.server import EmbeddedServer
-from racehound.targets.postgres.session import PostgresSession
-from racehound.targets.postgres.target import PostgresTarget
-from racehound.targets.registry import Choice, opened
+from racehound.services.embedded.server import EmbeddedServer
+from racehound.wire.session import LibpqSession
 
 _MADE = """
 SELECT datname::text FROM pg_database WHERE datname ~ '^{run}_' UNION ALL SELECT rolname FROM pg_roles WHERE rolname ~ '^{run}_'
@@ -25,29 +26,29 @@ UNION ALL SELECT subname FROM pg_subscription WHERE subname ~ '^{run}_' UNION AL
 
 
 @pytest.fixture
-def admin(embedded_server: EmbeddedServer) -> Iterator[PostgresSession]:
-    session = PostgresSession.connect(embedded_server.address.conninfo(), "tests")
+def admin(embedded_server: EmbeddedServer) -> Iterator[LibpqSession]:
+    session = LibpqSession.connect(embedded_server.address.conninfo(), "tests")
     yield session
     session.close()
 
 
-def run(session: PostgresSession, *statements: str) -> None:
+def run(session: LibpqSession, *statements: str) -> None:
     for statement in statements:
         outcome = session.execute(statement)
         assert outcome.ok, (statement, outcome.error)
 
 
-def made(session: PostgresSession, run_id: str) -> set[str | None]:
+def made(session: LibpqSession, run_id: str) -> set[str | None]:
     outcome = session.execute(_MADE.format(run=run_id))
     assert outcome.rows
     return {name for (name,) in outcome.rows.cells}
 
 
 def test_databases_with_subscriptions_and_prepared_transactions_are_removed(
-    embedded_server: EmbeddedServer, admin: PostgresSession
+    embedded_server: EmbeddedServer, admin: LibpqSession
 ) -> None:
-    def connect(database: str) -> PostgresSession:
-        return PostgresSession.connect(embedded_server.address.conninfo(database), "tests")
+    def connect(database: str) -> LibpqSession:
+        return LibpqSession.connect(embedded_server.address.conninfo(database), "tests")
 
     run_id = f"rh{secrets.token_hex(4)}"
     here, there = f"{run_id}_db1", f"{run_id}_o_0_publisher"
@@ -65,18 +66,18 @@ def test_databases_with_subscriptions_and_prepared_transactions_are_removed(
     assert made(admin, run_id) == set()
 
 
-def hold(session: PostgresSession, role: str) -> None:
+def hold(session: LibpqSession, role: str) -> None:
     """Let the role own what is not the run's."""
     run(session, f"CREATE ROLE {role}", "CREATE TABLE held (a integer)", f"ALTER TABLE held OWNER TO {role}")
 
 
-def test_what_a_server_of_the_users_does_not_let_go_of_is_told(embedded_server: EmbeddedServer, admin: PostgresSession) -> None:
+def test_what_a_server_of_the_users_does_not_let_go_of_is_told(embedded_server: EmbeddedServer, admin: LibpqSession) -> None:
     target = PostgresTarget(RemotePlace(embedded_server.address.conninfo()), f"rh{secrets.token_hex(4)}")
     target.start()
     target.rebuild()
     role = f"{target.run_id}_o_0"
     run(admin, "CREATE DATABASE elsewhere")
-    with contextlib.closing(PostgresSession.connect(embedded_server.address.conninfo("elsewhere"), "tests")) as elsewhere:
+    with contextlib.closing(LibpqSession.connect(embedded_server.address.conninfo("elsewhere"), "tests")) as elsewhere:
         hold(elsewhere, role)
     with pytest.raises(TargetError, match=f"does not let go of what the run has made: DROP ROLE IF EXISTS {role}: "):
         target.rebuild()
@@ -87,13 +88,13 @@ def test_what_a_server_of_the_users_does_not_let_go_of_is_told(embedded_server: 
 
 
 def test_a_server_of_our_own_that_does_not_let_go_is_made_anew(tmp_path: Path) -> None:
-    with opened(Choice(), tmp_path / "log") as place:
+    with opened(Choice("postgres"), tmp_path / "log") as place:
         target = place.target
         assert isinstance(target, PostgresTarget)
         target.rebuild()
         role = f"{target.run_id}_o_0"
         run(target.observer, "CREATE DATABASE elsewhere")
-        with contextlib.closing(PostgresSession.connect(target.place.conninfo("elsewhere"), "tests")) as elsewhere:
+        with contextlib.closing(LibpqSession.connect(target.place.conninfo("elsewhere"), "tests")) as elsewhere:
             hold(elsewhere, role)
         target.rebuild()
         assert made(target.observer, target.run_id) == {f"{target.run_id}_{name}" for name in ("template", "owner", "db2")}

@@ -11,9 +11,9 @@ import pytest
 
 from racehound.errors import UserError
 from racehound.services import scratch
-from racehound.targets.postgres import releases
-from racehound.targets.postgres.server import EmbeddedServer
-from racehound.targets.postgres.session import PostgresSession
+from racehound.services.embedded import releases
+from racehound.services.embedded.server import EmbeddedServer
+from racehound.wire.session import LibpqSession
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,7 @@ def test_a_fetched_release_runs_and_the_wheels_clients_come_with_it(cache: Path,
     found = releases.find("18.3")
     server = EmbeddedServer(found, scratch_dir, scratch_dir / "18.3.log")
     server.start()
-    session = PostgresSession.connect(server.address.conninfo())
+    session = LibpqSession.connect(server.address.conninfo())
     version = session.execute("SHOW server_version").rows
     session.close()
     server.kill()

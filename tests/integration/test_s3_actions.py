@@ -23,12 +23,12 @@ from botocore.client import BaseClient
 
 from racehound.services.backends.instance import Instance
 from racehound.services.service import CLIENT
-from racehound.targets.postgres.session import PostgresSession
 from racehound.testdrive import parquet
 from racehound.testdrive.errors import CommandFailed, ScriptError
 from racehound.testdrive.interpreter import Context, Interpreter, run_file
 from racehound.testdrive.parser import parse
 from racehound.testdrive.services import Aws, Services
+from racehound.wire.session import LibpqSession
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +68,7 @@ def bucket(client: BaseClient, shared_bucket: str) -> Iterator[str]:
 
 
 @pytest.fixture
-def context(aws: Aws, bucket: str, connect: Callable[[], PostgresSession], tmp_path: Path) -> Context:
+def context(aws: Aws, bucket: str, connect: Callable[[], LibpqSession], tmp_path: Path) -> Context:
     return Context(connect(), variables={"bucket": bucket, "tmp": str(tmp_path)}, services=Services(aws=aws))
 
 
@@ -260,7 +260,7 @@ def test_a_presigned_url_can_be_read_by_anybody(context: Context) -> None:
 # What is wrong
 
 
-def test_a_server_that_is_not_there_fails(connect: Callable[[], PostgresSession]) -> None:
+def test_a_server_that_is_not_there_fails(connect: Callable[[], LibpqSession]) -> None:
     context = Context(connect(), timeout=0.5, services=Services(aws=Aws("http://127.0.0.1:1")))
     for script in ("$ s3-file-upload bucket=b key=k\nx\n", "$ s3-verify-data bucket=b key=k\nx\n"):
         assert "127.0.0.1:1" in failure(script, context).reason
@@ -280,10 +280,10 @@ def test_a_server_that_is_not_there_fails(connect: Callable[[], PostgresSession]
         ("$ s3-set-presigned-url bucket=b key=k\n", "missing parameter var-name"),
     ],
 )
-def test_bad_arguments_are_told(script: str, message: str, connect: Callable[[], PostgresSession]) -> None:
+def test_bad_arguments_are_told(script: str, message: str, connect: Callable[[], LibpqSession]) -> None:
     with pytest.raises(ScriptError, match=message):
         run_file(script, "some.td", Context(connect(), services=Services(aws=Aws("http://127.0.0.1:1"))))
 
 
-def test_a_script_without_s3_is_told_how_to_have_it(connect: Callable[[], PostgresSession]) -> None:
+def test_a_script_without_s3_is_told_how_to_have_it(connect: Callable[[], LibpqSession]) -> None:
     assert "--aws-endpoint" in failure("$ s3-file-upload bucket=b key=k\nx\n", Context(connect())).reason

@@ -18,9 +18,9 @@ import pytest
 
 from racehound.errors import TargetError, UserError
 from racehound.services import scratch
-from racehound.targets.postgres import installation, releases, server
-from racehound.targets.postgres.server import LOG_LINE, EmbeddedServer
-from racehound.targets.postgres.session import PostgresSession
+from racehound.services.embedded import installation, releases, server
+from racehound.services.embedded.server import LOG_LINE, EmbeddedServer
+from racehound.wire.session import LibpqSession
 
 Start = Callable[..., EmbeddedServer]
 
@@ -28,13 +28,13 @@ _HUNTER = """
 import sys, time
 from pathlib import Path
 from racehound.services import scratch
-from racehound.targets.postgres import releases
-from racehound.targets.postgres.server import EmbeddedServer
-from racehound.targets.postgres.session import PostgresSession
+from racehound.services.embedded import releases
+from racehound.services.embedded.server import EmbeddedServer
+from racehound.wire.session import LibpqSession
 directory = scratch.create("hunter")
 server = EmbeddedServer(releases.find(), directory, directory / "log")
 server.start()
-session = PostgresSession.connect(server.address.conninfo())
+session = LibpqSession.connect(server.address.conninfo())
 print(server.pid, session.pid, directory, flush=True)
 session.execute("SELECT sum(i) FROM generate_series(1, 100000000000) AS i")
 """
@@ -63,7 +63,7 @@ def start(directory: Path) -> Iterator[Start]:
 
 
 def _value(owner: EmbeddedServer, sql: str, *, tcp: bool = False) -> str | None:
-    session = PostgresSession.connect(owner.address.conninfo(tcp=tcp))
+    session = LibpqSession.connect(owner.address.conninfo(tcp=tcp))
     outcome = session.execute(sql)
     session.close()
     assert outcome.rows is not None, outcome
@@ -71,7 +71,7 @@ def _value(owner: EmbeddedServer, sql: str, *, tcp: bool = False) -> str | None:
 
 
 def _run(owner: EmbeddedServer, sql: str) -> None:
-    session = PostgresSession.connect(owner.address.conninfo())
+    session = LibpqSession.connect(owner.address.conninfo())
     outcome = session.execute(sql)
     session.close()
     assert outcome.ok, outcome
@@ -103,7 +103,7 @@ def test_it_runs_as_an_ordinary_user_and_answers_over_both_sockets(start: Start)
         assert _value(own, "SHOW server_version", tcp=tcp) == own.installation.version
     assert _value(own, "SELECT inet_server_addr() IS NULL") == "t"
     _run(own, 'CREATE DATABASE "a b/c"')
-    session = PostgresSession.connect(own.address.url("a b/c"))
+    session = LibpqSession.connect(own.address.url("a b/c"))
     named = session.execute("SELECT current_database(), inet_server_addr() IS NOT NULL").rows
     session.close()
     assert named is not None
@@ -163,7 +163,7 @@ def test_it_ends_with_all_its_processes_and_keeps_its_data(start: Start, end: Ca
     _run(own, "CREATE TABLE kept (a int)")
     # Without synchronous_commit a crash may take the last commits; the checkpoint makes them last.
     _run(own, "CHECKPOINT")
-    session = PostgresSession.connect(own.address.conninfo())
+    session = LibpqSession.connect(own.address.conninfo())
     port = own.address.port
     end(own)
     assert not own.alive()
@@ -177,7 +177,7 @@ def test_it_ends_with_all_its_processes_and_keeps_its_data(start: Start, end: Ca
 
 def test_a_postmaster_that_was_killed_is_noticed_and_can_be_started_again(start: Start) -> None:
     own = start()
-    busy = PostgresSession.connect(own.address.conninfo())
+    busy = LibpqSession.connect(own.address.conninfo())
     os.kill(own.pid, signal.SIGKILL)
     assert _ends(own.pid, 5)
     while own.alive():
@@ -189,7 +189,7 @@ def test_a_postmaster_that_was_killed_is_noticed_and_can_be_started_again(start:
 
 def test_a_backend_that_crashes_does_not_end_the_server(start: Start) -> None:
     own = start()
-    victim = PostgresSession.connect(own.address.conninfo())
+    victim = LibpqSession.connect(own.address.conninfo())
     os.kill(victim.pid, signal.SIGSEGV)
     assert _ends(victim.pid, 5)
     assert victim.execute("SELECT 1").status == "lost"
@@ -220,14 +220,14 @@ def test_a_port_that_was_taken_meanwhile_is_changed(start: Start) -> None:
 
 def test_an_error_in_the_log_can_be_tied_to_its_session(start: Start) -> None:
     own = start()
-    session = PostgresSession.connect(own.address.conninfo(), "actor\t1: x")
+    session = LibpqSession.connect(own.address.conninfo(), "session\t1: x")
     session.execute("SELECT 'two\nlines'::int")
     own.stop("fast")
     matches = [match for line in own.log_path.read_text().splitlines() if (match := LOG_LINE.fullmatch(line))]
     mine = [match for match in matches if match["pid"] == str(session.pid) and match["level"] == "ERROR"]
     assert [match["sqlstate"] for match in mine] == ["22P02"]
     assert mine[0]["backend"] == "client backend"
-    assert mine[0]["application"].startswith("actor")
+    assert mine[0]["application"].startswith("session")
     assert mine[0]["application"].endswith("1: x")
     assert mine[0]["message"].startswith("22P02: invalid input syntax")
     assert {match["backend"] for match in matches} >= {"postmaster", "checkpointer"}

@@ -11,11 +11,11 @@ import pytest
 from psycopg.pq import TransactionStatus
 
 from racehound.errors import TargetError, UserError
-from racehound.targets.postgres.server import EmbeddedServer
-from racehound.targets.postgres.session import PostgresSession
-from racehound.targets.session import Outcome, Session
+from racehound.services.embedded.server import EmbeddedServer
+from racehound.session import Outcome, Session
+from racehound.wire.session import LibpqSession
 
-Connect = Callable[[], PostgresSession]
+Connect = Callable[[], LibpqSession]
 
 
 def test_a_command_has_its_tag_and_the_count_where_there_is_one(connect: Connect) -> None:
@@ -136,7 +136,7 @@ def test_cancel_from_another_thread_ends_the_running_statement(connect: Connect)
     assert session.execute("SELECT 1").ok
 
 
-def _is_sleeping(observer: PostgresSession, pid: int) -> bool:
+def _is_sleeping(observer: LibpqSession, pid: int) -> bool:
     rows = observer.execute(f"SELECT FROM pg_stat_activity WHERE pid = {pid} AND wait_event = 'PgSleep'").rows
     return rows is not None and len(rows.cells) == 1
 
@@ -181,17 +181,17 @@ def test_reset_leaves_nothing_behind(connect: Connect) -> None:
 
 
 def test_the_server_knows_the_session_by_its_pid_and_name(fresh_database: str) -> None:
-    session = PostgresSession.connect(fresh_database, "actor 3")
+    session = LibpqSession.connect(fresh_database, "session 3")
     rows = session.execute("SELECT pg_backend_pid(), application_name FROM pg_stat_activity WHERE pid = pg_backend_pid()").rows
     session.close()
     assert rows is not None
-    assert rows.cells == [(str(session.pid), "actor 3")]
+    assert rows.cells == [(str(session.pid), "session 3")]
 
 
 @pytest.mark.parametrize("text", ["postgres://[::1/", "host", "nonsense=1"])
 def test_a_malformed_address_is_the_users_error_in_one_line(text: str) -> None:
     with pytest.raises(UserError, match="not a PostgreSQL connection string") as caught:
-        PostgresSession.connect(text)
+        LibpqSession.connect(text)
     assert "\n" not in str(caught.value)
 
 
@@ -201,13 +201,13 @@ def test_an_unreachable_server_or_database_is_told_in_one_line(embedded_server: 
         ("host=/nonexistent dbname=postgres", "No such file"),
     ):
         with pytest.raises(TargetError, match=reason) as caught:
-            PostgresSession.connect(conninfo)
+            LibpqSession.connect(conninfo)
         assert "\n" not in str(caught.value)
 
 
 def test_a_server_that_never_answers_is_given_up(unused_listener: int) -> None:
     with pytest.raises(TargetError, match=r"no answer within 0\.2 s"):
-        PostgresSession.connect(f"host=127.0.0.1 port={unused_listener} dbname=x sslmode=disable", timeout=0.2)
+        LibpqSession.connect(f"host=127.0.0.1 port={unused_listener} dbname=x sslmode=disable", timeout=0.2)
 
 
 @pytest.fixture

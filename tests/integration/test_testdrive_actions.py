@@ -16,11 +16,11 @@ from pathlib import Path
 import psycopg.conninfo
 import pytest
 
-from racehound.targets.postgres.server import EmbeddedServer
-from racehound.targets.postgres.session import PostgresSession
+from racehound.services.embedded.server import EmbeddedServer
 from racehound.testdrive.errors import CommandFailed, ScriptError
 from racehound.testdrive.interpreter import Context, Interpreter, run_file
 from racehound.testdrive.parser import parse
+from racehound.wire.session import LibpqSession
 
 
 @pytest.fixture
@@ -37,12 +37,12 @@ def printed() -> list[str]:
 
 @pytest.fixture
 def context(
-    connect: Callable[[], PostgresSession], url: str, embedded_server: EmbeddedServer, tmp_path: Path, printed: list[str]
+    connect: Callable[[], LibpqSession], url: str, embedded_server: EmbeddedServer, tmp_path: Path, printed: list[str]
 ) -> Context:
     return Context(
         connect(),
         variables={"url": url},
-        connect=PostgresSession.connect,
+        connect=LibpqSession.connect,
         temp_dir=tmp_path,
         url=url,
         psql=str(embedded_server.installation.clients / "psql"),
@@ -125,7 +125,7 @@ contains:syntax error
     )
 
 
-def test_a_query_waits_for_what_another_session_does(context: Context, connect: Callable[[], PostgresSession]) -> None:
+def test_a_query_waits_for_what_another_session_does(context: Context, connect: Callable[[], LibpqSession]) -> None:
     other = connect()
     assert other.execute("CREATE TABLE w (a int)").ok
     tries = 0
@@ -142,7 +142,7 @@ def test_a_query_waits_for_what_another_session_does(context: Context, connect: 
 
 
 def test_a_statement_that_waits_too_long_is_cancelled_and_the_session_goes_on(
-    context: Context, connect: Callable[[], PostgresSession]
+    context: Context, connect: Callable[[], LibpqSession]
 ) -> None:
     other = connect()
     for statement in ("CREATE TABLE l ()", "BEGIN", "LOCK TABLE l"):
@@ -153,7 +153,7 @@ def test_a_statement_that_waits_too_long_is_cancelled_and_the_session_goes_on(
     assert "no answer within the timeout: canceling statement" in failed.reason
 
 
-def test_a_lost_connection_fails_at_once(context: Context, connect: Callable[[], PostgresSession]) -> None:
+def test_a_lost_connection_fails_at_once(context: Context, connect: Callable[[], LibpqSession]) -> None:
     assert connect().execute(f"SELECT pg_terminate_backend({context.session.pid}, 10000)").ok
     failed = failure("> SELECT 1\n1\n", context)
     assert "connection was lost" in failed.reason
@@ -226,7 +226,7 @@ def test_a_connection_that_nobody_made_or_that_cannot_be_made_fails(context: Con
         run("$ postgres-connect name=x url=nonsense\n", context)
 
 
-def test_named_connections_are_closed_at_the_end(context: Context, connect: Callable[[], PostgresSession]) -> None:
+def test_named_connections_are_closed_at_the_end(context: Context, connect: Callable[[], LibpqSession]) -> None:
     with Interpreter(context) as interpreter:
         interpreter.run(parse("$ postgres-connect name=one url=${url}\n"))
         pid = interpreter.state.connection("one").pid
@@ -254,7 +254,7 @@ true
 
 
 def test_what_still_runs_in_the_background_is_cancelled_at_the_end(
-    context: Context, connect: Callable[[], PostgresSession], printed: list[str]
+    context: Context, connect: Callable[[], LibpqSession], printed: list[str]
 ) -> None:
     script = "$ postgres-execute connection=${url} background=true\nSELECT pg_sleep(1000)\nSELECT nope\n"
     running = "SELECT count(*) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(1000)' AND datname = current_database()"
@@ -279,7 +279,7 @@ def test_the_background_takes_addresses_only(context: Context) -> None:
 
 
 @pytest.fixture
-def slot(connect: Callable[[], PostgresSession]) -> Iterator[str]:
+def slot(connect: Callable[[], LibpqSession]) -> Iterator[str]:
     """A logical slot of the fresh database, dropped after the test."""
     name, session = f"slot_{os.getpid()}", connect()
     created = session.execute(f"SELECT pg_create_logical_replication_slot('{name}', 'test_decoding')")
@@ -423,7 +423,7 @@ def test_an_unknown_compression_is_refused(context: Context) -> None:
 # What is not configured
 
 
-def test_what_the_context_lacks_is_named(connect: Callable[[], PostgresSession]) -> None:
+def test_what_the_context_lacks_is_named(connect: Callable[[], LibpqSession]) -> None:
     bare = Context(connect(), psql="psql")
     for text, reason in (
         ("$ file-append path=f\nx\n", "no temporary directory"),

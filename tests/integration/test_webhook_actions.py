@@ -9,16 +9,16 @@ from collections.abc import Callable
 import pytest
 from tests.integration.web import Answer, Request, serve
 
-from racehound.targets.postgres.session import PostgresSession
 from racehound.testdrive.errors import CommandFailed, ScriptError
 from racehound.testdrive.interpreter import Context, run_file
 from racehound.testdrive.services import Services
+from racehound.wire.session import LibpqSession
 
 SHARD = "s0f6d0e1c-1111-2222-3333-444455556666"
 
 
 @pytest.fixture
-def context(connect: Callable[[], PostgresSession]) -> Context:
+def context(connect: Callable[[], LibpqSession]) -> Context:
     return Context(connect(), timeout=0.3)
 
 

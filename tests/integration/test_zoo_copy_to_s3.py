@@ -10,16 +10,16 @@ from typing import Any
 import pytest
 from tests.integration.zoo_fixtures import Connection, connect, refusal, rows
 
-from racehound.kinds.materialize.copying import CopyToS3
+from racehound.databases.materialize.kinds.copying import CopyToS3
 from racehound.services import s3
 from racehound.services.backends.instance import Instance
 from racehound.services.service import CLIENT
-from racehound.targets.postgres.session import PostgresSession
 from racehound.testdrive.errors import CommandFailed
 from racehound.testdrive.interpreter import Context, Interpreter
 from racehound.testdrive.parser import parse
 from racehound.testdrive.services import Aws, Services
-from racehound.zoo.server import Zoo
+from racehound.wire.session import LibpqSession
+from racehound_zoo.server import Zoo
 
 _numbers = itertools.count()
 
@@ -64,7 +64,7 @@ def session(zoo: Zoo, store: Instance) -> Iterator[Connection]:
 @pytest.fixture
 def interpreter(zoo: Zoo, store: Instance, bucket: str) -> Iterator[Interpreter]:
     """With S3 as its own."""
-    session = PostgresSession.connect(zoo.url, "copy")
+    session = LibpqSession.connect(zoo.url, "copy")
     variables = {**s3.variables_of(store.endpoints), "racehound.run": bucket, "racehound.database": "materialize"}
     services = Services(aws=Aws(f"http://{store.endpoints[CLIENT]}"))
     interpreter = Interpreter(Context(session, variables=variables, services=services, max_tries=1))
@@ -126,7 +126,7 @@ def test_a_connection_that_lets_in_is_validated(session: Connection) -> None:
 @pytest.mark.parametrize(("encoding", "line"), [("csv", "foo,bar"), ("parquet", "foo bar")])
 def test_the_kind_lives_its_life(interpreter: Interpreter, zoo: Zoo, bucket: str, encoding: Any, line: str) -> None:
     made = CopyToS3(f"o_{encoding}", encoding=encoding)
-    for manipulation in made.manipulations():
+    for manipulation in made.all_manipulations():
         for fragment in (made.prepare(), made.create(), made.manipulate(manipulation), made.verify(), made.destroy()):
             interpreter.run(parse(fragment, "a life"))
     _verify(interpreter, bucket, made.name, line)

@@ -12,8 +12,8 @@ import pytest
 from tests.integration.zoo_recorded import Speakers, entries, needs_services, request
 
 from racehound.errors import UserError
-from racehound.zoo.defects import DEFECTS, Switches
-from racehound.zoo.server import Zoo
+from racehound_zoo.defects import DEFECTS, Switches
+from racehound_zoo.server import Zoo
 
 _TRIES = 60
 _LAGS = 4

@@ -18,8 +18,8 @@ from racehound.testdrive.formats import avro, confluent
 from racehound.testdrive.formats.avro_schema import Names
 from racehound.testdrive.kafka import Kafka
 from racehound.testdrive.registry import Registry
-from racehound.zoo.defects import DEFECTS
-from racehound.zoo.server import Zoo
+from racehound_zoo.defects import DEFECTS
+from racehound_zoo.server import Zoo
 
 _TRIES = 15
 _numbers = itertools.count()

@@ -22,7 +22,7 @@ from tests.integration.zoo_following import (
 from racehound.services.backends.instance import Instance
 from racehound.services.mysql import ROOT_PASSWORD
 from racehound.services.service import CLIENT
-from racehound.zoo.server import Zoo
+from racehound_zoo.server import Zoo
 
 __all__ = ["zoo"]
 _KEYED = "id int PRIMARY KEY, n int"

@@ -15,7 +15,7 @@ from tests.integration.zoo_following import FollowingTests, Upstream, World, dou
 
 from racehound.services.backends.instance import Instance
 from racehound.services.service import CLIENT
-from racehound.zoo.server import Zoo
+from racehound_zoo.server import Zoo
 
 __all__ = ["zoo"]
 _SLOTS = "SELECT slot_name FROM pg_replication_slots WHERE slot_name LIKE 'materialize_%'"

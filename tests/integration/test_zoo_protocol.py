@@ -15,7 +15,7 @@ from pygwire.codec import BackendMessageDecoder
 from pygwire.constants import ConnectionPhase
 from tests.integration.zoo_fixtures import Connection, connect, refusal, rows, until
 
-from racehound.zoo.server import Zoo
+from racehound_zoo.server import Zoo
 
 
 @pytest.fixture(scope="module")

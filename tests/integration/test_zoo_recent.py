@@ -8,7 +8,7 @@ import pytest
 from tests.integration.zoo_fixtures import Connection, connect, refusal, rows, until
 
 from racehound.errors import UserError
-from racehound.zoo.server import Zoo
+from racehound_zoo.server import Zoo
 
 _FEATURES = ("enable_replacement_materialized_views", "enable_replica_targeted_materialized_views")
 

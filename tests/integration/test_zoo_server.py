@@ -16,8 +16,8 @@ from tests.integration.zoo_fixtures import connect, rows
 
 from racehound.errors import UserError
 from racehound.services.proc import listening, tree
-from racehound.zoo.listener import bound
-from racehound.zoo.server import Zoo
+from racehound_zoo.listener import bound
+from racehound_zoo.server import Zoo
 
 
 def test_a_table_is_created_in_a_few_milliseconds() -> None:
@@ -55,7 +55,7 @@ def test_a_port_that_is_taken_is_one_clear_line() -> None:
 
 def test_the_command_prints_its_addresses_and_ends_on_an_interrupt() -> None:
     with subprocess.Popen(
-        [sys.executable, "-m", "racehound", "zoo", "--defect", "deadlock"],
+        [sys.executable, "-m", "racehound_zoo", "--defect", "deadlock"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -11,7 +11,7 @@ import pytest
 from tests.integration.zoo_fixtures import Connection, connect, refusal, rows, until
 from tests.integration.zoo_recorded import request
 
-from racehound.zoo.server import Zoo
+from racehound_zoo.server import Zoo
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ import psycopg
 from tests.integration.zoo_fixtures import connect
 from tests.integration.zoo_recorded import request
 
-from racehound.zoo.server import Zoo
+from racehound_zoo.server import Zoo
 
 _SECONDS = 6.0
 _ACTORS = 5
@@ -99,12 +99,12 @@ def test_nothing_internal_is_said_and_the_catalog_stays_sound() -> None:
             for feature in _FEATURES:
                 operator.execute(f"ALTER SYSTEM SET {feature} = on")
         storm = _Storm(zoo)
-        actors = [threading.Thread(target=storm.act, args=(seed,)) for seed in range(_ACTORS)]
-        for actor in actors:
-            actor.start()
-        while any(actor.is_alive() for actor in actors):
+        sessions = [threading.Thread(target=storm.act, args=(seed,)) for seed in range(_ACTORS)]
+        for session in sessions:
+            session.start()
+        while any(session.is_alive() for session in sessions):
             assert request(f"{zoo.internal_http_url}/api/coordinator/check") == (200, '""')
-            actors[0].join(0.2)
+            sessions[0].join(0.2)
         assert "panicked" not in zoo.log_path.read_text()
     assert storm.told["ok"] > 100
     wrong = {told for told in storm.told if "internal" in told or "missing collection" in told}

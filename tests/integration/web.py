@@ -30,7 +30,7 @@ class Answer:
 
 
 @dataclasses.dataclass
-class Web:
+class DependencyGraph:
     """The server's address, and the requests that it has seen."""
 
     url: str
@@ -38,7 +38,7 @@ class Web:
 
 
 @contextlib.contextmanager
-def serve(answer: Callable[[Request], Answer]) -> Iterator[Web]:
+def serve(answer: Callable[[Request], Answer]) -> Iterator[DependencyGraph]:
     """Serve on a free loopback port until the block is over."""
     seen: list[Request] = []
 
@@ -65,7 +65,7 @@ def serve(answer: Callable[[Request], Answer]) -> Iterator[Web]:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
         try:
-            yield Web(f"http://127.0.0.1:{server.server_port}", seen)
+            yield DependencyGraph(f"http://127.0.0.1:{server.server_port}", seen)
         finally:
             server.shutdown()
             thread.join()

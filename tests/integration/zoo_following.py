@@ -13,7 +13,7 @@ import pytest
 from tests.integration.zoo_fixtures import connect, refusal, rows, until
 
 from racehound.services.backends.instance import Instance
-from racehound.zoo.server import Zoo
+from racehound_zoo.server import Zoo
 
 _numbers = itertools.count(1)
 _STATUSES = "SELECT name, status, error FROM mz_internal.mz_source_statuses"

@@ -9,16 +9,16 @@ from typing import Self
 
 import pytest
 
-from racehound.kinds.materialize.kafka import UpsertSource
-from racehound.kinds.materialize.mysql import MySqlSource
-from racehound.kinds.materialize.postgres import PostgresSource
-from racehound.kinds.materialize.upstream import PASSWORD
+from racehound.databases.materialize.kinds.kafka import UpsertSource
+from racehound.databases.materialize.kinds.mysql import MySqlSource
+from racehound.databases.materialize.kinds.postgres import PostgresSource
+from racehound.databases.materialize.kinds.upstream import PASSWORD
+from racehound.databases.materialize.surroundings import of_variables
 from racehound.services.backends.instance import Instance
-from racehound.targets.materialize.surroundings import of_variables
-from racehound.targets.postgres.session import PostgresSession
 from racehound.testdrive.interpreter import Context, Interpreter
 from racehound.testdrive.parser import parse
-from racehound.zoo.server import Zoo
+from racehound.wire.session import LibpqSession
+from racehound_zoo.server import Zoo
 
 _SERVICES = ("kafka", "schema-registry", "postgres", "mysql")
 _RUN = "recorded"
@@ -48,10 +48,10 @@ class Outside:
             "USER o_my_role": f"USER {_RUN}_o_my_role",
             "'***'": f"'{PASSWORD}'",
         }
-        self._session = PostgresSession.connect(zoo.url, "outside")
+        self._session = LibpqSession.connect(zoo.url, "outside")
         services = around.services(None, None)
         self._interpreter = Interpreter(
-            Context(self._session, variables=variables, services=services, connect=PostgresSession.connect, seed=seed, timeout=60)
+            Context(self._session, variables=variables, services=services, connect=LibpqSession.connect, seed=seed, timeout=60)
         )
         self._postgres, self._mysql = PostgresSource("o_pg"), MySqlSource("o_my")
 

@@ -15,7 +15,7 @@ from psycopg import pq
 from tests.integration.zoo_outside import Outside
 from tests.integration.zoo_recorded import RECORDS, request
 
-from racehound.zoo.server import Zoo
+from racehound_zoo.server import Zoo
 
 Outcome = tuple[tuple[str, ...], ...]
 """What each session was told, statement by statement."""

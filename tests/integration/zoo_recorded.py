@@ -16,7 +16,7 @@ import psycopg
 from psycopg import pq
 from tests.integration.zoo_outside import Outside
 
-from racehound.zoo.server import Zoo
+from racehound_zoo.server import Zoo
 
 RECORDS = Path(__file__).with_name("materialize_answers")
 LOW_USER = "lowuser"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from racehound.history import Statement
-from racehound.kinds.kind import Fragment, Kind, manipulation
-from racehound.plan import KindEntry
-from racehound.program import Phase, Program
+from racehound.data.history import Statement
+from racehound.data.plan import KindEntry
+from racehound.data.program import Phase, Program
+from racehound.kinds.kind import Fragment, Kind, changes
 from racehound.scenarios.casting import Cast
 
 
@@ -30,7 +30,7 @@ class Box(Kind):
     def destroy(self) -> Fragment:
         return f"> DROP {self.name}\n"
 
-    @manipulation
+    @changes
     def paint(self) -> Fragment:
         return f"> PAINT {self.name}\n"
 
@@ -39,31 +39,31 @@ class Box(Kind):
 class Lid(Box):
     """A kind that nothing refers to, and that no transaction may hold."""
 
-    can_refer: ClassVar[bool] = False
+    can_be_referenced: ClassVar[bool] = False
 
     def create(self) -> Fragment:
         return f"> VACUUM {self.name}\n"
 
-    @manipulation
+    @changes
     def turn(self) -> Fragment:
         return f"> TURN {self.name}\n"
 
 
 KINDS: tuple[type[Kind], ...] = (Box, Lid)
-CATALOGUE = tuple(KindEntry(k.__name__, tuple(k.attributes().items()), k.can_refer, k.weight) for k in KINDS)
+CATALOGUE = tuple(KindEntry(k.__name__, tuple(k.attributes().items()), k.can_be_referenced, k.weight) for k in KINDS)
 CAST = Cast({kind.__name__: kind for kind in KINDS}, lambda fragment: "VACUUM" not in fragment)
 
 
 def program(**references: str) -> Program:
     """A program without steps, in which objects refer to others as given."""
     return Program(
-        seed=1, scenario="concurrent", title="", refers_to=references, reset_each=True, once=(), setup=(), actors=(), verify=(),
+        seed=1, scenario="concurrent", title="", refers_to=references, reset_each=True, once=(), setup=(), sessions=(), verify=(),
         teardown=(),
     )  # fmt: skip
 
 
 def statement(
-    actor: str,
+    session: str,
     sql: str,
     start: int,
     end: int,
@@ -73,8 +73,8 @@ def statement(
     about: str | None = None,
     phase: Phase = "create",
 ) -> Statement:
-    """A statement of an actor from start to end; failed if it has an SQLSTATE."""
+    """A statement of a session from start to end; failed if it has an SQLSTATE."""
     return Statement(
-        repetition=1, actor=actor, object=about or actor, phase=phase, step=0, attempt=1, sql=sql, start_ns=start, end_ns=end,
-        status="error" if sqlstate else "ok", sqlstate=sqlstate, message=message, pid=sum(actor.encode()),
+        repetition=1, session=session, object=about or session, phase=phase, step=0, attempt=1, sql=sql, start_ns=start, end_ns=end,
+        status="error" if sqlstate else "ok", sqlstate=sqlstate, message=message, pid=sum(session.encode()),
     )  # fmt: skip

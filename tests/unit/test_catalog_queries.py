@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from racehound.oracles.catalog_map import Catalog, CatalogCheckUnavailableError, CatalogMap, ForeignKey, read_catalog_map
-from racehound.oracles.catalog_queries import EVERYTHING, FIRST_UNPINNED_OID, Scope, build_catalog_query
-from racehound.oracles.catalog_rules import RULES
-from racehound.targets.session import Outcome, Rows
+from racehound.databases.postgres.oracles.catalog_map import (
+    Catalog,
+    CatalogCheckUnavailableError,
+    CatalogMap,
+    ForeignKey,
+    read_catalog_map,
+)
+from racehound.databases.postgres.oracles.catalog_queries import EVERYTHING, FIRST_UNPINNED_OID, Scope, build_catalog_query
+from racehound.databases.postgres.oracles.catalog_rules import RULES
+from racehound.session import Outcome, Rows
 
 # In the catalogs named here and nowhere else do the rules and bonds have something to say.
 NAMED = ("pg_class", "pg_proc", "pg_type", "pg_namespace", "pg_authid", "pg_database", "pg_largeobject", "pg_constraint",

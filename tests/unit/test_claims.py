@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import msgspec
 
-from racehound.history import Statement
-from racehound.oracles.claims import Claims, differing
-from racehound.oracles.touches import Web
+from racehound.data.history import Statement
+from racehound.judge.claims import Claims, differing
+from racehound.judge.dependencies import DependencyGraph
 from tests.unit.programs import program, statement
 
-WEB = Web(program(o_0="o_base", o_1="o_base", o_2="o_1"))
+WEB = DependencyGraph(program(o_0="o_base", o_1="o_base", o_2="o_1"))
 
 
 def claimed(*statements: Statement) -> dict[str, bool]:
@@ -18,8 +18,8 @@ def claimed(*statements: Statement) -> dict[str, bool]:
     return {f"{claim.key.space} {str(claim.key).removeprefix('db.')}": claim.present for claim in found}
 
 
-def done(sql: str, start: int, end: int, actor: str = "o_0", tag: str = "") -> Statement:
-    return msgspec.structs.replace(statement(actor, sql, start, end), tag=tag)
+def done(sql: str, start: int, end: int, session: str = "o_0", tag: str = "") -> Statement:
+    return msgspec.structs.replace(statement(session, sql, start, end), tag=tag)
 
 
 def test_the_last_word_holds() -> None:

@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 
+from racehound.databases.materialize.opening import needed_services
+from racehound.databases.materialize.server import MaterializeService
 from racehound.services.artifacts.artifact import Artifact, cache_dir
 from racehound.services.backends import compose_file
 from racehound.services.backends.compose_file import Document, Placed
 from racehound.services.catalogue import find, services
 from racehound.services.process import Command
 from racehound.services.service import CLIENT, Container, Endpoints, Service, Site
-from racehound.targets.materialize.opening import needed_services
-from racehound.targets.materialize.server import MaterializeService
 
 _SCHEMA_MODULE = "github.com/compose-spec/compose-go/v2"
 _SCHEMA_VERSION = "v2.16.2"

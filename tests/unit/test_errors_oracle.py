@@ -1,4 +1,4 @@
-"""The four drawers, decided by what the other actors did."""
+"""The four drawers, decided by what the other sessions did."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from typing import TypedDict, cast
 
 import pytest
 
-from racehound.finding import Finding
-from racehound.history import Event
-from racehound.oracles.errors import Judgement, judge_errors, shape
-from racehound.oracles.oracle import Observed
-from racehound.targets.postgres.dialect import POSTGRES, allows_transaction
-from racehound.targets.target import Target
+from racehound.data.finding import Finding
+from racehound.data.history import Event
+from racehound.databases.postgres.dialect import POSTGRES, allows_transaction
+from racehound.databases.target import Target
+from racehound.judge.errors import Judgement, judge_errors, shape
+from racehound.judge.oracle import Observed
 from tests.unit.programs import program, statement
 
 
@@ -42,7 +42,7 @@ GONE = Failure(sqlstate="42P01", message='relation "o_base" does not exist')
 LOOKUP = Failure(sqlstate="XX000", message="cache lookup failed for relation 16412")
 
 
-def test_a_missing_object_is_expected_where_another_actor_dropped_it() -> None:
+def test_a_missing_object_is_expected_where_another_session_dropped_it() -> None:
     case = observed(
         statement("o_1", "DROP TABLE o_base CASCADE", 0, 10), statement("o_0", "CREATE VIEW o_0 AS TABLE o_base", 5, 12, **GONE)
     )
@@ -64,7 +64,7 @@ def test_what_was_done_afterwards_explains_nothing() -> None:
     assert severities(judge_errors(case)) == ["unexplained error"]
 
 
-def test_a_failed_step_explains_what_its_own_actor_misses_later() -> None:
+def test_a_failed_step_explains_what_its_own_session_misses_later() -> None:
     case = observed(
         statement("o_1", "ALTER TABLE o_base ADD COLUMN c TEXT", 0, 3),
         statement("o_0", "CREATE TABLE o_0 (LIKE o_base)", 1, 4, sqlstate="40P01", message="deadlock detected"),
@@ -73,7 +73,7 @@ def test_a_failed_step_explains_what_its_own_actor_misses_later() -> None:
     assert Judgement(case).drawers == {"expected": 2}
 
 
-def test_an_inner_link_that_its_own_actor_made_anew_explains_what_is_missing_above_it() -> None:
+def test_an_inner_link_that_its_own_session_made_anew_explains_what_is_missing_above_it() -> None:
     gone = Failure(sqlstate="42P01", message='relation "o_1" does not exist')
     drop = statement("main", "DROP SCHEMA o_0 CASCADE", 0, 5, about="o_0")
     above = statement("main", "ALTER VIEW o_1 RENAME TO o_1_tmp", 6, 7, about="o_1", **gone)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from racehound.data.run_directory import RunDirectory, read_run, redact
 from racehound.errors import UserError
-from racehound.evidence import RunDirectory, read_run, redact
 
 
 @pytest.mark.parametrize(

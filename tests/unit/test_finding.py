@@ -6,8 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from racehound.errors import UserError
-from racehound.finding import (
+from racehound.data.finding import (
     Baseline,
     Finding,
     Severity,
@@ -18,6 +17,7 @@ from racehound.finding import (
     read_baseline,
     read_finding,
 )
+from racehound.errors import UserError
 from tests.unit.programs import program, statement
 
 

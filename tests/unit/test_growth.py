@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from racehound.oracles.growth import FILES_LIMIT, MEMORY_LIMIT_KIB, Size, grown, sizes
+from racehound.databases.postgres.oracles.growth import FILES_LIMIT, MEMORY_LIMIT_KIB, Size, grown, sizes
 
 GLUTTON = f"""
 import sys

@@ -8,12 +8,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from racehound.finding import Finding, Reproduction
-from racehound.reduce.handover import write_handover
-from racehound.reduce.handover.plain import check_of
-from racehound.reduce.result import Reduction
-from racehound.reduce.scene import SETUP, Line, Scene
-from racehound.reduce.search import Pass
+from racehound.data.finding import Finding, Reproduction
+from racehound.data.reduction import Pass, Reduction
+from racehound.data.scene import SETUP, Line, Scene
+from racehound.databases.postgres.handover import hand_over
+from racehound.databases.postgres.handover.check import check_of
+from racehound.report.handover import write_handover
 
 SCENE = Scene((
     Line(SETUP, "CREATE SCHEMA ${racehound.run}_o_0;"), Line(1, "BEGIN"), Line(1, "CREATE FUNCTION f()\nRETURNS int RETURN 1"),
@@ -28,7 +28,8 @@ def handed(
     reduction = Reduction(
         FINDING.id, database, "18.3", Reproduction(20, 19), 1.0, "minimal", (Pass("guesses"),), scene, replays=replays or {}
     )
-    written = write_handover(directory, FINDING, reduction)
+    formats = hand_over if database == "PostgreSQL" else lambda *_: None
+    written = write_handover(directory, FINDING, reduction, formats)
     assert written is not None
     return {path.name: path.read_text() for path in written.iterdir()}
 

@@ -7,7 +7,7 @@ import sys
 import threading
 from pathlib import Path
 
-from racehound.history import Event, PlanStarted, Recorder, Statement, compress, in_flight, read_history
+from racehound.data.history import Event, PlanStarted, Recorder, Statement, compress, in_flight, read_history
 from tests.unit.programs import program, statement
 
 
@@ -44,13 +44,13 @@ def test_threads_do_not_mix_their_lines(tmp_path: Path) -> None:
     read = [event for event in read_history(tmp_path / "h.jsonl") if isinstance(event, Statement)]
     assert len(read) == 1200
     for name in ("o_0", "o_3"):
-        assert [event.start_ns for event in read if event.actor == name] == list(range(300))
+        assert [event.start_ns for event in read if event.session == name] == list(range(300))
 
 
 WRITER = """
 import sys
 from pathlib import Path
-from racehound.history import Recorder
+from racehound.data.history import Recorder
 from tests.unit.programs import statement
 recorder = Recorder(Path(sys.argv[1]))
 n = 0

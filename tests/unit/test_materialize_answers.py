@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from racehound.history import Statement
-from racehound.targets.materialize import answers
-from racehound.targets.materialize.dialect import is_internal, is_missing, is_race_outcome, is_transient, may_cause
-from racehound.targets.session import ServerError
+from racehound.data.history import Statement
+from racehound.databases.materialize import answers
+from racehound.databases.materialize.dialect import is_internal, is_missing, is_race_outcome, is_transient, may_cause
+from racehound.session import ServerError
 from tests.unit.programs import statement
 
 RECORDED = [json.loads(line) for line in (Path(__file__).parent / "materialize_errors.jsonl").read_text().splitlines()]

@@ -1,4 +1,4 @@
-"""Errors of Materialize in their drawers: expected only where some other actor's statement could have caused them."""
+"""Errors of Materialize in their drawers: expected only where some other session's statement could have caused them."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import TypedDict, cast
 import msgspec
 import pytest
 
-from racehound.history import Event
-from racehound.oracles.errors import Judgement
-from racehound.oracles.oracle import Observed
-from racehound.targets.materialize.dialect import MATERIALIZE
-from racehound.targets.target import Target
+from racehound.data.history import Event
+from racehound.databases.materialize.dialect import MATERIALIZE
+from racehound.databases.target import Target
+from racehound.judge.errors import Judgement
+from racehound.judge.oracle import Observed
 from tests.unit.programs import program, statement
 
 

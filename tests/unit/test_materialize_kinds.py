@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from racehound.hunt import choose_kinds, plan_and_program
-from racehound.kinds.materialize import KINDS, MaterializeKind
-from racehound.program import print_program
-from racehound.targets.materialize.dialect import MATERIALIZE, allows_transaction
+from racehound.data.program import print_program
+from racehound.databases.materialize.dialect import MATERIALIZE, allows_transaction
+from racehound.databases.materialize.kinds import KINDS, MaterializeKind
+from racehound.loops.hunt import choose_kinds, plan_and_program
 from racehound.testdrive.check import check
 from racehound.testdrive.parser import parse
 from racehound.testdrive.script import Sql
@@ -25,7 +25,7 @@ from racehound.testdrive.statements import count_statements
 
 _NAMES = {kind.__name__: kind for kind in KINDS}
 _STEPS = ("prepare", "create", "clear", "verify", "destroy")
-_REFERABLE = [kind for kind in KINDS if kind.can_refer]
+_REFERABLE = [kind for kind in KINDS if kind.can_be_referenced]
 _SCENARIOS = ("subsequent", "subsequent-chain", "concurrent")
 
 
@@ -39,7 +39,7 @@ def _made(kind: type[MaterializeKind], over: MaterializeKind | None = None, name
 def _fragments(made: MaterializeKind) -> Iterator[tuple[str, str]]:
     for step in _STEPS:
         yield step, getattr(made, step)()
-    for manipulation in made.manipulations():
+    for manipulation in made.all_manipulations():
         yield manipulation, made.manipulate(manipulation)
 
 
@@ -76,11 +76,11 @@ _TEN: dict[str, tuple[bool, dict[str, tuple[Any, ...]], tuple[str, ...]]] = {
 
 @pytest.mark.parametrize("name", _TEN)
 def test_the_ten_kinds_are_drawn_as_specified(name: str) -> None:
-    can_refer, attributes, manipulations = _TEN[name]
+    can_be_referenced, attributes, manipulations = _TEN[name]
     kind = _NAMES[name]
-    assert kind.can_refer is can_refer
+    assert kind.can_be_referenced is can_be_referenced
     assert kind.attributes() == attributes
-    assert kind.manipulations() == ("nothing", *manipulations)
+    assert tuple(kind.all_manipulations()) == ("nothing", *manipulations)
     assert kind.enabled
 
 
@@ -303,7 +303,7 @@ _SEEDS = 1000
 
 def _digest(scenario: str) -> str:
     """Of the programs that the first thousand seeds print."""
-    kinds = choose_kinds(MATERIALIZE, KINDS, ())
+    kinds = choose_kinds(KINDS, KINDS, ())
     digest = hashlib.sha256()
     for seed in range(_SEEDS):
         _, program = plan_and_program(MATERIALIZE, kinds, seed, scenario, 5, 100)  # type: ignore[arg-type]

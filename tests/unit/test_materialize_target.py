@@ -10,21 +10,21 @@ from typing import Any
 
 import pytest
 
+from racehound.databases.materialize import opening, server
+from racehound.databases.materialize.kinds import KINDS
+from racehound.databases.materialize.log import FileLog, LogScan
+from racehound.databases.materialize.opening import Options, needed_services, way
+from racehound.databases.materialize.place import Addresses
+from racehound.databases.materialize.server import MaterializeService
+from racehound.databases.materialize.sinks import Looks, difference, fold
+from racehound.databases.materialize.surroundings import Surroundings, of_variables
+from racehound.databases.materialize.target import is_available
 from racehound.errors import UserError
-from racehound.kinds.materialize import KINDS
 from racehound.services import installation
 from racehound.services.artifacts.python import PythonPackage
 from racehound.services.backends import compose_file
 from racehound.services.backends.compose_file import Placed
 from racehound.services.service import CLIENT, Endpoint, Site
-from racehound.targets.materialize import opening, server
-from racehound.targets.materialize.log import FileLog, LogScan
-from racehound.targets.materialize.opening import Options, needed_services, way
-from racehound.targets.materialize.place import Addresses
-from racehound.targets.materialize.server import MaterializeService
-from racehound.targets.materialize.sinks import Looks, difference, fold
-from racehound.targets.materialize.surroundings import Surroundings, of_variables
-from racehound.targets.materialize.target import is_available
 from tests.unit.test_compose_file import _errors, _read_back, validator  # noqa: F401 a fixture
 
 # Addresses and ways

@@ -8,22 +8,22 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from racehound.data.finding import Finding
+from racehound.data.footprint import Footprint
+from racehound.data.matrix import DEFECTS, LETTERS, OUTCOMES, LeftOut, Matrix, Outcome, Relationship, read_matrix, worst
+from racehound.databases.postgres.dialect import POSTGRES
+from racehound.databases.postgres.kinds import KINDS
 from racehound.errors import UserError
-from racehound.finding import Finding
-from racehound.kinds.postgres import KINDS
-from racehound.matrix.encounter import modes, outcome_of
-from racehound.matrix.footprint import Footprint
-from racehound.matrix.journal import Asked, Header, Journal, Met, Note, matrix_of, read_journal
-from racehound.matrix.order import NO_GROUND, NOTHING_SHARED, different, order
-from racehound.matrix.run import MatrixOptions, choose
-from racehound.outcomes import DEFECTS, LETTERS, OUTCOMES, Ground, LeftOut, Matrix, Outcome, read_matrix, worst
-from racehound.performer import Played
+from racehound.loops.matrix.encounter import modes, outcome_of
+from racehound.loops.matrix.journal import Asked, Header, Journal, Met, Note, matrix_of, read_journal
+from racehound.loops.matrix.order import NO_GROUND, NOTHING_SHARED, different, order
+from racehound.loops.matrix.run import MatrixOptions, choose
+from racehound.loops.performer import Played
 from racehound.report.grid import cell_text, defects_text, diff_text, grid_text, totals_text
 from racehound.run.lockstep import Move
 from racehound.scenarios.pairs import Meeting, deeds, grounds, mirrored
-from racehound.targets.postgres.dialect import POSTGRES
-from racehound.targets.session import Outcome as StatementOutcome
-from racehound.targets.session import ServerError
+from racehound.session import Outcome as StatementOutcome
+from racehound.session import ServerError
 
 DEEDS = {deed.name: deed for deed in deeds(KINDS)}
 
@@ -72,7 +72,7 @@ def test_what_an_operation_makes_is_not_there_before_and_all_else_is() -> None:
     meeting = Meeting(DEEDS["Schema.destroy"], DEEDS["Function.create"], "y over x")
     assert [(step.object, step.phase) for step in meeting.setup()] == [("o_base", "prepare"), ("o_base", "create")]
     program = meeting.program(y_first=True)
-    assert [actor.steps[0].object for actor in program.actors] == ["o_0", "o_base"]
+    assert [session.steps[0].object for session in program.sessions] == ["o_0", "o_base"]
     assert program.refers_to == {"o_0": "o_base"}
 
 
@@ -176,7 +176,7 @@ def played(*findings: Finding, errors: tuple[str, ...] = ("", ""), behind: tuple
         StatementOutcome("error", error=ServerError("42P01", text)) if text else StatementOutcome("ok", "DROP SCHEMA")
         for text in errors
     ]
-    moves = [Move(actor, 0, "…", outcome=outcome) for actor, outcome in enumerate(outcomes, 1)]
+    moves = [Move(session, 0, "…", outcome=outcome) for session, outcome in enumerate(outcomes, 1)]
     moves[1].behind = behind
     return Played(1, (1, 2), moves, [], list(findings))
 
@@ -202,7 +202,7 @@ def test_an_error_that_an_operation_asks_for_is_none() -> None:
 
 
 def test_an_operation_meets_itself_once_and_others_in_both_orders() -> None:
-    def who(x: str, y: str, ground: Ground) -> list[tuple[bool, str]]:
+    def who(x: str, y: str, ground: Relationship) -> list[tuple[bool, str]]:
         return list(modes(Meeting(DEEDS[x], DEEDS[y], ground), POSTGRES.allows_transaction))
 
     every = ["together", "commit", "rollback"]

@@ -4,13 +4,13 @@ import threading
 
 import msgspec
 
-from racehound.program import Actor, Program, Step
+from racehound.data.program import Program, ProgramSession, Step
 from racehound.run.pacer import StormPacer, draw_offsets
 
 
 def race(*beats: tuple[int | None, ...]) -> Program:
-    actors = tuple(
-        Actor(f"o_{n}", tuple(Step(f"o_{n}", "create", "> X", beat=beat, jitter_us=500) for beat in mine))
+    sessions = tuple(
+        ProgramSession(f"o_{n}", tuple(Step(f"o_{n}", "create", "> X", beat=beat, jitter_us=500) for beat in mine))
         for n, mine in enumerate(beats)
     )
     return Program(
@@ -21,7 +21,7 @@ def race(*beats: tuple[int | None, ...]) -> Program:
         reset_each=True,
         once=(),
         setup=(),
-        actors=actors,
+        sessions=sessions,
         verify=(),
         teardown=(),
     )
@@ -38,7 +38,7 @@ def test_nobody_passes_a_rendezvous_before_everybody_has_come() -> None:
             pacer.before(name, number, step)
             order.append((f"pass {name}", step.beat or 0))
 
-    threads = [threading.Thread(target=live, args=(a.name, a.steps)) for a in program.actors]
+    threads = [threading.Thread(target=live, args=(a.name, a.steps)) for a in program.sessions]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -49,20 +49,20 @@ def test_nobody_passes_a_rendezvous_before_everybody_has_come() -> None:
     assert max(arrivals) < min(passes)
 
 
-def test_an_actor_that_leaves_is_not_waited_for() -> None:
+def test_an_session_that_leaves_is_not_waited_for() -> None:
     program = race((0, 1), (0, 1))
     pacer = StormPacer(program, {})
     passed = threading.Event()
 
     def live() -> None:
-        for number, step in enumerate(program.actors[0].steps):
+        for number, step in enumerate(program.sessions[0].steps):
             pacer.before("o_0", number, step)
         passed.set()
 
     thread = threading.Thread(target=live)
     thread.start()
     assert not passed.wait(0.05)
-    pacer.leave("o_1", program.actors[1].steps)
+    pacer.leave("o_1", program.sessions[1].steps)
     assert passed.wait(10)
     thread.join()
 
@@ -73,7 +73,7 @@ def test_an_abandoned_repetition_waits_for_nobody_and_tries_nothing_again() -> N
     passed = threading.Event()
 
     def live() -> None:
-        pacer.before("o_0", 0, program.actors[0].steps[0])
+        pacer.before("o_0", 0, program.sessions[0].steps[0])
         passed.set()
 
     thread = threading.Thread(target=live)
@@ -89,7 +89,7 @@ def over(program: Program, **references: str) -> StormPacer:
     return StormPacer(msgspec.structs.replace(program, refers_to=references), {})
 
 
-def test_another_try_is_worth_it_only_while_the_grounds_actor_may_change_the_outcome() -> None:
+def test_another_try_is_worth_it_only_while_the_grounds_session_may_change_the_outcome() -> None:
     pacer = over(race((None,), (None,)), o_0="o_1")
     assert pacer.worth_another_try("o_0", 1, pacer.progress("o_0"), transient=False)
     pacer.leave("o_1", ())

@@ -6,10 +6,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from racehound.data.history import Disturbed, Recorder, RepetitionStarted, read_history
+from racehound.data.plan import draw_plan
+from racehound.data.program import Disturbance, Program, ProgramSession, Step, print_program
 from racehound.errors import UserError
-from racehound.history import Disturbed, Recorder, RepetitionStarted, read_history
-from racehound.plan import draw_plan
-from racehound.program import Actor, Disturbance, Program, Step, print_program
 from racehound.run.perturbations.perturbation import draw_moment
 from racehound.run.perturbations.printing import print_draws
 from racehound.run.perturbations.registry import DEFAULT, NAMES, PERTURBATIONS, TIMINGS, draw, named, perturbed
@@ -45,19 +45,19 @@ def test_what_a_perturbation_draws_does_not_depend_on_the_others(name: str) -> N
 @pytest.mark.parametrize("seed", range(20))
 def test_every_disturbance_is_aimed_at_a_step_that_there_is(seed: int) -> None:
     program = drawn_program(seed, *NAMES)
-    steps = {actor.name: len(actor.steps) for actor in program.actors}
+    steps = {session.name: len(session.steps) for session in program.sessions}
     for drawn in many(program):
         for each in drawn:
-            assert 0 <= each.step < steps[each.actor]
+            assert 0 <= each.step < steps[each.session]
             assert each.after_us <= 3000
 
 
 def test_moments_are_drawn_over_all_statements_those_around_a_transaction_included() -> None:
-    actors = (Actor("o_0", (Step("o_0", "create", "> A\n> B\n", window="commit"), Step("o_0", "destroy", "> C\n"))),)
-    program = msgspec.structs.replace(drawn_program(1), actors=actors)
+    sessions = (ProgramSession("o_0", (Step("o_0", "create", "> A\n> B\n", window="commit"), Step("o_0", "destroy", "> C\n"))),)
+    program = msgspec.structs.replace(drawn_program(1), sessions=sessions)
     rng = random.Random(1)
     assert {draw_moment(rng, program) for _ in range(200)} == {("o_0", 0, n) for n in range(4)} | {("o_0", 1, 0)}
-    assert draw_moment(rng, msgspec.structs.replace(program, actors=())) is None
+    assert draw_moment(rng, msgspec.structs.replace(program, sessions=())) is None
 
 
 def test_with_all_timings_a_program_is_what_its_scenario_made_of_it() -> None:
@@ -73,7 +73,9 @@ def test_a_timing_that_is_not_asked_for_is_taken_out_of_the_steps_and_nothing_el
     assert [(s.object, s.phase, s.fragment, s.tries) for s in bare.steps()] == [
         (s.object, s.phase, s.fragment, s.tries) for s in full.steps()
     ]
-    assert {(s.jitter_us, s.beat, s.window, s.hold_us) for actor in bare.actors for s in actor.steps} == {(0, None, "none", 0)}
+    assert {(s.jitter_us, s.beat, s.window, s.hold_us) for session in bare.sessions for s in session.steps} == {
+        (0, None, "none", 0)
+    }
 
 
 @pytest.mark.parametrize("missing", TIMINGS)
@@ -81,8 +83,8 @@ def test_each_timing_can_be_left_out_by_itself(missing: str) -> None:
     steps = [
         step
         for seed in range(10)
-        for actor in drawn_program(seed, *(name for name in TIMINGS if name != missing)).actors
-        for step in actor.steps
+        for session in drawn_program(seed, *(name for name in TIMINGS if name != missing)).sessions
+        for step in session.steps
     ]
     there = {
         "delays": any(step.jitter_us for step in steps),
@@ -125,5 +127,5 @@ def test_a_printed_program_tells_what_disturbs_it_and_what_is_drawn() -> None:
     program = drawn_program(3, *DEFAULT, "freeze")
     drawn = next(each for each in draw(program, 1))
     assert "# perturbed by: freeze" in print_program(program)
-    assert f"freeze: actor {drawn.actor}, step {drawn.step + 1}, statement {drawn.statement + 1}" in print_draws(program)
+    assert f"freeze: session {drawn.session}, step {drawn.step + 1}, statement {drawn.statement + 1}" in print_draws(program)
     assert print_draws(drawn_program(3, *DEFAULT)) == ""

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from racehound.plan import BASE, SEED_LIMIT, KindEntry, Plan, ScenarioName, draw_plan
+from racehound.data.object_names import BASE
+from racehound.data.plan import SEED_LIMIT, KindEntry, Plan, ScenarioName, draw_plan
 from tests.unit.programs import CATALOGUE
 
 seeds = st.integers(0, SEED_LIMIT - 1)
@@ -60,7 +61,7 @@ def test_a_plan_survives_json(seed: int, scenario: ScenarioName) -> None:
 
 @given(seeds)
 def test_a_plan_draws_from_its_theme_only(seed: int) -> None:
-    many = tuple(KindEntry(f"Kind{n}", (), can_refer=n % 3 == 0, weight=1 + n % 4) for n in range(30))
+    many = tuple(KindEntry(f"Kind{n}", (), can_be_referenced=n % 3 == 0, weight=1 + n % 4) for n in range(30))
     plan = draw_plan(seed, "concurrent", many, 12)
     assert 2 <= len(set(plan.theme)) <= 10
     assert {o.kind for o in (plan.base, *plan.objects)} <= set(plan.theme)
@@ -68,21 +69,21 @@ def test_a_plan_draws_from_its_theme_only(seed: int) -> None:
 
 @given(seeds, scenarios)
 def test_a_single_kind_is_drawn_at_most_once_in_a_plan(seed: int, scenario: ScenarioName) -> None:
-    lonely = KindEntry("Lonely", (), can_refer=True, weight=50, single=True)
+    lonely = KindEntry("Lonely", (), can_be_referenced=True, weight=50, single=True)
     plan = draw_plan(seed, scenario, (*CATALOGUE, lonely), 8)
     assert [o.kind for o in (plan.base, *plan.objects)].count("Lonely") <= 1
 
 
 def test_without_a_possible_base_there_is_no_plan() -> None:
     with pytest.raises(ValueError, match="no base object"):
-        draw_plan(1, "concurrent", (KindEntry("Lid", (), can_refer=False, weight=1),), 2)
+        draw_plan(1, "concurrent", (KindEntry("Lid", (), can_be_referenced=False, weight=1),), 2)
 
 
 @given(seeds, st.integers(2, 12))
 def test_a_restless_kind_is_seldom_idle_and_every_manipulation_has_its_turn(seed: int, manipulations: int) -> None:
-    calm = [KindEntry("A", (), can_refer=True, weight=1)]
-    restless = [msgspec.structs.replace(calm[0], restless=manipulations)]
-    numbers = [o.manipulator for s in range(seed, seed + 40) for o in draw_plan(s, "concurrent", restless, 5).objects]
+    calm = [KindEntry("A", (), can_be_referenced=True, weight=1)]
+    rarely_idle = [msgspec.structs.replace(calm[0], rarely_idle=manipulations)]
+    numbers = [o.manipulator for s in range(seed, seed + 40) for o in draw_plan(s, "concurrent", rarely_idle, 5).objects]
     assert all(0 <= number < 100 for number in numbers)
     drawn = [number % manipulations for number in numbers]
     assert drawn.count(0) < 0.15 * len(drawn)

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from racehound.kinds.postgres import KINDS, PostgresKind
-from racehound.targets.postgres.dialect import allows_transaction
+from racehound.databases.postgres.dialect import allows_transaction
+from racehound.databases.postgres.kinds import KINDS, PostgresKind
 from racehound.testdrive.parser import parse
 from racehound.testdrive.script import Sql
 from racehound.testdrive.statements import count_statements
@@ -28,14 +28,14 @@ def _made(kind: type[PostgresKind], over: PostgresKind | None = None, name: str 
 def _fragments(kind: PostgresKind) -> Iterator[tuple[str, str]]:
     for step in _STEPS:
         yield step, getattr(kind, step)()
-    for manipulation in kind.manipulations():
+    for manipulation in kind.all_manipulations():
         yield manipulation, kind.manipulate(manipulation)
 
 
 def _everything() -> Iterator[tuple[str, str]]:
     """Every fragment of every kind, over nothing and over every referable kind."""
     for kind in KINDS:
-        bases = [None, *(other("o_base") for other in KINDS if other.can_refer)]
+        bases = [None, *(other("o_base") for other in KINDS if other.can_be_referenced)]
         for base, made in itertools.product(bases, _made(kind)):
             over = type(base).__name__ if base else "nothing"
             for step, fragment in _fragments(kind(made.name, base, **{a: getattr(made, a) for a in kind.attributes()})):
@@ -78,7 +78,7 @@ def test_every_object_over_another_names_it_when_it_is_created() -> None:
     extensions = re.compile(r"\b(?:citext|cube|hstore|seg)\b")
     for kind in KINDS:
         for other in KINDS:
-            if other.can_refer:
+            if other.can_be_referenced:
                 base = other("o_base")
                 made = kind("o_0", base)
                 created = made.prepare() + made.create()  # what a subscription subscribes to is named by its publisher
@@ -178,7 +178,7 @@ def test_large_objects_of_different_objects_have_different_numbers() -> None:
 
 
 def test_manipulations_are_the_same_in_every_process() -> None:
-    assert _NAMES["Index"].manipulations() == (
+    assert tuple(_NAMES["Index"].all_manipulations()) == (
         "nothing", "rename", "recreate", "comment", "reindex", "reindex_concurrently", "alter", "drop_concurrently_and_again",
         "update_table", "insert_into_table",
     )  # fmt: skip

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from racehound.finding import Reproduction
-from racehound.reduce.rates import Rate, measure
+from racehound.data.finding import Reproduction
+from racehound.loops.reduce.rates import Rate, measure
 
 
 def test_it_counts_and_names_the_first() -> None:

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from racehound.reduce.scene import SETUP, Line, Scene
-from racehound.reduce.scene_passes import minimise
-from racehound.reduce.search import Search, TimeIsUpError, without_chunks
-from racehound.reduce.shorten import shortened
+from racehound.data.scene import SETUP, Line, Scene
+from racehound.loops.reduce.scene_passes import minimise
+from racehound.loops.reduce.search import Search, TimeIsUpError, without_chunks
+from racehound.loops.reduce.shorten import shortened
 
 Shows = Callable[[Scene], bool]
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from racehound.errors import UserError
-from racehound.targets.postgres import releases
-from racehound.targets.postgres.installation import wheel
+from racehound.services.embedded import releases
+from racehound.services.embedded.installation import wheel
 
 
 @pytest.fixture

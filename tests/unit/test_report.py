@@ -9,10 +9,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from racehound.finding import Finding
-from racehound.history import Blocked, Event, Overdue, PlanStarted, RepetitionEnded, RepetitionStarted
-from racehound.outcomes import Matrix, Operation, Trial
-from racehound.program import Actor, Step
+from racehound.data.finding import Finding
+from racehound.data.history import Blocked, Event, Overdue, PlanStarted, RepetitionEnded, RepetitionStarted
+from racehound.data.matrix import Matrix, Operation, Trial
+from racehound.data.program import ProgramSession, Step
+from racehound.databases.postgres.dialect import POSTGRES
+from racehound.databases.postgres.kinds import KINDS
 from racehound.report.again import again
 from racehound.report.drawers import became
 from racehound.report.github import annotation_lines
@@ -23,7 +25,6 @@ from racehound.report.recorded import Repetition, kinds_of, of_plan
 from racehound.report.server_log import LINES_LIMIT, Span, fill
 from racehound.report.statistics import Statistics
 from racehound.report.timeline import FAILED, timeline
-from racehound.targets.postgres.dialect import POSTGRES
 from tests.unit.programs import program, statement
 
 DROPS = statement("o_1", "DROP TABLE o_base CASCADE", 0, 10, phase="destroy")
@@ -88,7 +89,7 @@ def test_manipulations_that_were_never_drawn_are_told_of_the_kinds_that_were() -
     statistics = Statistics()
     case = repetition(DROPS)
     statistics.add(case, became(case, POSTGRES))
-    told = {(row.kind, row.step): row.tries for row in statistics.rows(POSTGRES.kinds)}
+    told = {(row.kind, row.step): row.tries for row in statistics.rows(KINDS)}
     assert told["Role", "(destroy)"] == 1
     assert 0 in told.values()
     assert {kind for kind, _ in told} == {"Role"}
@@ -103,7 +104,7 @@ def test_a_timeline_marks_what_failed_and_what_ran_beside_it() -> None:
     (mark,) = drawn.marks
     assert mark.at_us == pytest.approx(1000.005)
     assert "o_0 waits" in mark.text
-    assert drawn.actors == ["o_1", "o_0", "o_3"]
+    assert drawn.sessions == ["o_1", "o_0", "o_3"]
 
 
 def test_a_statement_that_waited_says_from_when_on() -> None:
@@ -156,7 +157,7 @@ def test_a_long_run_has_wider_buckets_and_loses_nothing() -> None:
 
 def test_an_exploration_is_shown_again_by_its_schedule() -> None:
     steps = (Step("scripts", "prepare", "> SELECT 1\n"),)
-    explored = msgspec.structs.replace(program(), actors=(Actor("1", ()), Actor("2", ())), verify=steps)
+    explored = msgspec.structs.replace(program(), sessions=(ProgramSession("1", ()), ProgramSession("2", ())), verify=steps)
     finding = Finding("contents", "wrong result", "x", "y", detail=("schedule: 1 2 1",))
     facts = {"scripts": ["a b.sql", "c.sql", "check.td"], "release": "18.3", "url": None}
     expected = "racehound explore 'a b.sql' c.sql --check check.td --release 18.3 --replay '1 2 1'"
@@ -192,7 +193,7 @@ def contents_in(text: str) -> dict[str, Any]:
 
 
 def test_nothing_that_was_recorded_leaves_its_place_on_the_page(run: Path) -> None:
-    text = page(gather(run, (1,)))
+    text = page(gather(run, POSTGRES, KINDS, (1,)))
     assert text.count("<script") == 2
     assert any("<script>alert(1)" in shown for shown in contents_in(text)["plans"][0]["texts"])
     facts = dict(contents_in(text)["facts"])
@@ -205,7 +206,7 @@ def test_the_page_shows_a_matrix_where_there_is_one(run: Path) -> None:
     trial = Trial("Table.create", "Schema.destroy", "same", "commit", "corrupt", "row missing", (1, 2, 1), 0, (1, 2))
     texts = (("CREATE SCHEMA o",), ("BEGIN", "CREATE TABLE o.t ()", "COMMIT"), ("DROP SCHEMA o",))
     (run / "matrix.json").write_bytes(msgspec.json.encode(Matrix("postgres", "18.3", operations, texts, (trial,))))
-    shown = contents_in(page(gather(run)))["matrix"]
+    shown = contents_in(page(gather(run, POSTGRES, KINDS)))["matrix"]
     ((x, y, meeting, outcome, schedule, setup, sessions, reason),) = shown["trials"]
     assert (shown["operations"][x], shown["operations"][y]) == ("Table.create", "Schema.destroy")
     assert (shown["meetings"][meeting], shown["outcomes"][outcome]) == ("same, commit", "corrupt")
@@ -214,5 +215,5 @@ def test_the_page_shows_a_matrix_where_there_is_one(run: Path) -> None:
 
 
 def test_the_totals_are_those_of_the_histories(run: Path) -> None:
-    contents = gather(run)
+    contents = gather(run, POSTGRES, KINDS)
     assert contents.totals == [1, 0, 1, 0, 0]

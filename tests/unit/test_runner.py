@@ -9,11 +9,11 @@ from typing import cast
 
 import pytest
 
-from racehound.history import Recorder
-from racehound.program import Actor, Program, Step
+from racehound.data.history import Recorder
+from racehound.data.program import Program, ProgramSession, Step
+from racehound.databases.postgres.dialect import POSTGRES
+from racehound.databases.target import Target
 from racehound.run.runner import Runner
-from racehound.targets.postgres.dialect import POSTGRES
-from racehound.targets.target import Target
 from racehound.testdrive.services import Services
 from tests.unit.testdrive.test_testdrive_interpreter import OK, MemorySession
 
@@ -25,7 +25,7 @@ class InterruptedBell(queue.SimpleQueue[object]):
 
     def get(self, block: bool = True, timeout: float | None = None) -> object:
         got = super().get(block, timeout)
-        # Actors wait for work without a limit.
+        # Sessions wait for work without a limit.
         if timeout is not None and not self.heard:
             self.heard = True
             raise KeyboardInterrupt
@@ -39,8 +39,8 @@ def test_an_interrupt_between_two_looks_ends_a_repetition(monkeypatch: pytest.Mo
     )
     recorder = Recorder(tmp_path / "history.jsonl")
     running = Runner(cast("Target", target), recorder, tmp_path, 60.0)
-    actors = tuple(Actor(name, (Step(name, "create", f"> CREATE TABLE {name} ()\n"),)) for name in ("o_0", "o_1"))
+    sessions = tuple(ProgramSession(name, (Step(name, "create", f"> CREATE TABLE {name} ()\n"),)) for name in ("o_0", "o_1"))
     with pytest.raises(KeyboardInterrupt):
-        running.repetition(Program(1, "concurrent", "two tables", {}, False, (), (), actors, (), ()), 1)
+        running.repetition(Program(1, "concurrent", "two tables", {}, False, (), (), sessions, (), ()), 1)
     running.close()
     recorder.close()

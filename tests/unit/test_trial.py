@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from racehound.finding import Finding
-from racehound.trial import consequences
+from racehound.data.finding import Finding
+from racehound.loops.trial import consequences
 
 ORPHAN = Finding("catalog", "corruption", "row missing", "pg_auth_members.roleid: row missing (role rh1234abcd_o_2)")
 ERROR = Finding("errors", "internal error", "cache lookup failed", "cache lookup failed for role 5, while nobody changed o_4")

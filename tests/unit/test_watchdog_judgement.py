@@ -1,7 +1,7 @@
 from __future__ import annotations
 
+from racehound.databases.target import Wait
 from racehound.run.watchdog import judge_waits
-from racehound.targets.target import Wait
 
 
 def wait(pid: int, *blockers: int) -> Wait:

@@ -14,7 +14,7 @@ def command(path: str, *, as_json: bool) -> None:
     """List the findings of RUN_DIR, worst first; for one FINDING (its directory) all that is known about it."""
     import msgspec
 
-    from racehound.finding import finding_directories, read_finding
+    from racehound.data.finding import finding_directories, read_finding
     from racehound.report.summary import finding_text
 
     directories = finding_directories(Path(path))

@@ -12,21 +12,35 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from racehound.cli.options import names, option, server_options, statement_limit
+from racehound.cli.options import default_target, names, option, statement_limit
+from racehound.cli.target_options import choice, require_stepping, stepping_options
 from racehound.errors import UserError
 
 if TYPE_CHECKING:
-    from racehound.matrix.crew import Progress
-    from racehound.matrix.journal import Asked, Met
-    from racehound.matrix.run import MatrixOptions
-    from racehound.outcomes import Matrix
-    from racehound.targets.registry import Choice
+    from racehound.data.matrix import Matrix
+    from racehound.databases.database import Choice
+    from racehound.loops.matrix.crew import Progress
+    from racehound.loops.matrix.journal import Asked, Met
+    from racehound.loops.matrix.run import MatrixOptions
 
 _TOLD_EVERY_S = 10.0
 
 
-@click.group("matrix", invoke_without_command=True)
-@server_options
+class _Matrix(click.Group):
+    """Takes the database as its first word, unless that is one of its commands."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if args and not args[0].startswith("-") and args[0] not in self.commands:
+            args = ["--target", *args]
+        return super().parse_args(ctx, args)
+
+    def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        formatter.write_usage(ctx.command_path, "[TARGET] [OPTIONS] [COMMAND [ARGS]...]")
+
+
+@click.group("matrix", cls=_Matrix, invoke_without_command=True)
+@option("--target", default=default_target, hidden=True)
+@stepping_options
 @option("--kinds", multiple=True, callback=names, metavar="A,B,…", help="Only operations of these kinds.", show_default="all")
 @option("--operations", multiple=True, callback=names, metavar="PATTERN,…", show_default="one of each sort",
         help="Only operations of these names; `Schema.*`, `*.destroy`.")  # fmt: skip
@@ -39,8 +53,8 @@ _TOLD_EVERY_S = 10.0
 @option("--resume", metavar="DIR", help="Go on with the run in this directory.", show_default=False)
 @click.pass_context
 def command(ctx: click.Context, /, **options: Any) -> int | None:  # noqa: ANN401 click's values
-    """Try every operation of the catalogue against every other on the same objects: started together, and each within the other's
-    transaction, committed and rolled back.
+    """Try every operation of TARGET's catalogue against every other on the same objects: started together, and each within the
+    other's transaction, committed and rolled back.
 
     Exit code 0: nothing worse than known weaknesses, 1: findings, 2: bad input, 130: interrupted.
     """
@@ -48,9 +62,10 @@ def command(ctx: click.Context, /, **options: Any) -> int | None:  # noqa: ANN40
         return None
     import msgspec
 
-    from racehound.matrix.journal import Asked
-    from racehound.matrix.run import MatrixOptions
-    from racehound.targets.registry import Choice
+    from racehound.loops.matrix.journal import Asked
+    from racehound.loops.matrix.run import MatrixOptions
+
+    require_stepping(options["target"], "racehound matrix")
 
     resumed = _resumed(ctx, options) if options["resume"] else None
     narrowed = bool(options["operations"])
@@ -61,16 +76,16 @@ def command(ctx: click.Context, /, **options: Any) -> int | None:  # noqa: ANN40
         servers=options["servers"],
         statement_limit_s=options["statement_limit"],
     )
-    choice = Choice(release=resumed[0] if resumed else options["release"], url=options["url"])
-    return run_matrix(choice, asked, options["resume"] or options["out"], goes_on=bool(resumed))
+    place = choice(options["target"], options, resumed[0] if resumed else None)
+    return run_matrix(place, asked, options["resume"] or options["out"], goes_on=bool(resumed))
 
 
 def run_matrix(choice: Choice, asked: MatrixOptions, out: str | None, *, goes_on: bool = False) -> int:
     """Try all that is asked for and tell of it; the exit code."""
-    from racehound.evidence import RunDirectory
-    from racehound.finding import Baseline, Store
-    from racehound.matrix.run import MatrixRun
-    from racehound.outcomes import DEFECTS
+    from racehound.data.finding import Baseline, Store
+    from racehound.data.matrix import DEFECTS
+    from racehound.data.run_directory import RunDirectory
+    from racehound.loops.matrix.run import MatrixRun
     from racehound.report.sessions import write_sessions
 
     named = f"racehound-runs/{time.strftime('%Y%m%d-%H%M%S')}-matrix-{choice.release or 'own'}"
@@ -91,7 +106,7 @@ def run_matrix(choice: Choice, asked: MatrixOptions, out: str | None, *, goes_on
 
 def _resumed(ctx: click.Context, options: Mapping[str, Any]) -> tuple[str | None, Asked]:
     """The release and the options of the run to go on with. UserError where others are given, or there is no such run."""
-    from racehound.matrix.journal import FILE, read_journal
+    from racehound.loops.matrix.journal import FILE, read_journal
 
     for name in ("kinds", "operations", "every", "release", "out"):
         if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE:
@@ -129,7 +144,7 @@ def _tell(matrix: Matrix) -> None:
 @click.argument("run")
 def grid(run: str) -> int:
     """The matrix of RUN (a run directory or matrix.json) on the terminal."""
-    from racehound.outcomes import read_matrix
+    from racehound.data.matrix import read_matrix
 
     _tell(read_matrix(Path(run)))
     return 0
@@ -141,7 +156,7 @@ def grid(run: str) -> int:
 @click.argument("y")
 def show(run: str, x: str, y: str) -> int:
     """The cell of the operations X and Y in RUN: statements, schedule, outcome of every mode, and how to try it again."""
-    from racehound.outcomes import read_matrix
+    from racehound.data.matrix import read_matrix
     from racehound.report.grid import cell_text
 
     matrix = read_matrix(Path(run))
@@ -158,7 +173,7 @@ def show(run: str, x: str, y: str) -> int:
 @click.argument("new")
 def diff(old: str, new: str) -> int:
     """Which cells of OLD and NEW (run directories or matrix.json) differ."""
-    from racehound.outcomes import read_matrix
+    from racehound.data.matrix import read_matrix
     from racehound.report.grid import diff_text
 
     click.echo(diff_text(read_matrix(Path(old)), read_matrix(Path(new))))
@@ -168,30 +183,38 @@ def diff(old: str, new: str) -> int:
 @command.command("operations")
 def operations() -> int:
     """List the operations of the catalogue with their statements."""
+    from racehound.databases.registry import database
     from racehound.report.columns import columns
     from racehound.scenarios.pairs import deeds
-    from racehound.targets.registry import dialect
 
-    click.echo(columns(("operation", "what"), [(d.name, d.operation.shape) for d in deeds(dialect("postgres").kinds)]))
+    chosen = database(_target())
+    known = deeds(chosen.kinds())
+    click.echo(columns(("operation", "what"), [(d.name, d.operation.shape) for d in known]))
     return 0
 
 
 @command.command("again")
 @click.argument("x")
 @click.argument("y")
-@server_options
+@stepping_options
 @option("--times", type=click.IntRange(1), default=1, help="How often.")
 @option("--ground", type=click.Choice(["same", "y over x", "x over y", "common"]), show_default="all that there are",
         help="How their objects stand to each other.")  # fmt: skip
 @statement_limit
 def again(x: str, y: str, **options: Any) -> int:  # noqa: ANN401 click's values
     """Let the operations X and Y meet again, in all modes, and say how often each outcome came."""
-    from racehound.matrix.again import hold_again
+    from racehound.loops.matrix.again import hold_again
     from racehound.report.columns import columns
-    from racehound.targets.registry import Choice
 
-    choice = Choice(release=options["release"], url=options["url"])
-    counts = hold_again(choice, x, y, options["ground"], options["times"], options["statement_limit"])
+    require_stepping(_target(), "racehound matrix again")
+    counts = hold_again(choice(_target(), options), x, y, options["ground"], options["times"], options["statement_limit"])
     rows = [(ground, f"{first} first", mode, o, str(n), sig) for (ground, first, mode, o, sig), n in counts.items()]
     click.echo(columns(("objects", "order", "mode", "outcome", "times", "why"), rows))
     return 0
+
+
+def _target() -> str:
+    """The database that the group was given."""
+    context = click.get_current_context().parent
+    assert context is not None
+    return str(context.params["target"])

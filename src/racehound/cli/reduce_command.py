@@ -12,7 +12,7 @@ from racehound.cli.options import option, statement_limit
 from racehound.cli.target_options import choice, target_options
 
 if TYPE_CHECKING:
-    from racehound.reduce.search import Teller
+    from racehound.loops.reduce.search import Teller
 
 
 @click.command("reduce")
@@ -37,11 +37,11 @@ def command(
     It is shown, and kept as `reduction.json` beside the finding. Ctrl-C ends with the smallest that is known by then.
     Exit code 1 when something smaller shows a finding, 0 when nothing does.
     """
-    from racehound.evidence import read_run
-    from racehound.finding import finding_directories
-    from racehound.reduction import ReduceOptions, reduce
+    from racehound.data.finding import finding_directories
+    from racehound.data.run_directory import read_run
+    from racehound.databases.registry import opened
+    from racehound.loops.reduction import ReduceOptions, reduce
     from racehound.report.scenes import reduction_text
-    from racehound.targets.registry import opened
 
     directories = finding_directories(Path(path))
     if not directories:
@@ -65,7 +65,7 @@ def command(
 
 def teller() -> Teller:
     """Tells a terminal how far a reduction is, and nobody else."""
-    from racehound.reduce.search import say_nothing
+    from racehound.loops.reduce.search import say_nothing
 
     return _tell if sys.stderr.isatty() else say_nothing
 

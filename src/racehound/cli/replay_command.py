@@ -31,11 +31,11 @@ def command(
 
     Exit code 1 when a finding was met again, 0 when none was.
     """
-    from racehound.evidence import read_run
-    from racehound.finding import finding_directories, read_finding
-    from racehound.reduction import replay_scene
-    from racehound.replay import replay
-    from racehound.targets.registry import opened
+    from racehound.data.finding import finding_directories, read_finding
+    from racehound.data.run_directory import read_run
+    from racehound.databases.registry import opened
+    from racehound.loops.reduction import replay_scene
+    from racehound.loops.replay import replay
 
     directories = finding_directories(Path(path))
     if not directories:

@@ -6,8 +6,8 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-from racehound.finding import Finding
-from racehound.program import Program
+from racehound.data.finding import Finding
+from racehound.data.program import Program
 
 _SCHEDULE = "schedule: "
 _LONE_SCRIPTS = ("setup", "check", "teardown")
@@ -20,7 +20,7 @@ def again(run: Path, finding: Finding, program: Program, facts: dict[str, Any]) 
     if schedule is None or not facts.get("scripts"):
         return shlex.join(["racehound", "replay", str(run / "findings" / finding.id), *url])
     scripts = facts["scripts"]
-    sessions, lone = scripts[: len(program.actors)], iter(scripts[len(program.actors) :])
+    sessions, lone = scripts[: len(program.sessions)], iter(scripts[len(program.sessions) :])
     there = zip(_LONE_SCRIPTS, (program.setup, program.verify, program.teardown), strict=True)
     options = [word for name, steps in there if steps for word in (f"--{name}", next(lone, "…"))]
     release = ["--release", facts["release"]] if facts.get("release") else []

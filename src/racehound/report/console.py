@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, TextIO
 
-from racehound.finding import Finding
+from racehound.data.finding import Finding
 from racehound.report.progress import Progress
 
 if TYPE_CHECKING:

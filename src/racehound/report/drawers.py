@@ -9,12 +9,13 @@ from typing import Literal, cast
 
 import msgspec
 
-from racehound.history import Event, RepetitionEnded, Statement
-from racehound.oracles.errors import Drawer, judgement_of
-from racehound.oracles.oracle import Observed
-from racehound.program import Program
+from racehound.data.history import Event, RepetitionEnded, Statement
+from racehound.data.program import Program
+from racehound.databases.dialect import Dialect
+from racehound.databases.target import Target
+from racehound.judge.errors import ErrorClass, judgement_of
+from racehound.judge.oracle import Observed
 from racehound.report.recorded import Repetition
-from racehound.targets.target import Dialect, Target
 
 Became = Literal["ok", "expected", "unexplained", "internal", "lost"]
 """A drawer, or success."""
@@ -36,7 +37,7 @@ def became(repetition: Repetition, dialect: Dialect) -> list[tuple[Statement, Be
     return [(s, "ok" if s.status == "ok" else "lost" if s.status == "lost" else drawers[id(s)]) for s in statements]
 
 
-def _drawers(repetition: Repetition, failed: list[Statement], dialect: Dialect) -> dict[int, Drawer]:
+def _drawers(repetition: Repetition, failed: list[Statement], dialect: Dialect) -> dict[int, ErrorClass]:
     """By identity. What was recorded has the last word: an exploration also knew which errors come in a serial order."""
     only = _only(repetition.ended)
     if only:
@@ -51,11 +52,11 @@ def _drawers(repetition: Repetition, failed: list[Statement], dialect: Dialect) 
     }  # fmt: skip
 
 
-def _only(ended: RepetitionEnded | None) -> Drawer | None:
+def _only(ended: RepetitionEnded | None) -> ErrorClass | None:
     """The drawer that all errors of the repetition lay in, if there is just one."""
     if ended is None:
         return None
-    counts: dict[Drawer, int] = {"expected": ended.expected, "unexplained": ended.unexplained, "internal": ended.internal}
+    counts: dict[ErrorClass, int] = {"expected": ended.expected, "unexplained": ended.unexplained, "internal": ended.internal}
     used = [drawer for drawer, count in counts.items() if count]
     return used[0] if len(used) == 1 else None
 

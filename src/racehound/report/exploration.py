@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from racehound.report.columns import columns
-from racehound.targets.session import Outcome
+from racehound.session import Outcome
 
 WIDTH = 46
 """Characters of a statement, or of a reason in the table; the run directory has all of them."""
@@ -18,7 +18,7 @@ KINDS_LIMIT = 30
 class Line(msgspec.Struct, frozen=True):
     """A turn of a schedule, as it is shown."""
 
-    actor: int
+    session: int
     sql: str
     outcome: Outcome | None
     passed: tuple[int, ...] = ()
@@ -53,7 +53,7 @@ def schedule_text(lines: Sequence[Line], sessions: Sequence[str]) -> str:
     """A statement per line, in the column of its session, and what became of it."""
     header = ("", *(f"{number}: {name}" for number, name in enumerate(sessions, 1)), "outcome")
     rows = [
-        (str(number), *(_short(line.sql, WIDTH) if line.actor == actor else "" for actor in range(1, len(sessions) + 1)),
+        (str(number), *(_short(line.sql, WIDTH) if line.session == session else "" for session in range(1, len(sessions) + 1)),
          outcome_text(line))
         for number, line in enumerate(lines, 1)
     ]  # fmt: skip
@@ -98,8 +98,8 @@ def _nobody(behind: tuple[int, ...]) -> str:
     return " by a prepared transaction" if 0 in behind else ""
 
 
-def _list(actors: tuple[int, ...]) -> str:
-    return ", ".join(str(actor) for actor in actors if actor > 0)
+def _list(sessions: tuple[int, ...]) -> str:
+    return ", ".join(str(session) for session in sessions if session > 0)
 
 
 def _short(text: str, width: int) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from racehound.finding import Finding
+from racehound.data.finding import Finding
 
 _LIMIT = 4000
 """Characters of a message; the runner cuts longer ones."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from racehound.outcomes import LETTERS, OUTCOMES, Matrix, Outcome, Trial, rank, worst
+from racehound.data.matrix import LETTERS, OUTCOMES, Matrix, Outcome, Trial, rank, worst
 from racehound.report.columns import columns
 
 _COLOURS: dict[Outcome, int] = {

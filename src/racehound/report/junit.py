@@ -7,7 +7,7 @@ import xml.etree.ElementTree as ET
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from racehound.finding import Finding
+from racehound.data.finding import Finding
 from racehound.testdrive.runner import Result
 
 _SUITE = "testdrive"

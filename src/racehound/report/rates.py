@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from racehound.history import Statement
+from racehound.data.history import Statement
 from racehound.report.drawers import BECAME, Became
 from racehound.report.recorded import Repetition
 

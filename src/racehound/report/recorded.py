@@ -6,8 +6,8 @@ import dataclasses
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from racehound.history import Event, PlanStarted, RepetitionEnded, RepetitionStarted, read_history
-from racehound.program import Program
+from racehound.data.history import Event, PlanStarted, RepetitionEnded, RepetitionStarted, read_history
+from racehound.data.program import Program
 
 
 @dataclasses.dataclass(frozen=True)

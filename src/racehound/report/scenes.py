@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from racehound.program import print_program
-from racehound.reduce.result import Reduction
-from racehound.reduce.scene import SETUP, Scene
+from racehound.data.program import print_program
+from racehound.data.reduction import Reduction
+from racehound.data.scene import SETUP, Scene
 
 
 def reduction_text(reduction: Reduction) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from racehound.evidence import redact
+from racehound.data.run_directory import redact
 
 LINES_LIMIT = 4000
 """Lines that are kept of one span; a report tells how many more there were."""
@@ -89,6 +89,6 @@ def _add(span: Span, at_ns: int, text: str) -> None:
 
 
 def _said(match: re.Match[str]) -> str:
-    """Who said it (the actor of a session of racehound's, whose application name ends with it, or the process), and what."""
+    """Who said it (the session of a session of racehound's, whose application name ends with it, or the process), and what."""
     who = match[3].rpartition(" ")[2] if match[2] == "client backend" else match[2]
     return f"{who}: {match[5]}" if who else match[5]

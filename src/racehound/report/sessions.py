@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from racehound.finding import Finding, write_atomically
-from racehound.history import Statement
+from racehound.data.finding import Finding, write_atomically
+from racehound.data.history import Statement
 
 
 def sessions_text(finding: Finding) -> str:
@@ -23,7 +23,7 @@ def sessions_text(finding: Finding) -> str:
 def _comment(number: int, statement: Statement, start_ns: int) -> str:
     start, end = ((t - start_ns) / 1e6 for t in (statement.start_ns, statement.end_ns))
     became = statement.tag or "ok" if statement.status == "ok" else f"{statement.sqlstate} {statement.message}".strip()
-    return f"-- {number}. session {statement.actor}, {start:.2f}…{end:.2f} ms: {' '.join(became.split())}"
+    return f"-- {number}. session {statement.session}, {start:.2f}…{end:.2f} ms: {' '.join(became.split())}"
 
 
 def write_sessions(directory: Path, finding: Finding) -> None:

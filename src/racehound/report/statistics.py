@@ -8,10 +8,10 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from racehound.finding import normalise
-from racehound.history import Statement
+from racehound.data.finding import normalise
+from racehound.data.history import Statement
+from racehound.data.program import Program
 from racehound.kinds.kind import Kind
-from racehound.program import Program
 from racehound.report.drawers import BECAME, Became
 from racehound.report.recorded import Repetition, kinds_of
 
@@ -47,7 +47,7 @@ class Statistics:
             row.drawers[BECAME.index(became)] += 1
             if became != "ok":
                 row.errors[_message(statement.sqlstate, statement.message)] += 1
-            key = statement.actor, statement.phase, statement.step, statement.attempt
+            key = statement.session, statement.phase, statement.step, statement.attempt
             attempts[key] = row, attempts.get(key, (row, True))[1] and became == "ok"
         for row, got_through in attempts.values():
             row.tries += 1
@@ -58,7 +58,7 @@ class Statistics:
         drawn = {kind for kind, _ in self._rows}
         for kind in kinds:
             if kind.__name__ in drawn:
-                for name in kind.manipulations()[1:]:
+                for name in list(kind.all_manipulations())[1:]:
                     self._row(kind.__name__, name)
         return [self._rows[key] for key in sorted(self._rows)]
 
@@ -75,11 +75,11 @@ def _message(sqlstate: str, message: str) -> str:
 
 
 def _manipulations(program: Program) -> dict[tuple[str, int], str]:
-    """By actor and number of the step."""
-    return {(actor.name, at): step.manipulation for actor in program.actors for at, step in enumerate(actor.steps)}
+    """By session and number of the step."""
+    return {(session.name, at): step.manipulation for session in program.sessions for at, step in enumerate(session.steps)}
 
 
 def _step(statement: Statement, manipulations: dict[tuple[str, int], str]) -> str:
     if statement.phase != "manipulate":
         return f"({statement.phase})"
-    return manipulations.get((statement.actor, statement.step)) or "(manipulate)"
+    return manipulations.get((statement.session, statement.step)) or "(manipulate)"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from racehound.finding import Finding
-from racehound.reduce.handover.directory import DIRECTORY as HANDOVER
-from racehound.reduce.result import FILE as REDUCTION
-from racehound.reduce.result import read_reduction
+from racehound.data.finding import Finding
+from racehound.data.reduction import FILE as REDUCTION
+from racehound.data.reduction import read_reduction
+from racehound.report.handover.directory import DIRECTORY as HANDOVER
 from racehound.report.scenes import reduction_text
 from racehound.report.sessions import sessions_text
 

@@ -1,4 +1,4 @@
-"""A timeline: statements of some actors as bars over time, in the shape that the page draws. Times in microseconds."""
+"""A timeline: statements of some sessions as bars over time, in the shape that the page draws. Times in microseconds."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from racehound.finding import Finding
-from racehound.history import Blocked, Disturbed, Event, Fault, Mismatch, Overdue, Passed, Statement
-from racehound.program import Program
+from racehound.data.finding import Finding
+from racehound.data.history import Blocked, Disturbed, Event, Fault, Mismatch, Overdue, Passed, Statement
+from racehound.data.program import Program
 from racehound.report.drawers import BECAME, Became
 from racehound.report.recorded import Repetition, kinds_of
 from racehound.report.server_log import Span
@@ -20,7 +20,7 @@ BYSTANDER, CULPRIT, FAILED = 0, 1, 2
 class Bar(msgspec.Struct, frozen=True, array_like=True):
     """One statement. `…_text`: an index into the texts."""
 
-    actor: int
+    session: int
     start_us: float
     duration_us: float
     drawer: int
@@ -37,10 +37,10 @@ class Bar(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Mark(msgspec.Struct, frozen=True, array_like=True):
-    """A moment at which something was noticed or done, on one actor's lane or (actor -1) on all."""
+    """A moment at which something was noticed or done, on one session's lane or (session -1) on all."""
 
     at_us: float
-    actor: int
+    session: int
     text: str
 
 
@@ -48,7 +48,7 @@ class Timeline(msgspec.Struct):
     """`span` holds where it begins and what the server logged meanwhile."""
 
     title: str
-    actors: list[str]
+    sessions: list[str]
     texts: list[str]
     bars: list[Bar]
     marks: list[Mark]
@@ -79,23 +79,23 @@ def timeline(
     roles = _roles(finding) if finding else {}
     start_ns, end_ns = _extent([repetition for repetition, _ in repetitions])
     program = repetitions[0][0].program
-    actors = _actors(program, [pair for _, pairs in repetitions for pair in pairs])
+    sessions = _sessions(program, [pair for _, pairs in repetitions for pair in pairs])
     texts = _Texts()
     bars, marks = [], []
     for repetition, pairs in repetitions:
-        draw = _Drawing(program, repetition.events, actors, texts, start_ns)
+        draw = _Drawing(program, repetition.events, sessions, texts, start_ns)
         bars += [draw.bar(statement, became, roles.get(_key(statement), BYSTANDER)) for statement, became in pairs]
         marks += draw.marks()
     bars.sort(key=lambda bar: bar.start_us)
     beginnings = [(r.number, (r.started.start_ns - start_ns) / 1e3) for r, _ in repetitions if r.started]
     return Timeline(
-        title, list(actors), texts.all(), bars, marks, Span(start_ns, end_ns), _window(bars),
+        title, list(sessions), texts.all(), bars, marks, Span(start_ns, end_ns), _window(bars),
         beginnings if len(beginnings) > 1 else [],
     )  # fmt: skip
 
 
 def _key(statement: Statement) -> tuple[str, int]:
-    return statement.actor, statement.start_ns
+    return statement.session, statement.start_ns
 
 
 def _roles(finding: Finding) -> dict[tuple[str, int], int]:
@@ -115,10 +115,10 @@ def _extent(repetitions: Iterable[Repetition]) -> tuple[int, int]:
     return min(s.start_ns for s in statements), max(s.end_ns for s in statements)
 
 
-def _actors(program: Program, pairs: Iterable[tuple[Statement, Became]]) -> dict[str, int]:
-    """Numbers of the lanes: whoever sets up first, then the program's actors, then anyone else."""
-    there = dict.fromkeys(statement.actor for statement, _ in pairs)
-    known = [actor.name for actor in program.actors if actor.name in there]
+def _sessions(program: Program, pairs: Iterable[tuple[Statement, Became]]) -> dict[str, int]:
+    """Numbers of the lanes: whoever sets up first, then the program's sessions, then anyone else."""
+    there = dict.fromkeys(statement.session for statement, _ in pairs)
+    known = [session.name for session in program.sessions if session.name in there]
     first = [name for name in there if name == "main" and name not in known]
     names = dict.fromkeys([*first, *known, *there])
     return {name: number for number, name in enumerate(names)}
@@ -127,21 +127,21 @@ def _actors(program: Program, pairs: Iterable[tuple[Statement, Became]]) -> dict
 class _Drawing:
     """Turns the events of one repetition into bars and marks."""
 
-    def __init__(self, program: Program, events: list[Event], actors: dict[str, int], texts: _Texts, start_ns: int) -> None:
+    def __init__(self, program: Program, events: list[Event], sessions: dict[str, int], texts: _Texts, start_ns: int) -> None:
         self._events = events
-        self._actors = actors
+        self._sessions = sessions
         self._texts = texts
         self._start_ns = start_ns
         self._kinds = kinds_of(program)
-        self._manipulations = {(a.name, at): s.manipulation for a in program.actors for at, s in enumerate(a.steps)}
-        self._blocked = {(event.actor, event.sql): event.at_ns for event in events if isinstance(event, Blocked)}
+        self._manipulations = {(a.name, at): s.manipulation for a in program.sessions for at, s in enumerate(a.steps)}
+        self._blocked = {(event.session, event.sql): event.at_ns for event in events if isinstance(event, Blocked)}
 
     def bar(self, statement: Statement, became: Became, role: int) -> Bar:
         number = self._texts.number
-        blocked_ns = self._blocked.get((statement.actor, statement.sql), 0)
+        blocked_ns = self._blocked.get((statement.session, statement.sql), 0)
         waited = statement.start_ns <= blocked_ns <= statement.end_ns
         return Bar(
-            self._actors[statement.actor],
+            self._sessions[statement.session],
             self._us(statement.start_ns),
             (statement.end_ns - statement.start_ns) / 1e3,
             BECAME.index(became),
@@ -162,15 +162,15 @@ class _Drawing:
         match event:
             case Overdue():
                 text = "\n".join([f"overdue after {event.limit_s:g} s ({event.verdict}): {event.sql}", *event.waits])
-                return Mark(self._us(event.start_ns) + event.limit_s * 1e6, self._actors.get(event.actor, -1), text)
+                return Mark(self._us(event.start_ns) + event.limit_s * 1e6, self._sessions.get(event.session, -1), text)
             case Mismatch():
                 text = f"other rows than must hold\n{event.sql}\n{event.difference}"
-                return Mark(self._us(event.end_ns), self._actors.get(event.actor, -1), text)
+                return Mark(self._us(event.end_ns), self._sessions.get(event.session, -1), text)
             case Passed():
-                return Mark(self._us(event.at_ns), self._actors.get(event.actor, -1), "its turn passed: still blocked")
+                return Mark(self._us(event.at_ns), self._sessions.get(event.session, -1), "its turn passed: still blocked")
             case Disturbed():
                 during = f"\nwhile it ran {event.sql}" if event.sql else ""
-                return Mark(self._us(event.at_ns), self._actors.get(event.actor, -1), f"{event.text}{during}")
+                return Mark(self._us(event.at_ns), self._sessions.get(event.session, -1), f"{event.text}{during}")
             case Fault():
                 return Mark(self._us(event.at_ns), -1, event.text)
         return None
@@ -181,7 +181,7 @@ class _Drawing:
     def _step(self, statement: Statement) -> str:
         words = [statement.object, statement.phase]
         if statement.phase == "manipulate":
-            words.append(self._manipulations.get((statement.actor, statement.step), ""))
+            words.append(self._manipulations.get((statement.session, statement.step), ""))
         return " · ".join(filter(None, words)) + (f" · try {statement.attempt}" if statement.attempt > 1 else "")
 
 
@@ -204,7 +204,7 @@ def _window(bars: Sequence[Bar]) -> tuple[float, float] | None:
         beside = [b for b in bars if b.role and b.start_us <= end and b.start_us + b.duration_us >= start]
         return min(b.start_us for b in beside), max(b.start_us + b.duration_us for b in beside)
     culprits = [bar for bar in bars if bar.role == CULPRIT]
-    racing = [bar for bar in culprits if bar.actor > 0] or culprits
+    racing = [bar for bar in culprits if bar.session > 0] or culprits
     if not racing:
         return None
     return min(b.start_us for b in racing), max(b.start_us + b.duration_us for b in racing)

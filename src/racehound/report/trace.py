@@ -1,6 +1,6 @@
 """A run as a trace in the JSON format of Chrome's tracing, which ui.perfetto.dev and chrome://tracing open.
 
-A process per plan, a thread per actor, a slice per statement (its category is its drawer) and per repetition; faults, hangs and
+A process per plan, a thread per session, a slice per statement (its category is its drawer) and per repetition; faults, hangs and
 mismatches are instants. Times are microseconds since the run's first event. Source: "Trace Event Format", Google.
 """
 
@@ -12,14 +12,14 @@ from typing import Any, BinaryIO
 
 import msgspec
 
-from racehound.history import Fault, LogLine, Mismatch, Overdue, Statement
-from racehound.oracles.errors import shape
+from racehound.data.history import Fault, LogLine, Mismatch, Overdue, Statement
+from racehound.databases.dialect import Dialect
+from racehound.judge.errors import shape
 from racehound.report.drawers import Became, became
 from racehound.report.recorded import Repetition
-from racehound.targets.target import Dialect
 
 _REPETITIONS = 0
-"""The thread that shows the repetitions; actors count from 1."""
+"""The thread that shows the repetitions; sessions count from 1."""
 
 TraceEvent = dict[str, Any]
 
@@ -60,7 +60,7 @@ class _Tracing:
                 "args": {"findings": list(repetition.ended.findings)},
             }  # fmt: skip
         for statement, drawer in pairs:
-            yield from self._thread(repetition.plan, statement.actor)
+            yield from self._thread(repetition.plan, statement.session)
             yield self._slice(repetition.plan, statement, drawer)
         yield from self._instants(repetition)
 
@@ -72,7 +72,7 @@ class _Tracing:
         }  # fmt: skip
         return {
             "name": shape(statement.sql) or "statement", "cat": drawer, "ph": "X", "pid": plan,
-            "tid": self._threads[plan, statement.actor], "ts": self._us(statement.start_ns),
+            "tid": self._threads[plan, statement.session], "ts": self._us(statement.start_ns),
             "dur": (statement.end_ns - statement.start_ns) / 1e3, "args": {key: value for key, value in args.items() if value},
         }  # fmt: skip
 
@@ -83,12 +83,14 @@ class _Tracing:
                     yield self._instant(repetition.plan, _REPETITIONS, "fault", event.text, event.at_ns)
                 case Overdue():
                     text = "\n".join([event.sql, *event.waits])
-                    yield from self._thread(repetition.plan, event.actor)
+                    yield from self._thread(repetition.plan, event.session)
                     at_ns = event.start_ns + round(event.limit_s * 1e9)
-                    yield self._instant(repetition.plan, self._threads[repetition.plan, event.actor], event.verdict, text, at_ns)
+                    yield self._instant(
+                        repetition.plan, self._threads[repetition.plan, event.session], event.verdict, text, at_ns
+                    )
                 case Mismatch():
-                    yield from self._thread(repetition.plan, event.actor)
-                    thread = self._threads[repetition.plan, event.actor]
+                    yield from self._thread(repetition.plan, event.session)
+                    thread = self._threads[repetition.plan, event.session]
                     yield self._instant(repetition.plan, thread, "mismatch", event.difference, event.end_ns)
                 case LogLine() if repetition.ended:
                     yield self._instant(repetition.plan, _REPETITIONS, "server log", event.text, repetition.ended.end_ns)
@@ -106,12 +108,12 @@ class _Tracing:
             "args": {"text": text},
         }
 
-    def _thread(self, plan: int, actor: str) -> Iterator[TraceEvent]:
-        """The event that names the actor's thread, when it is first met."""
-        if (plan, actor) not in self._threads:
+    def _thread(self, plan: int, session: str) -> Iterator[TraceEvent]:
+        """The event that names the session's thread, when it is first met."""
+        if (plan, session) not in self._threads:
             number = sum(other == plan for other, _ in self._threads) + 1
-            self._threads[plan, actor] = number
-            yield _meta("thread_name", plan, number, actor)
+            self._threads[plan, session] = number
+            yield _meta("thread_name", plan, number, session)
             yield {"name": "thread_sort_index", "ph": "M", "pid": plan, "tid": number, "args": {"sort_index": number}}
 
     def _us(self, at_ns: int) -> float:

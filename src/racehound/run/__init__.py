@@ -1,1 +1,1 @@
-"""Run: the only room with threads, sockets and clocks. Actors, their pacer, the watchdog, and the runner that leads them."""
+"""Run: the only room with threads, sockets and clocks. Sessions, their pacer, the watchdog, and the runner that leads them."""

@@ -1,11 +1,11 @@
-"""Lock-step: one statement is let go at a time, in the order that a schedule names; one thread leads all actors.
+"""Lock-step: one statement is let go at a time, in the order that a schedule names; one thread leads all sessions.
 
-A statement that has no answer within half a millisecond is looked into. The target says whom it waits for: if that is an actor
-who does nothing, the statement is blocked, and the next actor goes on. What may have been released by another one's end is
-awaited before that, so that a schedule means the same interleaving every time. A turn whose actor is still blocked passes to the
+A statement that has no answer within half a millisecond is looked into. The target says whom it waits for: if that is a session
+who does nothing, the statement is blocked, and the next session goes on. What may have been released by another one's end is
+awaited before that, so that a schedule means the same interleaving every time. A turn whose session is still blocked passes to the
 next one. Where the target cannot tell, no answer within a deadline counts as blocked.
 
-A cycle of waits is left to the server. When every actor is blocked and there is no cycle, those that have done all their
+A cycle of waits is left to the server. When every session is blocked and there is no cycle, those that have done all their
 statements leave, as a client would: their transactions are rolled back. If that does not help either, it is a hang.
 """
 
@@ -18,15 +18,15 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
+from racehound.data.history import Blocked, Fault, Overdue, Passed, Recorder
+from racehound.data.schedule import Order, Schedule, Together
+from racehound.databases.stepping import Stepping
+from racehound.databases.target import Target
 from racehound.errors import TargetError
-from racehound.history import Blocked, Fault, Overdue, Passed, Recorder
-from racehound.run.schedules import Order, Schedule, Together
-from racehound.run.session_script import Reading, Request
-from racehound.run.stepped import SteppedRecorded, wait
+from racehound.run.blocking import SteppedRecorded, wait
+from racehound.run.session_script import Request, ScriptCursor
 from racehound.run.watchdog import GRACE_S, PATIENCE, judge_waits
-from racehound.targets.session import Outcome
-from racehound.targets.stepping import Stepping
-from racehound.targets.target import Target
+from racehound.session import Outcome
 from racehound.testdrive.redaction import redact, scrub_outcome
 
 PATIENCE_S = 0.0005
@@ -41,14 +41,14 @@ SOMEBODY = -1
 class Move(msgspec.Struct):
     """A turn that was taken: the statement that was let go, and what became of it."""
 
-    actor: int
+    session: int
     turn: int
-    """Number of the statement within its actor, from 0."""
+    """Number of the statement within its session, from 0."""
     sql: str
     passed: tuple[int, ...] = ()
-    """Actors whose turn passed to this one, told once for each blocked statement."""
+    """Sessions whose turn passed to this one, told once for each blocked statement."""
     behind: tuple[int, ...] = ()
-    """Actors that it waited for when it was first found to be blocked."""
+    """Sessions that it waited for when it was first found to be blocked."""
     released_by: int | None = None
     """Number of the move, from 0, at whose end it was no longer blocked."""
     outcome: Outcome | None = None
@@ -74,11 +74,11 @@ class _Flight:
 
 @dataclasses.dataclass
 class Player:
-    """An actor in one schedule."""
+    """A session in one schedule."""
 
     number: int
     session: SteppedRecorded
-    reading: Reading
+    reading: ScriptCursor
     flight: _Flight | None = None
     gone: bool = False
 
@@ -116,10 +116,10 @@ class LockStep:
     @property
     def schedule(self) -> Schedule:
         """The turns as they were taken."""
-        return tuple(move.actor for move in self.moves)
+        return tuple(move.session for move in self.moves)
 
     def play(self, order: Order) -> list[Move]:
-        """Let the actors take all their turns. TargetError when the target does not answer any more."""
+        """Let the sessions take all their turns. TargetError when the target does not answer any more."""
         with self._cancelling():
             if isinstance(order, Together):
                 return self._play_together()
@@ -174,9 +174,9 @@ class LockStep:
         player.flight = _Flight(move, request, since_ns=self._progress_ns)
         player.session.send(request.sql)
 
-    def _pass(self, actors: tuple[int, ...]) -> tuple[int, ...]:
+    def _pass(self, sessions: tuple[int, ...]) -> tuple[int, ...]:
         told = []
-        for number in actors:
+        for number in sessions:
             flight = self._players[number].flight
             if flight is not None and not flight.passed:
                 flight.passed = True
@@ -313,7 +313,7 @@ class LockStep:
             self._recorder.append(
                 Overdue(
                     repetition=self._repetition,
-                    actor=str(player.number),
+                    session=str(player.number),
                     sql=flight.move.sql,
                     start_ns=running.start_ns,
                     limit_s=self._limit_s,
@@ -329,7 +329,7 @@ _NAMES = {0: "a prepared transaction", SOMEBODY: "somebody"}
 
 
 def _in_cycle(number: int, behind: Mapping[int, tuple[int, ...]]) -> bool:
-    """Whether an actor waits, by way of others, for itself."""
+    """Whether a session waits, by way of others, for itself."""
     seen: set[int] = set()
     frontier = list(behind[number])
     while frontier:

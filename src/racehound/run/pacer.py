@@ -1,6 +1,6 @@
-"""The storm's pacer: every actor runs as fast as it can, but for rendezvous, offsets and windows that the program names.
+"""The storm's pacer: every session runs as fast as it can, but for rendezvous, offsets and windows that the program names.
 
-An actor asks its pacer before every step and after every try; nothing else knows which gait is on.
+A session asks its pacer before every step and after every try; nothing else knows which gait is on.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping
 
-from racehound.program import Program, Step
+from racehound.data.program import Program, Step
 
 RETRY_PAUSE_S = 0.0005
 """Pause before the second try of a step; it grows with every further one, up to the limit, or ends when another succeeds."""
@@ -19,38 +19,38 @@ RETRY_PAUSE_LIMIT_S = 0.01
 
 
 def draw_offsets(program: Program, repetition: int) -> dict[tuple[str, int], int]:
-    """Microseconds after its rendezvous at which each step of each actor starts, the same for the same seed and repetition."""
+    """Microseconds after its rendezvous at which each step of each session starts, the same for the same seed and repetition."""
     rng = random.Random(program.seed * 1_000_003 + repetition)
     return {
-        (actor.name, number): rng.randint(0, step.jitter_us)
-        for actor in program.actors
-        for number, step in enumerate(actor.steps)
+        (session.name, number): rng.randint(0, step.jitter_us)
+        for session in program.sessions
+        for number, step in enumerate(session.steps)
         if step.jitter_us
     }
 
 
 class StormPacer:
-    """Rendezvous and retries of one repetition; shared by its actors.
+    """Rendezvous and retries of one repetition; shared by its sessions.
 
-    Invariant, under the lock: `_missing[beat]` actors have neither arrived at that beat nor left.
+    Invariant, under the lock: `_missing[beat]` sessions have neither arrived at that beat nor left.
     """
 
     def __init__(self, program: Program, offsets: dict[tuple[str, int], int]) -> None:
         self._offsets = offsets
         self._lock = threading.Condition()
-        self._missing = Counter(beat for actor in program.actors for beat in _beats(actor.steps))
+        self._missing = Counter(beat for session in program.sessions for beat in _beats(session.steps))
         self._progress: Counter[str] = Counter()
         self._abandoned = False
-        self._grounds = {actor.name: _grounds(actor.name, program.refers_to) for actor in program.actors}
-        self._busy = {actor.name for actor in program.actors}
+        self._grounds = {session.name: _grounds(session.name, program.refers_to) for session in program.sessions}
+        self._busy = {session.name for session in program.sessions}
 
-    def before(self, actor: str, number: int, step: Step) -> None:
+    def before(self, session: str, number: int, step: Step) -> None:
         """Wait for the others where the step has a beat, then for the step's own offset."""
         with self._lock:
             if step.beat is not None:
-                self._arrive(actor, step.beat)
-            self._busy.add(actor)
-        offset_us = self._offsets.get((actor, number), 0)
+                self._arrive(session, step.beat)
+            self._busy.add(session)
+        offset_us = self._offsets.get((session, number), 0)
         if offset_us:
             time.sleep(offset_us / 1e6)
 
@@ -59,30 +59,32 @@ class StormPacer:
         if step.hold_us:
             time.sleep(step.hold_us / 1e6)
 
-    def progressed(self, actor: str) -> None:
-        """A step of the actor succeeded: what stands on its object may succeed now."""
+    def progressed(self, session: str) -> None:
+        """A step of the session succeeded: what stands on its object may succeed now."""
         with self._lock:
-            self._progress[actor] += 1
-            self._busy.add(actor)
+            self._progress[session] += 1
+            self._busy.add(session)
             self._lock.notify_all()
 
-    def progress(self, actor: str) -> int:
-        """How many steps have succeeded so far on what the actor's object stands on."""
-        return sum(self._progress[ground] for ground in self._grounds[actor])
+    def progress(self, session: str) -> int:
+        """How many steps have succeeded so far on what the session's object stands on."""
+        return sum(self._progress[ground] for ground in self._grounds[session])
 
-    def worth_another_try(self, actor: str, attempt: int, seen: int, *, transient: bool) -> bool:
+    def worth_another_try(self, session: str, attempt: int, seen: int, *, transient: bool) -> bool:
         """Wait a moment after a failed try; False when nobody is left whose doing could change the outcome.
 
-        Those are the actors of what the object stands on; `seen` was their progress when the try began. An actor that tries again
+        Those are the sessions of what the object stands on; `seen` was their progress when the try began. A session that tries again
         changes nothing until it succeeds: it is not busy. A transient error (a deadlock, say) is worth another try anyway.
         """
-        grounds = self._grounds[actor]
+        grounds = self._grounds[session]
         pause_s = min(RETRY_PAUSE_S * attempt, RETRY_PAUSE_LIMIT_S)
         with self._lock:
-            self._busy.discard(actor)
+            self._busy.discard(session)
             self._lock.notify_all()
-            self._lock.wait_for(lambda: self.progress(actor) != seen or not (transient or self._busy & grounds), timeout=pause_s)
-            return not self._abandoned and (transient or self.progress(actor) != seen or bool(self._busy & grounds))
+            self._lock.wait_for(
+                lambda: self.progress(session) != seen or not (transient or self._busy & grounds), timeout=pause_s
+            )
+            return not self._abandoned and (transient or self.progress(session) != seen or bool(self._busy & grounds))
 
     def abandon(self) -> None:
         """The repetition takes too long: nobody waits for anybody any more, and nothing is tried again."""
@@ -90,17 +92,17 @@ class StormPacer:
             self._abandoned = True
             self._lock.notify_all()
 
-    def leave(self, actor: str, remaining: tuple[Step, ...]) -> None:
-        """The actor will not keep the rendezvous of its remaining steps: nobody shall wait for it."""
+    def leave(self, session: str, remaining: tuple[Step, ...]) -> None:
+        """The session will not keep the rendezvous of its remaining steps: nobody shall wait for it."""
         with self._lock:
             for beat in _beats(remaining):
                 self._missing[beat] -= 1
-            self._busy.discard(actor)
+            self._busy.discard(session)
             self._lock.notify_all()
 
-    def _arrive(self, actor: str, beat: int) -> None:
+    def _arrive(self, session: str, beat: int) -> None:
         self._missing[beat] -= 1
-        self._busy.discard(actor)
+        self._busy.discard(session)
         self._lock.notify_all()
         self._lock.wait_for(lambda: self._abandoned or self._missing[beat] <= 0)
 

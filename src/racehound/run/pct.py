@@ -1,7 +1,7 @@
 """PCT: schedules drawn so that a bug of small depth is found with a probability that can be stated.
 
 Burckhardt, Kothari, Musuvathi, Nagarakatte: "A Randomized Scheduler with Probabilistic Guarantees of Finding Bugs" (ASPLOS 2010).
-A bug has depth d if d orderings between pairs of statements suffice to show it. With n actors and k statements in all, one drawn
+A bug has depth d if d orderings between pairs of statements suffice to show it. With n sessions and k statements in all, one drawn
 schedule shows it with a probability of at least 1/(n·k^(d-1)).
 """
 
@@ -11,22 +11,22 @@ import random
 from collections.abc import Collection, Sequence
 
 
-def bound(actors: int, statements: int, depth: int) -> float:
+def bound(sessions: int, statements: int, depth: int) -> float:
     """The least probability with which one drawn schedule shows a bug of that depth."""
-    return 1.0 / (actors * float(statements) ** (depth - 1))
+    return 1.0 / (sessions * float(statements) ** (depth - 1))
 
 
 class Prioritised:
-    """Of those that can go on, the actor with the highest priority does; at d-1 drawn turns the one about to go falls behind all.
+    """Of those that can go on, the session with the highest priority does; at d-1 drawn turns the one about to go falls behind all.
 
     Invariant: all priorities differ. Those drawn at the start lie above `depth`; the one given at change point i is `depth` - i.
     """
 
     def __init__(self, lengths: Sequence[int], depth: int, rng: random.Random) -> None:
-        """`lengths`: statements of each actor. `depth`: at least 1; change points beyond the last turn have no effect."""
-        actors = range(1, len(lengths) + 1)
-        drawn = rng.sample(actors, len(actors))
-        self._priority = {actor: depth + place for place, actor in enumerate(drawn)}
+        """`lengths`: statements of each session. `depth`: at least 1; change points beyond the last turn have no effect."""
+        sessions = range(1, len(lengths) + 1)
+        drawn = rng.sample(sessions, len(sessions))
+        self._priority = {session: depth + place for place, session in enumerate(drawn)}
         turns = range(max(sum(lengths), depth - 1))
         self._lowered = {turn: depth - number for number, turn in enumerate(rng.sample(turns, depth - 1), 1)}
         self._turn = 0
@@ -38,7 +38,7 @@ class Prioritised:
             self._priority[chosen] = low
             chosen = max(free, key=self._priority.__getitem__)
         self._turn += 1
-        self._above = tuple(actor for actor, height in self._priority.items() if height > self._priority[chosen])
+        self._above = tuple(session for session, height in self._priority.items() if height > self._priority[chosen])
         return chosen
 
     def passed(self) -> tuple[int, ...]:

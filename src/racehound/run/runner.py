@@ -1,4 +1,4 @@
-"""The runner: leads actors, sessions and watchdog through a program, repetition by repetition, and returns what was observed."""
+"""The runner: leads sessions, sessions and watchdog through a program, repetition by repetition, and returns what was observed."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from racehound.history import Event, Fault, Recorder, RepetitionStarted
-from racehound.program import Disturbance, Program, Step
-from racehound.run.actor import ActorThread, Client
+from racehound.data.history import Event, Fault, Recorder, RepetitionStarted
+from racehound.data.program import Disturbance, Program, Step
+from racehound.databases.target import Reset, Target
 from racehound.run.pacer import StormPacer, draw_offsets
-from racehound.run.perturbations.turbulence import Turbulence
-from racehound.run.recorded import Place, RecordedSession
+from racehound.run.perturbations.controller import PerturbationController
+from racehound.run.recorded_session import Place, RecordedSession
+from racehound.run.session_thread import Client, SessionThread
 from racehound.run.watchdog import Watchdog
-from racehound.targets.postgres.session import PostgresSession
-from racehound.targets.session import Session
-from racehound.targets.target import Reset, Target
+from racehound.session import Session
 from racehound.testdrive.state import Context
+from racehound.wire.session import LibpqSession
 
 REPETITION_LIMIT_S = 180.0
 """Seconds; a repetition takes a few hundredths of one, a statement that hangs is cancelled long before."""
@@ -27,35 +27,35 @@ DIRECTOR = "main"
 
 
 class Runner:
-    """Runs programs against a started target. Used by one thread; the actors' threads are its own."""
+    """Runs programs against a started target. Used by one thread; the sessions' threads are its own."""
 
     def __init__(self, target: Target, recorder: Recorder, temp_dir: Path, statement_limit_s: float) -> None:
         self.target = target
         self.recorder = recorder
         self._temp_dir = temp_dir
         self._clients: dict[str, Client] = {}
-        self._threads: dict[str, ActorThread] = {}
+        self._threads: dict[str, SessionThread] = {}
         self._over: dict[str, BaseException | None] = {}
-        """The actors that are done, and what stopped them."""
+        """The sessions that are done, and what stopped them."""
         self._bell: queue.SimpleQueue[None] = queue.SimpleQueue()
         """Rings when one is."""
         self._watchdog = Watchdog(target, recorder, self._sessions, statement_limit_s)
         self._number = 0
-        self._turbulence: Turbulence | None = None
+        self._turbulence: PerturbationController | None = None
 
     def begin(self, program: Program) -> None:
         """A new working database for the program, and what it does once."""
         if self._turbulence is None or self._turbulence.program is not program:
             self._end_turbulence()
-            self._turbulence = Turbulence(self.target, self.recorder, program) if program.perturbations else None
+            self._turbulence = PerturbationController(self.target, self.recorder, program) if program.perturbations else None
         self.rebuild()
         self._serial(program.once, 0)
 
     def repetition(self, program: Program, number: int) -> list[Event]:
-        """One repetition up to the moment when all actors have come to rest and what is left was verified."""
+        """One repetition up to the moment when all sessions have come to rest and what is left was verified."""
         self._number = number
         offsets = draw_offsets(program, number)
-        named = tuple((actor, step, offset) for (actor, step), offset in offsets.items())
+        named = tuple((session, step, offset) for (session, step), offset in offsets.items())
         drawn = self._turbulence.draw(number) if self._turbulence else ()
         self.recorder.append(RepetitionStarted(number, time.monotonic_ns(), named, disturbances=drawn))
         self._serial(program.setup, number)
@@ -90,7 +90,7 @@ class Runner:
             self._turbulence.prepare()
 
     def session(self, name: str) -> RecordedSession:
-        """The session of an actor, or of the director; opened when first asked for."""
+        """The session of a session, or of the director; opened when first asked for."""
         return self._client(name).session
 
     def pids(self) -> set[int]:
@@ -123,7 +123,7 @@ class Runner:
         """These are of no use any more: who needs one opens another."""
         for session in sessions:
             session.close()
-            del self._clients[session.place.actor]
+            del self._clients[session.place.session]
 
     def _sessions(self) -> Iterable[RecordedSession]:
         return [client.session for client in list(self._clients.values())]
@@ -135,10 +135,10 @@ class Runner:
             context = Context(
                 session=session,
                 variables=dict(self.target.variables()),
-                connect=PostgresSession.connect,
+                connect=LibpqSession.connect,
                 services=self.target.services,
                 temp_dir=self._temp_dir,
-                max_tries=1,  # an actor tries whole steps again: no retry shall hide an error
+                max_tries=1,  # a session tries whole steps again: no retry shall hide an error
                 is_final=self.target.dialect.is_missing,  # nobody brings back what is gone: it is not waited for
             )
             known = self._clients[name] = Client(session, context, self.recorder, self.target.dialect.is_transient)
@@ -159,45 +159,45 @@ class Runner:
 
     def _race(self, program: Program, pacer: StormPacer, number: int, drawn: tuple[Disturbance, ...]) -> None:
         self._over.clear()
-        for actor in program.actors:
-            client = self._client(actor.name)
+        for session in program.sessions:
+            client = self._client(session.name)
             client.session.place.repetition = number
-            if actor.name not in self._threads:
-                self._threads[actor.name] = ActorThread(actor.name, self._leave)
+            if session.name not in self._threads:
+                self._threads[session.name] = SessionThread(session.name, self._leave)
         if self._turbulence:
-            self._turbulence.begin(drawn, {actor.name: self._clients[actor.name].session for actor in program.actors})
-        for actor in program.actors:
-            self._threads[actor.name].start(self._clients[actor.name], actor.steps, pacer)
-        self._wait_for(len(program.actors), pacer)
+            self._turbulence.begin(drawn, {session.name: self._clients[session.name].session for session in program.sessions})
+        for session in program.sessions:
+            self._threads[session.name].start(self._clients[session.name], session.steps, pacer)
+        self._wait_for(len(program.sessions), pacer)
 
     def _leave(self, name: str, error: BaseException | None) -> None:
-        """An actor's thread says that it is done."""
+        """A session's thread says that it is done."""
         self._over[name] = error
         self._bell.put(None)
 
-    def _stop_actors(self, pacer: StormPacer) -> None:
+    def _stop_sessions(self, pacer: StormPacer) -> None:
         pacer.abandon()
         for session in self._sessions():
             session.cancel()
 
-    def _wait_for(self, actors: int, pacer: StormPacer) -> None:
-        """Until all actors are done. On Ctrl-C they are cancelled and waited for before the interrupt goes on.
+    def _wait_for(self, sessions: int, pacer: StormPacer) -> None:
+        """Until all sessions are done. On Ctrl-C they are cancelled and waited for before the interrupt goes on.
 
         A repetition beyond its limit is abandoned: what runs is cancelled, nothing is tried again.
         """
         deadline = time.monotonic() + REPETITION_LIMIT_S
         interrupted: KeyboardInterrupt | None = None
         # An interrupt may come when the bell has been heard and nothing been done about it: the count is not in the bell.
-        while len(self._over) < actors:
+        while len(self._over) < sessions:
             try:
                 self._bell.get(timeout=1.0)
             except queue.Empty:
                 if time.monotonic() > deadline:
-                    self.note(f"abandoned after {REPETITION_LIMIT_S:g} s: {actors - len(self._over)} actors were not done")
-                    self._stop_actors(pacer)
+                    self.note(f"abandoned after {REPETITION_LIMIT_S:g} s: {sessions - len(self._over)} sessions were not done")
+                    self._stop_sessions(pacer)
             except KeyboardInterrupt as interrupt:
                 interrupted = interrupt
-                self._stop_actors(pacer)
+                self._stop_sessions(pacer)
         if interrupted:
             raise interrupted
         for error in self._over.values():

@@ -1,4 +1,4 @@
-"""Session scripts: what one actor of an exploration does, read from `.td` or `.sql`, and run statement by statement.
+"""Session scripts: what one session of an exploration does, read from `.td` or `.sql`, and run statement by statement.
 
 A turn is one statement. In a `.td` script, variables are substituted and expectations judged as the interpreter does it; of the
 actions only those that wait for nobody may stand between statements. In an `.sql` file anything may become of a statement.
@@ -11,9 +11,9 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from racehound.data.program import Phase
 from racehound.errors import UserError
-from racehound.program import Phase
-from racehound.targets.session import Outcome
+from racehound.session import Outcome
 from racehound.testdrive.check import check
 from racehound.testdrive.errors import CommandFailed, Location, ScriptError
 from racehound.testdrive.interpreter import Interpreter
@@ -155,7 +155,7 @@ class Request:
     expect: Expected | None
 
 
-class Reading:
+class ScriptCursor:
     """One run of a session script, turn by turn; variables and `set-regex` last from one turn to the next."""
 
     def __init__(self, script: SessionScript, context: Context) -> None:

@@ -7,24 +7,22 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from racehound.data.history import Fault, Recorder
+from racehound.data.program import Phase, Step
+from racehound.databases.stepping import Stepping
+from racehound.databases.target import Target
 from racehound.errors import TargetError, UserError
-from racehound.history import Fault, Recorder
-from racehound.program import Phase, Step
+from racehound.run.blocking import BlockingSession, SteppedRecorded
 from racehound.run.lockstep import LockStep, Player
-from racehound.run.recorded import Place, RecordedSession
-from racehound.run.session_script import OBJECT, Reading, SessionScript, run_alone
-from racehound.run.stepped import Patient, SteppedRecorded
-from racehound.targets.postgres.session import PostgresSession
-from racehound.targets.postgres.stepping import PostgresStepping
-from racehound.targets.postgres.target import PostgresTarget
-from racehound.targets.session import Session
-from racehound.targets.stepping import Stepping
-from racehound.targets.target import Target
+from racehound.run.recorded_session import Place, RecordedSession
+from racehound.run.session_script import OBJECT, ScriptCursor, SessionScript, run_alone
+from racehound.session import Session
 from racehound.testdrive.errors import CommandFailed
 from racehound.testdrive.parser import parse_fragment
 from racehound.testdrive.script import Script
 from racehound.testdrive.state import Context
 from racehound.testdrive.variables import substitute
+from racehound.wire.session import LibpqSession
 
 DIRECTOR = "main"
 """Name of the session that runs what surrounds the sessions' scripts."""
@@ -74,10 +72,10 @@ class Stage:
         """A new working database and new sessions."""
         self.close()
         self.target.rebuild()
-        self._stepping = stepping(self.target)
+        self._stepping = self.target.stepping()
         self._variables = dict(self.target.variables())
         self._open_missing()
-        patient = Patient(self._stepping.open(DIRECTOR), self._stepping, self._limit_s)
+        patient = BlockingSession(self._stepping.open(DIRECTOR), self._stepping, self._limit_s)
         self._director = RecordedSession(patient, self.recorder, Place(DIRECTOR, object=OBJECT), self.target.secrets)
 
     def turn_to(self, scripts: Scripts) -> None:
@@ -96,7 +94,7 @@ class Stage:
         # Sessions of earlier scripts may be more.
         for number, (session, script) in enumerate(zip(self._sessions, self._scripts.sessions, strict=False), 1):
             session.place.repetition = repetition
-            players.append(Player(number, session, Reading(script, self._context(session))))
+            players.append(Player(number, session, ScriptCursor(script, self._context(session))))
         return LockStep(self.target, self.stepping, self.recorder, players, limit_s=self._limit_s, repetition=repetition)
 
     def set_up(self, repetition: int) -> None:
@@ -177,14 +175,7 @@ class Stage:
         return Context(
             session=session,
             variables=self._variables,
-            connect=PostgresSession.connect,
+            connect=LibpqSession.connect,
             temp_dir=self._temp_dir,
             max_tries=1,  # a statement that is tried again would be another statement of the schedule
         )
-
-
-def stepping(target: Target) -> Stepping:
-    """How to lead a target in lock-step, in its working database. UserError where that is not possible."""
-    if isinstance(target, PostgresTarget):
-        return PostgresStepping(target)
-    raise UserError(f"{target.dialect.name} cannot be led in lock-step")

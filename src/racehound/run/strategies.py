@@ -8,17 +8,9 @@ from typing import Literal
 
 import msgspec
 
+from racehound.data.schedule import Listed, Order, Schedule, count_interleavings, draw_schedule, interleavings, serial_schedules
 from racehound.errors import UserError
 from racehound.run.pct import Prioritised
-from racehound.run.schedules import (
-    Listed,
-    Order,
-    Schedule,
-    count_interleavings,
-    draw_schedule,
-    interleavings,
-    serial_schedules,
-)
 from racehound.run.session_script import lengths
 from racehound.run.stage import Scripts
 

@@ -1,4 +1,4 @@
-"""The watchdog: looks at what every actor is running and steps in when a statement is beyond its limit.
+"""The watchdog: looks at what every session is running and steps in when a statement is beyond its limit.
 
 It first asks who waits for whom, then cancels; a statement that ignores that has its server session terminated.
 """
@@ -11,10 +11,10 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Literal
 
+from racehound.data.history import Fault, Overdue, Recorder
+from racehound.databases.target import Target, Wait
 from racehound.errors import TargetError
-from racehound.history import Fault, Overdue, Recorder
-from racehound.run.recorded import RecordedSession, Running
-from racehound.targets.target import Target, Wait
+from racehound.run.recorded_session import RecordedSession, Running
 
 Verdict = Literal["deadlock", "held", "running", "undecided"]
 
@@ -73,7 +73,7 @@ class Watchdog:
             self._judge(session, case, age_s)
         elif case.cancelled_ns and not case.terminated and time.monotonic_ns() - case.cancelled_ns > GRACE_S * 1e9:
             case.terminated = True
-            text = f"terminated {session.place.actor} (pid {session.pid}): it ignored the request to cancel {case.running.sql}"
+            text = f"terminated {session.place.session} (pid {session.pid}): it ignored the request to cancel {case.running.sql}"
             self._recorder.append(Fault(session.place.repetition, text, time.monotonic_ns()))
             self._target.terminate(session.pid)
 
@@ -89,7 +89,7 @@ class Watchdog:
         self._recorder.append(
             Overdue(
                 repetition=session.place.repetition,
-                actor=session.place.actor,
+                session=session.place.session,
                 sql=case.running.sql,
                 start_ns=case.running.start_ns,
                 limit_s=self._limit_s,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from racehound.plan import Plan, ScenarioName
-from racehound.program import Program
+from racehound.data.plan import Plan, ScenarioName
+from racehound.data.program import Program
 from racehound.scenarios import concurrent, subsequent, subsequent_chain
 from racehound.scenarios.casting import Cast
 
@@ -17,5 +17,5 @@ _BUILDERS: dict[ScenarioName, Callable[[Plan, Cast, int], Program]] = {
 
 
 def build_program(plan: Plan, cast: Cast, tries: int) -> Program:
-    """The program of a plan; `tries` bounds how often an actor tries a step of the concurrent scenario."""
+    """The program of a plan; `tries` bounds how often a session tries a step of the concurrent scenario."""
     return _BUILDERS[plan.scenario](plan, cast, tries)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping
 
+from racehound.data.plan import Plan, PlannedObject, Timing
+from racehound.data.program import Step
 from racehound.kinds.kind import Kind
-from racehound.plan import Plan, PlannedObject, Timing
-from racehound.program import Step
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Player:
 
     @property
     def manipulation(self) -> str:
-        names = self.kind.manipulations()
+        names = tuple(self.kind.all_manipulations())
         return names[self.planned.manipulator % len(names)]
 
     def prepare(self) -> Step:

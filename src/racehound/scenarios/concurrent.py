@@ -1,8 +1,8 @@
-"""All lives at the same time, an actor for each, over one base. What one actor drops, another may be building on.
+"""All lives at the same time, a session for each, over one base. What one session drops, another may be building on.
 
 A life keeps its rendezvous: beat `lag` for create, the next one for manipulate, a later one for destroy. An object's lag is one
 or two more than that of the object it is built over, so that its create meets the other one's manipulation, or its destruction.
-The base may have an actor, too, which manipulates it or drops it and makes it again. Objects that linger are destroyed at the
+The base may have a session, too, which manipulates it or drops it and makes it again. Objects that linger are destroyed at the
 very end, when what the race has made of them was judged.
 """
 
@@ -10,19 +10,19 @@ from __future__ import annotations
 
 import msgspec
 
-from racehound.plan import Plan
-from racehound.program import RECREATE, Actor, Program, Step
+from racehound.data.plan import Plan
+from racehound.data.program import RECREATE, Program, ProgramSession, Step
 from racehound.scenarios.casting import Cast, Player, players, references, title, worth_running
 
 
 def build(plan: Plan, cast: Cast, tries: int) -> Program:
-    """Each repetition: reset, prepare all, create the base, one actor per object; then verify what is left and destroy it."""
+    """Each repetition: reset, prepare all, create the base, one session per object; then verify what is left and destroy it."""
     base, *objects = everyone = players(plan, cast)
     rest = max((p.planned.lag for p in objects), default=0) + 2 if plan.rest_before_destroy else None
-    lingering = [p for p in objects if p.planned.lingers]
-    actors = [Actor(p.name, _life(p, plan, cast, tries, rest)) for p in objects]
+    lingering = [p for p in objects if p.planned.dropped_last]
+    sessions = [ProgramSession(p.name, _life(p, plan, cast, tries, rest)) for p in objects]
     if plan.base_life != "still":
-        actors.insert(0, Actor(base.name, _unrest(base, plan, cast)))
+        sessions.insert(0, ProgramSession(base.name, _unrest(base, plan, cast)))
     return Program(
         seed=plan.seed,
         scenario=plan.scenario,
@@ -31,7 +31,7 @@ def build(plan: Plan, cast: Cast, tries: int) -> Program:
         reset_each=True,
         once=(),
         setup=worth_running(*(p.prepare() for p in everyone), base.create()),
-        actors=tuple(actor for actor in actors if actor.steps),
+        sessions=tuple(session for session in sessions if session.steps),
         verify=worth_running(base.verify(), *(p.verify() for p in lingering)),
         teardown=worth_running(*(p.destroy() for p in reversed(lingering)), base.destroy()),
     )
@@ -43,7 +43,7 @@ def _life(player: Player, plan: Plan, cast: Cast, tries: int, rest: int | None) 
         _raced(player, player.create(), cast, lag, tries),
         _raced(player, player.manipulate(), cast, lag + 1, tries),
     ]
-    if player.planned.lingers:
+    if player.planned.dropped_last:
         return worth_running(*steps)
     if plan.verify_in_race:
         steps.append(player.verify())

@@ -13,10 +13,10 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from racehound.data.matrix import RELATIONSHIPS, Mode, Operation, Relationship
+from racehound.data.object_names import BASE
+from racehound.data.program import Phase, Program, ProgramSession, Step
 from racehound.kinds.kind import Kind
-from racehound.outcomes import GROUNDS, Ground, Mode, Operation
-from racehound.plan import BASE
-from racehound.program import Actor, Phase, Program, Step
 from racehound.testdrive.parser import parse_fragment
 from racehound.testdrive.printer import print_command
 from racehound.testdrive.script import Command, Sql
@@ -93,17 +93,17 @@ class Meeting:
 
     x: Deed
     y: Deed
-    ground: Ground
+    ground: Relationship
 
     @property
-    def key(self) -> tuple[str, str, Ground]:
+    def key(self) -> tuple[str, str, Relationship]:
         return self.x.name, self.y.name, self.ground
 
     @functools.cached_property
     def things(self) -> tuple[Kind, Kind]:
         """The objects of x and of y."""
         if self.ground == "same":
-            thing = self.x.thing(BASE, None) if self.x.kind.can_refer else self.x.thing(_FIRST, self._base)
+            thing = self.x.thing(BASE, None) if self.x.kind.can_be_referenced else self.x.thing(_FIRST, self._base)
             return thing, thing
         if self.ground == "y over x":
             below = self.x.thing(BASE, None)
@@ -139,27 +139,27 @@ class Meeting:
         return tuple(Step(t.name, "verify", t.verify()) for t in self.everything if t.verify())
 
     def program(self, *, y_first: bool = False) -> Program:
-        """The meeting as programs are kept: without the order of its statements, who comes first as actor 1."""
+        """The meeting as programs are kept: without the order of its statements, who comes first as session 1."""
         steps = []
         sides = list(zip((self.x, self.y), self.things, strict=True))
         for deed, thing in sides[::-1] if y_first else sides:
             fragment = "".join(map(print_command, deed.commands(thing)))
             steps.append(Step(thing.name, deed.phase, fragment, manipulation=deed.manipulation))
         refers_to = {thing.name: thing.refers_to.name for thing in self.everything if thing.refers_to}
-        actors = tuple(Actor(str(number), (step,)) for number, step in enumerate(steps, 1))
+        sessions = tuple(ProgramSession(str(number), (step,)) for number, step in enumerate(steps, 1))
         title = f"{self.x.name} | {self.y.name}, {self.ground}"
-        return Program(0, "concurrent", title, refers_to, True, (), self.setup(), actors, self.verify(), ())
+        return Program(0, "concurrent", title, refers_to, True, (), self.setup(), sessions, self.verify(), ())
 
 
 def common_base(beside: type[Kind]) -> Kind:
     """The third object: a plain table, of the kind of that name beside the given one in its catalogue."""
-    from racehound.kinds.postgres.table import Table
+    from racehound.databases.postgres.kinds.table import Table
 
-    assert beside.__module__.startswith("racehound.kinds.postgres"), f"{beside.__name__} is no kind of PostgreSQL"
+    assert beside.__module__.startswith("racehound.databases.postgres.kinds"), f"{beside.__name__} is no kind of PostgreSQL"
     return Table(name=BASE)
 
 
-def mirrored(ground: Ground) -> Ground:
+def mirrored(ground: Relationship) -> Relationship:
     """The same ground, named from the other side."""
     return {"y over x": "x over y", "x over y": "y over x"}.get(ground, ground)  # type: ignore[return-value]
 
@@ -200,7 +200,7 @@ def _variants(kind: type[Kind], seen: set[str]) -> Iterator[Deed]:
 
 
 def _manipulations(kind: type[Kind], thing: Kind, seen: set[str]) -> Iterator[Deed]:
-    for name in kind.manipulations():
+    for name in kind.all_manipulations():
         for at, command in enumerate(_commands(thing.manipulate(name))):
             if not isinstance(command, Sql):
                 break
@@ -232,9 +232,9 @@ def _is_aside(sql: str) -> bool:
     return bool(_SESSION_ONLY.match(sql) or _READ.match(sql))
 
 
-def grounds(x: Deed, y: Deed) -> tuple[Ground, ...]:
+def grounds(x: Deed, y: Deed) -> tuple[Relationship, ...]:
     """In what ways their objects can stand to each other."""
-    return tuple(ground for ground in GROUNDS if _POSSIBLE[ground](x, y))
+    return tuple(ground for ground in RELATIONSHIPS if _POSSIBLE[ground](x, y))
 
 
 def _same(x: Deed, y: Deed) -> bool:
@@ -244,10 +244,10 @@ def _same(x: Deed, y: Deed) -> bool:
 
 def _above(below: Deed, above: Deed) -> bool:
     both = below.kind is above.kind and below.kind.single
-    return below.kind.can_refer and not both and (above.makes or not below.makes)
+    return below.kind.can_be_referenced and not both and (above.makes or not below.makes)
 
 
-_POSSIBLE: dict[Ground, Callable[[Deed, Deed], bool]] = {
+_POSSIBLE: dict[Relationship, Callable[[Deed, Deed], bool]] = {
     "same": _same,
     "y over x": _above,
     "x over y": lambda x, y: _above(y, x),

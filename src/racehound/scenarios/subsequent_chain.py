@@ -1,13 +1,13 @@
-"""A chain: each object refers to the one before. Created in order, manipulated, destroyed in reverse, by one actor."""
+"""A chain: each object refers to the one before. Created in order, manipulated, destroyed in reverse, by one session."""
 
 from __future__ import annotations
 
-from racehound.plan import Plan
-from racehound.program import Actor, Program
+from racehound.data.plan import Plan
+from racehound.data.program import Program, ProgramSession
 from racehound.scenarios.casting import Cast, players, references, title, worth_running
 
 
-def build(plan: Plan, cast: Cast, tries: int) -> Program:  # noqa: ARG001 one actor: a failure is final
+def build(plan: Plan, cast: Cast, tries: int) -> Program:  # noqa: ARG001 one session: a failure is final
     """Prepare all once; each repetition: create all, manipulate all but the base, verify all, destroy in reverse."""
     everyone = players(plan, cast)
     steps = [p.create() for p in everyone]
@@ -22,7 +22,7 @@ def build(plan: Plan, cast: Cast, tries: int) -> Program:  # noqa: ARG001 one ac
         reset_each=False,
         once=worth_running(*(p.prepare() for p in everyone)),
         setup=(),
-        actors=(Actor("main", worth_running(*steps)),),
+        sessions=(ProgramSession("main", worth_running(*steps)),),
         verify=(),
         teardown=(),
     )

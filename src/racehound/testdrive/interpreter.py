@@ -1,6 +1,6 @@
 """Running a script: every command in order, on one session.
 
-Racehound's actors run small fragments thousands of times a second through it, so a statement without variables, whose
+Racehound's sessions run small fragments thousands of times a second through it, so a statement without variables, whose
 context allows one try, goes straight to the session and from there to its judgement.
 """
 
@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import NoReturn, Self
 
 from racehound.errors import TargetError, UserError
-from racehound.targets.session import Outcome
+from racehound.session import Outcome
 from racehound.testdrive.actions import SPECS, handler
 from racehound.testdrive.check import check
 from racehound.testdrive.errors import ActionError, CommandFailed, Location, ScriptError
@@ -23,14 +23,7 @@ from racehound.testdrive.judgement import Failure, judge
 from racehound.testdrive.parser import parse
 from racehound.testdrive.redaction import holds_secret, redact, scrub, scrub_outcome
 from racehound.testdrive.retry import Policy, until_success
-from racehound.testdrive.script import (
-    Action,
-    Command,
-    Expected,
-    ExpectedError,
-    Script,
-    Sql,
-)
+from racehound.testdrive.script import Action, Command, Expected, ExpectedError, Script, Sql
 from racehound.testdrive.state import Call, Context, Mismatch, State, limited
 from racehound.testdrive.statements import count_statements, is_failure_retried, is_retried
 from racehound.testdrive.values import regex

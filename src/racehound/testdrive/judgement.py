@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from racehound.targets.session import Outcome, ServerError
+from racehound.session import Outcome, ServerError
 from racehound.testdrive import values
 from racehound.testdrive.rows import md5_of, text_block, to_text
 from racehound.testdrive.script import Expected, ExpectedError, ExpectedHash, ExpectedResult, ExpectedRows, ExpectedText, Row

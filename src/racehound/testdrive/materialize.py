@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 
 from racehound.errors import TargetError
-from racehound.targets.session import Outcome, Session
+from racehound.session import Outcome, Session
 from racehound.testdrive.rows import to_text
 from racehound.testdrive.services import Services
 from racehound.testdrive.state import error_text

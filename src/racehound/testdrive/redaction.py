@@ -6,7 +6,7 @@ import re
 
 import msgspec
 
-from racehound.targets.session import Outcome
+from racehound.session import Outcome
 
 HIDDEN = "<redacted>"
 _SECRET = re.compile(

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from racehound.targets.session import Rows
+from racehound.session import Rows
 from racehound.testdrive.cells import converter
 from racehound.testdrive.script import Row
 

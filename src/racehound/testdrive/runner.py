@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO, Literal
 
 from racehound.errors import TargetError
-from racehound.targets.session import Session
+from racehound.session import Session
 from racehound.testdrive.check import check
 from racehound.testdrive.errors import CommandFailed, ScriptError
 from racehound.testdrive.interpreter import Interpreter

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, TypeAlias, TypeVar, cast
 
-from racehound.targets.session import Outcome, ServerError, Session
+from racehound.session import Outcome, ServerError, Session
 from racehound.testdrive.errors import ActionError
 from racehound.testdrive.judgement import Rewrite
 from racehound.testdrive.retry import Policy, until_success

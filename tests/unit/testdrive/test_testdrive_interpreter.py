@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from racehound.targets.session import Outcome, Rows, ServerError
+from racehound.session import Outcome, Rows, ServerError
 from racehound.testdrive.check import check
 from racehound.testdrive.errors import CommandFailed, ScriptError
 from racehound.testdrive.interpreter import Context, Interpreter, run_file

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from racehound.errors import TargetError
-from racehound.targets.session import Outcome, Rows, ServerError
+from racehound.session import Outcome, Rows, ServerError
 from racehound.testdrive import materialize
 from racehound.testdrive.materialize import Endpoint
 from racehound.testdrive.services import Services

@@ -8,7 +8,7 @@ from typing import NoReturn, cast
 import pymysql
 import pytest
 
-from racehound.targets.session import Session
+from racehound.session import Session
 from racehound.testdrive.actions.mysql import Address
 from racehound.testdrive.errors import CommandFailed
 from racehound.testdrive.interpreter import Interpreter

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from racehound.targets.session import Outcome, Rows
+from racehound.session import Outcome, Rows
 from racehound.testdrive.errors import CommandFailed
 from racehound.testdrive.interpreter import Context, Interpreter
 from racehound.testdrive.parser import parse

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from racehound.targets.session import Rows
+from racehound.session import Rows
 from racehound.testdrive.rows import UnterminatedQuoteError, diff_rows, format_row, md5_of, split_cells, split_row, to_text
 
 BOOL, BYTEA, TEXT, FLOAT4, FLOAT8, TIME, TIMESTAMP, TIMESTAMPTZ, NUMERIC = 16, 17, 25, 700, 701, 1083, 1114, 1184, 1700

@@ -11,7 +11,7 @@ import pytest
 
 from racehound.errors import TargetError
 from racehound.report.junit import write_junit
-from racehound.targets.session import Outcome, ServerError, Session
+from racehound.session import Outcome, ServerError, Session
 from racehound.testdrive.runner import Result, Settings, Surroundings, read_script, run_scripts
 from racehound.testdrive.script import Script
 

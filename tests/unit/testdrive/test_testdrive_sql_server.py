@@ -8,7 +8,7 @@ from typing import Self
 
 import pytest
 
-from racehound.targets.session import Outcome
+from racehound.session import Outcome
 from racehound.testdrive.actions import sql_server
 from racehound.testdrive.actions.sql_server import Ado
 from racehound.testdrive.errors import ActionError, CommandFailed, ScriptError

@@ -6,9 +6,9 @@ import dataclasses
 
 import pytest
 
-from racehound.zoo.sources.memory import Followed, Memory
-from racehound.zoo.sources.statuses import Statuses
-from racehound.zoo.sources.upstream import UpstreamColumn, UpstreamTable
+from racehound_zoo.sources.memory import Followed, Memory
+from racehound_zoo.sources.statuses import Statuses
+from racehound_zoo.sources.upstream import UpstreamColumn, UpstreamTable
 
 ID = UpstreamColumn(1, "id", "int4", "23:-1", nullable=False)
 NAME = UpstreamColumn(2, "name", "text", "25:-1", nullable=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from racehound.zoo.sources.mysql.ddl import Effect, effects
+from racehound_zoo.sources.mysql.ddl import Effect, effects
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from racehound.zoo.sources.mysql.gtids import GtidSet
+from racehound_zoo.sources.mysql.gtids import GtidSet
 
 ONE, OTHER = "3e11fa47-71ca-11e1-9e33-c80aa9429562", "3e11fa47-71ca-11e1-9e33-c80aa9429563"
 _gtids = st.lists(st.tuples(st.sampled_from([ONE, OTHER]), st.integers(1, 12)))

@@ -6,7 +6,7 @@ import struct
 
 import pytest
 
-from racehound.zoo.sources.postgres.pgoutput import (
+from racehound_zoo.sources.postgres.pgoutput import (
     UNCHANGED,
     Begin,
     Change,
@@ -16,7 +16,7 @@ from racehound.zoo.sources.postgres.pgoutput import (
     Truncate,
     decoded,
 )  # fmt: skip
-from racehound.zoo.sources.postgres.spelling import copied, identifier, literal, lsn_of, lsn_text
+from racehound_zoo.sources.postgres.spelling import copied, identifier, literal, lsn_of, lsn_text
 
 
 def _tuple(*values: str | None) -> bytes:

@@ -7,15 +7,15 @@ from collections import Counter
 
 import pytest
 
-from racehound.zoo.catalog.bootstrap import initial_state
-from racehound.zoo.catalog.catalog import Catalog
-from racehound.zoo.catalog.check import inconsistencies
-from racehound.zoo.catalog.model import Acl, Item, TableDefinition
-from racehound.zoo.catalog.privileges import granted, holds, revoked, shown
-from racehound.zoo.catalog.state import Commented, Scope, State
-from racehound.zoo.errors import SqlError
-from racehound.zoo.relations.rendering import RENDERERS, system_items
-from racehound.zoo.sources.sink import Row, difference
+from racehound_zoo.catalog.bootstrap import initial_state
+from racehound_zoo.catalog.catalog import Catalog
+from racehound_zoo.catalog.check import inconsistencies
+from racehound_zoo.catalog.model import Acl, Item, TableDefinition
+from racehound_zoo.catalog.privileges import granted, holds, revoked, shown
+from racehound_zoo.catalog.state import Commented, Scope, State
+from racehound_zoo.errors import SqlError
+from racehound_zoo.relations.rendering import RENDERERS, system_items
+from racehound_zoo.sources.sink import Row, difference
 
 _SCOPE = Scope("materialize", ("public",), 1, "u1")
 

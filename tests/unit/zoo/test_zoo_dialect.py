@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from racehound.zoo.dialect import statements as s
-from racehound.zoo.dialect.parser import parse
-from racehound.zoo.dialect.speaking import seconds
-from racehound.zoo.errors import SqlError
+from racehound_zoo.dialect import statements as s
+from racehound_zoo.dialect.parser import parse
+from racehound_zoo.dialect.speaking import seconds
+from racehound_zoo.errors import SqlError
 
 
 def one(text: str) -> s.Statement:

@@ -7,17 +7,17 @@ from typing import Any
 
 import msgspec
 
-from racehound.finding import Finding, Reproduction, read_finding
-from racehound.history import read_history
-from racehound.program import Program, print_program
-from racehound.reduce.rates import Rate
-from racehound.reduce.result import read_reduction
+from racehound.data.finding import Finding, Reproduction, read_finding
+from racehound.data.history import read_history
+from racehound.data.program import Program, print_program
+from racehound.data.reduction import read_reduction
+from racehound.databases.dialect import Dialect
+from racehound.loops.reduce.rates import Rate
 from racehound.report.again import again
 from racehound.report.drawers import became
 from racehound.report.recorded import Repetition
 from racehound.report.sessions import sessions_text
 from racehound.report.timeline import Timeline, timeline
-from racehound.targets.target import Dialect
 
 _KNOWN_FILES = {"finding.json", "program.json", "history.jsonl", "sessions.sql"}
 _TEXTS = {".sql", ".td", ".spec", ".md", ".py", ".txt"}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from racehound.outcomes import GROUNDS, LETTERS, MODES, OUTCOMES, Matrix, Trial, read_matrix
+from racehound.data.matrix import LETTERS, MODES, OUTCOMES, RELATIONSHIPS, Matrix, Trial, read_matrix
 
 _FILE = "matrix.json"
 _BEST_FIRST = OUTCOMES[::-1]
@@ -51,7 +51,7 @@ def shown_matrix(run: Path) -> ShownMatrix | None:
 
 def _shown(matrix: Matrix) -> ShownMatrix:
     numbers = {operation.name: number for number, operation in enumerate(matrix.operations)}
-    meetings = [(ground, mode) for ground in GROUNDS for mode in MODES]
+    meetings = [(ground, mode) for ground in RELATIONSHIPS for mode in MODES]
     reasons: dict[str, int] = {}
 
     def shown(trial: Trial) -> ShownTrial:

@@ -1,22 +1,22 @@
-"""Perturbations that interrupt an actor by the server's own means: cancel its statement, terminate its session."""
+"""Perturbations that interrupt a session by the server's own means: cancel its statement, terminate its session."""
 
 from __future__ import annotations
 
 import random
 from typing import ClassVar
 
+from racehound.data.program import Disturbance, Program
 from racehound.errors import TargetError
-from racehound.program import Disturbance, Program
 from racehound.run.perturbations.perturbation import Perturbation, draw_strikes
-from racehound.run.recorded import RecordedSession
+from racehound.run.recorded_session import RecordedSession
 
 _TERMINATED_SHARE = 0.5
-"""In how many of the repetitions: the actor is gone for the rest of it."""
+"""In how many of the repetitions: the session is gone for the rest of it."""
 
 
 class Cancel(Perturbation):
     name: ClassVar = "cancel"
-    summary: ClassVar = "an actor's statement is cancelled"
+    summary: ClassVar = "a session's statement is cancelled"
     ends: ClassVar = "statement"
 
     @classmethod
@@ -32,7 +32,7 @@ class Cancel(Perturbation):
 
 class Terminate(Perturbation):
     name: ClassVar = "terminate"
-    summary: ClassVar = "an actor's session is terminated in the middle of a statement"
+    summary: ClassVar = "a session's session is terminated in the middle of a statement"
     ends: ClassVar = "session"
 
     @classmethod

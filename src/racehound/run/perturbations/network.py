@@ -1,22 +1,22 @@
-"""Perturbations of the network: each actor's session goes to the server through a link of its own (`wires.py`)."""
+"""Perturbations of the network: each session's session goes to the server through a link of its own (`wires.py`)."""
 
 from __future__ import annotations
 
 import random
 from typing import TYPE_CHECKING, ClassVar
 
-from racehound.program import Disturbance, Program
+from racehound.data.program import Disturbance, Program
+from racehound.databases.target import Target
 from racehound.run.perturbations.perturbation import Perturbation, draw_strikes
-from racehound.run.perturbations.wires import Wires
-from racehound.run.recorded import RecordedSession
-from racehound.targets.target import Target
+from racehound.run.perturbations.proxy_links import ProxyLinks
+from racehound.run.recorded_session import RecordedSession
 
 if TYPE_CHECKING:
     from racehound.services.faults import Link
 
 _LATE_US = (1_000, 4_000)
 _CUT_SHARE = 0.5
-"""In how many of the repetitions: the actor is gone for the rest of it."""
+"""In how many of the repetitions: the session is gone for the rest of it."""
 
 
 class _OfNetwork(Perturbation):
@@ -24,31 +24,31 @@ class _OfNetwork(Perturbation):
 
     @classmethod
     def obstacle(cls, target: Target) -> str:
-        return Wires.obstacle(target)
+        return ProxyLinks.obstacle(target)
 
 
 class Jitter(_OfNetwork):
-    """From a drawn step on, what an actor says and hears is late, by a time that differs from message to message."""
+    """From a drawn step on, what a session says and hears is late, by a time that differs from message to message."""
 
     name: ClassVar = "network-jitter"
-    summary: ClassVar = "from some step on an actor's messages are late, by 0 to 8 ms each way, differently each time"
+    summary: ClassVar = "from some step on a session's messages are late, by 0 to 8 ms each way, differently each time"
 
-    def __init__(self, target: Target, wires: Wires) -> None:
+    def __init__(self, target: Target, wires: ProxyLinks) -> None:
         super().__init__(target, wires)
         self._late: list[Link] = []
 
     @classmethod
     def draw(cls, rng: random.Random, program: Program) -> list[Disturbance]:
-        actors = [actor for actor in program.actors if actor.steps and rng.random() < 0.5]
+        sessions = [session for session in program.sessions if session.steps and rng.random() < 0.5]
         return [
-            Disturbance(cls.name, actor.name, rng.randrange(len(actor.steps)), lasts_us=rng.randint(*_LATE_US))
-            for actor in actors
+            Disturbance(cls.name, session.name, rng.randrange(len(session.steps)), lasts_us=rng.randint(*_LATE_US))
+            for session in sessions
         ]
 
     def strike(self, drawn: Disturbance, session: RecordedSession) -> str:  # noqa: ARG002 what is disturbed is its link
         from racehound.services.faults import Latency
 
-        link = self.wires.to(drawn.actor)
+        link = self.wires.to(drawn.session)
         self._late.append(link)
         late_ms = max(1, round(drawn.lasts_us / 1000))
         link.impose(Latency(late_ms, late_ms))
@@ -64,7 +64,7 @@ class Cut(_OfNetwork):
     """The connection ends under a statement, which the server goes on with, not knowing that nobody waits for it any more."""
 
     name: ClassVar = "network-cut"
-    summary: ClassVar = "an actor's connection is cut in the middle of a statement, which the server goes on with"
+    summary: ClassVar = "a session's connection is cut in the middle of a statement, which the server goes on with"
     ends: ClassVar = "session"
 
     @classmethod
@@ -76,7 +76,7 @@ class Cut(_OfNetwork):
 
         if session.running is None:
             return ""
-        link = self.wires.to(drawn.actor)
+        link = self.wires.to(drawn.session)
         link.impose(faults.Cut())
         link.lift()
         return f"cut the connection (pid {session.pid})"

@@ -1,13 +1,13 @@
-"""Perturbations of the actors' own pace: priorities that change, and starvation."""
+"""Perturbations of the sessions' own pace: priorities that change, and starvation."""
 
 from __future__ import annotations
 
 import random
 from typing import ClassVar
 
-from racehound.program import Disturbance, Program
+from racehound.data.program import Disturbance, Program
 from racehound.run.perturbations.perturbation import Perturbation
-from racehound.run.recorded import RecordedSession
+from racehound.run.recorded_session import RecordedSession
 
 _UNITS_US = (50, 200, 1000)
 """How much later one place further down makes each statement."""
@@ -26,31 +26,33 @@ class _OfPace(Perturbation):
 class Priorities(_OfPace):
     """PCT's priorities in a storm: nobody is stopped, but each place further down holds every statement back some more.
 
-    At a change point the actor about to begin that step falls behind all others. See `run/pct.py` for the paper.
+    At a change point the session about to begin that step falls behind all others. See `run/pct.py` for the paper.
     """
 
     name: ClassVar = "priorities"
-    summary: ClassVar = "actors of lower priority send each statement later; at drawn steps one falls behind all others"
+    summary: ClassVar = "sessions of lower priority send each statement later; at drawn steps one falls behind all others"
 
     @classmethod
     def draw(cls, rng: random.Random, program: Program) -> list[Disturbance]:
         unit_us = rng.choice(_UNITS_US)
-        actors = rng.sample(program.actors, len(program.actors))
-        drawn = [Disturbance(cls.name, actor.name, 0, lasts_us=place * unit_us) for place, actor in enumerate(actors) if place]
-        steps = [(actor.name, number) for actor in program.actors for number in range(1, len(actor.steps))]
+        sessions = rng.sample(program.sessions, len(program.sessions))
+        drawn = [
+            Disturbance(cls.name, session.name, 0, lasts_us=place * unit_us) for place, session in enumerate(sessions) if place
+        ]
+        steps = [(session.name, number) for session in program.sessions for number in range(1, len(session.steps))]
         changes = rng.sample(steps, min(_CHANGES, len(steps)))
-        behind_us = len(actors) * unit_us
-        return drawn + [Disturbance(cls.name, actor, step, lasts_us=behind_us) for actor, step in changes]
+        behind_us = len(sessions) * unit_us
+        return drawn + [Disturbance(cls.name, session, step, lasts_us=behind_us) for session, step in changes]
 
 
 class Starvation(_OfPace):
-    """One actor comes too late for everything."""
+    """One session comes too late for everything."""
 
     name: ClassVar = "starvation"
-    summary: ClassVar = "one actor sends each of its statements some milliseconds later than it could"
+    summary: ClassVar = "one session sends each of its statements some milliseconds later than it could"
 
     @classmethod
     def draw(cls, rng: random.Random, program: Program) -> list[Disturbance]:
-        if not program.actors:
+        if not program.sessions:
             return []
-        return [Disturbance(cls.name, rng.choice(program.actors).name, 0, lasts_us=rng.randint(*_STARVED_US))]
+        return [Disturbance(cls.name, rng.choice(program.sessions).name, 0, lasts_us=rng.randint(*_STARVED_US))]

@@ -1,4 +1,4 @@
-"""What a perturbation is: it draws, for each repetition, what to do to which actor and when, and does it at that moment."""
+"""What a perturbation is: it draws, for each repetition, what to do to which session and when, and does it at that moment."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import random
 import re
 from typing import ClassVar
 
-from racehound.history import Ends
-from racehound.program import Disturbance, Program, Step
-from racehound.run.perturbations.wires import Wires
-from racehound.run.recorded import RecordedSession
-from racehound.targets.target import Target
+from racehound.data.history import Ends
+from racehound.data.program import Disturbance, Program, Step
+from racehound.databases.target import Target
+from racehound.run.perturbations.proxy_links import ProxyLinks
+from racehound.run.recorded_session import RecordedSession
 
 _STATEMENT = re.compile(r"^[>!?]", re.MULTILINE)
 _SPREADS_US = (0, 100, 300, 1000, 3000)
@@ -27,12 +27,12 @@ class Perturbation(abc.ABC):
     ends: ClassVar[Ends] = "nothing"
     """What oracles have to expect of it."""
     holds_back: ClassVar[bool] = False
-    """Whether what it draws is a pause: every statement of the actor, from that step on, is sent that much later."""
+    """Whether what it draws is a pause: every statement of the session, from that step on, is sent that much later."""
 
     wired: ClassVar[bool] = False
-    """Whether the actors' sessions have to go through the fault proxy."""
+    """Whether the sessions' sessions have to go through the fault proxy."""
 
-    def __init__(self, target: Target, wires: Wires) -> None:
+    def __init__(self, target: Target, wires: ProxyLinks) -> None:
         self.target = target
         self.wires = wires
 
@@ -51,21 +51,21 @@ class Perturbation(abc.ABC):
 
     @abc.abstractmethod
     def strike(self, drawn: Disturbance, session: RecordedSession) -> str:
-        """Do what was drawn to the actor's session: the moment is now. Called in another thread than the actor's, but for pauses.
+        """Do what was drawn to the session's session: the moment is now. Called in another thread than the session's, but for pauses.
 
         Returns in a few words what was done; nothing where it came too late. TargetError.
         """
 
     def settle(self) -> None:  # noqa: B027 most leave nothing behind
-        """All actors have come to rest: end what has no end of its own. TargetError."""
+        """All sessions have come to rest: end what has no end of its own. TargetError."""
 
 
 def draw_moment(rng: random.Random, program: Program) -> tuple[str, int, int] | None:
-    """One of the actors' statements: actor, step, number within the step. None where there is none."""
+    """One of the sessions' statements: session, step, number within the step. None where there is none."""
     moments = [
-        (actor.name, number, statement)
-        for actor in program.actors
-        for number, step in enumerate(actor.steps)
+        (session.name, number, statement)
+        for session in program.sessions
+        for number, step in enumerate(session.steps)
         for statement in range(_statements(step))
     ]
     return rng.choice(moments) if moments else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from racehound.program import Disturbance, Program
+from racehound.data.program import Disturbance, Program
 from racehound.run.perturbations.registry import draw, summaries
 
 _SHOWN = 3
@@ -22,7 +22,7 @@ def print_draws(program: Program) -> str:
 
 
 def _words(drawn: Disturbance) -> str:
-    where = f"actor {drawn.actor}, step {drawn.step + 1}, statement {drawn.statement + 1}"
+    where = f"session {drawn.session}, step {drawn.step + 1}, statement {drawn.statement + 1}"
     after = f", after {drawn.after_us} µs" if drawn.after_us else ""
     lasts = f", {drawn.lasts_us} µs" if drawn.lasts_us else ""
     return f"{drawn.perturbation}: {where}{after}{lasts}"

@@ -11,15 +11,15 @@ from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
+from racehound.data.program import Disturbance, Program, ProgramSession, Step
+from racehound.databases.materialize.perturbations import ServiceKill
+from racehound.databases.postgres.perturbations import Freeze, Kill, Restart
+from racehound.databases.target import Target
 from racehound.errors import UserError
-from racehound.program import Actor, Disturbance, Program, Step
 from racehound.run.perturbations.interruptions import Cancel, Terminate
 from racehound.run.perturbations.network import Cut, Jitter
-from racehound.run.perturbations.own_server import Freeze, Kill, Restart
 from racehound.run.perturbations.pace import Priorities, Starvation
 from racehound.run.perturbations.perturbation import Perturbation
-from racehound.run.perturbations.services import ServiceKill
-from racehound.targets.target import Target
 
 PERTURBATIONS: tuple[type[Perturbation], ...] = (
     Priorities, Starvation, Freeze, Cancel, Terminate, Jitter, Cut, Kill, Restart, ServiceKill,
@@ -29,7 +29,7 @@ _BY_NAME = {each.name: each for each in PERTURBATIONS}
 
 TIMINGS: dict[str, str] = {
     "delays": "a step starts up to 2 ms after its rendezvous",
-    "barriers": "steps of several actors start together, at rendezvous",
+    "barriers": "steps of several sessions start together, at rendezvous",
     "windows": "a step runs in a transaction that is kept open for up to 3 ms, for others to run into",
 }
 """Those that stand in the steps of a program."""
@@ -87,8 +87,10 @@ def possible(words: Iterable[str], target: Target) -> tuple[tuple[str, ...], dic
 def perturbed(program: Program, names: Iterable[str]) -> Program:
     """The program as it is disturbed by these perturbations and by no others."""
     chosen = frozenset(names)
-    actors = tuple(Actor(actor.name, tuple(_timed(step, chosen) for step in actor.steps)) for actor in program.actors)
-    return msgspec.structs.replace(program, actors=actors, perturbations=tuple(name for name in _BY_NAME if name in chosen))
+    sessions = tuple(
+        ProgramSession(session.name, tuple(_timed(step, chosen) for step in session.steps)) for session in program.sessions
+    )
+    return msgspec.structs.replace(program, sessions=sessions, perturbations=tuple(name for name in _BY_NAME if name in chosen))
 
 
 def draw(program: Program, repetition: int) -> tuple[Disturbance, ...]:

@@ -1,4 +1,4 @@
-"""The striker: threads in which perturbations happen that do not happen in an actor's own."""
+"""The striker: threads in which perturbations happen that do not happen in a session's own."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 
-from racehound.program import Disturbance
-from racehound.run.recorded import RecordedSession
+from racehound.data.program import Disturbance
+from racehound.run.recorded_session import RecordedSession
 
 _AT_ONCE = 8
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from racehound.targets.session import Rows
+from racehound.session import Rows
 from racehound.testdrive.errors import ActionError
 from racehound.testdrive.extras import load
 from racehound.testdrive.redaction import redact, scrub

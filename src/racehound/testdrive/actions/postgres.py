@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
-from racehound.targets.session import Session
+from racehound.session import Session
 from racehound.testdrive.errors import ActionError
 from racehound.testdrive.redaction import redact, scrub, scrub_outcome
 from racehound.testdrive.state import Call, Handler, State, error_text

@@ -1,17 +1,17 @@
-// What a timeline shows: by drawer, actor, kind and text.
+// What a timeline shows: by drawer, session, kind and text.
 
 class Filters {
   constructor(model, changed) {
     this.model = model;
     this.changed = changed;
     this.drawers = new Set(model.drawers.keys());
-    this.actors = new Set(model.raw.actors.keys());
+    this.sessions = new Set(model.raw.sessions.keys());
     this.kinds = new Set(Array.from({ length: model.size }, (_, number) => model.get(number, "kind")));
     this.text = "";
     this.told = el("span", { class: "quiet", role: "status" });
     this.element = el("div", { class: "row tools", role: "group", "aria-label": "Filters" },
       model.drawers.map((drawer, at) => this.chip(drawer, at)),
-      this.menu("Actors", model.raw.actors.map((name, at) => [at, name]), this.actors),
+      this.menu("Sessions", model.raw.sessions.map((name, at) => [at, name]), this.sessions),
       this.menu("Kinds", [...this.kinds].map((text) => [text, model.texts[text]]), this.kinds),
       el("input", { type: "search", placeholder: "Text in statement or error", "aria-label": "Text in statement or error",
         oninput: (event) => { this.text = event.target.value.toLowerCase(); this.apply(); } }),
@@ -48,7 +48,7 @@ class Filters {
     const { model, text } = this;
     const matching = text ? new Set([...model.texts.keys()].filter((at) => model.texts[at].toLowerCase().includes(text))) : null;
     model.filter((number) =>
-      this.drawers.has(model.drawer[number]) && this.actors.has(model.actor[number]) && this.kinds.has(model.get(number, "kind")) &&
+      this.drawers.has(model.drawer[number]) && this.sessions.has(model.session[number]) && this.kinds.has(model.get(number, "kind")) &&
       (!matching || matching.has(model.get(number, "sql")) || matching.has(model.get(number, "became")) || matching.has(model.get(number, "step"))));
     this.tell();
     this.changed();

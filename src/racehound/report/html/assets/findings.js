@@ -91,7 +91,7 @@ function statement(model, number) {
   if (number < 0) return [el("h4", {}, "Statement"), el("p", { class: "quiet" }, "None is chosen.")];
   const drawer = model.drawerOf(number);
   const facts = [
-    ["actor", model.actorOf(number)], ["step", model.text(number, "step")], ["from", `${duration(model.start[number])}, for ${duration(model.end[number] - model.start[number])}`],
+    ["session", model.sessionOf(number)], ["step", model.text(number, "step")], ["from", `${duration(model.start[number])}, for ${duration(model.end[number] - model.start[number])}`],
     ["process", model.get(number, "pid") || null], ["waited", model.get(number, "blocked") >= 0 ? `seen after ${duration(model.get(number, "blocked"))}` : null],
   ].filter(([, value]) => value !== null);
   const role = ["", "told with the finding", "showed the defect"][model.role[number]];

@@ -1,6 +1,6 @@
 // A timeline's bars as columns, with what is searched for in them.
 
-const BAR = { actor: 0, start: 1, duration: 2, drawer: 3, role: 4, sql: 5, became: 6, step: 7, kind: 8, pid: 9, repetition: 10, blocked: 11 };
+const BAR = { session: 0, start: 1, duration: 2, drawer: 3, role: 4, sql: 5, became: 6, step: 7, kind: 8, pid: 9, repetition: 10, blocked: 11 };
 const ROLE = { bystander: 0, culprit: 1, failed: 2 };
 
 class Model {
@@ -11,7 +11,7 @@ class Model {
     this.size = timeline.bars.length;
     this.start = Float64Array.from(timeline.bars, (bar) => bar[BAR.start]);
     this.end = Float64Array.from(timeline.bars, (bar) => bar[BAR.start] + bar[BAR.duration]);
-    this.actor = Int32Array.from(timeline.bars, (bar) => bar[BAR.actor]);
+    this.session = Int32Array.from(timeline.bars, (bar) => bar[BAR.session]);
     this.drawer = Uint8Array.from(timeline.bars, (bar) => bar[BAR.drawer]);
     this.role = Uint8Array.from(timeline.bars, (bar) => bar[BAR.role]);
     this.whole = [0, Math.max(1, ...[this.end.reduce((most, end) => Math.max(most, end), 0)])];
@@ -22,7 +22,7 @@ class Model {
 
   get(number, what) { return this.raw.bars[number][BAR[what]]; }
   text(number, what) { return this.texts[this.get(number, what)]; }
-  actorOf(number) { return this.raw.actors[this.actor[number]]; }
+  sessionOf(number) { return this.raw.sessions[this.session[number]]; }
   drawerOf(number) { return this.drawers[this.drawer[number]]; }
 
   // Keep what `wanted(number)` says, and lanes with anything on them.
@@ -33,12 +33,12 @@ class Model {
   }
 
   relane() {
-    const byActor = this.raw.actors.map(() => []);
-    for (let number = 0; number < this.size; number++) if (this.shown[number]) byActor[this.actor[number]].push(number);
-    this.lanes = byActor.map((bars, actor) => ({ actor, name: this.raw.actors[actor], bars })).filter((lane) => lane.bars.length);
+    const bySession = this.raw.sessions.map(() => []);
+    for (let number = 0; number < this.size; number++) if (this.shown[number]) bySession[this.session[number]].push(number);
+    this.lanes = bySession.map((bars, session) => ({ session, name: this.raw.sessions[session], bars })).filter((lane) => lane.bars.length);
   }
 
-  // The first of a lane's bars that ends at or after a moment. A lane's bars follow each other: an actor does one thing at a time.
+  // The first of a lane's bars that ends at or after a moment. A lane's bars follow each other: a session does one thing at a time.
   firstFrom(lane, moment) {
     let low = 0, high = lane.bars.length;
     while (low < high) {
@@ -49,9 +49,9 @@ class Model {
     return low;
   }
 
-  laneOf(number) { return this.lanes.findIndex((lane) => lane.actor === this.actor[number]); }
+  laneOf(number) { return this.lanes.findIndex((lane) => lane.session === this.session[number]); }
 
-  // The next shown bar in time, of whatever actor; -1 where there is none.
+  // The next shown bar in time, of whatever session; -1 where there is none.
   along(number, step) {
     for (let next = number + step; next >= 0 && next < this.size; next += step) if (this.shown[next]) return next;
     return -1;
@@ -90,6 +90,6 @@ class Model {
   described(number) {
     const became = this.text(number, "became").split("\n", 1)[0];
     const sql = this.text(number, "sql").replace(/\s+/g, " ");
-    return `${this.actorOf(number)}, statement ${number + 1} of ${this.size}, ${this.drawerOf(number)}: ${sql} → ${became}, ${duration(this.end[number] - this.start[number])}`;
+    return `${this.sessionOf(number)}, statement ${number + 1} of ${this.size}, ${this.drawerOf(number)}: ${sql} → ${became}, ${duration(this.end[number] - this.start[number])}`;
   }
 }

@@ -159,8 +159,8 @@ class Painter {
   }
 
   marks(pen, ink) {
-    for (const [moment, actor] of this.model.raw.marks) {
-      const row = this.model.lanes.findIndex((lane) => lane.actor === actor);
+    for (const [moment, session] of this.model.raw.marks) {
+      const row = this.model.lanes.findIndex((lane) => lane.session === session);
       const x = this.scale.x(moment);
       if (x < this.scale.left || x > this.scale.right) continue;
       const y = row < 0 ? AXIS : AXIS + row * LANE + 4;

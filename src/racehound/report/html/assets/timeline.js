@@ -1,6 +1,6 @@
 // A timeline that is looked around in: with the wheel, by dragging, with keys.
 
-const KEYS = [["← →", "statements in time"], ["↑ ↓", "actors"], ["e E", "errors"], ["+ −", "zoom"], ["0", "all"], ["c", "culprits"]];
+const KEYS = [["← →", "statements in time"], ["↑ ↓", "sessions"], ["e E", "errors"], ["+ −", "zoom"], ["0", "all"], ["c", "culprits"]];
 
 class Timeline {
   // `select(number)` is told of every statement that is chosen; -1: none.
@@ -23,8 +23,8 @@ class Timeline {
     this.frame = el("canvas", { class: "overview", "aria-hidden": "true" });
     this.lanes = el("canvas", {
       class: "lanes", tabindex: 0, role: "application", "aria-roledescription": "timeline",
-      "aria-label": `Timeline of ${count(this.model.size, "statement")} by ${count(this.model.raw.actors.length, "actor")}. ` +
-        "Left and right arrows go through the statements in time, up and down to other actors, e to errors, plus and minus zoom, " +
+      "aria-label": `Timeline of ${count(this.model.size, "statement")} by ${count(this.model.raw.sessions.length, "session")}. ` +
+        "Left and right arrows go through the statements in time, up and down to other sessions, e to errors, plus and minus zoom, " +
         "0 shows all, c the culprits. The statement is told below.",
     });
     this.tip = el("div", { class: "tip", "aria-hidden": "true" });

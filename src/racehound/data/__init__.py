@@ -1,0 +1,1 @@
+"""Data: what travels between the rooms. Plans, programs, histories, findings and matrices, kept as JSON."""

@@ -1,0 +1,233 @@
+"""History: everything that was observed, one event per statement, appended while the run goes on.
+
+Each event is one line of JSON written by one `write(2)` to a file opened for appending, so that a kill -9 of racehound at any
+instant loses at most the event being written. Times are nanoseconds of the monotonic clock; run.json ties them to the calendar.
+"""
+
+from __future__ import annotations
+
+import gzip
+import os
+import shutil
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from racehound.data.older_files import decode
+from racehound.data.program import Disturbance, Phase, Program
+
+
+class _Event(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="type", tag=str.lower, gc=False):
+    pass
+
+
+class Statement(_Event, frozen=True):
+    """One statement: who, what, when, and what became of it."""
+
+    repetition: int
+    session: str
+    object: str
+    phase: Phase
+    step: int
+    """Number of the step within its session, from 0."""
+    attempt: int
+    sql: str
+    start_ns: int
+    end_ns: int
+    status: Literal["ok", "error", "lost"]
+    tag: str = ""
+    count: int | None = None
+    sqlstate: str = ""
+    message: str = ""
+    detail: str = ""
+    hint: str = ""
+    context: str = ""
+    constraint: str = ""
+    relation: str = ""
+    """`schema.table` that the server named in its error."""
+    source: str = ""
+    pid: int = 0
+
+
+class Mismatch(_Event, frozen=True):
+    """A statement succeeded with other rows than the ones that must hold."""
+
+    repetition: int
+    session: str
+    object: str
+    phase: Phase
+    sql: str
+    difference: str
+    start_ns: int
+    end_ns: int
+
+
+class Overdue(_Event, frozen=True):
+    """A statement ran beyond its limit; who waited for whom at that moment."""
+
+    repetition: int
+    session: str
+    sql: str
+    start_ns: int
+    limit_s: float
+    waits: tuple[str, ...]
+    """One line per session that waits or is waited for."""
+    verdict: Literal["deadlock", "held", "running", "undecided"]
+    """deadlock: a cycle of waits; held: by a session that is none of the sessions; running: waits for no lock."""
+
+
+class Blocked(_Event, frozen=True):
+    """In lock-step a statement was recognised as waiting for others."""
+
+    repetition: int
+    session: str
+    sql: str
+    at_ns: int
+    behind: tuple[str, ...] = ()
+    """The sessions that it waits for, as far as they are known."""
+
+
+class Passed(_Event, frozen=True):
+    """In lock-step a session's turn passed to the next one: its statement before was still blocked."""
+
+    repetition: int
+    session: str
+    at_ns: int
+
+
+class LogLine(_Event, frozen=True):
+    """A line of the server's log that says something."""
+
+    repetition: int
+    text: str
+
+
+class PlanStarted(_Event, frozen=True):
+    program: Program
+
+
+class RepetitionStarted(_Event, frozen=True):
+    repetition: int
+    start_ns: int
+    offsets_us: tuple[tuple[str, int, int], ...] = ()
+    """The pacer's own draws: session, step, microseconds after the rendezvous."""
+    schedule: tuple[int, ...] = ()
+    """In lock-step: the order in which the sessions, numbered from 1, are to take turns; empty where it is drawn on the way."""
+    disturbances: tuple[Disturbance, ...] = ()
+    """What the program's perturbations are to do."""
+
+
+class RepetitionEnded(_Event, frozen=True):
+    repetition: int
+    end_ns: int
+    expected: int = 0
+    unexplained: int = 0
+    internal: int = 0
+    lost: int = 0
+    findings: tuple[str, ...] = ()
+    """Ids of the findings met in this repetition."""
+    schedule: tuple[int, ...] = ()
+    """In lock-step: the order in which the sessions took their turns; as a schedule it gives the same interleaving again."""
+
+
+class Fault(_Event, frozen=True):
+    """Something that racehound did to the target, or noticed about it: a restart, a rebuilt database."""
+
+    repetition: int
+    text: str
+    at_ns: int
+
+
+Ends = Literal["nothing", "statement", "session", "server", "service"]
+"""statement: the one that was running may fail with 57014. session: it is lost. server: so are all, its processes end.
+service: one that the server needs is not to be reached for a while."""
+
+
+class Disturbed(Fault, frozen=True):
+    """A fault of a perturbation's making; `at_ns` is its beginning. Oracles excuse by it what it brings about, and no more."""
+
+    perturbation: str = ""
+    ends: Ends = "nothing"
+    session: str = ""
+    """The one that was meant to be disturbed."""
+    pid: int = 0
+    """Server process of the session's session."""
+    sql: str = ""
+    """What the session was running; empty for nothing."""
+    end_ns: int = 0
+
+
+Event = (
+    Statement
+    | Mismatch
+    | Overdue
+    | Blocked
+    | Passed
+    | LogLine
+    | PlanStarted
+    | RepetitionStarted
+    | RepetitionEnded
+    | Fault
+    | Disturbed
+)
+
+_decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
+
+
+class Recorder:
+    """Appends events to one file and keeps those of the current repetition at hand. Safe to use from all sessions at once."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        self._encoder = threading.local()
+        self._current: list[Event] = []
+
+    def append(self, event: Event) -> None:
+        """Keep the event; OSError when the disk is full."""
+        encoder = getattr(self._encoder, "json", None)
+        if encoder is None:
+            encoder = self._encoder.json = msgspec.json.Encoder()
+        buffer = encoder.encode(event) + b"\n"
+        written = os.write(self._fd, buffer)
+        if written != len(buffer):
+            raise OSError(f"{self.path}: only {written} of {len(buffer)} bytes could be written")
+        self._current.append(event)
+
+    def take(self) -> list[Event]:
+        """The events since the last call, in the order in which they were recorded."""
+        taken, self._current = self._current, []
+        return taken
+
+    def close(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+
+def compress(path: Path) -> Path:
+    """Pack a finished history file as `.gz`, which duckdb and zcat read as it is; the plain file goes once that is whole."""
+    packed = path.with_name(path.name + ".gz")
+    partial = packed.with_name(packed.name + ".part")
+    with path.open("rb") as source, gzip.open(partial, "wb", compresslevel=1) as sink:
+        shutil.copyfileobj(source, sink)
+    partial.rename(packed)
+    path.unlink()
+    return packed
+
+
+def read_history(path: Path) -> Iterator[Event]:
+    """The events of a history file, plain or packed. A last line that was cut off by a kill is left out."""
+    with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as lines:
+        for line in lines:
+            if line.endswith(b"\n"):
+                yield decode(line, _decoder)
+
+
+def in_flight(events: list[Event], start_ns: int, end_ns: int) -> list[Statement]:
+    """The statements that ran at some moment between start and end, by start."""
+    overlapping = [e for e in events if isinstance(e, Statement) and e.start_ns <= end_ns and e.end_ns >= start_ns]
+    return sorted(overlapping, key=lambda event: event.start_ns)

@@ -1,0 +1,98 @@
+"""Reduction: what a finding was reduced to, and the file that holds it beside the finding."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from racehound.data.finding import Reproduction, write_atomically
+from racehound.data.older_files import decode
+from racehound.data.program import Program
+from racehound.data.scene import Scene
+from racehound.errors import UserError
+
+FILE = "reduction.json"
+Ending = Literal["minimal", "time is up", "interrupted"]
+
+
+class Pass(msgspec.Struct):
+    """What one sort of change has come to."""
+
+    name: str
+    tried: int = 0
+    shown: int = 0
+    """How many of them still showed the finding, and were kept."""
+    seconds: float = 0.0
+
+
+class Reduction(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The smallest that is known to show a finding: a scene, for lock-step, or else a program, for a storm."""
+
+    finding: str
+    """Its id."""
+    database: str
+    release: str
+    """That it was reduced on."""
+    reproduction: Reproduction
+    seconds: float
+    ending: Ending
+    """Whether nothing more could be taken away, or why that is not known."""
+    passes: tuple[Pass, ...]
+    scene: Scene | None = None
+    program: Program | None = None
+    replays: dict[str, Reproduction] = {}
+    """By release: how often the scene showed it when it was replayed there."""
+
+    @property
+    def releases(self) -> dict[str, Reproduction]:
+        """How often it showed, by release; that which it was reduced on comes first."""
+        return {self.release: self.reproduction, **self.replays}
+
+    @property
+    def facts(self) -> str:
+        """In one line."""
+        again = f"{self.reproduction.reproduced} of {self.reproduction.tried}"
+        tried = sum(done.tried for done in self.passes)
+        what = f"{self.scene.size}, in lock-step" if self.scene else f"{_program_size(self.program)}, in a storm"
+        ended = "" if self.ending == "minimal" else f"; {self.ending}, it may be smaller yet"
+        return f"{what}, shown {again} times ({self.seconds:.0f} s, {tried} candidates{ended})"
+
+
+def _program_size(program: Program | None) -> str:
+    steps = sum(len(session.steps) for session in program.sessions) if program else 0
+    return f"{steps} steps of {len(program.sessions) if program else 0} sessions"
+
+
+@dataclasses.dataclass(frozen=True)
+class HandOver:
+    """A reduced finding in forms that can be run without racehound."""
+
+    files: Mapping[str, str]
+    """File names and texts."""
+    how: Sequence[str]
+    """How each form is run, a sentence each."""
+    check: str = ""
+    """A query whose rows show the finding; "" where there is none."""
+
+
+_REDUCTION = msgspec.json.Decoder(Reduction)
+
+
+def write_reduction(directory: Path, reduction: Reduction) -> None:
+    """Write it into the finding's directory."""
+    write_atomically(directory / FILE, msgspec.json.format(msgspec.json.encode(reduction), indent=1) + b"\n")
+
+
+def read_reduction(directory: Path) -> Reduction | None:
+    """What the finding in this directory was reduced to; None where it was not. UserError for a file that says something else."""
+    path = directory / FILE
+    try:
+        return decode(path.read_bytes(), _REDUCTION)
+    except FileNotFoundError:
+        return None
+    except msgspec.MsgspecError as error:
+        raise UserError(f"{path} is no reduction that this version can read: {error}") from error

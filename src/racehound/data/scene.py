@@ -1,0 +1,87 @@
+"""Scene: a few sessions' statements in the order of their turns, as plain data: what a finding is reduced to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from racehound.data.program import Phase
+from racehound.data.schedule import Schedule
+
+SETUP = 0
+"""Number of the session that speaks before the others, alone."""
+
+
+class Line(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A turn: one statement of a session, numbered from 1. `${…}` are the variables that fragments use."""
+
+    session: int
+    sql: str
+    object: str = ""
+    phase: Phase = "manipulate"
+
+
+class Size(msgspec.Struct, frozen=True, order=True):
+    """How large a scene is; compared by the first part that differs."""
+
+    statements: int
+    """Of the sessions: what a person has to follow."""
+    sessions: int
+    setup: int
+    """Statements of the setup."""
+    characters: int
+
+    def __str__(self) -> str:
+        setup = f" and {_count(self.setup, 'of setup')}" if self.setup else ""
+        return f"{_count(self.statements, 'statement', 's')} in {_count(self.sessions, 'session', 's')}{setup}"
+
+
+def _count(number: int, noun: str, plural: str = "") -> str:
+    return f"{number} {noun}{plural if number != 1 else ''}"
+
+
+class Scene(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The setup's lines come first. The others stand in the order of their turns: the schedule is the order."""
+
+    lines: tuple[Line, ...]
+    refers_to: dict[str, str] = {}
+    """As in the program that the finding was met in."""
+    seed: int = 0
+    check: str = ""
+    """A testdrive fragment that must hold at the end, for findings that are about contents."""
+
+    @property
+    def setup(self) -> tuple[Line, ...]:
+        return tuple(line for line in self.lines if line.session == SETUP)
+
+    @property
+    def turns(self) -> tuple[Line, ...]:
+        return tuple(line for line in self.lines if line.session != SETUP)
+
+    @property
+    def sessions(self) -> tuple[int, ...]:
+        """Numbers of the sessions, in the order of their first turns."""
+        return tuple(dict.fromkeys(line.session for line in self.turns))
+
+    @property
+    def schedule(self) -> Schedule:
+        return tuple(line.session for line in self.turns)
+
+    @property
+    def size(self) -> Size:
+        turns = self.turns
+        return Size(len(turns), len(self.sessions), len(self.lines) - len(turns), sum(len(line.sql) for line in self.lines))
+
+    def of(self, session: int) -> tuple[Line, ...]:
+        """One session's lines."""
+        return tuple(line for line in self.lines if line.session == session)
+
+    def with_lines(self, lines: Iterable[Line]) -> Scene:
+        """The same about other lines: the setup's first, sessions numbered in the order of their first turns."""
+        ordered = sorted(lines, key=lambda line: line.session != SETUP)
+        numbers = {SETUP: SETUP}
+        for line in ordered:
+            numbers.setdefault(line.session, len(numbers))
+        renumbered = tuple(msgspec.structs.replace(line, session=numbers[line.session]) for line in ordered)
+        return msgspec.structs.replace(self, lines=renumbered)

@@ -1,0 +1,68 @@
+"""What the environment says of itself: its own consistency checks, and the states of sources, sinks and replicas.
+
+Asked at rest. What is found here is wrong whatever the sessions did, since they have all come to an end.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from typing import Literal
+
+from racehound.databases.materialize.session import MaterializeSession, literal
+from racehound.errors import TargetError
+from racehound.tls import trusted
+
+GRACE_S = 10.0
+"""Seconds that a source or sink may take to come back on its own."""
+_LOOK_S = 0.2
+_ANSWER_LIMIT_S = 30.0
+_STATES = """
+SELECT '{sort}', o.name, s.type, s.status, coalesce(s.error, '') FROM mz_internal.mz_{sort}_statuses AS s
+JOIN mz_catalog.mz_objects AS o ON o.id = s.id JOIN mz_catalog.mz_schemas AS c ON c.id = o.schema_id
+JOIN mz_catalog.mz_databases AS d ON d.id = c.database_id
+WHERE d.name = {database} AND s.status IN ('stalled', 'failed')
+"""
+
+Severity = Literal["corruption", "wrong result", "leak"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Complaint:
+    """Something that is wrong with the environment at rest."""
+
+    severity: Severity
+    what: str
+    """The sort of thing, in words without names."""
+    title: str
+
+
+def catalog_complaints(internal_http: str | None) -> list[Complaint]:
+    """What the coordinator's own check finds; nothing where its port is not known. Not answering is wrong too."""
+    if internal_http is None:
+        return []
+    import httpx
+
+    try:
+        with httpx.Client(base_url=internal_http, timeout=_ANSWER_LIMIT_S, trust_env=False, verify=trusted()) as client:
+            response = client.get("/api/coordinator/check")
+    except httpx.HTTPError as error:
+        raise TargetError(f"GET {internal_http}/api/coordinator/check: {error}") from None
+    if response.is_success and response.text.strip() in {"", '""'}:
+        return []
+    said = " ".join(response.text.split())[:1000] or f"status {response.status_code}"
+    return [Complaint("corruption", "the coordinator's own check", f"/api/coordinator/check says {said}")]
+
+
+def state_complaints(session: MaterializeSession, database: str) -> list[Complaint]:
+    """Sources and sinks of the database that are stalled or failed, and stay so."""
+    query = " UNION ALL ".join(_STATES.format(sort=sort, database=literal(database)) for sort in ("source", "sink"))
+    deadline = time.monotonic() + GRACE_S
+    while (wrong := session.ask(query, _ANSWER_LIMIT_S)) and time.monotonic() < deadline:
+        time.sleep(_LOOK_S)
+    return [
+        Complaint(
+            "wrong result", f"{sort} {status}: {error}", f"{sort} {name} ({type_}) is {status}: {error or 'no reason given'}"
+        )
+        for sort, name, type_, status, error in wrong
+    ]

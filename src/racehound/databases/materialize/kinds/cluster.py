@@ -1,0 +1,154 @@
+"""Clusters and their replicas."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import ClassVar
+
+from racehound.databases.materialize.kinds.base import MaterializeKind, unlike
+from racehound.databases.materialize.kinds.text import Statements, none_of, run
+from racehound.kinds.kind import Fragment, Manipulations, changes, creates, destroys
+
+SIZE = "SIZE '${racehound.cluster-size}'"
+
+
+class Working(MaterializeKind):
+    """It works for a materialized view of the base. Verified: that equals its query at one moment."""
+
+    noun: ClassVar[str] = "CLUSTER"
+    in_environment: ClassVar[bool] = True
+
+    @property
+    def view(self) -> str:
+        """The materialized view."""
+        return self.inside(f"{self.name}_mv")
+
+    @property
+    def working(self) -> Statements:
+        """What gives it work; the work is looked at from the base's cluster."""
+        return (
+            f"CREATE MATERIALIZED VIEW {self.view} IN CLUSTER {self.ident} AS {self.query}",
+            f"CREATE DEFAULT INDEX {self.in_cluster}ON {self.view}",
+        )
+
+    def verify(self) -> Fragment:
+        return none_of(unlike(f"SELECT * FROM {self.view}", self.query))
+
+
+@dataclasses.dataclass(frozen=True)
+class Cluster(Working):
+    """A managed cluster, and another one without replicas to swap with. Verified: its materialized view equals its query."""
+
+    weight: ClassVar[int] = 26
+    manipulations: ClassVar[Manipulations] = {
+        "replicate": ("use_two_replicas", "use_one_replica"),
+        "resize": ("resize", "resize_back"),
+        "stop_and_start": ("stop", "use_one_replica"),
+        "rename": ("drop_renamed", "rename", "rename_back"),
+        "swap": ("swap",) * 2,
+        "recreate": ("destroy_if_exists", "create_without_owner"),
+    }
+
+    @property
+    def cluster(self) -> str:
+        return self.ident
+
+    @property
+    def other(self) -> str:
+        return self.shared("_other")
+
+    def building(self) -> Statements:
+        return (
+            f"CREATE CLUSTER {self.ident} ({SIZE}, REPLICATION FACTOR 1)",
+            f"CREATE CLUSTER {self.other} ({SIZE}, REPLICATION FACTOR 0)",
+            *self.working,
+        )
+
+    def razing(self, maybe: str = "") -> Statements:
+        return tuple(f"DROP CLUSTER {maybe}{name} CASCADE" for name in (self.ident, self.other))
+
+    def _setting(self, *options: str) -> Fragment:
+        return run(*(f"ALTER CLUSTER {self.ident} SET ({option})" for option in options))
+
+    @changes
+    def use_two_replicas(self) -> Fragment:
+        return self._setting("REPLICATION FACTOR 2")
+
+    @changes
+    def use_one_replica(self) -> Fragment:
+        return self._setting("REPLICATION FACTOR 1")
+
+    @changes
+    def stop(self) -> Fragment:
+        return self._setting("REPLICATION FACTOR 0")
+
+    @changes
+    def resize(self) -> Fragment:
+        return self._setting("SIZE '${racehound.other-cluster-size}'")
+
+    @changes
+    def resize_back(self) -> Fragment:
+        return self._setting(SIZE)
+
+    @changes
+    def drop_renamed(self) -> Fragment:
+        return run(f"DROP CLUSTER IF EXISTS {self.shared('_tmp')} CASCADE")
+
+    @changes
+    def rename(self) -> Fragment:
+        return run(f"ALTER CLUSTER {self.ident} RENAME TO {self.shared('_tmp')}")
+
+    @changes
+    def rename_back(self) -> Fragment:
+        return run(f"ALTER CLUSTER {self.shared('_tmp')} RENAME TO {self.ident}")
+
+    @changes
+    def swap(self) -> Fragment:
+        return run(f"ALTER CLUSTER {self.ident} SWAP WITH {self.other}")
+
+    @destroys
+    def destroy_if_exists(self) -> Fragment:
+        return run(*self.razing("IF EXISTS "))
+
+    @creates
+    def create_without_owner(self) -> Fragment:
+        return run(*self.building())
+
+
+@dataclasses.dataclass(frozen=True)
+class ClusterReplica(Working):
+    """A second replica of an unmanaged cluster, which comes and goes. Verified: the cluster's view equals its query."""
+
+    can_be_referenced: ClassVar[bool] = False
+    weight: ClassVar[int] = 4
+    manipulations: ClassVar[Manipulations] = {
+        "drop_and_create": ("drop_replica", "create_replica"),
+        "rename": ("rename", "rename_back"),
+    }
+
+    @property
+    def replica(self) -> str:
+        return f"{self.ident}.{self.name}_r2"
+
+    def building(self) -> Statements:
+        return (
+            f"CREATE CLUSTER {self.ident} REPLICAS (r1 ({SIZE}))",
+            *self.working,
+            f"CREATE CLUSTER REPLICA {self.replica} {SIZE}",
+        )
+
+    @changes
+    def drop_replica(self) -> Fragment:
+        return run(f"DROP CLUSTER REPLICA IF EXISTS {self.replica}")
+
+    @changes
+    def create_replica(self) -> Fragment:
+        return run(f"CREATE CLUSTER REPLICA {self.replica} {SIZE}")
+
+    @changes
+    def rename(self) -> Fragment:
+        return run(f"ALTER CLUSTER REPLICA {self.replica} RENAME TO {self.name}_r3")
+
+    @changes
+    def rename_back(self) -> Fragment:
+        return run(f"ALTER CLUSTER REPLICA {self.ident}.{self.name}_r3 RENAME TO {self.name}_r2")

@@ -1,0 +1,89 @@
+"""What killed runs have left in an environment and its services, and how it is known for theirs and removed: by `clean`.
+
+A run's working database bears a mark, as its comment: the process that the run belongs to, and the settings that it found.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import platform
+from collections import defaultdict
+
+import msgspec
+
+from racehound.databases.materialize.session import MaterializeSession, literal, quoted
+from racehound.databases.materialize.settings import restore
+from racehound.databases.materialize.surroundings import Surroundings
+from racehound.databases.materialize.sweep import remove_run
+from racehound.databases.materialize.upstream import sweeps
+from racehound.databases.postgres.leftovers import RUN_ID
+from racehound.services.owner import Owner, may_live, myself
+
+_LIMIT_S = 60.0
+_NAMED = """
+SELECT 'database', name FROM mz_catalog.mz_databases UNION ALL SELECT 'cluster', name FROM mz_catalog.mz_clusters
+UNION ALL SELECT 'role', name FROM mz_catalog.mz_roles ORDER BY 1, 2
+"""
+_MARKS = """
+SELECT d.name, c.comment FROM mz_internal.mz_comments AS c JOIN mz_catalog.mz_databases AS d ON d.id = c.id
+WHERE c.object_type = 'database' AND c.comment LIKE '{"racehound":%'
+"""
+
+
+class Mark(msgspec.Struct, frozen=True):
+    """Whose a working database is."""
+
+    racehound: Owner
+    machine: str
+    """The name of the machine that it runs on: of other machines' processes nothing can be known."""
+    settings: dict[str, str] = {}
+    """What the run has raised, as it was before."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Leftover:
+    """What bears the id of a run."""
+
+    run_id: str
+    names: tuple[str, ...]
+    mark: Mark | None
+    """None when it was killed before it had left one."""
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether its run was started on this machine, so that it can be known whether it is over."""
+        return self.mark is not None and self.mark.machine == platform.node()
+
+    @property
+    def is_dead(self) -> bool:
+        """Whether its run is known to be over."""
+        return self.is_ours and self.mark is not None and not may_live(self.mark.racehound)
+
+
+def mark_statement(database: str, settings: dict[str, str]) -> str:
+    """The statement that marks a working database as this process's."""
+    text = msgspec.json.encode(Mark(myself(), platform.node(), settings)).decode()
+    return f"COMMENT ON DATABASE {quoted(database)} IS {literal(text)}"
+
+
+def runs(session: MaterializeSession) -> list[Leftover]:
+    """All runs that have something in the environment, those that are still on among them. TargetError."""
+    names: dict[str, list[str]] = defaultdict(list)
+    for sort, name in session.ask(_NAMED, _LIMIT_S):
+        run_id, bar, _ = name.partition("_")
+        if bar and RUN_ID.fullmatch(run_id):
+            names[run_id].append(f"{sort} {name}")
+    marks = {name.partition("_")[0]: msgspec.json.decode(comment, type=Mark) for name, comment in session.ask(_MARKS, _LIMIT_S)}
+    return [Leftover(run_id, tuple(found), marks.get(run_id)) for run_id, found in sorted(names.items())]
+
+
+def remove(operator: MaterializeSession, left: Leftover, surroundings: Surroundings) -> list[str]:
+    """Drop what a run has left, in its services too, and set its settings back; what could not be dropped, with the reason."""
+    failures = remove_run(operator, left.run_id)
+    if left.mark is not None:
+        restore(operator, left.mark.settings)
+    own = surroundings.in_database(f"{left.run_id}_source")
+    for sweep in sweeps(own, left.run_id, int(left.run_id.removeprefix("rh"), 16)):
+        sweep.begin()
+        sweep.end()
+    return failures

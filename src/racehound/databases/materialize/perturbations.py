@@ -1,0 +1,66 @@
+"""Perturbations of the services that a target needs: one is killed, and started again on its data a little later."""
+
+from __future__ import annotations
+
+import random
+import time
+from typing import ClassVar
+
+import msgspec
+
+from racehound.data.program import Disturbance, Program
+from racehound.databases.materialize.target import MaterializeTarget
+from racehound.databases.target import Target
+from racehound.run.perturbations.perturbation import Perturbation, draw_strikes
+from racehound.run.perturbations.proxy_links import ProxyLinks
+from racehound.run.recorded_session import RecordedSession
+
+_SHARE = 0.1
+"""In how many of the repetitions: the service takes seconds to come back."""
+_AWAY_US = (100_000, 1_000_000)
+_LASTING = ("kafka", "postgres", "mysql")
+"""Roles of the services that have their data again afterwards; the schema registry has it in memory."""
+
+
+class ServiceKill(Perturbation):
+    """SIGKILL for all its processes. What the target does without it, and with what it finds then, is what is looked for."""
+
+    name: ClassVar = "service-kill"
+    summary: ClassVar = "a service that the target needs is killed, and started again within some seconds"
+    ends: ClassVar = "service"
+
+    def __init__(self, target: Target, wires: ProxyLinks) -> None:
+        super().__init__(target, wires)
+        self._struck = False
+
+    @classmethod
+    def obstacle(cls, target: Target) -> str:
+        return "" if _services(target) else "there is no service of a Materialize that racehound has brought up"
+
+    @classmethod
+    def draw(cls, rng: random.Random, program: Program) -> list[Disturbance]:
+        drawn = draw_strikes(cls.name, rng, program, int(rng.random() < _SHARE), _AWAY_US)
+        choice = rng.randrange(len(_LASTING) * 1000)
+        return [msgspec.structs.replace(each, choice=choice) for each in drawn]
+
+    def strike(self, drawn: Disturbance, session: RecordedSession) -> str:  # noqa: ARG002 what is disturbed is no session
+        assert isinstance(self.target, MaterializeTarget)
+        self._struck = True
+        services = _services(self.target)
+        service = services[drawn.choice % len(services)]
+        self.target.switchboard.disturb(service, "kill")
+        time.sleep(drawn.lasts_us / 1e6)
+        self.target.switchboard.disturb(service, "restart")
+        return f"killed {service} and started it again after {drawn.lasts_us} µs"
+
+    def settle(self) -> None:
+        if self._struck:
+            assert isinstance(self.target, MaterializeTarget)
+            self.target.meet_services()
+            self._struck = False
+
+
+def _services(target: Target) -> list[str]:
+    if not isinstance(target, MaterializeTarget):
+        return []
+    return [name for name in _LASTING if name in target.switchboard.services]

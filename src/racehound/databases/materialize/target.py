@@ -1,0 +1,304 @@
+"""The Materialize target.
+
+A run has a working database of its own in the environment: all that a program does happens there, or under environment-wide names
+that begin with the run's id. Dropping both removes exactly what the run made. In the services, topics bear the run's id or its
+number, and sources read a PostgreSQL database of the run's own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import urllib.parse
+from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from psycopg.conninfo import make_conninfo
+
+from racehound.databases.materialize import health, sinks
+from racehound.databases.materialize.dialect import MATERIALIZE
+from racehound.databases.materialize.health import Complaint
+from racehound.databases.materialize.inventory import inventory
+from racehound.databases.materialize.kinds import KINDS, MaterializeKind
+from racehound.databases.materialize.leftovers import mark_statement
+from racehound.databases.materialize.place import Place
+from racehound.databases.materialize.session import MaterializeSession, quoted
+from racehound.databases.materialize.settings import Environment, Settings, environment
+from racehound.databases.materialize.surroundings import Surroundings, Switchboard
+from racehound.databases.materialize.sweep import Sweeper, remove_run
+from racehound.databases.materialize.upstream import Sweep, sweeps
+from racehound.databases.target import Target, Wait
+from racehound.errors import TargetError
+from racehound.kinds.kind import Kind
+from racehound.services.service import Endpoint
+from racehound.testdrive.services import Services
+
+DEFAULT_RECORDS = 1_000_000
+"""How many records the topic of an UpsertSource has."""
+_SESSIONS = "SELECT connection_id FROM mz_internal.mz_sessions"
+_WAITS_LIMIT_S = 2.0
+
+_Known = TypeVar("_Known")
+
+
+class MaterializeTarget(Target):
+    """See `databases.target.Target`. Used by the hunt's thread; `waits`, `terminate` and `open` also by others."""
+
+    dialect = MATERIALIZE
+
+    def __init__(
+        self, place: Place, surroundings: Surroundings, run_id: str, *, records: int = DEFAULT_RECORDS,
+        switchboard: Switchboard | None = None,
+    ) -> None:  # fmt: skip
+        self.place = place
+        self.switchboard = switchboard or Switchboard()
+        self.run_id = run_id
+        self.owned = place.owned
+        self._surroundings = surroundings.in_database(f"{run_id}_source")
+        self._records = records
+        self._number = 0
+        self._run_number = int(run_id.removeprefix("rh"), 16)
+        self._environment: Environment | None = None
+        self._settings: Settings | None = None
+        self._operator: MaterializeSession | None = None
+        self._observer: MaterializeSession | None = None
+        self._sweeper: Sweeper | None = None
+        self._sweeps: list[Sweep] = []
+        self._leaks: list[str] = []
+        self._open: dict[int, tuple[str, MaterializeSession]] = {}
+
+    @property
+    def release(self) -> str:
+        return _there(self._environment).release
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        return self.place.addresses.secrets
+
+    @property
+    def database(self) -> str:
+        """The working database."""
+        return f"{self.run_id}_db{self._number}"
+
+    @property
+    def observer(self) -> MaterializeSession:
+        return _there(self._observer)
+
+    @property
+    def services(self) -> Services:
+        """What actions of the language talk to."""
+        addresses = self.place.addresses
+        return self._surroundings.services(addresses.http, addresses.internal_http)
+
+    @property
+    def capabilities(self) -> frozenset[str]:
+        """What the environment and the services make possible, as kinds name it."""
+        http = {"http"} if self.place.addresses.http else set()
+        return _there(self._environment).capabilities | self._surroundings.capabilities | http
+
+    def start(self) -> None:
+        self.place.start()
+        self._enter()
+        self._sweeps = sweeps(self._surroundings, self.run_id, self._run_number)
+        self.meet_services()
+
+    def meet_services(self) -> None:
+        """Connect to the services, at first and after one was restarted. TargetError."""
+        for sweep in self._sweeps:
+            sweep.begin()
+
+    def stop(self) -> None:
+        """What cannot be removed must not keep the rest from being."""
+        with contextlib.suppress(TargetError):
+            self._leave()
+        errors = [error for sweep in self._sweeps if (error := _attempt(sweep.end))]
+        self._sweeps = []
+        self.place.stop()
+        if errors:
+            raise errors[0]
+
+    def kinds(self) -> Sequence[type[Kind]]:
+        capabilities = self.capabilities
+        return [kind for kind in KINDS if is_available(kind, capabilities)]
+
+    def variables(self) -> Mapping[str, str]:
+        return {
+            **self._surroundings.variables(),
+            **_there(self._environment).variables(),
+            "racehound.run": self.run_id,
+            "racehound.database": self.database,
+            "racehound.upsert-records": str(self._records),
+            "racehound.upsert-patience": str(30 + self._records // 10_000),
+            "testdrive.seed": str(self._run_number),
+        }
+
+    @property
+    def endpoint(self) -> Endpoint | None:
+        parts = urllib.parse.urlsplit(self.place.addresses.sql)
+        return Endpoint(parts.hostname, parts.port or 6875) if parts.hostname else None
+
+    def open(self, session_name: str, via: Endpoint | None = None) -> MaterializeSession:
+        session = self._connect(session_name, via)
+        self._open[session.pid] = (session_name, session)
+        return session
+
+    def rebuild(self) -> None:
+        if not self.place.alive():
+            if not self.owned:
+                raise TargetError("the server does not answer any more")
+            self._forget()
+            self.place.renew()
+            self._enter()
+        else:
+            self._revive()
+            if self._observer is not None:
+                self._sweep_all()
+        self._close_working()
+        if remove_run(_there(self._operator), self.run_id) and self.owned:
+            # Something cannot be dropped: that is damage.
+            self.restart()
+        self._number += 1
+        self._make_database()
+        self._observer = self._connect("observer")
+        self._sweeper = Sweeper(self._observer, _there(self._operator), self.run_id, self.database)
+
+    def reset(self) -> bool:
+        return self._sweeper is not None and self._sweep_all()
+
+    def restart(self) -> None:
+        self._forget()
+        self.place.renew()
+        self._enter()
+
+    def alive(self) -> bool:
+        return self.place.alive()
+
+    def waits(self) -> list[Wait]:
+        """The run's own sessions that the server knows of. It tells of no locks: its coordinator does one thing at a time."""
+        known = dict(self._open)
+        session = MaterializeSession.connect(
+            self.place.addresses.sql, f"racehound {self.run_id} watchdog", limit_s=_WAITS_LIMIT_S
+        )
+        with contextlib.closing(session):
+            try:
+                present = {int(pid) for (pid,) in session.ask(_SESSIONS, _WAITS_LIMIT_S)}
+            except TargetError:
+                # A coordinator that answers nothing is what the watchdog looks for.
+                return []
+        return [Wait(pid, session_name, "connected", "", (), "") for pid, (session_name, _) in known.items() if pid in present]
+
+    def terminate(self, pid: int) -> None:
+        """The server has no way to end a session of its own accord: the connection is broken from this side."""
+        if pid in self._open:
+            self._open[pid][1].sever()
+
+    def new_log_lines(self) -> list[str]:
+        return self.place.new_log_lines()
+
+    def log_around(self, pids: Collection[int]) -> list[str]:  # noqa: ARG002 its log knows no connections
+        return self.place.log_around()
+
+    def names(self) -> Mapping[str, frozenset[str]]:
+        """What the environment has of the run, by the space of names that it lies in (`inventory.py`). TargetError.
+
+        Asked on a session of its own, so that the observer can look for other things meanwhile.
+        """
+        return inventory(_there(self._operator), self.run_id)
+
+    def complaints(self) -> list[Complaint]:
+        """What is wrong with the environment at rest, and what the reset before has found left. TargetError."""
+        leaks, self._leaks = self._leaks, []
+        kafka, registry = self._surroundings.kafka, self._surroundings.registry
+        return [
+            *health.catalog_complaints(self.place.addresses.internal_http),
+            *health.state_complaints(self.observer, self.database),
+            *(sinks.complaints(self.observer, self.database, kafka, registry) if kafka else ()),
+            *(Complaint("leak", "replication slot", leak) for leak in leaks),
+        ]
+
+    def _enter(self) -> None:
+        """Connect to a server that has just been started, or not by us, and learn what it is."""
+        addresses = self.place.addresses
+        self._operator = self._connect_operator()
+        self._settings = Settings(self._operator)
+        self._settings.raise_all()
+        session = MaterializeSession.connect(addresses.sql, f"racehound {self.run_id} administration")
+        with contextlib.closing(session):
+            self._environment = environment(session)
+
+    def _revive(self) -> None:
+        """A server that has crashed and come back has lost the operator's session, too."""
+        operator, settings = _there(self._operator), _there(self._settings)
+        if not operator.execute("SELECT 1").ok:
+            operator.close()
+            self._operator = settings.operator = self._connect_operator()
+
+    def _connect_operator(self) -> MaterializeSession:
+        return MaterializeSession.connect(self.place.addresses.internal, f"racehound {self.run_id} operator")
+
+    def _leave(self) -> None:
+        self._close_working()
+        if self._operator is None:
+            return
+        if not self.owned:
+            self._revive()
+            remove_run(self._operator, self.run_id)
+            _there(self._settings).restore()
+        self._operator.close()
+        self._operator = None
+
+    def _forget(self) -> None:
+        """What was known of a server that is gone."""
+        self._close_working()
+        if self._operator is not None:
+            self._operator.close()
+        self._operator = self._settings = None
+
+    def _make_database(self) -> None:
+        session = MaterializeSession.connect(self.place.addresses.sql, f"racehound {self.run_id} administration")
+        with contextlib.closing(session):
+            session.must(f"CREATE DATABASE {quoted(self.database)}", mark_statement(self.database, _there(self._settings).before))
+
+    def _sweep_all(self) -> bool:
+        """The target first: it lets go of topics and slots. Then the services, all at the same time."""
+        if not _there(self._sweeper).sweep():
+            return False
+        with ThreadPoolExecutor(max(1, len(self._sweeps))) as pool:
+            for leaks in pool.map(lambda sweep: sweep.sweep(), self._sweeps):
+                self._leaks += leaks
+        return True
+
+    def _connect(self, session: str, via: Endpoint | None = None) -> MaterializeSession:
+        name = f"racehound {self.run_id} {session}"
+        address = self.place.addresses.sql
+        if via is not None:
+            # The host stays what certificates are checked against.
+            address = make_conninfo(address, hostaddr=via.host, port=via.port)
+        return MaterializeSession.connect(
+            address, name, database=self.database, settings=(f"SET database = {quoted(self.database)}",)
+        )
+
+    def _close_working(self) -> None:
+        self._open.clear()
+        if self._observer is not None:
+            self._observer.close()
+        self._observer = self._sweeper = None
+
+
+def is_available(kind: type[Kind], capabilities: frozenset[str]) -> bool:
+    """Whether an environment with those capabilities can have objects of a kind."""
+    return not issubclass(kind, MaterializeKind) or kind.requires <= capabilities
+
+
+def _there(known: _Known | None) -> _Known:
+    if known is None:
+        raise TargetError("the target is not started, or has no working database yet")
+    return known
+
+
+def _attempt(work: Callable[[], object]) -> TargetError | None:
+    try:
+        work()
+    except TargetError as error:
+        return error
+    return None

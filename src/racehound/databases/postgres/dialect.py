@@ -1,0 +1,120 @@
+"""What can be said about PostgreSQL's statements and errors without asking a server."""
+
+from __future__ import annotations
+
+import re
+
+from racehound.data.history import Statement
+from racehound.databases.dialect import Dialect
+from racehound.session import ServerError
+
+_OUTSIDE_TRANSACTIONS = re.compile(
+    r"""^[>!?]\s*(?:
+        VACUUM\b | BEGIN\b | COMMIT\b | ROLLBACK\b | START\b | PREPARE\s+TRANSACTION\b | ALTER\s+SYSTEM\b
+      | (?:CREATE|DROP)\s+(?:DATABASE|TABLESPACE|SUBSCRIPTION)\b | ALTER\s+DATABASE\b.*\bTABLESPACE\b
+      | ALTER\s+SUBSCRIPTION\b | REINDEX\b | CLUSTER\s*$ | DISCARD\b
+      | CALL\b
+      | .*\bCONCURRENTLY\b | .*\bpg_(?:create|drop|copy)_\w*replication_slot\b | .*\bpg_replication_slot_advance\b
+      | .*\bpg_create_logical\w*
+    )""",
+    re.VERBOSE | re.IGNORECASE | re.MULTILINE,
+)
+"""Statements that PostgreSQL refuses in a transaction block (each one's reference page says so), and slot functions, which
+refuse a transaction that has written. REINDEX is refused for what is partitioned, which its text does not tell."""
+
+
+def allows_transaction(fragment: str) -> bool:
+    """Whether every statement of a fragment may run inside BEGIN … COMMIT. `$` commands run on sessions of their own."""
+    return not _OUTSIDE_TRANSACTIONS.search(fragment) and not re.search(r"^\$", fragment, re.MULTILINE)
+
+
+_INTERNAL_MESSAGES = re.compile(
+    r"cache lookup failed|could not find tuple|could not open relation with OID|tuple concurrently|tuple already updated by self"
+    r"|unexpected |no relation entry|could not find|invalid memory alloc|missing chunk number|could not read block"
+    r"|could not (?:open file|create directory|open directory|access status of transaction)|failed to find|unrecognized node type"
+    r"|relation \d+ deleted while still in use"
+)
+_USER_MESSAGES = re.compile(
+    r"could not find (?:array type|a function named|a procedure|an aggregate)|could not open file \".*\" for"
+)
+
+
+def is_internal(statement: Statement) -> bool:
+    """SQLSTATE class XX, messages that no user should see, and unique violations of the system's own indexes."""
+    if statement.status != "error":
+        return False
+    if statement.sqlstate.startswith("XX"):
+        return True
+    if statement.sqlstate == "23505":
+        return statement.constraint.startswith("pg_") and not statement.relation.startswith("public.")
+    return bool(_INTERNAL_MESSAGES.match(statement.message)) and not _USER_MESSAGES.match(statement.message)
+
+
+_RACE_OUTCOMES = re.compile(
+    r"""^(?:
+        42P01|42703|42883|42704|3F000|3D000   # it does not exist
+      | 42P07|42710|42723|42701|42P06|42P04|42P03 # it exists already
+      | 2BP01|2B000                           # others depend on it
+      | 40P01|40001|55P03|57014|25P02         # deadlock, serialisation, lock not available, cancelled, transaction already failed
+      | 55000|55006|42809|42P16|42P17|42P10|42804|42611|42P13|42P15|42P21|42P22|42725|42846|42939|42830 # of another shape
+      | 23505|23503|23514|23502|23P01|22P02|22023|21000|428C9|22003|2200H|22000
+      | 42501|0A000|28000|0LP01|0LP02|0P000   # another owner, cached plan, a role that is gone
+      | HV\w{3}|08001                         # what a foreign server has to say about the same
+    )$""",
+    re.VERBOSE,
+)
+"""SQLSTATEs (PostgreSQL documentation, appendix A) that a statement may meet because of what others did to its objects."""
+
+
+def is_race_outcome(statement: Statement) -> bool:
+    return statement.status == "error" and bool(_RACE_OUTCOMES.match(statement.sqlstate))
+
+
+def is_transient(error: ServerError) -> bool:
+    """Deadlocks, serialisation failures, lock time-outs, and catalog rows that somebody else has just written."""
+    return error.sqlstate in ("40P01", "40001", "55P03") or error.message.startswith("tuple concurrently")
+
+
+_INDEX_CORRUPTED = "XX002"
+_DATA_CORRUPTED = "XX001"
+"""Also met while a table is truncated, so that it proves damage only where nobody changes the table."""
+
+
+def shows_corruption(error: Statement, disturbed: bool) -> bool:
+    """SQLSTATEs that say that stored data or an index is damaged (PostgreSQL documentation, appendix A)."""
+    return error.sqlstate == _INDEX_CORRUPTED or (error.sqlstate == _DATA_CORRUPTED and not disturbed)
+
+
+_DEATH = re.compile(r"PANIC|TRAP: |was terminated by signal \d+(?:: [\w ]+)?|server process .* exited with exit code \d+")
+_KILLED = re.compile(r"\(PID (?P<pid>\d+)\) was terminated by signal 9\b")
+_INTERNAL_IN_LOG = re.compile(r"\bXX\d{3}\b")
+
+
+def death_in(line: str) -> str:
+    match = _DEATH.search(line)
+    if match is None:
+        return ""
+    return f"server process {match[0]}" if "terminated by signal" in match[0] else line[match.start() :]
+
+
+def killed_pid(line: str) -> int:
+    match = _KILLED.search(line)
+    return int(match["pid"]) if match else 0
+
+
+def internal_error_in(line: str) -> str:
+    return (line.rpartition("ERROR:  ")[2] or line) if _INTERNAL_IN_LOG.search(line) else ""
+
+
+POSTGRES = Dialect(
+    name="postgres",
+    title="PostgreSQL",
+    allows_transaction=allows_transaction,
+    is_internal=is_internal,
+    is_race_outcome=is_race_outcome,
+    is_transient=is_transient,
+    shows_corruption=shows_corruption,
+    death_in=death_in,
+    killed_pid=killed_pid,
+    internal_error_in=internal_error_in,
+)

@@ -1,0 +1,163 @@
+"""What an operation touches: the objects whose catalog rows it writes, those that these refer to, and those that it locks.
+
+Asked of the server while the operation's transaction is open. Its own session sees the rows that it makes (`xmin`), another one
+those that it deletes or replaces (`xmax`). After one that stands outside of transactions, what is no longer there is what it has
+deleted. To which object a row belongs and to which ones it refers, the server's own map of its
+catalogs says. Objects go by the server's names for them (`pg_identify_object`), which are the same in every database.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+
+from racehound.data.footprint import Footprint
+from racehound.data.object_names import BASE
+from racehound.databases.database import Footprints
+from racehound.databases.postgres.oracles.catalog_map import Catalog, CatalogMap, read_catalog_map
+from racehound.databases.postgres.target import PostgresTarget
+from racehound.errors import TargetError
+from racehound.kinds.kind import Kind
+from racehound.run.session_script import run_alone
+from racehound.scenarios.pairs import Deed
+from racehound.session import Session
+from racehound.testdrive.parser import parse_fragment
+from racehound.testdrive.script import Script, Sql
+from racehound.testdrive.state import Context
+from racehound.wire.session import LibpqSession
+
+_NO_OBJECTS = ("pg_enum", "pg_auth_members", "pg_largeobject_metadata")
+"""Catalogs with OIDs whose rows are part of another object, or bear no name."""
+_BELONGING = {
+    "pg_depend": ("classid", "objid"),
+    "pg_shdepend": ("classid", "objid"),
+    "pg_description": ("classoid", "objoid"),
+    "pg_shdescription": ("classoid", "objoid"),
+    "pg_init_privs": ("classoid", "objoid"),
+}
+"""Columns that tell to what a row belongs, where it may be anything."""
+_REFERRING = {"pg_depend": ("refclassid", "refobjid"), "pg_shdepend": ("refclassid", "refobjid")}
+_LOCKS = """
+SELECT mode, 'heap', relation::regclass::text, '' FROM pg_locks
+WHERE pid = {pid} AND locktype = 'relation' AND relation >= {first} AND database > 0 AND granted
+UNION ALL
+SELECT mode, classid::regclass::text, (SELECT i.identity FROM pg_identify_object(classid, objid, 0) AS i), '' FROM pg_locks
+WHERE pid = {pid} AND locktype = 'object' AND objid >= {first} AND objsubid = 0 AND granted
+"""
+_SHARED_LOCK = "AccessShareLock"
+
+
+class CatalogFootprints(Footprints):
+    """Measures footprints in the working database of a target. Each operation's object is built over a plain table."""
+
+    def __init__(self, target: PostgresTarget, plain_table: Callable[[str], Kind]) -> None:
+        self.target = target
+        self._plain_table = plain_table
+        self.target.rebuild()
+        self._open()
+        self._map = read_catalog_map(self._session)
+
+    def _open(self) -> None:
+        self._session = self.target.open("surveyor")
+        self._first = int(_cell(self._session, "SELECT oid FROM pg_database WHERE datname = current_database()"))
+
+    def measure(self, operation: Deed) -> Footprint:
+        """The footprint of an operation. CommandFailed when it does not succeed alone."""
+        try:
+            return self._measured(operation)
+        finally:
+            self._session.reset()
+            if not self.target.reset():
+                self._session.close()
+                self.target.rebuild()
+                self._open()
+
+    def close(self) -> None:
+        self._session.close()
+
+    def _measured(self, deed: Deed) -> Footprint:
+        thing = deed.thing("o_0", self._plain_table(BASE))
+        for step in deed.preparation(thing):
+            run_alone(parse_fragment(step.fragment), self._context(self._session))
+        commands = deed.commands(thing)
+        transactional = deed.may_be_transaction(thing, self.target.dialect.allows_transaction)
+        if transactional:
+            run_alone(Script((Sql("BEGIN"), *commands)), self._context(self._session))
+            return self._footprint(self._written_by_transaction(), transactional=True)
+        before = int(_cell(self._session, "SELECT pg_current_xact_id()")) + 1
+        there = _rows(self.target.observer, self._query("true"))
+        run_alone(Script(commands), self._context(self._session))
+        return self._footprint(self._written_since(before, there), transactional=False)
+
+    def _written_by_transaction(self) -> list[tuple[str, ...]]:
+        """The rows that the session's open transaction has made, and those that it has removed."""
+        xid = _cell(self._session, "SELECT pg_current_xact_id_if_assigned()")
+        if not xid:
+            return []
+        made = _rows(self._session, self._query(f"t.xmin = '{xid}'"))
+        return made + _rows(self.target.observer, self._query(f"t.xmax = '{xid}'"))
+
+    def _written_since(self, xid: int, there: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
+        """The rows that transactions from that one on have made, and those that are no longer there."""
+        made = _rows(self.target.observer, self._query(f"t.xmin::text::bigint >= {xid}"))
+        return [*made, *({*there} - {*_rows(self.target.observer, self._query("true"))})]
+
+    def _footprint(self, written: Sequence[tuple[str, ...]], *, transactional: bool) -> Footprint:
+        touched = [*written, *_rows(self.target.observer, _LOCKS.format(pid=self._session.pid, first=self._first))]
+        found: dict[bool, set[str]] = {True: set(), False: set()}
+        shared = set()
+        for how, catalog, name, place in touched:
+            found[how == "w" or (how.endswith("Lock") and how != _SHARED_LOCK)].add(self._normal(f"{catalog} {name}"))
+            if how == "w" and self._map.catalogs[place].shared:
+                shared.add(self._normal(f"{place} {name}"))
+        return Footprint(frozenset(found[True]), frozenset(found[False] - found[True]), transactional, frozenset(shared))
+
+    def _normal(self, text: str) -> str:
+        return re.sub(r"(pg_toast_)\d+", r"\1N", text.replace(f"{self.target.run_id}_", "").replace("public.", ""))
+
+    def _query(self, condition: str) -> str:
+        parts = [_touched(self._map, catalog, condition) for catalog in self._map.catalogs.values()]
+        union = " UNION ALL ".join(filter(None, parts))
+        name = "(SELECT i.identity FROM pg_identify_object(u.class::regclass, u.oid, 0) AS i)"
+        return f"SELECT DISTINCT u.how, u.class, {name}, u.place FROM ({union}) AS u WHERE u.oid >= {self._first}"
+
+    def _context(self, session: Session) -> Context:
+        return Context(session=session, variables=dict(self.target.variables()), connect=LibpqSession.connect, max_tries=1)
+
+
+def _touched(map_: CatalogMap, catalog: Catalog, condition: str) -> str:
+    """The objects behind the rows of a catalog that fulfil a condition."""
+    values = []
+    keys = [key for key in map_.keys if key.catalog == catalog.name and len(key.columns) == 1 and not key.is_array]
+    if catalog.name in _BELONGING:
+        of, oid = _BELONGING[catalog.name]
+        values.append(f"((SELECT c.relname::text FROM pg_class AS c WHERE c.oid = t.{of}), t.{oid}, 'w')")
+        keys = []
+    elif catalog.key == ("oid",) and catalog.name not in _NO_OBJECTS:
+        values.append(f"('{catalog.name}', t.oid, 'w')")
+    if catalog.name in _REFERRING:
+        of, oid = _REFERRING[catalog.name]
+        values.append(f"((SELECT c.relname::text FROM pg_class AS c WHERE c.oid = t.{of}), t.{oid}, 'r')")
+    for key in keys:
+        if key.target_columns == ("oid",) and key.target not in _NO_OBJECTS:
+            values.append(f"('{key.target}', t.{key.columns[0]}, '{'r' if values else 'w'}')")
+    if not values:
+        return ""
+    columns = f"SELECT v.*, '{catalog.name}' AS place FROM {catalog.name} AS t"
+    return f"{columns}, LATERAL (VALUES {', '.join(values)}) AS v (class, oid, how) WHERE {condition}"
+
+
+def _rows(session: Session, sql: str) -> list[tuple[str, ...]]:
+    outcome = session.execute(sql)
+    if outcome.rows is None:
+        raise TargetError(
+            f"the footprint of an operation cannot be read: {outcome.error.message if outcome.error else 'no rows'}"
+        )
+    return [tuple(cell or "" for cell in row) for row in outcome.rows.cells]
+
+
+def _cell(session: Session, sql: str) -> str:
+    outcome = session.execute(sql)
+    if outcome.rows is None or not outcome.rows.cells:
+        raise TargetError(f"{sql}: {outcome.error.message if outcome.error else 'no row'}")
+    return outcome.rows.cells[0][0] or ""

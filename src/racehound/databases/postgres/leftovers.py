@@ -1,0 +1,110 @@
+"""What runs leave in a cluster, known by the run's id, and how it is removed: after a run, between its plans, and by `clean`."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import time
+from collections.abc import Callable, Collection
+
+from racehound.databases.postgres.sweep import SUBSCRIPTIONS
+from racehound.errors import TargetError
+from racehound.session import Outcome, Session
+from racehound.wire.session import LibpqSession
+
+RUN_ID = re.compile(r"rh[0-9a-f]{8}")
+
+_NAMED = """
+SELECT 'database', datname FROM pg_database
+UNION ALL SELECT 'role', rolname FROM pg_roles
+UNION ALL SELECT 'tablespace', spcname FROM pg_tablespace
+UNION ALL SELECT 'slot', slot_name FROM pg_replication_slots
+ORDER BY 1, 2
+"""
+
+_HELD = """
+SELECT datname FROM pg_database WHERE datname ~ '^{run}_' AND NOT datname = ANY ('{keep}')
+  AND (oid IN (SELECT subdbid FROM pg_subscription) OR datname IN (SELECT database FROM pg_prepared_xacts))
+"""
+"""Databases that have what only a session in them can remove, and that cannot be dropped before that."""
+
+_FROM_WITHIN = f"""
+SELECT 10, format('ROLLBACK PREPARED %L', gid) FROM pg_prepared_xacts WHERE database = current_database()
+UNION ALL {SUBSCRIPTIONS} ORDER BY 1, 2
+"""
+
+_DROPS = """
+SELECT 1, format('SELECT pg_terminate_backend(%s)', pid) FROM pg_stat_activity
+  WHERE pid <> pg_backend_pid() AND datname ~ '^{run}_' AND NOT datname = ANY ('{keep}')
+UNION ALL SELECT 2, format('SELECT pg_terminate_backend(%s)', active_pid) FROM pg_replication_slots
+  WHERE slot_name ~ '^{run}_' AND active
+UNION ALL SELECT 3, format('SELECT pg_drop_replication_slot(%L)', slot_name) FROM pg_replication_slots
+  WHERE slot_name ~ '^{run}_' OR database ~ '^{run}_'
+UNION ALL SELECT 4, format('ALTER DATABASE %I IS_TEMPLATE false', datname) FROM pg_database
+  WHERE datname ~ '^{run}_' AND NOT datname = ANY ('{keep}') AND datistemplate
+UNION ALL SELECT 5, format('DROP DATABASE IF EXISTS %I WITH (FORCE)', datname) FROM pg_database
+  WHERE datname ~ '^{run}_' AND NOT datname = ANY ('{keep}')
+UNION ALL SELECT 6, format('DROP TABLESPACE IF EXISTS %I', spcname) FROM pg_tablespace WHERE spcname ~ '^{run}_'
+UNION ALL SELECT 7, format('DROP OWNED BY %I CASCADE', rolname) FROM pg_roles
+  WHERE rolname ~ '^{run}_' AND NOT rolname = ANY ('{keep}')
+UNION ALL SELECT 8, format('DROP ROLE IF EXISTS %I', rolname) FROM pg_roles
+  WHERE rolname ~ '^{run}_' AND NOT rolname = ANY ('{keep}')
+ORDER BY 1, 2
+"""
+
+_PAUSES_S = (0.0, 0.0, 0.1, 0.4)
+"""Before each round: what is still in use at first (a session that is just ending) is dropped in a later one."""
+
+
+def dead_runs(session: Session) -> dict[str, list[str]]:
+    """The runs that left something in the cluster and have no session any more: their ids, and what they left."""
+    outcome = session.execute(_NAMED)
+    live_names = session.execute("SELECT application_name FROM pg_stat_activity WHERE application_name LIKE 'racehound %'")
+    live = {name.split()[1] for (name,) in (live_names.rows.cells if live_names.rows else []) if name and len(name.split()) > 1}
+    found: dict[str, list[str]] = {}
+    for sort, name in outcome.rows.cells if outcome.rows else []:
+        run, mark, _ = (name or "").partition("_")
+        if mark and RUN_ID.fullmatch(run) and run not in live:
+            found.setdefault(run, []).append(f"{sort} {name}")
+    return found
+
+
+def remove_run(session: Session, run_id: str, connect: Callable[[str], LibpqSession], keep: Collection[str] = ()) -> list[str]:
+    """Drop what bears the run's id, but the databases and the role that `keep` names.
+
+    `connect` opens a session in another database of the server. What could not be dropped is returned, with the server's reason.
+    """
+    if not RUN_ID.fullmatch(run_id):
+        raise ValueError(run_id)
+    kept = f"{{{','.join(keep)}}}"
+    failures: list[str] = []
+    for pause_s in _PAUSES_S:
+        time.sleep(pause_s)
+        failures = []
+        for database in _column(session.execute(_HELD.format(run=run_id, keep=kept)), 0):
+            failures += _release(database, connect)
+        statements = _column(session.execute(_DROPS.format(run=run_id, keep=kept)), 1)
+        failures += _execute(session, statements)
+        if not statements:
+            break
+    return failures
+
+
+def _release(database: str, connect: Callable[[str], LibpqSession]) -> list[str]:
+    """Remove what keeps a database from being dropped; what the server refused."""
+    try:
+        inside = connect(database)
+    except TargetError as error:
+        return [f"{database}: {error}"]
+    with contextlib.closing(inside):
+        return _execute(inside, _column(inside.execute(_FROM_WITHIN), 1))
+
+
+def _execute(session: Session, statements: Collection[str]) -> list[str]:
+    """Run them all; what the server refused."""
+    outcomes = [(statement, session.execute(statement)) for statement in statements]
+    return [f"{statement}: {outcome.error.message}" for statement, outcome in outcomes if outcome.error]
+
+
+def _column(outcome: Outcome, number: int) -> list[str]:
+    return [row[number] or "" for row in outcome.rows.cells] if outcome.rows else []

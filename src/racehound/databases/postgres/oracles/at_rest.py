@@ -1,0 +1,221 @@
+"""PostgreSQL at rest: the catalog-integrity oracle and the search for leaks, as judges of a repetition."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from typing import cast
+
+from racehound.data.finding import Finding, normalise
+from racehound.data.history import Statement
+from racehound.data.object_names import names_in
+from racehound.databases.postgres.oracles.catalog import CatalogOracle, Violation
+from racehound.databases.postgres.oracles.dump import dump_error
+from racehound.databases.postgres.oracles.growth import Size, grown, sizes
+from racehound.databases.postgres.oracles.leaks import Leak, find_leaks
+from racehound.databases.postgres.oracles.relation_files import FileViolation, check_relation_files
+from racehound.databases.postgres.target import PostgresTarget
+from racehound.databases.target import Target
+from racehound.judge.dependencies import DependencyGraph, concerning
+from racehound.judge.oracle import Observed
+from racehound.session import Session
+
+LEAK_GRACE_S = 5.0
+"""What is just ending (a walsender, a worker's slot) is gone by then; only what stays is a leak."""
+_LOOK_S = 0.02
+_WARM = 10
+"""The repetition by which a session's caches hold what they need."""
+
+
+class CatalogJudge:
+    """Every reference in the catalogs after every repetition; the slow checks after the last one of a plan."""
+
+    def __init__(self) -> None:
+        self._session: Session | None = None
+        self._oracle: CatalogOracle | None = None
+        self._database = ""
+        self._known: frozenset[tuple[str, str, str]] = frozenset()
+
+    def begin(self, target: Target) -> None:
+        """Make the oracle of this working database. Broken rows of shared catalogs outlive the one that they were broken from."""
+        postgres = cast("PostgresTarget", target)
+        session, helper, _ = postgres.observers
+        if self._session is not session:
+            self._session, self._oracle = session, CatalogOracle(session, _oid_of_database(session), helper=helper)
+        if self._database != postgres.database:
+            # Not so when only the sessions are new: what a crash has broken was not broken before.
+            self._database = postgres.database
+            self._known = frozenset(_identity(violation) for violation in self._on_session().check())
+
+    def _on_session(self) -> CatalogOracle:
+        assert self._oracle is not None
+        return self._oracle
+
+    def suspects(self, observed: Observed) -> bool:
+        return bool(self._new(self._on(observed).check()))
+
+    def judge(self, observed: Observed) -> list[Finding]:
+        return _violations(observed, self._new(self._on(observed).check()))
+
+    def judge_plan(self, observed: Observed) -> list[Finding]:
+        """All rows, also the template's; pg_dump; the files behind the relations."""
+        target = _postgres(observed)
+        found = _violations(observed, self._new(self._on(observed).check_everything()))
+        data_dir, clients = target.data_dir(), target.place.clients()
+        if data_dir is not None and _nobody_writes(target.observer):
+            violations = check_relation_files(target.observer, data_dir)
+            found += [_file(observed, violation) for violation in violations if not _left_by_crash(observed, violation)]
+        if clients is not None and (error := dump_error(clients / "pg_dump", target.place.conninfo(target.database))):
+            found.append(_dump(observed, error))
+        return found
+
+    def _on(self, observed: Observed) -> CatalogOracle:
+        self.begin(observed.target)
+        return self._on_session()
+
+    def _new(self, violations: list[Violation]) -> list[Violation]:
+        return [violation for violation in violations if _identity(violation) not in self._known]
+
+
+class LeakJudge:
+    """What is still held though every session has left, and what the sessions have piled up over a plan."""
+
+    def __init__(self) -> None:
+        self._sizes: dict[int, Size] = {}
+
+    def begin(self, target: Target) -> None:  # noqa: ARG002 what matters is that it is another one
+        """The sessions of a new database are new, too."""
+        self._sizes.clear()
+
+    def suspects(self, observed: Observed) -> bool:
+        return bool(self._leaks(observed))
+
+    def judge(self, observed: Observed) -> list[Finding]:
+        if observed.target.owned and observed.number == _WARM:
+            self._sizes = sizes(observed.own_pids)
+        deadline = time.monotonic() + LEAK_GRACE_S
+        leaks = self._leaks(observed)
+        while leaks and time.monotonic() < deadline:
+            time.sleep(_LOOK_S)
+            leaks = self._leaks(observed)
+        return [_leak(observed, leak) for leak in leaks]
+
+    def judge_plan(self, observed: Observed) -> list[Finding]:
+        """Memory and open files since the caches were warm."""
+        after = sizes(self._sizes)
+        over = f"between repetition {_WARM} and {observed.number}"
+        return [
+            observed.finding("leaks", "leak", f"{what} of a session", f"{what}: {how} {over}")
+            for what, how in grown(self._sizes, after)
+        ]
+
+    def _leaks(self, observed: Observed) -> list[Leak]:
+        target = _postgres(observed)
+        *others, session = target.observers
+        found = find_leaks(session, observed.own_pids, ignored_pids=[other.pid for other in others])
+        return [leak for leak in found if _is_ours(observed, leak)]
+
+
+def _identity(violation: Violation) -> tuple[str, str, str]:
+    return violation.normalised, violation.row, violation.refers_to
+
+
+def _oid_of_database(session: Session) -> int:
+    """Whatever is made in a database cloned from the template has a higher OID than the database itself."""
+    outcome = session.execute("SELECT oid FROM pg_database WHERE datname = current_database()")
+    assert outcome.rows is not None
+    return int(outcome.rows.cells[0][0] or 0)
+
+
+def _nobody_writes(session: Session) -> bool:
+    """Whether no transaction is under way, prepared ones included: only then every file belongs to a row that can be seen."""
+    running = "SELECT FROM pg_stat_activity WHERE backend_xid IS NOT NULL UNION ALL SELECT FROM pg_prepared_xacts"
+    outcome = session.execute(running)
+    return outcome.rows is not None and not outcome.rows.cells
+
+
+def _is_ours(observed: Observed, leak: Leak) -> bool:
+    """Not a stranger's session or slot, nor what an object holds that could not be destroyed."""
+    run_id = observed.target.run_id
+    if leak.sort == "temporary object" and observed.excuses.server_ended_ns is not None:
+        return False  # it goes when another session takes the number of the one that was killed
+    if leak.sort == "backend":
+        return f"racehound {run_id}" in leak.detail or "walsender" in leak.detail or "parallel worker" in leak.detail
+    if leak.sort == "replication slot":
+        ours = leak.name.startswith(f"{run_id}_") or observed.target.owned
+        return ours and not names_in(leak.name) - _destroyed(observed)
+    return True
+
+
+def _destroyed(observed: Observed) -> set[str]:
+    """The objects all of whose destroying succeeded."""
+    steps = [s for s in observed.statements if s.phase == "destroy"]
+    return {s.object for s in steps} - {s.object for s in steps if s.status != "ok"}
+
+
+def _leak(observed: Observed, leak: Leak) -> Finding:
+    return observed.finding(
+        "leaks",
+        "leak",
+        f"{leak.sort}: {normalise(leak.detail)}",
+        f"{leak.sort} {leak.name} is still there {LEAK_GRACE_S:g} s after every session has left: {leak.detail}",
+        statements=_culprits(observed, names_in(leak.name)),
+    )
+
+
+def _violations(observed: Observed, violations: Iterable[Violation]) -> list[Finding]:
+    """One finding for each sort of violation, with all rows that show it."""
+    by_sort: dict[str, list[Violation]] = {}
+    for violation in violations:
+        by_sort.setdefault(violation.normalised, []).append(violation)
+    return [_corruption(observed, signature, rows) for signature, rows in by_sort.items()]
+
+
+def _corruption(observed: Observed, signature: str, rows: list[Violation]) -> Finding:
+    names = names_in(" ".join(row.describe for row in rows))
+    what = f" ({rows[0].describe})" if rows[0].describe else ""
+    return observed.finding(
+        "catalog",
+        "corruption",
+        signature,
+        f"{signature}{what}",
+        detail=tuple(_in_words(row) for row in rows[:10]),
+        statements=_culprits(observed, names),
+    )
+
+
+def _in_words(violation: Violation) -> str:
+    described = f" ({violation.describe})" if violation.describe else ""
+    refers = f" refers to {violation.refers_to}" if violation.refers_to else ""
+    return f"{violation.row}{described}{refers}: {violation.check}"
+
+
+def _file(observed: Observed, violation: FileViolation) -> Finding:
+    return observed.finding(
+        "catalog",
+        "corruption",
+        f"{violation.problem}: {normalise(violation.relation)}",
+        f"{violation.problem}: {violation.path} {violation.relation}".rstrip(),
+        statements=_culprits(observed, names_in(violation.relation)),
+    )
+
+
+def _left_by_crash(observed: Observed, violation: FileViolation) -> bool:
+    """Recovery does not remove the files of relations that were being made (a comment in PostgreSQL's storage.c says so)."""
+    return violation.problem == "file orphaned" and observed.excuses.server_ended_ns is not None
+
+
+def _dump(observed: Observed, error: str) -> Finding:
+    lines = error.splitlines()
+    return observed.finding(
+        "catalog", "corruption", f"pg_dump: {normalise(lines[0])}", f"pg_dump fails: {lines[0]}", detail=tuple(lines[:10]),
+        statements=_culprits(observed, names_in(error)),
+    )  # fmt: skip
+
+
+def _culprits(observed: Observed, names: frozenset[str]) -> tuple[Statement, ...]:
+    return concerning(observed.statements, DependencyGraph(observed.program), names)
+
+
+def _postgres(observed: Observed) -> PostgresTarget:
+    return cast("PostgresTarget", observed.target)

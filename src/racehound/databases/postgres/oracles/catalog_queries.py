@@ -1,0 +1,419 @@
+"""Builds the one query that finds every broken row of the system catalogs, out of the map that the server gives of them.
+
+Every reference, whatever catalog it stands in, becomes one row of a stream: the object that refers, and the address (catalog,
+OID, column number) that it refers to. Foreign keys, `pg_depend`, ACLs and comments all flow into it; one lookup by address, at
+its end, says which lead nowhere, and another which lack their note in `pg_depend` or `pg_shdepend`. The rules of
+`catalog_rules` are added behind it. So the lookups in the plan are as many as the catalogs, not as the pairs of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import msgspec
+
+from racehound.databases.postgres.oracles.catalog_bonds import DEPENDENCIES, OWNERS
+from racehound.databases.postgres.oracles.catalog_map import Catalog, CatalogMap, ForeignKey
+from racehound.databases.postgres.oracles.catalog_rules import RULES, CatalogRule
+
+ROW_MISSING = "row missing"
+NO_DEPENDENCY = "no pg_depend row"
+NO_OWNER = "no owner row in pg_shdepend"
+
+_PROBLEMS = {"m": ROW_MISSING, "d": NO_DEPENDENCY, "o": NO_OWNER}
+
+_TINY = frozenset({"pg_namespace", "pg_language", "pg_am", "pg_extension", "pg_default_acl", "pg_event_trigger"})
+"""Catalogs of a few rows, where rows of the template are looked at too: they may have been altered since."""
+
+_SUBJECTS: dict[str, tuple[str, str, str]] = {
+    "pg_attribute": ("pg_class", "attrelid", "attnum"),
+    "pg_statistic": ("pg_class", "starelid", "staattnum"),
+    "pg_index": ("pg_class", "indexrelid", "0"),
+    "pg_inherits": ("pg_class", "inhrelid", "0"),
+    "pg_partitioned_table": ("pg_class", "partrelid", "0"),
+    "pg_foreign_table": ("pg_class", "ftrelid", "0"),
+    "pg_sequence": ("pg_class", "seqrelid", "0"),
+    "pg_subscription_rel": ("pg_class", "srrelid", "0"),
+    "pg_aggregate": ("pg_proc", "aggfnoid", "0"),
+    "pg_range": ("pg_type", "rngtypid", "0"),
+    "pg_statistic_ext_data": ("pg_statistic_ext", "stxoid", "0"),
+    "pg_ts_config_map": ("pg_ts_config", "mapcfg", "0"),
+    "pg_largeobject": ("pg_largeobject", "loid", "0"),
+    "pg_largeobject_metadata": ("pg_largeobject", "oid", "0"),
+    "pg_auth_members": ("pg_authid", "member", "0"),
+    "pg_db_role_setting": ("pg_authid", "setrole", "0"),
+}
+"""Catalogs whose rows are part of another catalog's object: that catalog, and the columns of its OID and column number."""
+
+_STALE = {("pg_attribute", "attcollation"): "CASE WHEN c.attisdropped THEN 0 ELSE c.attcollation END"}
+"""Columns that lawfully keep a reference to what is gone: dropping a column leaves its collation (`RemoveAttributeById`)."""
+
+_ADDRESSES: dict[str, tuple[str, str, str]] = {
+    "pg_description": ("classoid", "objoid", "objsubid"),
+    "pg_shdescription": ("classoid", "objoid", "0"),
+    "pg_seclabel": ("classoid", "objoid", "objsubid"),
+    "pg_shseclabel": ("classoid", "objoid", "0"),
+    "pg_init_privs": ("classoid", "objoid", "objsubid"),
+}
+"""Catalogs that hang something on an object of any catalog."""
+
+_RESOLVED_FIRST = ("pg_class", "pg_type", "pg_proc", "pg_namespace", "pg_authid")
+_ROLES_IN_INIT_PRIVS_SINCE = 170000
+"""Before that release DROP ROLE did not look at `pg_init_privs` (release notes of PostgreSQL 17)."""
+
+
+class Check(msgspec.Struct, frozen=True):
+    """What one number in the query's first column stands for."""
+
+    catalog: str
+    column: str
+    """Column of `catalog`; several joined with a comma."""
+    target: str = ""
+    """The column referred to, e.g. `pg_namespace.oid`; empty for a rule or where the row itself names the catalog."""
+    problem: str = ""
+    """What a rule found; empty for a reference, whose problem the query names."""
+
+
+class Scope(msgspec.Struct, frozen=True):
+    """Which rows are looked at, and which references are followed."""
+
+    first_oid: int
+    """Rows of objects with a lower OID are not looked at, but for catalogs of a few rows."""
+    pinned_below: int
+    """References to lower OIDs are taken as good: PostgreSQL drops no pinned object (`IsPinnedObject` in `catalog.c`)."""
+    occupied: frozenset[str] | None = None
+    """Catalogs that have rows in scope; the others are left out of the query. None: not known, all are in it."""
+    settled: frozenset[str] | None = None
+    """Catalogs that have rows which are neither pinned nor in scope: those of the template. None: not known, any may have."""
+
+    def bounds(self, catalog: Catalog) -> bool:
+        """Whether only rows from `first_oid` on are looked at."""
+        return bool(self.first_oid) and bool(catalog.key) and not catalog.shared and catalog.name not in _TINY
+
+    def leaves_out(self, catalog: Catalog) -> bool:
+        """Whether the catalog is known to have no row in scope."""
+        return self.occupied is not None and self.bounds(catalog) and catalog.name not in self.occupied
+
+    def holds_nothing(self, catalog: Catalog) -> bool:
+        """Whether the catalog is known to have no row at all that is not pinned: whatever refers to one leads nowhere."""
+        return self.leaves_out(catalog) and self.settled is not None and catalog.name not in self.settled
+
+
+EVERYTHING = Scope(first_oid=0, pinned_below=0)
+FIRST_UNPINNED_OID = 12000
+"""`FirstUnpinnedObjectId` of `access/transam.h`, PostgreSQL 14 and later."""
+
+
+class CatalogQuery(msgspec.Struct, frozen=True):
+    """The query, in two halves that can be run at the same time or as one, and the key to what it returns.
+
+    Its columns: check number, problem letter (`m`, `d`, `o`, or `r` of a rule), then catalog, OID and column number of the
+    object that is wrong, then catalog, OID and column number of what it refers to (0 for a rule).
+    """
+
+    references: str
+    rules: str
+    checks: tuple[Check, ...]
+
+    @property
+    def sql(self) -> str:
+        """Both halves as one query."""
+        return f"{self.references}\nUNION ALL\n{self.rules}"
+
+    def problem(self, check: int, letter: str) -> str:
+        """In words, what the query says of a row."""
+        return self.checks[check].problem or _PROBLEMS[letter]
+
+
+class _Builder:
+    """Collects the arms of the query and numbers the checks."""
+
+    def __init__(self, catalog_map: CatalogMap, scope: Scope) -> None:
+        self.map = catalog_map
+        self.scope = scope
+        self.checks: list[Check] = []
+
+    def number(self, check: Check) -> int:
+        self.checks.append(check)
+        return len(self.checks) - 1
+
+    def class_oid(self, name: str) -> int:
+        return self.map.catalogs[name].oid
+
+    def subject(self, catalog: Catalog) -> tuple[int | str, str, str]:
+        """Class, OID and column number, as SQL over a row of the catalog, of the object that the row belongs to."""
+        if catalog.key == ("oid",) and catalog.name not in _SUBJECTS:
+            return catalog.oid, "c.oid", "0"
+        name, oid, column = _SUBJECTS.get(catalog.name, (catalog.name, "0" if not catalog.key else catalog.key[0], "0"))
+        return self.class_oid(name), oid if oid == "0" else f"c.{oid}", column if column == "0" else f"c.{column}"
+
+    def rows(self, catalog: Catalog) -> str:
+        """FROM and WHERE: the rows of a catalog that are in scope, by a range scan of its primary key."""
+        where = f"c.{catalog.key[0]}::oid >= {self.scope.first_oid}" if self.scope.bounds(catalog) else "true"
+        return f"FROM pg_catalog.{catalog.name} c WHERE {where}"
+
+
+def build_catalog_query(catalog_map: CatalogMap, scope: Scope, *, legal_leftovers: bool = False) -> CatalogQuery:
+    """The query over the rows in scope; `legal_leftovers` adds what failed statements may lawfully leave behind."""
+    builder = _Builder(catalog_map, scope)
+    stream = [*_foreign_key_arms(builder), *_acl_arms(builder), *_address_arms(builder), *_dependency_arms(builder)]
+    rules = [rule for rule in RULES if _applies(rule, catalog_map, scope) and (legal_leftovers or not rule.legal)]
+    judged = _judge(builder, "\nUNION ALL\n".join(stream))
+    return CatalogQuery(judged, "\nUNION ALL\n".join(_rule_arms(builder, rules)), tuple(builder.checks))
+
+
+def build_occupancy_query(catalog_map: CatalogMap, scope: Scope, *, settled: bool = False) -> str:
+    """The query for the names of the catalogs that have rows in scope, in one text with spaces between them.
+
+    `settled`: of those, instead, that have rows which are neither pinned nor in scope.
+    """
+    first, last = (scope.pinned_below, f" AND {{key}} < {scope.first_oid}") if settled else (scope.first_oid, "")
+    names = (
+        f"CASE WHEN EXISTS (SELECT FROM pg_catalog.{c.name} WHERE {key} >= {first}{last.format(key=key)}) THEN '{c.name}' END"
+        for c in catalog_map.catalogs.values()
+        for key in [f"{c.key[0]}::oid" if c.key else ""]
+        if scope.bounds(c)
+    )
+    return f"SELECT pg_catalog.concat_ws(' ', {', '.join(names)})"
+
+
+def _applies(rule: CatalogRule, catalog_map: CatalogMap, scope: Scope) -> bool:
+    """Whether the release has the rule, and the catalog whose rows it goes through has any in scope."""
+    ranged = catalog_map.catalogs.get(rule.ranged)
+    return catalog_map.version >= rule.since and not (ranged and scope.leaves_out(ranged))
+
+
+def _foreign_key_arms(builder: _Builder) -> Iterator[str]:
+    for catalog in builder.map.catalogs.values():
+        if builder.scope.leaves_out(catalog):
+            continue
+        keys = [key for key in builder.map.keys if key.catalog == catalog.name and catalog.key]
+        scalars = [key for key in keys if not key.is_array]
+        if scalars:
+            yield _scalar_arm(builder, catalog, scalars)
+        yield from (_array_arm(builder, catalog, key) for key in keys if key.is_array)
+
+
+def _scalar_arm(builder: _Builder, catalog: Catalog, keys: list[ForeignKey]) -> str:
+    """All scalar columns of a catalog in one scan: arrays of equal length, unnested in step."""
+    numbers = [_number_key(builder, key) for key in keys]
+    classes = [_address_class(builder, key) for key in keys]
+    oids = [_value(_STALE.get((catalog.name, key.columns[0]), f"c.{key.columns[0]}"), optional=key.is_opt) for key in keys]
+    columns = [f"c.{key.columns[1]}::int" if len(key.columns) > 1 else "0" for key in keys]
+    bonds = [_bond(key) for key in keys]
+    return _arm(
+        *builder.subject(catalog),
+        number=f"unnest('{{{_list(numbers)}}}'::int[])",
+        target=f"unnest('{{{_list(classes)}}}'::oid[])",
+        oid=f"unnest(ARRAY[{_list(oids)}])",
+        column=f"unnest(ARRAY[{_list(columns)}])",
+        bond=f"unnest(ARRAY[{_list(bonds)}]::text[])",
+        rows=builder.rows(catalog),
+    )
+
+
+def _array_arm(builder: _Builder, catalog: Catalog, key: ForeignKey) -> str:
+    oid, column = f"unnest(c.{key.columns[-1]}::oid[])", "0"
+    if len(key.columns) > 1:
+        oid, column = f"c.{key.columns[0]}::oid", f"unnest(c.{key.columns[1]}::int2[])::int"
+    return _arm(
+        *builder.subject(catalog),
+        number=str(_number_key(builder, key)),
+        target=f"{_address_class(builder, key)}::oid",
+        oid=oid,
+        column=column,
+        bond=_bond(key),
+        rows=builder.rows(catalog),
+        # An element of 0 is kept unless the server allows it.
+        wanted="" if not key.is_opt else "WHERE attnum <> 0" if len(key.columns) > 1 else "WHERE value <> 0",
+    )
+
+
+def _acl_arms(builder: _Builder) -> Iterator[str]:
+    role = builder.class_oid("pg_authid")
+    for catalog in builder.map.catalogs.values():
+        for column in catalog.acls:
+            if builder.scope.leaves_out(catalog):
+                continue
+            if catalog.name == "pg_init_privs" and builder.map.version < _ROLES_IN_INIT_PRIVS_SINCE:
+                continue
+            sides = (f"{column} grantor", f"{column} grantee")
+            numbers = [builder.number(Check(catalog.name, side, "pg_authid.oid")) for side in sides]
+            class_oid, oid, subid = builder.subject(catalog)
+            if catalog.name in _ADDRESSES:
+                class_oid, oid, subid = (f"c.{name}" if name != "0" else name for name in _ADDRESSES[catalog.name])
+            rows = builder.rows(catalog).replace(" WHERE", f" CROSS JOIN LATERAL pg_catalog.aclexplode(c.{column}) x WHERE")
+            yield _arm(
+                class_oid,
+                oid,
+                subid,
+                number=f"unnest('{{{_list(numbers)}}}'::int[])",
+                target=f"{role}::oid",
+                oid="unnest(ARRAY[x.grantor, NULLIF(x.grantee, 0)])",
+                column="0",
+                bond="''::text",
+                rows=f"{rows} AND c.{column} IS NOT NULL",
+            )
+
+
+def _address_arms(builder: _Builder) -> Iterator[str]:
+    for name, (class_column, oid_column, sub_column) in _ADDRESSES.items():
+        if name not in builder.map.catalogs:
+            continue
+        catalog = builder.map.catalogs[name]
+        if builder.scope.leaves_out(catalog):
+            continue
+        subid = "0" if sub_column == "0" else f"c.{sub_column}"
+        number = builder.number(Check(name, oid_column))
+        yield _arm(
+            f"c.{class_column}",
+            f"c.{oid_column}",
+            subid,
+            number=str(number),
+            target=f"c.{class_column}",
+            oid=f"c.{oid_column}",
+            column=subid,
+            bond="''::text",
+            rows=builder.rows(catalog),
+        )
+
+
+def _dependency_arms(builder: _Builder) -> Iterator[str]:
+    """Both sides of `pg_depend` and `pg_shdepend`, which have no primary key but an index for either side."""
+    first = builder.scope.first_oid
+    classes = _list(catalog.oid for catalog in _resolvable(builder.map))
+    depender = f"c.classid = ANY ('{{{classes}}}'::oid[]) AND c.objid >= {first}"
+    reference = f"c.refclassid = ANY ('{{{classes}}}'::oid[]) AND c.refobjid >= {first} AND c.objid < {first}"
+    shared = f"c.dbid IN (0, {builder.map.database})"
+    if not first:
+        yield _dependency_arm(builder, "pg_depend", "true")
+    else:
+        yield _dependency_arm(builder, "pg_depend", depender)
+        yield _dependency_arm(builder, "pg_depend", reference)
+    yield _dependency_arm(builder, "pg_shdepend", shared)
+
+
+def _dependency_arm(builder: _Builder, name: str, where: str) -> str:
+    numbers = [builder.number(Check(name, column)) for column in ("objid", "refobjid")]
+    referenced_column = "c.refobjsubid" if name == "pg_depend" else "0"
+    return _arm(
+        "c.classid",
+        "c.objid",
+        "c.objsubid",
+        number=f"unnest('{{{_list(numbers)}}}'::int[])",
+        target="unnest(ARRAY[c.classid, c.refclassid])",
+        oid="unnest(ARRAY[c.objid, c.refobjid])",
+        column=f"unnest(ARRAY[c.objsubid, {referenced_column}])",
+        bond="''::text",
+        rows=f"FROM pg_catalog.{name} c WHERE {where}",
+    )
+
+
+def _arm(
+    class_oid: int | str,
+    object_oid: str,
+    subid: str,
+    *,
+    number: str,
+    target: str,
+    oid: str,
+    column: str,
+    bond: str,
+    rows: str,
+    wanted: str = "",
+) -> str:
+    return (
+        f"SELECT * FROM (SELECT {number} AS n, {class_oid}::oid AS class, {object_oid}::oid AS obj, {subid}::int AS sub, "
+        f"{target} AS target, {oid} AS value, {column} AS attnum, {bond} AS bond {rows}) a {wanted}"
+    )
+
+
+def _rule_arms(builder: _Builder, rules: Iterable[CatalogRule]) -> Iterator[str]:
+    for rule in rules:
+        number = builder.number(Check(rule.catalog, rule.column, problem=rule.problem))
+        subject = builder.class_oid(rule.subject or rule.catalog)
+        query = rule.sql(builder.scope.first_oid, builder.map.database)
+        yield f"SELECT {number}, 'r', {subject}::oid, r.obj, r.sub::int, 0::oid, 0::oid, 0 FROM ({query}) r(obj, sub)"
+
+
+def _judge(builder: _Builder, stream: str) -> str:
+    """The stream's references that lead nowhere or lack their note; of and on pinned objects no note is kept.
+
+    Materialised, and fenced with OFFSET 0, lest the planner copies the lookups into every arm of the stream. The casts to int8
+    keep it off the index by what is referred to: a schema may be referred to a thousand times, an object refers to a few.
+    """
+    return f"""WITH refs AS MATERIALIZED (SELECT * FROM (
+{stream}
+) s WHERE s.value IS NOT NULL AND {_unpinned(builder)})
+SELECT n, problem, class, obj, sub, target, value, attnum FROM (SELECT refs.*, CASE
+WHEN ({_resolver(builder)}) IS NULL THEN 'm'
+WHEN obj < {FIRST_UNPINNED_OID} OR value < {FIRST_UNPINNED_OID} AND NOT {_is_public(builder, "refs")} THEN NULL
+WHEN bond = 'd' AND (SELECT 1 FROM pg_catalog.pg_depend d WHERE d.classid = class AND d.objid = obj AND d.objsubid = sub
+ AND d.refclassid::int8 = target AND d.refobjid::int8 = value AND (attnum = 0 OR d.refobjsubid = attnum) LIMIT 1) IS NULL THEN 'd'
+WHEN bond = 'o' AND (SELECT 1 FROM pg_catalog.pg_shdepend d WHERE d.dbid = {_database_of(builder)}
+ AND d.classid = class AND d.objid = obj AND d.objsubid = 0
+ AND d.refclassid::int8 = target AND d.refobjid::int8 = value AND d.deptype = 'o' LIMIT 1) IS NULL THEN 'o'
+END AS problem FROM refs OFFSET 0) j WHERE problem IS NOT NULL"""
+
+
+def _unpinned(builder: _Builder) -> str:
+    """Never pinned: databases, large objects and the schema `public` (`IsPinnedObject` in `catalog.c`)."""
+    below = builder.scope.pinned_below
+    if not below:
+        return "true"
+    never = _list(builder.class_oid(name) for name in ("pg_database", "pg_largeobject"))
+    return f"(s.value >= {below} OR s.value = 0 OR s.target IN ({never}) OR {_is_public(builder, 's')})"
+
+
+def _is_public(builder: _Builder, stream: str) -> str:
+    return f"({stream}.target = {builder.class_oid('pg_namespace')} AND {stream}.value = 2200)"
+
+
+def _resolver(builder: _Builder) -> str:
+    """1 if the address exists, else NULL. Scalar subqueries, since the planner would hash a whole catalog for an EXISTS."""
+    relation = (
+        "CASE WHEN attnum = 0 THEN (SELECT 1 FROM pg_catalog.pg_class t WHERE t.oid = value) ELSE (SELECT 1 FROM "
+        "pg_catalog.pg_attribute t WHERE t.attrelid = value AND t.attnum = refs.attnum AND NOT t.attisdropped) END"
+    )
+    cases = [f"WHEN {builder.class_oid('pg_class')} THEN {relation}"]
+    for catalog in _resolvable(builder.map):
+        if catalog.name != "pg_class" and not builder.scope.holds_nothing(catalog):
+            table = "pg_largeobject_metadata" if catalog.name == "pg_largeobject" else catalog.name
+            cases.append(f"WHEN {catalog.oid} THEN (SELECT 1 FROM pg_catalog.{table} t WHERE t.oid = value)")
+    return f"CASE target::int8 {' '.join(cases)} END"
+
+
+def _resolvable(catalog_map: CatalogMap) -> list[Catalog]:
+    """Catalogs that an address can name: those with an OID, and `pg_largeobject`, the class of large objects."""
+    named = [c for c in catalog_map.catalogs.values() if c.key == ("oid",) or c.name == "pg_largeobject"]
+    return sorted(named, key=lambda c: (c.name not in _RESOLVED_FIRST, c.name))
+
+
+def _database_of(builder: _Builder) -> str:
+    shared = _list(catalog.oid for catalog in builder.map.catalogs.values() if catalog.shared)
+    return f"CASE WHEN class IN ({shared}) THEN 0 ELSE {builder.map.database} END"
+
+
+def _number_key(builder: _Builder, key: ForeignKey) -> int:
+    return builder.number(Check(key.catalog, ",".join(key.columns), f"{key.target}.{','.join(key.target_columns)}"))
+
+
+def _address_class(builder: _Builder, key: ForeignKey) -> int:
+    """A column is addressed through its relation, as in `pg_depend`."""
+    return builder.class_oid("pg_class" if key.target == "pg_attribute" else key.target)
+
+
+def _bond(key: ForeignKey) -> str:
+    where = (key.catalog, ",".join(key.columns))
+    for letter, conditions in (("d", DEPENDENCIES), ("o", OWNERS)):
+        if where in conditions:
+            return f"CASE WHEN {conditions[where]} THEN '{letter}' ELSE '' END"
+    return "''::text"
+
+
+def _value(column: str, *, optional: bool) -> str:
+    return f"NULLIF({column}::oid, 0)" if optional else f"{column}::oid"
+
+
+def _list(items: Iterable[object]) -> str:
+    return ", ".join(str(item) for item in items)

@@ -1,0 +1,144 @@
+"""Perturbations of a PostgreSQL server that racehound has started itself: frozen and killed processes, restarts."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import signal
+import time
+from pathlib import Path
+from typing import ClassVar
+
+from racehound.data.program import Disturbance, Program
+from racehound.databases.postgres.place import EmbeddedPlace
+from racehound.databases.postgres.target import PostgresTarget
+from racehound.databases.target import Target
+from racehound.errors import TargetError
+from racehound.run.perturbations.perturbation import Perturbation, draw_strikes
+from racehound.run.recorded_session import RecordedSession
+from racehound.services.embedded.server import EmbeddedServer
+
+_KILLED_SHARE = 0.2
+_RESTARTED_SHARE = 0.1
+"""In how many of the repetitions: what follows takes longer than the repetition itself."""
+_NOTICE_LIMIT_S = 10.0
+_LOOK_S = 0.005
+
+
+class _OfOwnServer(Perturbation):
+    @classmethod
+    def obstacle(cls, target: Target) -> str:
+        return "" if _server(target) else "only for a PostgreSQL that racehound has started itself"
+
+    @property
+    def server(self) -> EmbeddedServer:
+        server = _server(self.target)
+        assert server is not None, "the registry asks for obstacles first"
+        return server
+
+
+class Freeze(_OfOwnServer):
+    """SIGSTOP in the middle of a statement, with all the locks that it holds, and SIGCONT a little later."""
+
+    name: ClassVar = "freeze"
+    summary: ClassVar = "a session's server process is stopped in the middle of a statement for 1 to 5 ms"
+
+    @classmethod
+    def draw(cls, rng: random.Random, program: Program) -> list[Disturbance]:
+        return draw_strikes(cls.name, rng, program, rng.randint(1, max(1, len(program.sessions))), (1_000, 5_000))
+
+    def strike(self, drawn: Disturbance, session: RecordedSession) -> str:
+        if session.running is None or not signalled(self.server, session.pid, signal.SIGSTOP):
+            return ""
+        try:
+            time.sleep(drawn.lasts_us / 1e6)
+        finally:
+            signalled(self.server, session.pid, signal.SIGCONT)
+        return f"froze process {session.pid} for {drawn.lasts_us} µs"
+
+
+class _Deadly(_OfOwnServer):
+    """What ends all sessions: afterwards the server is there again, with all that was committed."""
+
+    ends: ClassVar = "server"
+
+    def prepare(self) -> None:
+        assert isinstance(self.target, PostgresTarget)
+        self.target.keep_commits()
+
+
+class Kill(_Deadly):
+    """SIGKILL in the middle of a statement. The postmaster ends all other sessions and recovers from the log (WAL)."""
+
+    name: ClassVar = "kill"
+    summary: ClassVar = "a session's server process is killed (SIGKILL), which makes the server recover as from a crash"
+
+    @classmethod
+    def draw(cls, rng: random.Random, program: Program) -> list[Disturbance]:
+        return draw_strikes(cls.name, rng, program, int(rng.random() < _KILLED_SHARE), (0, 0))
+
+    def strike(self, drawn: Disturbance, session: RecordedSession) -> str:  # noqa: ARG002 the moment is all that was drawn
+        killed = session.running is not None and signalled(self.server, session.pid, signal.SIGKILL)
+        return f"killed process {session.pid}" if killed else ""
+
+
+class Restart(_Deadly):
+    """An orderly restart (`fast`: sessions are ended, transactions rolled back, a checkpoint is made)."""
+
+    name: ClassVar = "restart"
+    summary: ClassVar = "the server is restarted (fast shutdown) in the middle of a statement"
+
+    @classmethod
+    def draw(cls, rng: random.Random, program: Program) -> list[Disturbance]:
+        return draw_strikes(cls.name, rng, program, int(rng.random() < _RESTARTED_SHARE), (0, 0))
+
+    def strike(self, drawn: Disturbance, session: RecordedSession) -> str:  # noqa: ARG002 the moment is all that was drawn
+        if session.running is None or not self.server.alive():
+            return ""
+        with contextlib.suppress(TargetError):
+            # Whether it is there again is asked when the sessions rest.
+            self.server.restart("fast")
+        return "restarted the server"
+
+
+def recover(target: Target) -> None:
+    """Wait until the server, all of whose sessions were ended, is there again, and look at the same database anew.
+
+    TargetError when it does not come back, or has never noticed.
+    """
+    assert isinstance(target, PostgresTarget)
+    # A postmaster takes new sessions until it learns of a child's death: only the end of old ones shows that it has.
+    deadline = time.monotonic() + _NOTICE_LIMIT_S
+    while target.observer.execute("SELECT 1").status != "lost":
+        if time.monotonic() > deadline:
+            raise TargetError("the server did not notice that one of its processes was killed")
+        time.sleep(_LOOK_S)
+    if not target.alive():
+        raise TargetError("the server did not come back after a perturbation had ended it")
+    target.reconnect()
+
+
+def _server(target: Target) -> EmbeddedServer | None:
+    place = target.place if isinstance(target, PostgresTarget) else None
+    return place.server if isinstance(place, EmbeddedPlace) else None
+
+
+def signalled(server: EmbeddedServer, pid: int, number: int) -> bool:
+    """Signal a process of the server's own, and no other; False where there is none of that id any more."""
+    if pid <= 0 or server.pid <= 0 or _parent(pid) != server.pid:
+        return False
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def _parent(pid: int) -> int:
+    """proc_pid_stat(5): the fourth field; the second may hold anything, in parentheses. 0 where there is no such process."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(errors="replace")
+    except OSError:
+        return 0
+    return int(stat.rpartition(")")[2].split()[1])

@@ -1,0 +1,232 @@
+"""Where the PostgreSQL server is: one of racehound's own, or one at an address that the user gave."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Collection, Iterable
+from pathlib import Path
+from typing import Protocol
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from racehound.errors import TargetError, UserError
+from racehound.services.embedded import releases
+from racehound.services.embedded.server import LOG_LINE, EmbeddedServer
+from racehound.services.service import Endpoint
+from racehound.wire.session import LibpqSession
+
+_RECOVERY_LIMIT_S = 30.0
+_LOG_AROUND = 12
+"""Lines of log kept with a finding."""
+_DEATH = re.compile(r"PANIC|TRAP: |was terminated by signal|exited with exit code|terminating any other active server processes")
+_RECOVERING = re.compile("starting up|recovery|shutting down")
+
+
+class Place(Protocol):
+    """A server to connect to, as the target needs it."""
+
+    owned: bool
+    secrets: tuple[str, ...]
+    """Passwords in its address."""
+
+    def start(self) -> None: ...
+
+    def stop(self) -> None: ...
+
+    def renew(self) -> None:
+        """A server with nothing in it."""
+
+    def conninfo(self, dbname: str | None = None) -> str:
+        """For libpq; without a name, of the database that administration goes through."""
+
+    def own_conninfo(self) -> str:
+        """How the server reaches itself, without a database; no quotes in it."""
+
+    def endpoint(self) -> Endpoint | None:
+        """Where it takes TCP connections; None where it has only a UNIX socket."""
+
+    def alive(self) -> bool:
+        """Whether it answers; waits for the end of a crash recovery."""
+
+    def data_dir(self) -> Path | None: ...
+
+    def clients(self) -> Path | None:
+        """Directory of the client programs."""
+
+    def new_log_lines(self) -> list[str]: ...
+
+    def log_around(self, pids: Collection[int]) -> list[str]: ...
+
+
+class EmbeddedPlace:
+    """A server of racehound's own; see `EmbeddedServer`. `scratch` is removed by whoever made it."""
+
+    owned = True
+    secrets: tuple[str, ...] = ()
+
+    def __init__(self, release: str | None, scratch: Path, log_path: Path, *, durable: bool = False) -> None:
+        self._server = EmbeddedServer(releases.find(release), scratch, log_path, durable=durable)
+        self._log = LogReader(log_path)
+
+    @property
+    def server(self) -> EmbeddedServer:
+        return self._server
+
+    def start(self) -> None:
+        self._server.start()
+
+    def stop(self) -> None:
+        self._server.stop()
+        shutil.rmtree(self._server.data_dir, ignore_errors=True)
+
+    def renew(self) -> None:
+        self._server.recreate()
+
+    def conninfo(self, dbname: str | None = None) -> str:
+        return self._server.address.conninfo(dbname)
+
+    def own_conninfo(self) -> str:
+        address = self._server.address
+        return f"host={address.socket_dir} port={address.port} user={address.user}"
+
+    def endpoint(self) -> Endpoint | None:
+        return Endpoint(self._server.address.host, self._server.address.port)
+
+    def alive(self) -> bool:
+        return _answers(self.conninfo(), self._server.alive)
+
+    def data_dir(self) -> Path | None:
+        return self._server.data_dir
+
+    def clients(self) -> Path | None:
+        return self._server.installation.clients
+
+    def new_log_lines(self) -> list[str]:
+        return self._log.new_lines()
+
+    def log_around(self, pids: Collection[int]) -> list[str]:
+        return self._log.around(pids)
+
+
+class RemotePlace:
+    """A server that the user named. Nothing of it is touched but what the run creates."""
+
+    owned = False
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        try:
+            password = conninfo_to_dict(url).get("password")
+        except psycopg.Error as error:
+            raise UserError(f"--url: not a PostgreSQL connection string: {' '.join(str(error).split())}") from None
+        self.secrets: tuple[str, ...] = (str(password),) if password else ()
+
+    def start(self) -> None:
+        LibpqSession.connect(self._url).close()
+
+    def stop(self) -> None:
+        """It is not ours to stop."""
+
+    def renew(self) -> None:
+        raise TargetError("a server that racehound did not start is not restarted")
+
+    def conninfo(self, dbname: str | None = None) -> str:
+        return make_conninfo(self._url, dbname=dbname) if dbname else self._url
+
+    def own_conninfo(self) -> str:
+        parts = conninfo_to_dict(self._url)
+        return " ".join(f"{key}={value}" for key, value in parts.items() if key != "dbname" and value and " " not in str(value))
+
+    def endpoint(self) -> Endpoint | None:
+        """None also for an address that names several servers."""
+        parts = conninfo_to_dict(self._url)
+        host, port = str(parts.get("hostaddr") or parts.get("host") or ""), str(parts.get("port") or "5432")
+        return Endpoint(host, int(port)) if host and not host.startswith(("/", "@")) and port.isdecimal() else None
+
+    def alive(self) -> bool:
+        return _answers(self._url, lambda: False)
+
+    def data_dir(self) -> Path | None:
+        return None
+
+    def clients(self) -> Path | None:
+        return releases.find(None).clients
+
+    def new_log_lines(self) -> list[str]:
+        return []
+
+    def log_around(self, pids: Collection[int]) -> list[str]:  # noqa: ARG002 its log cannot be read from here
+        return []
+
+
+class LogReader:
+    """Reads a server's log as it grows, and keeps the last lines for evidence. Safe to use from several threads."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._offset = path.stat().st_size if path.exists() else 0
+        self._recent: deque[str] = deque(maxlen=400)
+        self._lock = threading.Lock()
+
+    def new_lines(self) -> list[str]:
+        """Lines since the last call that tell of a death, or of an internal error in a process that serves no client of ours."""
+        return [line for line in self._read() if _DEATH.search(line) or _background_failure(line)]
+
+    def around(self, pids: Collection[int]) -> list[str]:
+        """The last messages of these processes, and of deaths, with names and all."""
+        self._read()
+        with self._lock:
+            recent = list(self._recent)
+        wanted = [line for line in recent if _DEATH.search(line) or _pid(line) in pids]
+        return wanted[-_LOG_AROUND:]
+
+    def _read(self) -> Iterable[str]:
+        if not self._path.exists():
+            return []
+        with self._lock, self._path.open("rb") as log:
+            log.seek(self._offset)
+            content = log.read()
+            whole = content[: content.rfind(b"\n") + 1]
+            self._offset += len(whole)
+            lines = [line for line in whole.decode("utf-8", "replace").splitlines() if not line.startswith("\t")]
+            self._recent.extend(lines)
+        return lines
+
+
+def _pid(line: str) -> int:
+    match = LOG_LINE.match(line)
+    return int(match["pid"]) if match else 0
+
+
+def _background_failure(line: str) -> bool:
+    match = LOG_LINE.match(line)
+    return bool(
+        match
+        and match["level"] in ("ERROR", "FATAL")
+        and match["sqlstate"].startswith("XX")
+        and match["backend"] != "client backend"
+    )
+
+
+def _answers(conninfo: str, runs: Callable[[], bool]) -> bool:
+    """Whether a connection comes about, within the time that a crash recovery may take.
+
+    `runs`: whether the server is known to run, whatever becomes of a connection: while it ends its processes after a crash it
+    closes new ones without a word.
+    """
+    deadline = time.monotonic() + _RECOVERY_LIMIT_S
+    while time.monotonic() < deadline:
+        try:
+            LibpqSession.connect(conninfo, timeout=5.0).close()
+        except TargetError as error:
+            if not (_RECOVERING.search(str(error)) or runs()):
+                return False
+            time.sleep(0.02)
+        else:
+            return True
+    return False

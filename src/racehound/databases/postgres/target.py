@@ -1,0 +1,298 @@
+"""The PostgreSQL target.
+
+A run has a template database, made once, and a working database cloned from it: all that a program does happens there, or under
+cluster-wide names that begin with the run's id. Dropping what bears that id removes exactly what the run created.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+
+from psycopg.conninfo import make_conninfo
+
+from racehound.databases.postgres.dialect import POSTGRES
+from racehound.databases.postgres.kinds import ELSEWHERE, KINDS, PostgresKind
+from racehound.databases.postgres.place import Place
+from racehound.databases.postgres.sweep import Sweeper
+from racehound.databases.stepping import Stepping
+from racehound.databases.target import Target, Wait
+from racehound.errors import TargetError, UserError
+from racehound.kinds.kind import Kind
+from racehound.services.service import Endpoint
+from racehound.session import Outcome, Session
+from racehound.wire.session import LibpqSession
+
+OLDEST = 14
+OBSERVERS = 3
+"""Two for the two halves of the catalog check, one for the search for leaks."""
+
+EMBEDDED_CAPABILITIES = frozenset({"superuser", "loopback", "wal_level=logical", "amcheck", "postgres_fdw", "dblink"})
+"""What a server that racehound starts itself can do."""
+
+_EXTENSIONS = ("amcheck", "postgres_fdw", "dblink")
+"""Made in the template where the server has them, so that nobody makes them in every repetition."""
+
+_WAITS = """
+SELECT a.pid,
+  CASE WHEN a.application_name LIKE 'racehound %' THEN split_part(a.application_name, ' ', 3)
+    ELSE coalesce(nullif(a.application_name, ''), a.backend_type) END,
+  coalesce(a.state, ''), coalesce(a.query, ''), array_to_string(pg_blocking_pids(a.pid), ' '),
+  concat_ws(':', a.wait_event_type, a.wait_event)
+FROM pg_stat_activity AS a
+WHERE a.datname = '{database}' AND a.pid <> pg_backend_pid()
+ORDER BY a.pid
+"""
+
+
+@dataclasses.dataclass(frozen=True)
+class Server:
+    """What was asked of the server when the run began."""
+
+    release: str
+    superuser: bool
+    capabilities: frozenset[str]
+
+    @property
+    def major(self) -> int:
+        return int(self.release.partition(".")[0])
+
+
+class PostgresTarget(Target):
+    """See `databases.target.Target`. Used by the hunt's thread; `waits`, `terminate` and `open` also by others."""
+
+    dialect = POSTGRES
+
+    def __init__(self, place: Place, run_id: str) -> None:
+        self.place = place
+        self.run_id = run_id
+        self.owned = place.owned
+        self._template = f"{run_id}_template"
+        self._owner = f"{run_id}_owner"
+        self._number = 0
+        self._server: Server | None = None
+        self._observers: tuple[LibpqSession, ...] = ()
+        self._sweeper: Sweeper | None = None
+
+    @property
+    def release(self) -> str:
+        return self._asked.release
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        return self.place.secrets
+
+    @property
+    def database(self) -> str:
+        """The working database."""
+        return f"{self.run_id}_db{self._number}"
+
+    @property
+    def observer(self) -> LibpqSession:
+        return self.observers[0]
+
+    @property
+    def observers(self) -> tuple[LibpqSession, ...]:
+        """`observer`, and others for what can be read at the same time: OBSERVERS of them."""
+        if not self._observers:
+            raise TargetError("there is no working database yet")
+        return self._observers
+
+    def start(self) -> None:
+        self.place.start()
+        with self._administration() as administration:
+            self._server = _ask(administration)
+        if self._server.major < OLDEST:
+            raise UserError(f"PostgreSQL {self._server.release} is too old: racehound needs {OLDEST} or newer")
+        self._make_template()
+
+    def stop(self) -> None:
+        self._close_observers()
+        left = self._remove() if self._server is not None and not self.owned else []
+        self.place.stop()
+        if left:
+            raise TargetError(f"left on the server, racehound clean --url … may remove it: {left[0]}")
+
+    def kinds(self) -> Sequence[type[Kind]]:
+        asked = self._asked
+        return [kind for kind in KINDS if is_available(kind, asked.major, asked.capabilities)]
+
+    def variables(self) -> Mapping[str, str]:
+        return {
+            "racehound.run": self.run_id,
+            "racehound.database": self.database,
+            "racehound.conninfo": self.place.own_conninfo(),
+            "racehound.user": _value(self.observer.execute("SELECT current_user")),
+        }
+
+    @property
+    def endpoint(self) -> Endpoint | None:
+        return self.place.endpoint()
+
+    def open(self, session: str, via: Endpoint | None = None) -> LibpqSession:
+        return self._connect(self.database, session, via)
+
+    def rebuild(self) -> None:
+        self._close_observers()
+        if not self.place.alive():
+            if not self.owned:
+                raise TargetError("the server does not answer any more")
+            self.place.renew()
+            self._make_template()
+        self._clear()
+        with self._administration() as administration:
+            self._number += 1
+            strategy = " STRATEGY file_copy" if self._asked.major >= 15 else ""
+            _must(administration, f"CREATE DATABASE {self.database} TEMPLATE {self._template}{strategy}")
+        self.reconnect()
+
+    def reconnect(self) -> None:
+        """New observers in the same working database: after a crash or a restart that it has survived."""
+        self._close_observers()
+        self._observers = tuple(self._connect(self.database, "observer") for _ in range(OBSERVERS))
+        self._sweeper = Sweeper(self.observer, self.run_id)
+
+    def keep_commits(self) -> None:
+        """From now on a commit outlives the death of the server's processes, if not the machine's (only where `owned`)."""
+        with self._administration() as administration:
+            _must(administration, "ALTER SYSTEM SET synchronous_commit = on")
+            _must(administration, "SELECT pg_reload_conf()")
+
+    def reset(self) -> bool:
+        return self._sweeper is not None and self._sweeper.sweep()
+
+    def restart(self) -> None:
+        self._close_observers()
+        self.place.renew()
+        self._make_template()
+
+    def alive(self) -> bool:
+        return self.place.alive()
+
+    def waits(self) -> list[Wait]:
+        with self._administration() as administration:
+            outcome = administration.execute(_WAITS.format(database=self.database))
+        if outcome.rows is None:
+            raise TargetError(f"pg_stat_activity cannot be read: {_message(outcome)}")
+        cells = [[cell or "" for cell in row] for row in outcome.rows.cells]
+        return [
+            Wait(int(pid), session, state, " ".join(query.split()), tuple(map(int, blockers.split())), event)
+            for pid, session, state, query, blockers, event in cells
+        ]
+
+    def terminate(self, pid: int) -> None:
+        with self._administration() as administration:
+            administration.execute(f"SELECT pg_terminate_backend({pid})")
+
+    def stepping(self) -> Stepping:
+        from racehound.databases.postgres.stepping import PostgresStepping
+
+        return PostgresStepping(self)
+
+    def new_log_lines(self) -> list[str]:
+        return self.place.new_log_lines()
+
+    def log_around(self, pids: Collection[int]) -> list[str]:
+        return self.place.log_around(pids)
+
+    def data_dir(self) -> Path | None:
+        """The server's data directory, where racehound may read it."""
+        return self.place.data_dir()
+
+    @property
+    def _asked(self) -> Server:
+        if self._server is None:
+            raise TargetError("the target is not started")
+        return self._server
+
+    def _administration(self) -> _Administration:
+        return _Administration(self._connect(None, "administration"))
+
+    def _connect(self, database: str | None, session: str, via: Endpoint | None = None) -> LibpqSession:
+        conninfo = self.place.conninfo(database)
+        if via is not None:
+            # The host stays what certificates are checked against.
+            conninfo = make_conninfo(conninfo, hostaddr=via.host, port=via.port)
+        return LibpqSession.connect(conninfo, f"racehound {self.run_id} {session}")
+
+    def _close_observers(self) -> None:
+        for observer in self._observers:
+            observer.close()
+        self._observers, self._sweeper = (), None
+
+    def _make_template(self) -> None:
+        with self._administration() as administration:
+            _must(administration, f"CREATE DATABASE {self._template} TEMPLATE template0")
+            _must(administration, f"CREATE ROLE {self._owner} SUPERUSER")
+        session = self._connect(self._template, "administration")
+        _must(session, "CREATE SCHEMA racehound")
+        _must(session, f"CREATE SCHEMA {ELSEWHERE}")
+        for extension in _EXTENSIONS:
+            if extension in self._asked.capabilities:
+                _must(session, f"CREATE EXTENSION {extension} SCHEMA racehound")
+        session.close()
+
+    def _clear(self) -> None:
+        """Drop the working database, the databases that objects of the run are, and what else bears its name in the cluster."""
+        left = self._remove(keep=(self._template, self._owner))
+        if not left:
+            return
+        # It would be met again, by name, or by what it goes on doing: a subscription connects for ever.
+        if not self.owned:
+            raise TargetError(f"the server does not let go of what the run has made: {left[0]}")
+        self.restart()
+
+    def _remove(self, keep: Collection[str] = ()) -> list[str]:
+        """What bears the run's id, but what is to be kept; what could not be removed, with the server's reason."""
+        from racehound.databases.postgres.leftovers import remove_run
+
+        with self._administration() as administration:
+            return remove_run(administration, self.run_id, lambda database: self._connect(database, "administration"), keep)
+
+
+class _Administration:
+    """A short-lived session outside the working database."""
+
+    def __init__(self, session: LibpqSession) -> None:
+        self._session = session
+
+    def __enter__(self) -> LibpqSession:
+        return self._session
+
+    def __exit__(self, *_: object) -> None:
+        self._session.close()
+
+
+def is_available(kind: type[Kind], major: int, capabilities: frozenset[str]) -> bool:
+    """Whether a server of that major release with those capabilities can have objects of a kind."""
+    return not issubclass(kind, PostgresKind) or (kind.since <= major and kind.requires <= capabilities)
+
+
+def _ask(session: Session) -> Server:
+    release = _value(session.execute("SHOW server_version")).split()[0]
+    superuser = _value(session.execute("SELECT rolsuper FROM pg_roles WHERE rolname = current_user")) == "t"
+    capabilities = {"superuser", "loopback"} if superuser else set()
+    if _value(session.execute("SHOW wal_level")) == "logical":
+        capabilities.add("wal_level=logical")
+    for extension in _EXTENSIONS:
+        available = session.execute(f"SELECT count(*) FROM pg_available_extensions WHERE name = '{extension}'")
+        if superuser and _value(available) == "1":
+            capabilities.add(extension)
+    return Server(release, superuser, frozenset(capabilities))
+
+
+def _value(outcome: Outcome) -> str:
+    if outcome.rows is None or not outcome.rows.cells:
+        raise TargetError(f"the server does not say what it is: {_message(outcome)}")
+    return outcome.rows.cells[0][0] or ""
+
+
+def _must(session: Session, sql: str) -> None:
+    outcome = session.execute(sql)
+    if not outcome.ok:
+        raise TargetError(f"{sql}: {_message(outcome)}")
+
+
+def _message(outcome: Outcome) -> str:
+    return outcome.error.message if outcome.error else "no answer"

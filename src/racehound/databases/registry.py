@@ -1,0 +1,87 @@
+"""The databases that are installed, and how a run opens a target of one."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+import importlib.metadata
+import secrets
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from racehound.databases.database import Choice, Database
+from racehound.databases.target import Target
+from racehound.errors import UserError
+from racehound.services import scratch
+from racehound.session import Session
+
+GROUP = "racehound.databases"
+"""The entry-point group; each entry names a subclass of `Database`, or a function that returns an instance."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Opened:
+    """A started target, the database that it is one of, and the scratch directory of the run."""
+
+    database: Database
+    target: Target
+    scratch: Path
+
+
+@functools.cache
+def databases() -> Mapping[str, Database]:
+    """All installed databases by name, the default one first. Their actions are part of the language from then on.
+
+    UserError for a plug-in that cannot be loaded, and for two of one name.
+    """
+    found: dict[str, Database] = {}
+    for entry in importlib.metadata.entry_points(group=GROUP):
+        database = _loaded(entry)
+        if found.setdefault(database.name, database) is not database:
+            raise UserError(f"two installed databases are called {database.name!r}: uninstall one ({entry.value})")
+    return dict(sorted(found.items(), key=lambda item: (not item[1].is_default, item[0])))
+
+
+def _loaded(entry: importlib.metadata.EntryPoint) -> Database:
+    try:
+        database = entry.load()()
+    except Exception as error:
+        raise UserError(f"the database plug-in {entry.name} ({entry.value}) cannot be loaded: {error!r}") from error
+    if not isinstance(database, Database):
+        raise UserError(f"the database plug-in {entry.name} ({entry.value}) is no racehound.databases.database.Database")
+    return database
+
+
+def database(name: str) -> Database:
+    """The database of that name; UserError when none is installed."""
+    known = databases()
+    if name not in known:
+        raise UserError(f"unknown target {name!r}; there are: {', '.join(known)}")
+    return known[name]
+
+
+def default_name() -> str:
+    """Name of the database that commands use when their user names none; UserError where none is the default."""
+    found = next((each.name for each in databases().values() if each.is_default), None)
+    if found is None:
+        raise UserError("no installed database is the default one: name one of " + (", ".join(databases()) or "(none installed)"))
+    return found
+
+
+def recognised(session: Session) -> Database:
+    """The database that the server at the other end of a session is one of; the default one where none recognises it."""
+    return next((each for each in databases().values() if each.recognises(session)), database(default_name()))
+
+
+@contextlib.contextmanager
+def opened(choice: Choice, log_path: Path) -> Iterator[Opened]:
+    """Start the chosen target; on leaving, remove what the run created in it and end a server of ours."""
+    chosen = database(choice.name)
+    run_id = f"rh{secrets.token_hex(4)}"
+    directory = scratch.create(run_id)
+    try:
+        with chosen.opened(choice, run_id, directory, log_path) as target:
+            yield Opened(chosen, target, directory)
+    finally:
+        scratch.remove(directory)

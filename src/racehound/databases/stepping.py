@@ -1,0 +1,61 @@
+"""What lock-step needs of a target: sessions that do not wait, and word of who waits for whom."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Protocol
+
+from racehound.session import Outcome, Session
+
+
+class SteppedSession(Session, Protocol):
+    """A session whose statements can be sent without waiting for them. Between `send` and its outcome nothing else is run."""
+
+    @property
+    def fileno(self) -> int:
+        """The socket to wait on; -1 when the connection is gone, which `take` tells at once."""
+
+    def send(self, sql: str) -> None:
+        """Let a statement go. Never raises for what the server does: `take` tells."""
+
+    def take(self) -> Outcome | None:
+        """What became of the statement, once that is known; None while the server works. Does not wait."""
+
+    def finish(self) -> Outcome:
+        """Wait for what becomes of the statement."""
+
+
+class Stepping(Protocol):
+    """A target in lock-step. Used from one thread."""
+
+    @property
+    def pid(self) -> int:
+        """Server process of the session that it looks and sweeps through."""
+
+    def open(self, session: str) -> SteppedSession:
+        """A new session in the working database, recognisable as the session's on the server. TargetError when there is none."""
+
+    def prepare(self, session: SteppedSession, *, others_wait: bool) -> None:
+        """Called before a statement is let go: whether other ones are blocked. If the session is the last to wait in a cycle, it
+        and no other is to be the victim, every time and soon."""
+
+    def blockers(self, pids: Collection[int]) -> Mapping[int, tuple[int, ...]] | None:
+        """Whom each of these server processes waits for, right now: pids, 0 for a prepared transaction. Observers of
+        racehound's own that are in the way step aside. None where the target cannot tell: then lock-step goes by time."""
+
+    def can_read(self, sql: str) -> bool:
+        """Whether a statement is one by its grammar, as far as that can be told without running it; True where it cannot."""
+
+    def gather(self) -> None:
+        """Let the target's observers begin to look at the state at rest, in whatever way makes many looks cheap. What they find
+        this way is a suspicion."""
+
+    def disperse(self) -> None:
+        """Let them look as ever: what is found now is true."""
+
+    def sweep(self) -> bool:
+        """Drop what a schedule left in the working database; False when a rebuild is needed. Only for a sound database: a server
+        may crash over a broken catalog, and that would not be the schedule's doing."""
+
+    def close(self) -> None:
+        """Close what it opened for itself."""

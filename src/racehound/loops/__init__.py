@@ -1,0 +1,1 @@
+"""Loops: what is run next, and until when: hunt, explore, matrix, reduce, replay."""

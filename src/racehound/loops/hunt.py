@@ -1,0 +1,225 @@
+"""The hunt: the loop over seeds and repetitions until time is up. It draws, runs, judges, keeps."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+
+import msgspec
+
+from racehound.data.finding import Finding, Store
+from racehound.data.history import PlanStarted, Recorder, compress
+from racehound.data.plan import KindEntry, Plan, ScenarioName, draw_plan
+from racehound.data.program import Program, print_program
+from racehound.data.run_directory import RunDirectory
+from racehound.databases.dialect import Dialect
+from racehound.databases.registry import Opened
+from racehound.databases.target import Reset
+from racehound.errors import UserError
+from racehound.kinds.kind import Kind
+from racehound.loops.trial import Trial, Verdict
+from racehound.report.progress import Progress, Reporter
+from racehound.run.perturbations.registry import DEFAULT, perturbed
+from racehound.run.runner import Runner
+from racehound.scenarios import build_program
+from racehound.scenarios.casting import Cast
+
+
+class HuntOptions(msgspec.Struct, frozen=True):
+    """What a user asks of a hunt."""
+
+    seed: int
+    runtime_s: float
+    repetitions: int
+    scenario: ScenarioName
+    num_objects: int
+    tries: int
+    reset: Reset
+    statement_limit_s: float
+    kinds: tuple[str, ...] = ()
+    """Restrict the draw to these; empty: all that the target can have."""
+    max_findings: int | None = None
+    """End when there are that many."""
+    perturb: tuple[str, ...] = DEFAULT
+    """Names of the perturbations."""
+    plan_limit_s: float | None = None
+    """Seconds after which a plan's next repetition is its last, so that slow ones do not use up the time."""
+
+    def is_last(self, number: int, elapsed_s: float) -> bool:
+        """Whether a repetition, begun so long after its plan's first one, is the last of that: never the first of several."""
+        has_had_its_share = self.plan_limit_s is not None and number > 1 and elapsed_s > self.plan_limit_s
+        return has_had_its_share or number == self.repetitions
+
+
+class Summary(msgspec.Struct, frozen=True):
+    """What a hunt came to."""
+
+    seed: int
+    seconds: float
+    plans: int
+    repetitions: int
+    statements: int
+    outcomes: dict[str, int]
+    findings: list[Finding]
+    silenced: int
+    """Meetings with findings that the baseline knows."""
+    interrupted: bool
+
+
+def choose_kinds(catalogue: Sequence[type[Kind]], available: Sequence[type[Kind]], names: Sequence[str]) -> list[type[Kind]]:
+    """The kinds to draw from, in the order of the catalogue: the named ones, or all enabled, of those that the server can have.
+
+    UserError for a name that no kind has, or one that the server cannot have, and where none could be the base object.
+    """
+    possible = {kind.__name__.lower() for kind in available}
+    known = {kind.__name__.lower() for kind in catalogue}
+    for name in names:
+        if name.lower() not in known:
+            raise UserError(f"unknown kind {name!r}; `racehound kinds` lists those there are")
+        if name.lower() not in possible:
+            raise UserError(f"this server cannot have {name} objects: its release is too old, or the user may not make them")
+    if not available:
+        raise UserError("this server can have none of the kinds: connect as a superuser")
+    wanted = {name.lower() for name in names}
+    chosen = [kind for kind in available if (kind.__name__.lower() in wanted if wanted else kind.enabled)]
+    if not any(kind.can_be_referenced and not kind.single for kind in chosen):
+        raise UserError(f"--kinds {','.join(names)}: none of them can be the base object; add Table, or another one that can")
+    return chosen
+
+
+def plan_and_program(
+    dialect: Dialect,
+    kinds: Sequence[type[Kind]],
+    seed: int,
+    scenario: ScenarioName,
+    num_objects: int,
+    tries: int,
+    perturb: Sequence[str] = DEFAULT,
+) -> tuple[Plan, Program]:
+    """The plan of a seed and the program that the scenario makes of it; needs no server."""
+    plan = draw_plan(seed, scenario, [_entry(kind) for kind in kinds], num_objects)
+    cast = Cast({kind.__name__: kind for kind in kinds}, dialect.allows_transaction)
+    return plan, perturbed(build_program(plan, cast, tries), perturb)
+
+
+def _entry(kind: type[Kind]) -> KindEntry:
+    return KindEntry(
+        name=kind.__name__,
+        attributes=tuple(kind.attributes().items()),
+        can_be_referenced=kind.can_be_referenced,
+        weight=kind.weight,
+        shared=kind.cluster_wide,
+        single=kind.single,
+        rarely_idle=len(kind.all_manipulations()) if kind.rarely_idle else 0,
+    )
+
+
+class Hunt:
+    """One hunt over a started target. `run` may be interrupted by Ctrl-C and then ends as it would have when time is up."""
+
+    def __init__(self, options: HuntOptions, opened: Opened, directory: RunDirectory, store: Store, reporter: Reporter) -> None:
+        self._options = options
+        self._target = opened.target
+        self._catalogue = opened.database.kinds()
+        self._directory = directory
+        self._store = store
+        self._reporter = reporter
+        self._scratch = opened.scratch
+        self._started = time.monotonic()
+        self._deadline = self._started + options.runtime_s
+        self._counts: Counter[str] = Counter()
+        self._outcomes: Counter[str] = Counter()
+
+    def run(self) -> Summary:
+        """Hunt until the runtime is over; the summary is also kept in the run directory."""
+        kinds = choose_kinds(self._catalogue, self._target.kinds(), self._options.kinds)
+        interrupted = False
+        seed = self._options.seed
+        try:
+            while not self._is_over():
+                plan, program = self._draw(kinds, seed)
+                self._run_plan(program)
+                seed = plan.next_seed
+        except KeyboardInterrupt:
+            interrupted = True
+        self._store.flush()
+        summary = self._summary(interrupted=interrupted)
+        self._directory.write_summary(summary)
+        return summary
+
+    def _draw(self, kinds: Sequence[type[Kind]], seed: int) -> tuple[Plan, Program]:
+        options = self._options
+        return plan_and_program(
+            self._target.dialect, kinds, seed, options.scenario, options.num_objects, options.tries, options.perturb
+        )
+
+    def _left(self) -> float:
+        return self._deadline - time.monotonic()
+
+    def _is_over(self) -> bool:
+        limit = self._options.max_findings
+        return self._left() <= 0 or (limit is not None and self._store.headlines >= limit)
+
+    def _run_plan(self, program: Program) -> None:
+        self._counts["plans"] += 1
+        self._reporter.program(print_program(program))
+        path = self._directory.history(self._counts["plans"], program.seed)
+        recorder = Recorder(path)
+        recorder.append(PlanStarted(program))
+        runner = Runner(self._target, recorder, self._scratch, self._options.statement_limit_s)
+        try:
+            self._repeat(Trial(runner, program, self._options.reset), program)
+        finally:
+            runner.close()
+            recorder.close()
+            self._store.flush()
+        compress(path)
+
+    def _repeat(self, trial: Trial, program: Program) -> None:
+        trial.begin()
+        began = time.monotonic()
+        for number in range(1, self._options.repetitions + 1):
+            if self._is_over():
+                return
+            last = self._options.is_last(number, time.monotonic() - began)
+            verdict = trial.run(number, last=last)
+            self._keep(verdict, program)
+            self._reporter.progress(self._progress(number))
+            if last:
+                return
+
+    def _keep(self, verdict: Verdict, program: Program) -> None:
+        self._counts["repetitions"] += 1
+        self._counts["statements"] += verdict.statements
+        self._outcomes["ok"] += verdict.statements - sum(verdict.drawers.values())
+        self._outcomes.update(verdict.drawers)
+        for finding in verdict.findings:
+            if self._store.add(finding, program, verdict.events):
+                self._reporter.finding(finding)
+
+    def _progress(self, number: int) -> Progress:
+        return Progress(
+            left_s=max(0.0, self._left()),
+            elapsed_s=time.monotonic() - self._started,
+            plan=self._counts["plans"],
+            repetition=number,
+            repetitions=self._options.repetitions,
+            total_repetitions=self._counts["repetitions"],
+            statements=self._counts["statements"],
+            outcomes=dict(self._outcomes),
+            findings=self._store.sorted,
+        )
+
+    def _summary(self, *, interrupted: bool) -> Summary:
+        return Summary(
+            seed=self._options.seed,
+            seconds=round(time.monotonic() - self._started, 3),
+            plans=self._counts["plans"],
+            repetitions=self._counts["repetitions"],
+            statements=self._counts["statements"],
+            outcomes=dict(self._outcomes),
+            findings=self._store.sorted(),
+            silenced=sum(self._store.silenced.values()),
+            interrupted=interrupted,
+        )

@@ -1,0 +1,148 @@
+"""The journal of a matrix: what was asked and measured in its first line, then a line per meeting as soon as it is over.
+
+A line that a kill has cut off is left out when it is read, and the meeting is held again.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+
+from racehound.data.footprint import Footprint
+from racehound.data.matrix import LeftOut, Matrix, Mode, Operation, Outcome, Relationship, Trial
+from racehound.errors import UserError
+from racehound.scenarios.pairs import mirrored
+
+FILE = "matrix.jsonl"
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """The options that choose operations; see `run.MatrixOptions`."""
+
+    kinds: tuple[str, ...] = ()
+    operations: tuple[str, ...] = ()
+    every: bool = False
+
+
+class Header(msgspec.Struct, frozen=True):
+    """What a matrix is about."""
+
+    target: str
+    release: str
+    asked: Asked
+    operations: tuple[Operation, ...]
+    footprints: dict[str, Footprint]
+    left_out: tuple[LeftOut, ...]
+
+
+class Note(msgspec.Struct, frozen=True, array_like=True):
+    """A trial of a meeting."""
+
+    y_first: bool
+    mode: Mode
+    outcome: Outcome
+    signature: str
+    schedule: tuple[int, ...]
+
+
+class Met(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A meeting that is over."""
+
+    x: str
+    y: str
+    ground: Relationship
+    setup: tuple[str, ...]
+    x_does: tuple[str, ...]
+    y_does: tuple[str, ...]
+    notes: tuple[Note, ...] = ()
+    seconds: float = 0.0
+    trouble: str = ""
+    """Why there are not all trials."""
+
+    @property
+    def key(self) -> tuple[str, str, Relationship]:
+        return self.x, self.y, self.ground
+
+
+class Journal:
+    """Appends to the file. Safe to use from all workers at once."""
+
+    def __init__(self, path: Path) -> None:
+        self._lock = threading.Lock()
+        _drop_torn_line(path)
+        self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+
+    def append(self, entry: Header | Met) -> None:
+        """Keep an entry; OSError when the disk is full."""
+        line = msgspec.json.encode(entry) + b"\n"
+        with self._lock:
+            written = os.write(self._fd, line)
+        if written != len(line):
+            raise OSError(f"the journal took only {written} of {len(line)} bytes")
+
+    def close(self) -> None:
+        os.close(self._fd)
+
+
+def _drop_torn_line(path: Path) -> None:
+    if path.exists():
+        content = path.read_bytes()
+        if not content.endswith(b"\n"):
+            os.truncate(path, content.rfind(b"\n") + 1)
+
+
+def read_journal(path: Path) -> tuple[Header, list[Met]]:
+    """What there is so far. UserError for a file that is no journal."""
+    try:
+        lines = [line for line in path.read_bytes().splitlines(keepends=True) if line.endswith(b"\n")]
+        if not lines:
+            raise UserError(f"{path}: there is nothing in it to resume")
+        return msgspec.json.decode(lines[0], type=Header), [_MET.decode(line) for line in lines[1:]]
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}") from error
+    except msgspec.MsgspecError as error:
+        raise UserError(f"{path} holds no journal that this version can read: {error}") from error
+
+
+_MET = msgspec.json.Decoder(Met)
+
+
+def matrix_of(header: Header, met: Iterable[Met], *, complete: bool) -> Matrix:
+    """The journal as a matrix: every trial with the operation that comes first as its x."""
+    texts: dict[tuple[str, ...], int] = {}
+
+    def number(text: tuple[str, ...]) -> int:
+        return texts.setdefault(text, len(texts))
+
+    trials: list[Trial] = []
+    troubles, seconds = 0, 0.0
+    for meeting in met:
+        troubles += bool(meeting.trouble)
+        seconds += meeting.seconds
+        for note in meeting.notes:
+            names, does = (meeting.x, meeting.y), (meeting.x_does, meeting.y_does)
+            (x, y), (first, second) = (names[::-1], does[::-1]) if note.y_first else (names, does)
+            ground = mirrored(meeting.ground) if note.y_first else meeting.ground
+            sessions = number(session_text(note.mode, first)), number(second)
+            what = note.mode, note.outcome, note.signature, note.schedule
+            trials.append(Trial(x, y, ground, *what, number(meeting.setup), sessions))
+    trouble = (LeftOut("they could not be brought to meet (see the journal)", troubles),) if troubles else ()
+    return Matrix(
+        target=header.target,
+        release=header.release,
+        operations=header.operations,
+        texts=tuple(texts),
+        trials=tuple(trials),
+        left_out=(*header.left_out, *trouble),
+        seconds=round(seconds, 1),
+        complete=complete,
+    )
+
+
+def session_text(mode: Mode, does: tuple[str, ...]) -> tuple[str, ...]:
+    """What the session that comes first does, in words."""
+    return does if mode == "together" else ("BEGIN", *does, mode.upper())

@@ -1,0 +1,338 @@
+"""Reducing a finding on a started target: from the program that showed it to a few statements, and how often those show it."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import msgspec
+
+from racehound.data.finding import Finding, Reproduction, read_finding
+from racehound.data.history import Event, Mismatch, Recorder, read_history
+from racehound.data.program import Program
+from racehound.data.reduction import Ending, Reduction, read_reduction, write_reduction
+from racehound.data.run_directory import RunDirectory
+from racehound.data.scene import Scene
+from racehound.data.schedule import Listed
+from racehound.databases.registry import Opened
+from racehound.errors import RacehoundError, TargetError
+from racehound.loops.performer import Performer
+from racehound.loops.reduce.guesses import Guesser, culprit_of
+from racehound.loops.reduce.program_passes import minimise_program
+from racehound.loops.reduce.rates import Rate, measure
+from racehound.loops.reduce.scene_passes import minimise
+from racehound.loops.reduce.search import Search, Teller, TimeIsUpError, say_nothing
+from racehound.loops.reduce.sequential import nearly
+from racehound.loops.reduce.staging import program_of, scripts_of
+from racehound.loops.reduce.transcript import check_of, transcript
+from racehound.loops.trial import Trial
+from racehound.report.handover import write_handover
+from racehound.run.runner import Runner
+from racehound.run.stage import Scripts, Stage
+
+_TARGET_FAILURES = 3
+"""In a row; then the target cannot be used any more."""
+_RECORDINGS = 3
+"""Repetitions that showed the finding, the hunt's own among them, that guesses are made from."""
+_LEAST_S = 10.0
+"""Seconds for one of several findings, where that is not more than there are for all."""
+_INTERRUPTED = "interrupted"
+_GUESSING_SHARE = 0.5
+"""Of the time, for all that comes before a first guess is right."""
+
+
+@dataclasses.dataclass(frozen=True)
+class ReduceOptions:
+    """What a user asks of a reduction."""
+
+    limit_s: float = 60.0
+    floor: float = 0.9
+    """A smaller scene that shows the finding less often than that is no reduction, if a larger one does."""
+    repetitions: int = 20
+    """How often the result is tried at the end."""
+    statement_limit_s: float = 3.0
+
+
+class Lab:
+    """Tries scenes in lock-step."""
+
+    def __init__(self, place: Opened, finding: str, statement_limit_s: float) -> None:
+        self._finding = finding
+        self._recorder = Recorder(place.scratch / f"scenes-{finding}-{time.monotonic_ns()}.jsonl")
+        self._stage = Stage(place.target, self._recorder, place.scratch, Scripts(()), statement_limit_s)
+        self._performer = Performer(self._stage)
+        self._failures = 0
+
+    def shows(self, scene: Scene) -> bool:
+        """Whether the finding is met; not by a scene that cannot be performed. TargetError when nothing goes any more."""
+        self._stage.turn_to(scripts_of(scene))
+        try:
+            played = self._performer.perform(program_of(scene), scene.schedule, Listed(scene.schedule))
+        except TargetError:
+            self._failures += 1
+            if self._failures >= _TARGET_FAILURES:
+                raise
+            return False
+        except RacehoundError:
+            return False  # a variable cut in two, say
+        self._failures = 0
+        return any(met.id == self._finding for met in played.findings)
+
+    def can_read(self, sql: str) -> bool:
+        """Whether it is a statement by its grammar, as far as the target can tell."""
+        self._performer.settle()
+        try:
+            return self._stage.can_read(sql)
+        except RacehoundError:
+            return False
+
+    def measure(self, scene: Scene, repetitions: int) -> Rate:
+        return measure(lambda _: self.shows(scene), repetitions)
+
+    def close(self) -> None:
+        self._performer.close()
+        self._stage.close()
+        self._recorder.close()
+
+
+class Storm:
+    """Tries programs as the hunt does."""
+
+    def __init__(self, place: Opened, finding: str, statement_limit_s: float) -> None:
+        self._place = place
+        self._finding = finding
+        self._limit_s = statement_limit_s
+
+    def shows(self, program: Program, rate: float, deadline: float) -> bool:
+        """Whether the program shows the finding nearly at that rate. TimeIsUpError when that cannot be said in time."""
+        test = nearly(rate)
+        counts = {True: 0, False: 0}
+        for met in self.meetings(program, deadline):
+            counts[met is not None] += 1
+            verdict = test.verdict(counts[True], counts[False])
+            if verdict is not None:
+                return verdict
+        raise TimeIsUpError
+
+    def meetings(self, program: Program, deadline: float) -> Iterator[list[Event] | None]:
+        """A repetition each: its events where it showed the finding, None where it did not; until the time is up."""
+        recorder = Recorder(self._place.scratch / f"storm-{self._finding}-{time.monotonic_ns()}.jsonl")
+        runner = Runner(self._place.target, recorder, self._place.scratch, self._limit_s)
+        trial = Trial(runner, program, "objects")
+        try:
+            trial.begin()
+            for number in itertools.count(1):
+                if time.monotonic() >= deadline:
+                    return
+                verdict = trial.run(number)
+                yield verdict.events if any(met.id == self._finding for met in verdict.findings) else None
+        finally:
+            runner.close()
+            recorder.close()
+
+
+class Reducer:
+    """Reduces one finding. `reduce` may be interrupted by Ctrl-C and then ends with the smallest that is known."""
+
+    def __init__(self, directory: Path, place: Opened, options: ReduceOptions, tell: Teller = say_nothing) -> None:
+        self._directory = directory
+        self._place = place
+        self._options = options
+        self._tell = tell
+        self.finding, self.program = read_finding(directory)
+        self._started = time.monotonic()
+        self._deadline = self._started + options.limit_s
+        self._lab = Lab(place, self.finding.id, options.statement_limit_s)
+        self._storm = Storm(place, self.finding.id, options.statement_limit_s)
+        self._guesses = 0
+
+    def reduce(self) -> Reduction | None:
+        """The reduction, which is also kept beside the finding; None where nothing smaller shows it."""
+        try:
+            scene = self._first_scene()
+            reduction = self._reduce_program() if scene is None else self._reduce_scene(scene)
+        finally:
+            self._lab.close()
+        if reduction is not None:
+            write_reduction(self._directory, reduction)
+            write_handover(self._directory, self.finding, reduction, self._place.database.hand_over)
+        return reduction
+
+    # In lock-step
+
+    def _first_scene(self) -> Scene | None:
+        """A scene that shows the finding; None where no guess does, or there was no time for more."""
+        deadline = self._started + self._options.limit_s * _GUESSING_SHARE
+        for events in self._recordings(deadline):
+            for scene in self._guess(events):
+                if time.monotonic() >= deadline:
+                    return None
+                self._guesses += 1
+                self._tell("guesses", self._guesses, str(scene.size))
+                if self._lab.shows(scene):
+                    return scene
+        return None
+
+    def _recordings(self, deadline: float) -> Iterator[list[Event]]:
+        """What happened in repetitions that showed the finding: in the hunt's own, then in others of the same program."""
+        yield list(read_history(self._directory / "history.jsonl"))
+        met = (events for events in self._storm.meetings(self.program, deadline) if events is not None)
+        fresh = list(itertools.islice(met, _RECORDINGS - 1))
+        yield from fresh
+
+    def _guess(self, events: list[Event]) -> Iterator[Scene]:
+        culprit = culprit_of(self.finding)
+        said = transcript(self.program, events, culprit.end_ns if culprit else None)
+        check = check_of(self.program, [event for event in events if isinstance(event, Mismatch)], self.finding.title)
+        common = Scene((), self.program.refers_to, self.program.seed, check)
+        return Guesser(said, self.finding, common, self._place.target.dialect.allows_transaction).guesses()
+
+    def _reduce_scene(self, scene: Scene) -> Reduction:
+        search = Search(
+            scene,
+            self._lab.shows,
+            key=lambda candidate: candidate.lines,
+            deadline=self._deadline,
+            tell=self._tell,
+        )
+        ending = _searched(lambda: minimise(search, self._lab.can_read))
+        best, rate = self._steady(search)
+        return self._reduction(rate, ending, search, scene=best)
+
+    def _steady(self, search: Search[Scene]) -> tuple[Scene, Rate]:
+        """The smallest of the accepted scenes that shows the finding often enough; or the one that shows it most often."""
+        measured: list[tuple[Scene, Rate]] = []
+        back = 0
+        while True:
+            scene = search.accepted[max(0, len(search.accepted) - 1 - back)]
+            measured.append((scene, self._lab.measure(scene, self._options.repetitions)))
+            if _share(measured[-1][1]) >= self._options.floor:
+                return measured[-1]
+            if back >= len(search.accepted) - 1:
+                return max(measured, key=lambda entry: _share(entry[1]))
+            back = back * 2 + 1
+
+    # In a storm
+
+    def _reduce_program(self) -> Reduction | None:
+        """The hunt's own program made smaller; None when it does not show the finding again in the time that is left."""
+        rate = self._storm_rate(self.program)
+        if not rate.reproduction.reproduced:
+            return None
+        known = _share(rate)
+        search = Search(
+            self.program,
+            lambda program: self._storm.shows(program, known, self._deadline),
+            key=msgspec.json.encode,
+            deadline=self._deadline,
+            tell=self._tell,
+        )
+        ending = _searched(lambda: minimise_program(search))
+        last = self._storm_rate(search.best) if len(search.accepted) > 1 else rate
+        return self._reduction(last, ending, search, program=search.best)
+
+    def _storm_rate(self, program: Program) -> Rate:
+        """How often it shows in as many repetitions as a reduction ends with, or as there is time for (and a second more)."""
+        deadline = max(self._deadline, time.monotonic() + 1)
+        met = list(itertools.islice(self._storm.meetings(program, deadline), self._options.repetitions))
+        first = next((number for number, events in enumerate(met, 1) if events is not None), 0)
+        return Rate(Reproduction(len(met), sum(events is not None for events in met)), first)
+
+    def _reduction(
+        self,
+        rate: Rate,
+        ending: Ending,
+        search: Search[Scene] | Search[Program],
+        scene: Scene | None = None,
+        program: Program | None = None,
+    ) -> Reduction:
+        return Reduction(
+            finding=self.finding.id,
+            database=self._place.target.dialect.title,
+            release=self._place.target.release,
+            reproduction=rate.reproduction,
+            seconds=round(time.monotonic() - self._started, 3),
+            ending=ending,
+            passes=tuple(search.passes.values()),
+            scene=scene,
+            program=program,
+        )
+
+
+def reduce(
+    directory: Path, place: Opened, options: ReduceOptions, tell: Teller = say_nothing
+) -> tuple[Finding, Reduction | None]:
+    """Reduce the finding of a directory; see `Reducer`."""
+    reducer = Reducer(directory, place, options, tell)
+    return reducer.finding, reducer.reduce()
+
+
+def reduce_all(
+    findings: Sequence[Finding],
+    run: RunDirectory,
+    place: Opened,
+    limit_s: float,
+    statement_limit_s: float,
+    tell: Teller = say_nothing,
+) -> str:
+    """Reduce the findings of a run, worst first, as far as the time goes; why not all of them, or "".
+
+    Known weaknesses are left out. Ctrl-C ends it with what is known by then.
+    """
+    deadline = time.monotonic() + limit_s
+    worth = [finding for finding in findings if not finding.is_weakness]
+    over, why = 0, "the time for that was over"
+    try:
+        for finding in worth:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                break
+            options = ReduceOptions(min(left, max(_LEAST_S, limit_s / len(worth))), statement_limit_s=statement_limit_s)
+            _, reduction = reduce(run.findings / finding.id, place, options, tell)
+            over += 1
+            if reduction is not None and reduction.ending == "interrupted":
+                why = _INTERRUPTED
+                break
+    except KeyboardInterrupt:
+        why = _INTERRUPTED
+    except TargetError as error:
+        why = str(error)
+    return f"{len(worth) - over} of {len(worth)} findings were not reduced: {why}" if over < len(worth) else ""
+
+
+def replay_scene(directory: Path, place: Opened, repetitions: int, statement_limit_s: float) -> Rate | None:
+    """How often the scene shows the finding that it was reduced from; None where it was not reduced to one.
+
+    What is handed over says from then on how it was on this release.
+    """
+    reduction = read_reduction(directory)
+    if reduction is None or reduction.scene is None:
+        return None
+    lab = Lab(place, reduction.finding, statement_limit_s)
+    try:
+        rate = lab.measure(reduction.scene, repetitions)
+    finally:
+        lab.close()
+    replays = {**reduction.replays, place.target.release: rate.reproduction}
+    known = msgspec.structs.replace(reduction, replays=replays)
+    write_reduction(directory, known)
+    write_handover(directory, read_finding(directory)[0], known, place.database.hand_over)
+    return rate
+
+
+def _searched(passes: Callable[[], None]) -> Ending:
+    """Run passes to their end; which end that was."""
+    try:
+        passes()
+    except TimeIsUpError:
+        return "time is up"
+    except KeyboardInterrupt:
+        return "interrupted"
+    return "minimal"
+
+
+def _share(rate: Rate) -> float:
+    return rate.reproduction.reproduced / max(1, rate.reproduction.tried)

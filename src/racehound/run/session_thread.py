@@ -1,0 +1,141 @@
+"""A session: one client in a thread of its own that runs its steps in order, through the interpreter of the language."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable
+from typing import Literal
+
+from racehound.data.history import Fault, Mismatch, Recorder
+from racehound.data.program import Step
+from racehound.run.pacer import StormPacer
+from racehound.run.recorded_session import RecordedSession
+from racehound.session import ServerError
+from racehound.testdrive.errors import CommandFailed
+from racehound.testdrive.interpreter import Interpreter
+from racehound.testdrive.parser import parse_fragment
+from racehound.testdrive.script import Sql
+from racehound.testdrive.state import Context
+
+
+class Client:
+    """Runs steps on one recorded session: what a session does, without the thread."""
+
+    def __init__(
+        self, session: RecordedSession, context: Context, recorder: Recorder, is_transient: Callable[[ServerError], bool]
+    ) -> None:
+        self.session = session
+        self._is_transient = is_transient
+        self._failed_by_chance = False
+        self._interpreter = Interpreter(context)
+        self._recorder = recorder
+
+    def run(self, number: int, step: Step, pacer: StormPacer | None = None) -> bool:
+        """Try a step until it succeeds, up to `step.tries`; whether it did. Every failure is in the history."""
+        place = self.session.place
+        place.object, place.phase, place.step = step.object, step.phase, number
+        for attempt in range(1, step.tries + 1):
+            place.attempt = attempt
+            if attempt > 1 and step.clear and step.window == "none":
+                self._fragment(step, step.clear)
+            seen = pacer.progress(place.session) if pacer else 0
+            if self._attempt(step, pacer):
+                if pacer:
+                    pacer.progressed(place.session)
+                return True
+            if self.session.lost or attempt == step.tries or not pacer:
+                return False
+            if not pacer.worth_another_try(place.session, attempt, seen, transient=self._failed_by_chance):
+                return False
+        return False
+
+    def _attempt(self, step: Step, pacer: StormPacer | None) -> bool:
+        if step.window == "none":
+            return self._fragment(step, step.fragment) or self._close_transaction(step)
+        if not self.session.execute("BEGIN").ok:
+            return False
+        if not self._fragment(step, step.fragment):
+            self.session.execute("ROLLBACK")
+            return False
+        if pacer:
+            pacer.hold(step)
+        outcome = self.session.execute(step.window.upper())
+        return outcome.ok and outcome.tag == step.window.upper()
+
+    def _close_transaction(self, step: Step) -> Literal[False]:
+        """What a failed step has begun must not be open for the next one: it would be told that its transaction is aborted."""
+        commands = parse_fragment(step.fragment).commands
+        if not self.session.lost and any(isinstance(command, Sql) and command.text == "BEGIN" for command in commands):
+            self.session.execute("ROLLBACK")
+        return False
+
+    def _fragment(self, step: Step, text: str) -> bool:
+        start_ns = time.monotonic_ns()
+        # A fragment that waited for its rows and failed must not leave the next one patient.
+        self._interpreter.state.policy, self._interpreter.state.rewrite = self._interpreter.context.policy, None
+        try:
+            self._interpreter.run(parse_fragment(text))
+        except CommandFailed as failure:
+            error = failure.outcome.error if failure.outcome else None
+            self._failed_by_chance = error is not None and self._is_transient(error)
+            if failure.outcome is None or not failure.sql:
+                self._recorder.append(Fault(self.session.place.repetition, f"{step.object}: {failure}", time.monotonic_ns()))
+            elif failure.outcome.ok:
+                self._recorder.append(self._mismatch(step, failure, start_ns))
+            return False
+        return True
+
+    def _mismatch(self, step: Step, failure: CommandFailed, start_ns: int) -> Mismatch:
+        place = self.session.place
+        return Mismatch(
+            repetition=place.repetition,
+            session=place.session,
+            object=step.object,
+            phase=step.phase,
+            sql=failure.sql,
+            difference=failure.difference or failure.reason,
+            start_ns=start_ns,
+            end_ns=time.monotonic_ns(),
+        )
+
+
+class SessionThread:
+    """A thread that runs a session's steps once per repetition, on a client that lives as long as the working database."""
+
+    def __init__(self, name: str, done: Callable[[str, BaseException | None], None]) -> None:
+        self.name = name
+        self._done = done
+        self._work: queue.SimpleQueue[tuple[Client, tuple[Step, ...], StormPacer] | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._loop, name=f"session {name}", daemon=True)
+        self._thread.start()
+
+    def start(self, client: Client, steps: tuple[Step, ...], pacer: StormPacer) -> None:
+        """Run the steps; `done` is called from the thread when they are over."""
+        self._work.put((client, steps, pacer))
+
+    def end(self) -> None:
+        """Let the thread end after its current work."""
+        self._work.put(None)
+
+    def _loop(self) -> None:
+        while (work := self._work.get()) is not None:
+            error: BaseException | None = None
+            try:
+                self._live(*work)
+            except BaseException as raised:  # noqa: BLE001 handed to the runner, which raises it in its own thread
+                error = raised
+            self._done(self.name, error)
+
+    def _live(self, client: Client, steps: tuple[Step, ...], pacer: StormPacer) -> None:
+        number = 0
+        try:
+            for number, step in enumerate(steps):
+                pacer.before(self.name, number, step)
+                client.run(number, step, pacer)
+                if client.session.lost:
+                    break
+        finally:
+            pacer.leave(self.name, steps[number + 1 :])
+        client.session.reset()

@@ -1,0 +1,324 @@
+"""The embedded PostgreSQL server: one of our own, there in under a second, gone with racehound."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import dataclasses
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import urllib.parse
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+from psycopg.conninfo import make_conninfo
+
+from racehound.errors import TargetError, UserError
+from racehound.services import process, scratch
+from racehound.services.embedded.installation import Installation, reachable, server_user
+from racehound.wire.session import LibpqSession
+
+StopMode = Literal["fast", "immediate"]
+"""fast: sessions are ended, a checkpoint is made. immediate: as in a crash, the next start recovers."""
+
+LOG_LINE_PREFIX = "%m\t%p\t%b\t%a\t%e\t"
+"""Time, process id, backend type, application name and SQLSTATE, each followed by a tab.
+
+The server keeps control characters out of application names, and begins the further lines of a message with a tab, so that a line
+can be taken apart without doubt: `LOG_LINE`.
+"""
+
+LOG_LINE = re.compile(
+    r"(?P<time>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} UTC)\t(?P<pid>\d+)\t(?P<backend>[^\t]*)\t(?P<application>[^\t]*)"
+    r"\t(?P<sqlstate>[0-9A-Z]{5})\t(?P<level>[A-Z0-9]+):  (?P<message>.*)"
+)
+"""The first line of a message in the log; with `log_error_verbosity=verbose` the message of an error begins with its SQLSTATE."""
+
+_SETTINGS = {
+    "wal_level": "logical",
+    "max_connections": "100",
+    "max_prepared_transactions": "32",
+    "max_locks_per_transaction": "256",
+    "max_replication_slots": "64",
+    "max_wal_senders": "32",
+    "max_logical_replication_workers": "16",
+    "max_worker_processes": "32",
+    "shared_buffers": "128MB",
+    # In the data directory: removed with it, and not bound by the small /dev/shm of a container.
+    "dynamic_shared_memory_type": "mmap",
+    "autovacuum_naptime": "1s",
+    "autovacuum_vacuum_threshold": "5",
+    "autovacuum_vacuum_scale_factor": "0",
+    "autovacuum_vacuum_insert_threshold": "20",
+    "autovacuum_vacuum_insert_scale_factor": "0",
+    "autovacuum_analyze_threshold": "5",
+    "autovacuum_analyze_scale_factor": "0",
+    "autovacuum_vacuum_cost_delay": "0",
+    # A deadlock is an everyday outcome of a race, and costs its repetition this long.
+    "deadlock_timeout": "3ms",
+    "log_destination": "stderr",
+    "logging_collector": "off",
+    "log_line_prefix": LOG_LINE_PREFIX,
+    "log_error_verbosity": "verbose",
+    "log_min_messages": "warning",
+    # The history has every statement; the log would say each failed one again.
+    "log_min_error_statement": "panic",
+    "log_timezone": "UTC",
+    "TimeZone": "UTC",
+    "restart_after_crash": "on",
+    "jit": "off",
+}
+"""The settings for the hunt; those of all releases from 14 on."""
+
+_SETTINGS_SINCE = {15: {"allow_in_place_tablespaces": "on"}}
+"""Those that came with a major release."""
+
+_NOT_DURABLE = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
+"""Safe as long as only processes die, not the machine; but a commit just before a crash may be lost."""
+
+_SETTING_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_$]*(?:\.[A-Za-z_][A-Za-z0-9_$]*)?")
+_SOCKET_LENGTH = 107
+"""Bytes that a path may have in sockaddr_un, see unix(7)."""
+_INITDB_LIMIT = 120.0
+_READY_LIMIT = 60.0
+_PORT_TRIES = 5
+_IPC_RMID = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class Address:
+    """Where a server listens and as whom one connects; nobody asks for a password."""
+
+    host: str
+    port: int
+    socket_dir: Path
+    user: str = "postgres"
+    dbname: str = "postgres"
+
+    def conninfo(self, dbname: str | None = None, *, tcp: bool = False) -> str:
+        """For libpq: over the UNIX socket, which is faster, or over TCP (for proxies and for what runs elsewhere)."""
+        return make_conninfo(
+            host=self.host if tcp else str(self.socket_dir),
+            port=self.port,
+            user=self.user,
+            dbname=dbname or self.dbname,
+            sslmode="disable",
+            gssencmode="disable",
+        )
+
+    def url(self, dbname: str | None = None) -> str:
+        """The same as a URL over TCP, for people, scripts and drivers other than libpq."""
+        name = urllib.parse.quote(dbname or self.dbname, safe="")
+        return f"postgres://{self.user}@{self.host}:{self.port}/{name}?sslmode=disable"
+
+
+class EmbeddedServer:
+    """A PostgreSQL server of racehound's own, in a directory of its own in the scratch directory. Used from one thread at a time.
+
+    As root it runs as another user (`installation.server_user`). When racehound dies, the server goes within two seconds, and
+    with it its directory and the scratch directory around it, if that is one (`scratch.create`).
+    """
+
+    def __init__(
+        self,
+        installation: Installation,
+        scratch_dir: Path,
+        log_path: Path,
+        settings: Mapping[str, str] | None = None,
+        *,
+        durable: bool = False,
+    ) -> None:
+        """Nothing is started yet. `settings` go over those for the hunt; the log is appended to.
+
+        UserError for a setting's name that cannot be one, or a scratch directory whose path is too long for a socket.
+        """
+        self._user = server_user()
+        self.installation = reachable(installation, self._user, scratch_dir)
+        self.log_path = log_path.absolute()
+        self._configuration = configuration(installation.major, settings or {}, durable=durable)
+        self._base = Path(tempfile.mkdtemp(prefix="pg", dir=scratch_dir.absolute()))
+        self._removable = (self._base, scratch_dir) if scratch.is_mine(scratch_dir) else (self._base,)
+        self.data_dir = self._base / "data"
+        self._pristine = self._base / "pristine"
+        self._port = _free_port()
+        self._process: process.GuardedProcess | None = None
+        if len(str(self._base / ".s.PGSQL.65535").encode()) > _SOCKET_LENGTH:
+            raise UserError(f"{self._base} is too long for a socket's path: set TMPDIR to a shorter directory")
+        if self._user is not None:
+            shutil.chown(self._base, self._user)
+
+    @property
+    def address(self) -> Address:
+        """Where it listens; the port stays the same over restarts unless another program has taken it meanwhile."""
+        return Address("127.0.0.1", self._port, self._base)
+
+    @property
+    def pid(self) -> int:
+        """Process id of the postmaster, 0 before the first start."""
+        return self._process.pid if self._process else 0
+
+    def alive(self) -> bool:
+        """Whether the postmaster runs. It may be recovering from the crash of a backend."""
+        return self._process is not None and self._process.poll() is None
+
+    def start(self) -> None:
+        """Start it, on a fresh cluster the first time, and return when it takes connections. TargetError when it does not."""
+        if self.alive():
+            return
+        # Of a postmaster that was killed some backends may not know yet.
+        self.kill()
+        if not self.data_dir.exists():
+            self._make_pristine()
+            self._copy_pristine()
+        self.log_path.parent.mkdir(parents=True, exist_ok=True)
+        for _ in range(_PORT_TRIES):
+            log_size = self.log_path.stat().st_size if self.log_path.exists() else 0
+            self._launch()
+            if self._until_ready():
+                return
+            complaint = self._complaint(log_size)
+            if "could not create any TCP/IP sockets" not in complaint:
+                break
+            # Between our look and the server's someone else took the port.
+            self._port = _free_port()
+        raise TargetError(f"PostgreSQL {self.installation.version} does not start: {complaint} (log: {self.log_path})")
+
+    def stop(self, mode: StopMode = "immediate", grace: float = 10.0) -> None:
+        """Stop it and return when all its processes are gone; SIGKILL for what is left after the grace (seconds)."""
+        if self._process is None:
+            return
+        if mode == "fast":
+            self._process.signal(signal.SIGINT)
+            self._process.wait(grace)
+        self._process.stop(grace)
+        self._remove_shared_memory()
+
+    def kill(self) -> None:
+        """End all its processes by SIGKILL, as a crash does; the next start recovers."""
+        if self._process is not None:
+            self._process.kill()
+            self._remove_shared_memory()
+
+    def restart(self, mode: StopMode = "fast") -> None:
+        """Stop and start on the same data. TargetError when it does not come back."""
+        self.stop(mode)
+        self.start()
+
+    def recreate(self) -> None:
+        """Back to a fresh cluster, whatever state it is in; takes less than a second. TargetError when it does not start."""
+        self.kill()
+        if self.data_dir.exists():
+            shutil.rmtree(self.data_dir)
+            self._copy_pristine()
+        self.start()
+
+    def _make_pristine(self) -> None:
+        if self._pristine.exists():
+            return
+        log = self._base / "initdb.log"
+        making = self._base / "making"
+        arguments = ("-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions")
+        returncode = process.run(self._command(("initdb", "-D", str(making), *arguments), log, signal.SIGTERM), _INITDB_LIMIT)
+        if returncode != 0:
+            raise TargetError(f"initdb failed: {' '.join(log.read_text(errors='replace').split())}")
+        with (making / "postgresql.conf").open("a", encoding="utf-8") as file:
+            file.write(self._configuration)
+        making.rename(self._pristine)
+
+    def _copy_pristine(self) -> None:
+        # cp keeps the owner, and copies the thousand files in a tenth of the time that Python needs.
+        copied = subprocess.run(
+            ["cp", "-a", "--reflink=auto", str(self._pristine), str(self.data_dir)], check=False, capture_output=True, text=True
+        )
+        if copied.returncode != 0:
+            raise TargetError(f"cannot copy the data directory: {' '.join(copied.stderr.split())}")
+
+    def _launch(self) -> None:
+        address = ("-h", "127.0.0.1", "-p", str(self._port), "-k", str(self._base))
+        command = self._command(("postgres", "-D", str(self.data_dir), *address), self.log_path, signal.SIGQUIT)
+        self._process = process.GuardedProcess(command)
+        self._process.start()
+
+    def _command(self, argv: tuple[str, ...], log: Path, stop_signal: signal.Signals) -> process.Command:
+        return process.Command(
+            argv=(str(self.installation.bin / argv[0]), *argv[1:]),
+            # Nothing of the user's: PGDATA, PGOPTIONS and the like would be obeyed.
+            env={"PATH": os.environ.get("PATH", os.defpath), "HOME": str(self._base), "LC_ALL": "C", "TZ": "UTC"},
+            cwd=self._base,
+            user=self._user,
+            log=log,
+            stop_signal=stop_signal,
+            remove_when_orphaned=self._removable,
+        )
+
+    def _until_ready(self) -> bool:
+        """Wait for a connection to succeed; False when the server ends instead. TargetError when neither happens."""
+        assert self._process is not None
+        deadline = time.monotonic() + _READY_LIMIT
+        while True:
+            try:
+                LibpqSession.connect(self.address.conninfo(), timeout=max(0.1, deadline - time.monotonic())).close()
+            except TargetError as error:
+                # Nothing tells when a server is ready; but its death is told, and ends the wait at once.
+                if self._process.wait(0.005) is not None:
+                    self._process.kill()
+                    return False
+                if time.monotonic() > deadline:
+                    raise TargetError(f"PostgreSQL is not ready after {_READY_LIMIT:g} s: {error}") from None
+            else:
+                return True
+
+    def _complaint(self, since: int) -> str:
+        """The first thing that the server says against starting, behind that many bytes of the log."""
+        with self.log_path.open(errors="replace") as log:
+            log.seek(since)
+            lines = log.read().splitlines()
+        # What is wrong with a setting stands in a line of its own, before "configuration file … contains errors".
+        telling = [line for line in lines if re.search(r"\b(FATAL|PANIC|ERROR):|postgresql\.conf\" line \d|parameter \"", line)]
+        return " ".join((telling or lines[-1:] or ["it says nothing"])[0].split())
+
+    def _remove_shared_memory(self) -> None:
+        """Remove the System V segment (a few bytes, of which a machine has 4,096) of a server that could not do it itself.
+
+        A server that was killed leaves postmaster.pid behind, in whose line 7 its key and id stand (PostgreSQL, pidfile.h).
+        """
+        with contextlib.suppress(FileNotFoundError, IndexError):
+            file = self.data_dir / "postmaster.pid"
+            key_and_id = file.read_text(errors="replace").splitlines()[6].split()
+            ctypes.CDLL(None).shmctl(int(key_and_id[1]), _IPC_RMID, None)
+            # Or the next time the id might be another's.
+            file.unlink()
+
+
+def configuration(major: int, settings: Mapping[str, str], *, durable: bool) -> str:
+    """The text to append to postgresql.conf for a major release. UserError for a name that no setting can have."""
+    merged = dict(_SETTINGS)
+    for since, more in _SETTINGS_SINCE.items():
+        if major >= since:
+            merged |= more
+    merged |= dict.fromkeys(_NOT_DURABLE, "on") if durable else _NOT_DURABLE
+    merged |= settings
+    for name in merged:
+        if not _SETTING_NAME.fullmatch(name):
+            raise UserError(f"{name!r} cannot be the name of a PostgreSQL setting")
+    return "".join(f"{name} = {_quoted(value)}\n" for name, value in merged.items())
+
+
+def _quoted(value: str) -> str:
+    if "\n" in value:
+        raise UserError(f"a PostgreSQL setting cannot hold a line break: {value!r}")
+    return "'" + value.replace("\\", "\\\\").replace("'", "''") + "'"
+
+
+def _free_port() -> int:
+    """A TCP port of the loopback interface that nobody listens on right now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,298 @@
+"""A session with PostgreSQL over libpq's simple query protocol, made for thousands of statements a second from many threads.
+
+Everything that waits for the server lets other threads run: `PGconn.exec_` releases the interpreter's lock, the rest (connecting,
+cancelling, ending a COPY) uses libpq's asynchronous calls and waits on the socket.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import select
+import time
+from collections.abc import Callable
+
+import psycopg
+from psycopg import pq
+from psycopg.conninfo import make_conninfo
+from psycopg.pq import DiagnosticField as Field
+from psycopg.pq.abc import PGcancelConn, PGconn, PGresult
+
+from racehound.errors import TargetError, UserError
+from racehound.session import Outcome, Rows, ServerError
+
+# Plain integers: comparing with members of an enumeration costs more than the whole of a fast `execute`.
+_EMPTY_QUERY = int(pq.ExecStatus.EMPTY_QUERY)
+_COMMAND_OK = int(pq.ExecStatus.COMMAND_OK)
+_TUPLES_OK = int(pq.ExecStatus.TUPLES_OK)
+_COPY_OUT = int(pq.ExecStatus.COPY_OUT)
+_COPY_IN = int(pq.ExecStatus.COPY_IN)
+_COPY = (_COPY_IN, _COPY_OUT, int(pq.ExecStatus.COPY_BOTH))
+_DONE = (_COMMAND_OK, _TUPLES_OK, _EMPTY_QUERY)
+_CONNECTION_OK = int(pq.ConnStatus.OK)
+
+_CONNECTION_FAILURE = "08006"
+_NOT_SUPPORTED = "0A000"
+_NOT_IN_REPERTOIRE = "22021"
+_CANCEL_LIMIT = 5.0
+"""Seconds for a cancel request to be delivered; it takes one connection to the server."""
+
+
+class LibpqSession:
+    """One connection. Outcomes are plain data; whatever the server does, nothing is raised for it. Notices are dropped."""
+
+    def __init__(self, connection: PGconn) -> None:
+        """`connection`: established and blocking; the session owns it."""
+        self._connection = connection
+        self._exec: Callable[[bytes], PGresult] = connection.exec_
+        self.pid = connection.backend_pid
+        """Process id of the backend."""
+        self._refused: Outcome | None = None
+        self._result: PGresult | None = None
+        """Of what was sent: the first error that has come in, else the last result."""
+
+    @classmethod
+    def connect(cls, conninfo: str, application_name: str = "racehound", *, timeout: float = 10.0) -> LibpqSession:
+        """Connect within `timeout` seconds.
+
+        `conninfo`: key=value pairs or a postgres:// URL, as libpq takes them; the session's client encoding is UTF-8. UserError
+        when the text is malformed; TargetError, with libpq's reason in one line, when no connection comes about.
+        """
+        try:
+            full = make_conninfo(conninfo, application_name=application_name, client_encoding="UTF8")
+            connection = pq.PGconn.connect_start(full.encode())
+        except (psycopg.Error, UnicodeEncodeError) as error:
+            raise UserError(f"not a PostgreSQL connection string: {_one_line(str(error))}") from None
+        state = _drive(connection, connection.connect_poll, timeout)
+        if state != pq.PollingStatus.OK:
+            reason = _one_line(_text(connection.error_message)) if state is not None else f"no answer within {timeout:g} s"
+            connection.finish()
+            raise TargetError(f"cannot connect to PostgreSQL: {reason}")
+        return cls(connection)
+
+    @property
+    def transaction_status(self) -> pq.TransactionStatus:
+        """Idle, in a transaction, in a failed one, or unknown when the connection is lost."""
+        return pq.TransactionStatus(self._connection.transaction_status)
+
+    @property
+    def fileno(self) -> int:
+        """The socket, for select and poll; -1 when there is none any more."""
+        return self._connection.socket if self._connection.status == _CONNECTION_OK else -1
+
+    def execute(self, sql: str) -> Outcome:
+        """Run one statement and wait for what becomes of it.
+
+        A lost connection has SQLSTATE 08006 and the server's last words, if any, in the message: libpq keeps no more of them. Of
+        several statements in one text, which the server takes as one transaction, the outcome is the last one's. COPY from or to
+        the client is ended and is an error.
+        """
+        try:
+            query = sql.encode()
+            if b"\0" in query:
+                return _refusal(_NOT_IN_REPERTOIRE, "a statement cannot hold a zero byte")
+            result = self._exec(query)
+        except UnicodeEncodeError as error:
+            return _refusal(_NOT_IN_REPERTOIRE, f"a statement must be Unicode text: {error.reason}")
+        except psycopg.Error as error:
+            return _loss(error)
+        return self._outcome(result)
+
+    def send(self, sql: str) -> None:
+        """Let a statement go without waiting for it; `take` or `finish` tells what became of it, before anything else is run."""
+        self._refused = self._result = None
+        try:
+            query = sql.encode()
+            if b"\0" in query:
+                self._refused = _refusal(_NOT_IN_REPERTOIRE, "a statement cannot hold a zero byte")
+            else:
+                self._connection.send_query(query)
+        except UnicodeEncodeError as error:
+            self._refused = _refusal(_NOT_IN_REPERTOIRE, f"a statement must be Unicode text: {error.reason}")
+        except psycopg.Error as error:
+            self._refused = _loss(error)
+
+    def take(self) -> Outcome | None:
+        """What became of the statement that was sent; None while the server works. Does not wait, but for the end of a COPY."""
+        if self._refused is not None:
+            return self._refused
+        with contextlib.suppress(psycopg.Error):
+            # When the connection has broken, the result that libpq makes of it says so.
+            self._connection.consume_input()
+        try:
+            while not self._connection.is_busy():
+                result = self._connection.get_result()
+                if result is None:
+                    assert self._result is not None
+                    return self._outcome(self._result)
+                if result.status in _COPY:
+                    return self._outcome(result)
+                if self._result is None or self._result.status in _DONE:
+                    self._result = result
+        except psycopg.Error as error:
+            return _loss(error)
+        return None
+
+    def finish(self) -> Outcome:
+        """Wait for what becomes of the statement that was sent."""
+        while (outcome := self.take()) is None:
+            _wait(self._connection.socket, select.POLLIN, None)
+        return outcome
+
+    def _outcome(self, result: PGresult) -> Outcome:
+        status = result.status
+        if status in _DONE:
+            rows = _rows(result) if status == _TUPLES_OK else None
+            return Outcome("ok", (result.command_status or b"").decode(), result.command_tuples, None, rows)
+        return self._end_copy(status) if status in _COPY else self._failure(result)
+
+    def cancel(self) -> None:
+        """Ask the server, from another thread, to cancel what runs now; when nothing runs, or nobody answers, nothing happens.
+
+        Whether the request came in time shows in the statement's own outcome (57014).
+        """
+        try:
+            request: PGcancelConn = self._connection.cancel_conn()
+            request.start()
+            _drive(request, request.poll, _CANCEL_LIMIT)
+            request.finish()
+        except psycopg.Error:
+            # A closed or lost connection: there is nothing left to cancel.
+            return
+
+    def reset(self) -> Outcome:
+        """Roll back what is open and forget all session state (DISCARD ALL). The first outcome that is not ok, else the last."""
+        if self._connection.transaction_status != pq.TransactionStatus.IDLE:
+            outcome = self.execute("ROLLBACK")
+            if not outcome.ok:
+                return outcome
+        return self.execute("DISCARD ALL")
+
+    def close(self) -> None:
+        """End the session; the server rolls back an open transaction. May be done twice."""
+        self._connection.finish()
+
+    def _failure(self, result: PGresult) -> Outcome:
+        # Every error of a server has a SQLSTATE, none of libpq's own has. The status alone is no sure sign: when the statement
+        # could not even be sent, libpq still calls the connection good.
+        if result.error_field(Field.SQLSTATE) and self._connection.status == _CONNECTION_OK:
+            return Outcome("error", error=_server_error(result))
+        # The result tells only that the connection broke; the connection also remembers what the server said before.
+        last_words = _one_line(_text(self._connection.error_message)) or _one_line(_text(result.error_message))
+        self._connection.finish()
+        return Outcome("lost", error=ServerError(_CONNECTION_FAILURE, last_words))
+
+    def _end_copy(self, status: int) -> Outcome:
+        """Leave the COPY state, so that the session can go on."""
+        message = "COPY from and to the client is not supported here: use a file, INSERT or SELECT"
+        try:
+            if status == _COPY_IN:
+                self._connection.put_copy_end(message.encode())
+            elif status == _COPY_OUT:
+                self._drain()
+            else:
+                # Replication has no end that the client could ask for.
+                self._connection.finish()
+                return Outcome("lost", error=ServerError(_NOT_SUPPORTED, "replication is not supported in a session"))
+            last = self._last_result()
+        except psycopg.Error as error:
+            return _loss(error)
+        if last is not None and last.status not in (_COMMAND_OK, _TUPLES_OK):
+            return self._failure(last)
+        return _refusal(_NOT_SUPPORTED, message)
+
+    def _drain(self) -> None:
+        """Read a COPY TO to its end and throw it away."""
+        while True:
+            size, _ = self._connection.get_copy_data(1)
+            if size < 0:
+                return
+            if size == 0:
+                self._await_input()
+
+    def _last_result(self) -> PGresult | None:
+        """Read what the server still has to say; the first error if there is one."""
+        last = None
+        while True:
+            while self._connection.is_busy():
+                self._await_input()
+            result = self._connection.get_result()
+            if result is None:
+                return last
+            if last is None or last.status in (_COMMAND_OK, _TUPLES_OK):
+                last = result
+
+    def _await_input(self) -> None:
+        _wait(self._connection.socket, select.POLLIN, None)
+        self._connection.consume_input()
+
+
+def _drive(connection: PGconn | PGcancelConn, poll: Callable[[], int], timeout: float) -> int | None:
+    """Turn an asynchronous exchange until it is OK or FAILED; None when the time (seconds) is over."""
+    deadline = time.monotonic() + timeout
+    # As if it had said WRITING: "libpq-connect", PQconnectStart.
+    state = int(pq.PollingStatus.WRITING)
+    if connection.status == pq.ConnStatus.BAD:
+        return pq.PollingStatus.FAILED
+    while state not in (pq.PollingStatus.OK, pq.PollingStatus.FAILED):
+        direction = select.POLLIN if state == pq.PollingStatus.READING else select.POLLOUT
+        if not _wait(connection.socket, direction, max(0.0, deadline - time.monotonic())):
+            return None
+        state = poll()
+    return state
+
+
+def _wait(socket: int, direction: int, timeout: float | None) -> bool:
+    events = select.poll()
+    events.register(socket, direction)
+    return bool(events.poll(None if timeout is None else timeout * 1000))
+
+
+def _rows(result: PGresult) -> Rows:
+    width = range(result.nfields)
+    get = result.get_value
+    columns = tuple([_text(result.fname(column)) for column in width])
+    types = tuple([result.ftype(column) for column in width])
+    cells = [tuple([_cell(get(row, column)) for column in width]) for row in range(result.ntuples)]
+    return Rows(columns, types, cells)
+
+
+def _cell(value: bytes | bytearray | memoryview | None) -> str | None:
+    return None if value is None else str(value, "utf-8", "replace")
+
+
+def _server_error(result: PGresult) -> ServerError:
+    def field(code: Field) -> str:
+        return _text(result.error_field(code))
+
+    line = field(Field.SOURCE_LINE)
+    return ServerError(
+        sqlstate=field(Field.SQLSTATE),
+        message=field(Field.MESSAGE_PRIMARY),
+        detail=field(Field.MESSAGE_DETAIL),
+        hint=field(Field.MESSAGE_HINT),
+        context=field(Field.CONTEXT),
+        schema=field(Field.SCHEMA_NAME),
+        table=field(Field.TABLE_NAME),
+        column=field(Field.COLUMN_NAME),
+        datatype=field(Field.DATATYPE_NAME),
+        constraint=field(Field.CONSTRAINT_NAME),
+        source=f"{field(Field.SOURCE_FILE)}:{line} {field(Field.SOURCE_FUNCTION)}" if line else "",
+    )
+
+
+def _refusal(sqlstate: str, message: str) -> Outcome:
+    """An error of our own, where the server was not asked or did what was not wanted."""
+    return Outcome("error", error=ServerError(sqlstate, message))
+
+
+def _loss(error: psycopg.Error) -> Outcome:
+    return Outcome("lost", error=ServerError(_CONNECTION_FAILURE, _one_line(str(error))))
+
+
+def _text(value: bytes | None) -> str:
+    # Not strict: a name may be cut in the middle of a character, a message come in an encoding of before the connection's.
+    return "" if value is None else value.decode("utf-8", "replace")
+
+
+def _one_line(message: str) -> str:
+    return " ".join(message.split())

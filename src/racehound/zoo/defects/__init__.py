@@ -1,9 +1,0 @@
-"""Seeded races, each behind a switch: what the hunt must find.
-
-All are off unless named. With none on, no code of this package but `Switches` runs.
-"""
-
-from racehound.zoo.defects.registry import DEFECTS, Defect
-from racehound.zoo.defects.switches import Switches
-
-__all__ = ["DEFECTS", "Defect", "Switches"]

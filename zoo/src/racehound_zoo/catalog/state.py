@@ -1,0 +1,213 @@
+"""The state of the catalog, and finding things in it by the names that users write."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal, NamedTuple
+
+from racehound_zoo.catalog.model import Cluster, Database, Item, Role, Schema
+from racehound_zoo.dialect.parts import Name, spell
+from racehound_zoo.errors import SqlError, unknown_item
+
+TEMPORARY_SCHEMA = "s0"
+
+NameKey = tuple[str, str, str, int | None]
+"""Schema id, namespace, name, and the session of what is temporary."""
+
+
+class Commented(NamedTuple):
+    """What a comment is on. Ids are of a kind each: two kinds may have the same."""
+
+    kind: str
+    """`item`, or what else it is: `cluster`, `cluster replica`, `schema`, `database`, `role`."""
+    id: str
+    column: int | None = None
+    """Its number, from 1; None for the whole."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Scope:
+    """Whose names they are: what a session adds to a name to find what it means."""
+
+    database: str
+    search_path: tuple[str, ...]
+    session: int
+    role: str
+    """Id of the role that speaks."""
+
+
+@dataclasses.dataclass(frozen=True)
+class State:
+    """Everything at one moment. Changing it gives another (`dataclasses.replace` and the methods `with_…`, `without_…`).
+
+    `revision` counts the changes: two states of one number are the same. Mappings are by id, except `names`.
+    """
+
+    databases: Mapping[str, Database]
+    schemas: Mapping[str, Schema]
+    items: Mapping[str, Item]
+    roles: Mapping[str, Role]
+    clusters: Mapping[str, Cluster]
+    system: Mapping[str, Item]
+    names: Mapping[NameKey, str]
+    comments: Mapping[Commented, str] = dataclasses.field(default_factory=dict)
+    default_privileges: tuple[tuple[str, str | None, str | None, str, str, frozenset[str]], ...] = ()
+    """Owner (or PUBLIC), database, schema, kind, grantee, privileges."""
+    system_acls: tuple[Any, ...] = ()
+    settings: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    revision: int = 0
+
+    # Changing
+
+    def with_item(self, item: Item, key: str | None = None) -> State:
+        """The item added, or in the place of the one of its id."""
+        key = key or item.id
+        names = dict(self.names)
+        old = self.items.get(key)
+        if old is not None and names.get(name_key(old)) == key:
+            del names[name_key(old)]
+        names[name_key(item)] = key
+        return dataclasses.replace(self, items={**self.items, key: item}, names=names)
+
+    def without_items(self, ids: frozenset[str]) -> State:
+        """Items gone, with their comments."""
+        names = {name: key for name, key in self.names.items() if key not in ids}
+        items = {key: item for key, item in self.items.items() if key not in ids}
+        return dataclasses.replace(self, items=items, names=names, comments=_without(self.comments, "item", ids))
+
+    def with_cluster(self, cluster: Cluster) -> State:
+        """The cluster added or changed; what was said of replicas that it has no more is forgotten."""
+        before = self.clusters.get(cluster.id)
+        gone = _replicas(before) - _replicas(cluster)
+        comments = _without(self.comments, "cluster replica", gone)
+        return dataclasses.replace(self, clusters={**self.clusters, cluster.id: cluster}, comments=comments)
+
+    def with_role(self, role: Role) -> State:
+        return dataclasses.replace(self, roles={**self.roles, role.id: role})
+
+    def with_schema(self, schema: Schema) -> State:
+        return dataclasses.replace(self, schemas={**self.schemas, schema.id: schema})
+
+    def with_database(self, database: Database) -> State:
+        return dataclasses.replace(self, databases={**self.databases, database.id: database})
+
+    def without(self, what: Literal["roles", "clusters", "schemas", "databases"], key: str) -> State:
+        found: Mapping[str, Any] = getattr(self, what)
+        rest = {id_: thing for id_, thing in found.items() if id_ != key}
+        comments = _without(self.comments, what.removesuffix("s"), frozenset({key}))
+        if what == "clusters":
+            comments = _without(comments, "cluster replica", _replicas(self.clusters.get(key)))
+        changes: dict[str, Any] = {what: rest, "comments": comments}
+        return dataclasses.replace(self, **changes)
+
+    # Finding
+
+    def item(self, key: str) -> Item | None:
+        return self.items.get(key) or self.system.get(key)
+
+    def known(self, key: str) -> Item:
+        """An item that must be there. SqlError that names the id when it is not."""
+        found = self.item(key)
+        if found is None:
+            raise unknown_item(key)
+        return found
+
+    def dependents(self, key: str) -> list[Item]:
+        """What uses it directly, oldest first."""
+        return sorted((item for item in self.items.values() if key in item.uses), key=age)
+
+    def database_named(self, name: str) -> Database:
+        for database in self.databases.values():
+            if database.name == name:
+                return database
+        raise SqlError(f"unknown database '{name}'")
+
+    def schema_named(self, name: Name, scope: Scope) -> Schema:
+        """By name, or database and name."""
+        database = self.database_named(name[0]).id if len(name) > 1 else self._current_database(scope)
+        for schema in self.schemas.values():
+            if schema.name == name[-1] and schema.database in {None, database}:
+                return schema
+        raise SqlError(f"unknown schema '{spell(name)}'")
+
+    def cluster_named(self, name: str) -> Cluster:
+        for cluster in self.clusters.values():
+            if cluster.name == name:
+                return cluster
+        raise SqlError(f"unknown cluster '{name}'")
+
+    def role_named(self, name: str) -> Role:
+        for role in self.roles.values():
+            if role.name == name:
+                return role
+        raise SqlError(f"unknown role '{name}'")
+
+    def schema_for_creating(self, name: Name, scope: Scope) -> Schema:
+        """Where something of that name would be made. SqlError 3F000 when the search path leads nowhere."""
+        if len(name) > 1:
+            return self.schema_named(name[:-1], scope)
+        for schema in self._search_path(scope):
+            if schema.database is not None:
+                return schema
+        raise SqlError("no schema has been selected to create in", "3F000")
+
+    def find(self, name: Name, scope: Scope, namespace: Literal["item", "type"] = "item") -> Item:
+        """An item by the name that a user wrote. SqlError when there is none, or no such schema or database."""
+        if len(name) > 1:
+            schemas = [self.schema_named(name[:-1], scope)]
+        else:
+            schemas = [*self._search_path(scope)]
+            temporary = self.names.get((TEMPORARY_SCHEMA, namespace, name[0], scope.session))
+            if temporary is not None:
+                return self.items[temporary]
+        for schema in schemas:
+            key = self.names.get((schema.id, namespace, name[-1], None))
+            found = self.item(key) if key is not None else None
+            if found is not None:
+                return found
+        if namespace == "type":
+            raise SqlError(f'type "{spell(name)}" does not exist')
+        raise unknown_item(spell(name))
+
+    def _search_path(self, scope: Scope) -> Iterator[Schema]:
+        """The system's schemas come first, unless named."""
+        for system in ("pg_catalog", "mz_catalog"):
+            yield from (schema for schema in self.schemas.values() if schema.database is None and schema.name == system)
+        database = self._current_database(scope)
+        for name in scope.search_path:
+            yield from (schema for schema in self.schemas.values() if schema.name == name and schema.database in {None, database})
+
+    def _current_database(self, scope: Scope) -> str:
+        return next((database.id for database in self.databases.values() if database.name == scope.database), "")
+
+    # Naming
+
+    def full_name(self, item: Item) -> Name:
+        schema = self.schemas.get(item.schema)
+        if schema is None:
+            return ("mz_temp", item.name)
+        if schema.database is None:
+            return (schema.name, item.name)
+        database = self.databases.get(schema.database)
+        return (database.name if database else schema.database, schema.name, item.name)
+
+    def schema_full_name(self, schema: Schema) -> str:
+        return schema.name if schema.database is None else f"{self.databases[schema.database].name}.{schema.name}"
+
+
+def name_key(item: Item) -> NameKey:
+    return (item.schema, item.namespace, item.name, item.session)
+
+
+def age(item: Item) -> int:
+    """Older items have smaller numbers."""
+    return int(item.id[1:])
+
+
+def _without(comments: Mapping[Commented, str], kind: str, ids: frozenset[str]) -> Mapping[Commented, str]:
+    return {place: text for place, text in comments.items() if place.kind != kind or place.id not in ids}
+
+
+def _replicas(cluster: Cluster | None) -> frozenset[str]:
+    return frozenset(replica.id for replica in cluster.replicas) if cluster else frozenset()

@@ -1,0 +1,72 @@
+"""DROP of items: what stands in the way, and what goes with it."""
+
+from __future__ import annotations
+
+from racehound_zoo.catalog.model import IndexDefinition, Item
+from racehound_zoo.catalog.state import age
+from racehound_zoo.dialect.statements import Drop
+from racehound_zoo.errors import SqlError
+from racehound_zoo.execution.plan import Plan
+
+CASCADE_HINT = "Use DROP ... CASCADE to drop the dependent objects too."
+
+
+def drop_items(plan: Plan, statement: Drop) -> str:
+    tag = f"DROP {statement.kind.upper()}"
+    targets: list[Item] = []
+    for name in statement.names:
+        try:
+            targets.append(plan.item_of_kind(statement.kind, name))
+        except SqlError as error:
+            if not _is_missing(error):
+                raise
+            plan.skip(statement.kind, name, quiet=statement.if_exists, error=error)
+    for item in targets:
+        if item.is_system:
+            raise SqlError(f"cannot drop {item.kind} {item.name} because it is required by the database system")
+    named = frozenset(item.id for item in targets)
+    doomed = plan.with_dependents([*named])
+    if not statement.cascade:
+        for item in targets:
+            refuse_dependents(plan, item, named)
+    for item in targets:
+        plan.require_owner(item)
+    _say_used_indexes(plan, targets)
+    plan.drop(doomed)
+    say_cascades(plan, len(doomed) - len(named))
+    return tag
+
+
+def _is_missing(error: SqlError) -> bool:
+    return error.message.startswith("unknown ") or error.message.endswith(" does not exist")
+
+
+def refuse_dependents(plan: Plan, item: Item, going: frozenset[str]) -> None:
+    """SqlError when something depends on it that does not go as well. Indexes go without a word, as a source's progress does."""
+    for dependent in plan.state.dependents(item.id):
+        if dependent.id not in going and dependent.kind != "index":
+            raise SqlError(
+                f'cannot drop {item.kind} "{item.name}": still depended upon by {dependent.kind} "{dependent.name}"',
+                hint=CASCADE_HINT,
+            )
+
+
+def say_cascades(plan: Plan, count: int) -> None:
+    if count > 0:
+        plan.notice(f"drop cascades to {count} other objects")
+
+
+def _say_used_indexes(plan: Plan, targets: list[Item]) -> None:
+    """An index of the same key that was made later is maintained from the first one."""
+    for item in targets:
+        if not isinstance(item.definition, IndexDefinition):
+            continue
+        for other in plan.state.dependents(item.definition.on):
+            same = isinstance(other.definition, IndexDefinition) and other.definition.key == item.definition.key
+            if same and age(other) > age(item) and other.cluster == item.cluster:
+                prefix = ".".join(plan.state.full_name(item)[:-1])
+                plan.notice(
+                    f"The dropped index {prefix}.{item.name} is being used by the following objects: {prefix}.{other.name}. "
+                    "The index is now dropped from the catalog, but it will continue to be maintained and take up resources "
+                    "until all dependent objects are dropped, altered, or Materialize is restarted!"
+                )

@@ -1,0 +1,126 @@
+"""What all sessions share: the catalog, the storage, what runs outside, and who is connected."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from racehound_zoo.catalog.bootstrap import initial_state
+from racehound_zoo.catalog.catalog import Catalog
+from racehound_zoo.catalog.model import Item, SourceDefinition
+from racehound_zoo.catalog.state import State
+from racehound_zoo.defects import Switches
+from racehound_zoo.errors import SqlError
+from racehound_zoo.execution.refreshing import Refresher
+from racehound_zoo.execution.variables import of_server
+from racehound_zoo.log import Log
+from racehound_zoo.relations.rendering import system_items
+from racehound_zoo.relations.snapshot import SessionFacts, Snapshot, SubscriptionFacts
+from racehound_zoo.release import RECORDED, Release
+from racehound_zoo.sources.facts import source_facts, system_of
+from racehound_zoo.sources.manager import Manager
+from racehound_zoo.sources.registry import connector
+from racehound_zoo.storage import Storage
+
+if TYPE_CHECKING:
+    from racehound_zoo.execution.session import Session
+
+
+class Engine:
+    """One environment. Used from many threads."""
+
+    def __init__(self, storage: Storage, switches: Switches, log: Log, release: Release = RECORDED) -> None:
+        self.storage = storage
+        self.release = release
+        self.settings = of_server(release)
+        """Those of the whole server, with their defaults."""
+        self.switches = switches
+        self.log = log
+        self.catalog = Catalog(initial_state(system_items))
+        self.manager = Manager(self.catalog, storage, switches)
+        self.refresher = Refresher(self.catalog, storage, log)
+        self.webhook_address = ""
+        """Host and port that webhooks are posted to."""
+        self._numbers = itertools.count(1)
+        self._sessions: dict[int, Session] = {}
+        self._subscriptions: dict[int, SubscriptionFacts] = {}
+        self._lock = threading.Lock()
+        self.on_panic: Callable[[str], None] = lambda _: None
+        """What ends every connection."""
+
+    def start(self) -> None:
+        self.refresher.start()
+
+    def stop(self) -> None:
+        """End what runs beside the sessions."""
+        self.refresher.stop()
+        self.manager.stop()
+
+    def setting(self, state: State, name: str) -> str:
+        """What a setting of the whole server is."""
+        return state.settings.get(name, self.settings[name])
+
+    # Who is here
+
+    def enter(self, session: Session) -> int:
+        """The session's number."""
+        with self._lock:
+            number = next(self._numbers)
+            self._sessions[number] = session
+        return number
+
+    def leave(self, number: int) -> None:
+        with self._lock:
+            self._sessions.pop(number, None)
+
+    def cancel(self, number: int, secret: bytes) -> None:
+        """Interrupt what a session is doing, for whoever knows its secret."""
+        with self._lock:
+            session = self._sessions.get(number)
+        if session is not None and session.secret == secret:
+            session.cancel()
+
+    def subscribed(self, number: int, facts: SubscriptionFacts | None) -> None:
+        """Note a subscription under a number of its own, or that it has ended."""
+        with self._lock:
+            if facts is None:
+                self._subscriptions.pop(number, None)
+            else:
+                self._subscriptions[number] = facts
+
+    # What relations are rendered from
+
+    def snapshot(self) -> Snapshot:
+        """This moment."""
+        with self._lock:
+            sessions = [SessionFacts(each.uuid, number, each.role, each.connected_at) for number, each in self._sessions.items()]
+            subscriptions = [*self._subscriptions.values()]
+        state = self.catalog.state
+        return Snapshot(
+            state, int(time.time() * 1000), [*self.catalog.events], sessions, subscriptions, self.manager.statuses(),
+            self._references, self.webhook_url, self.storage.changed,
+        )  # fmt: skip
+
+    def webhook_url(self, key: str) -> str:
+        """Where to post for a webhook."""
+        state = self.catalog.state
+        item = state.item(key)
+        return self.url_of(state.full_name(item)) if item is not None else ""
+
+    def url_of(self, name: Sequence[str]) -> str:
+        return f"https://{self.webhook_address}/api/webhook/{'/'.join(name)}"
+
+    def _references(self, key: str) -> Sequence[tuple[str, str, Sequence[str]]]:
+        state = self.catalog.state
+        item: Item | None = state.item(key)
+        if item is None or not isinstance(item.definition, SourceDefinition) or not system_of(item.definition):
+            return []
+        try:
+            offers = connector(system_of(item.definition)).offers(source_facts(state, item))
+        except SqlError:
+            # The outside is away; whoever reads the relation is not to blame.
+            return []
+        return sorted((".".join(offer.name[:-1]), offer.name[-1], offer.columns) for offer in offers)

@@ -1,0 +1,137 @@
+"""What has to be asked of the outside before the catalog is locked."""
+
+from __future__ import annotations
+
+from racehound_zoo.catalog.model import ConnectionDefinition, SinkDefinition, SourceDefinition
+from racehound_zoo.dialect.parts import option, spell
+from racehound_zoo.dialect.statements import (
+    CreateConnection,
+    CreateSink,
+    CreateSource,
+    CreateTableFromSource,
+    External,
+    SetOptions,
+    Statement,
+)
+from racehound_zoo.errors import SqlError
+from racehound_zoo.execution.altering import target, wants_validation
+from racehound_zoo.execution.connecting import create_sink, registry_of, source_connection, source_of_table
+from racehound_zoo.execution.creating import connection_definition, create_connection
+from racehound_zoo.execution.plan import NOTHING_PREPARED, Plan, Prepared
+from racehound_zoo.sources.facts import connection_facts, described, plain, sink_facts, source_facts, system_of
+from racehound_zoo.sources.registry import connector, sink_connector
+from racehound_zoo.sources.source import Encoding, Offer, SourceFacts, matching
+
+_CONNECTION_SYSTEMS = {
+    "KAFKA": "KAFKA", "CONFLUENT SCHEMA REGISTRY": "KAFKA", "POSTGRES": "POSTGRES", "MYSQL": "MYSQL", "SQL SERVER": "SQL SERVER",
+}  # fmt: skip
+
+
+def prepare(plan: Plan, statement: Statement, cluster: str) -> Prepared:
+    """Ask the outside. `plan` is thrown away; what it finds wrong is raised before anybody is asked."""
+    plan.cluster = cluster
+    if isinstance(statement, CreateTableFromSource):
+        return _table(plan, statement)
+    if isinstance(statement, CreateSource) and isinstance(statement.connector, External):
+        return _source(plan, statement, statement.connector)
+    if isinstance(statement, CreateConnection):
+        _connection(plan, statement)
+    elif isinstance(statement, CreateSink):
+        _sink(plan, statement)
+    elif isinstance(statement, SetOptions) and statement.kind == "connection" and wants_validation(statement):
+        _altered_connection(plan, statement)
+    return NOTHING_PREPARED
+
+
+def validate(plan: Plan, key: str) -> None:
+    """VALIDATE CONNECTION."""
+    facts = connection_facts(plan.state, key)
+    connector(connection_system(facts.type)).validate(facts)
+
+
+def connection_system(kind: str) -> str:
+    """Which connector knows a type of connection."""
+    return _CONNECTION_SYSTEMS.get(kind, kind)
+
+
+def _table(plan: Plan, statement: CreateTableFromSource) -> Prepared:
+    source = source_of_table(plan, statement)
+    registry = registry_of(plan, statement.format)
+    definition = source.definition
+    if not isinstance(definition, SourceDefinition) or not system_of(definition):
+        raise SqlError(f"source {spell(statement.source)} has no references")
+    outside, facts = connector(system_of(definition)), source_facts(plan.state, source)
+    offers = outside.offers(facts)
+    offer = matching(statement.reference, offers) if statement.reference else (offers[0] if len(offers) == 1 else None)
+    if offer is None:
+        raise SqlError(f"reference to {spell(statement.reference)} not found in source")
+    encoding = Encoding(
+        statement.format, statement.key_format, statement.include, statement.envelope,
+        connection_facts(plan.state, registry.id) if registry is not None else None,
+    )  # fmt: skip
+    return Prepared(offer, outside.shape(facts, offer, encoding))
+
+
+def _source(plan: Plan, statement: CreateSource, written: External) -> Prepared:
+    connection = source_connection(plan, statement)
+    assert connection is not None
+    assert isinstance(connection.definition, ConnectionDefinition)
+    registry = registry_of(plan, statement.format)
+    _, existing = plan.place(statement.name)
+    if existing is not None:
+        return NOTHING_PREPARED
+    outside = connector(written.system)
+    facts = SourceFacts("", connection_facts(plan.state, connection.id), plain(written.options))
+    outside.check_source(facts)
+    encoding = Encoding(
+        statement.format, statement.key_format, statement.include, statement.envelope,
+        connection_facts(plan.state, registry.id) if registry is not None else None,
+    )  # fmt: skip
+    if statement.tables is not None:
+        offers = outside.offers(facts)
+        return Prepared(subsources=[(offer, outside.shape(facts, offer, encoding)) for offer in _wanted(statement, offers)])
+    if statement.format is not None:
+        offer = outside.offers(facts)[0]
+        return Prepared(offer, outside.shape(facts, offer, encoding))
+    return NOTHING_PREPARED
+
+
+def _wanted(statement: CreateSource, offers: object) -> list[Offer]:
+    assert isinstance(offers, list | tuple)
+    if statement.tables == "ALL":
+        return [*offers]
+    found = []
+    for outer, _ in statement.tables or ():
+        offer = matching(outer, offers)
+        if offer is None:
+            raise SqlError(f"reference to {spell(outer)} not found in source")
+        found.append(offer)
+    return found
+
+
+def _connection(plan: Plan, statement: CreateConnection) -> None:
+    create_connection(plan, statement)
+    validated = option(statement.with_options, "VALIDATE")
+    made = bool(plan.events)
+    # https://materialize.com/docs/sql/create-connection/: those to AWS are not tried unless that is asked for.
+    if made and (statement.type != "AWS" if validated is None else validated.truth):
+        definition = connection_definition(plan, statement)
+        connector(connection_system(statement.type)).validate(described(plan.state, "", definition))
+
+
+def _altered_connection(plan: Plan, statement: SetOptions) -> None:
+    item = target(plan, statement)
+    if item is not None and isinstance(item.definition, ConnectionDefinition):
+        given = dict(statement.options)
+        options = tuple((name, given.get(name, value)) for name, value in item.definition.options)
+        facts = described(plan.state, item.id, ConnectionDefinition(item.definition.type, options, item.definition.bound))
+        connector(connection_system(facts.type)).validate(facts)
+
+
+def _sink(plan: Plan, statement: CreateSink) -> None:
+    create_sink(plan, statement)
+    made = next((plan.state.items[key] for _, kind, _, key in plan.events if kind == "sink"), None)
+    if made is not None:
+        assert isinstance(made.definition, SinkDefinition)
+        columns = plan.state.known(made.definition.relation).columns
+        sink_connector(statement.system).check(sink_facts(plan.state, made), columns)

@@ -1,0 +1,100 @@
+"""Materialized views that are refreshed on a schedule."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+from racehound_zoo.catalog.catalog import Catalog
+from racehound_zoo.catalog.model import Item, QueryDefinition
+from racehound_zoo.catalog.state import State
+from racehound_zoo.dialect.speaking import seconds
+from racehound_zoo.errors import SqlError
+from racehound_zoo.execution.rendering import reads_system
+from racehound_zoo.log import Log
+from racehound_zoo.storage import Storage
+
+_IDLE = 3600.0
+
+
+class Refresher:
+    """One thread for all of them: it sleeps until the next is due, or until another is made."""
+
+    def __init__(self, catalog: Catalog, storage: Storage, log: Log) -> None:
+        self._log = log
+        self._catalog = catalog
+        self._storage = storage
+        self._done: dict[str, int] = {}
+        self._changed = threading.Event()
+        self._stopped = False
+        self._thread = threading.Thread(target=self._run, name="zoo-refresh", daemon=True)
+        catalog.watch(self._follow)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopped = True
+        self._changed.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _follow(self, before: State, after: State) -> None:
+        if any(is_scheduled(item) for item in after.items.values() if item.id not in before.items):
+            self._changed.set()
+
+    def _run(self) -> None:
+        while not self._stopped:
+            self._changed.clear()
+            now = int(time.time() * 1000)
+            due = [self._refresh(item, now) for item in self._scheduled()]
+            pause = min([_IDLE, *((each - now) / 1000 for each in due if each is not None)])
+            self._changed.wait(max(0.001, pause))
+
+    def _scheduled(self) -> list[Item]:
+        """Those that the storage has: what reads the system is made anew for every query."""
+        state = self._catalog.state
+        return [item for item in state.items.values() if is_scheduled(item) and not reads_system(state, item.uses)]
+
+    def _require(self, item: Item) -> None:
+        if self._catalog.state.item(item.id) is None:
+            raise _DroppedError
+
+    def _refresh(self, item: Item, now: int) -> int | None:
+        """Refresh it if that is due; when it is due next, None for never again."""
+        assert isinstance(item.definition, QueryDefinition)
+        last, following = _around(item.definition, now)
+        if last is not None and self._done.get(item.id, 0) < last:
+            self._done[item.id] = last
+            try:
+                self._storage.refill(item.id, lambda: self._require(item))
+            except _DroppedError:
+                return None
+            except SqlError as error:
+                self._log.write("WARN", f"{item.name} ({item.id}) is not refreshed: {error.message}")
+        return following
+
+
+class _DroppedError(Exception):
+    pass
+
+
+def is_scheduled(item: Item) -> bool:
+    """Whether it is refreshed at times, not at every change."""
+    definition = item.definition
+    return isinstance(definition, QueryDefinition) and any(each.strategy != "ON COMMIT" for each in definition.refreshes)
+
+
+def _around(definition: QueryDefinition, now: int) -> tuple[int | None, int | None]:
+    """The last moment until now at which it is refreshed, and the first one after (milliseconds since 1970)."""
+    before, after = [], []
+    for refresh in definition.refreshes:
+        if refresh.strategy == "EVERY":
+            period = max(1, int(seconds(refresh.text) * 1000))
+            aligned = int(refresh.aligned_to or 0)
+            last = aligned + (now - aligned) // period * period
+            before.append(last)
+            after.append(last + period)
+        elif refresh.text.isdigit():
+            (before if int(refresh.text) <= now else after).append(int(refresh.text))
+    return max(before, default=None), min(after, default=None)

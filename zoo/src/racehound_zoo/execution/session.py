@@ -1,0 +1,298 @@
+"""A session: who speaks, what is set, and the transaction it is in."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import secrets
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Literal
+
+from racehound_zoo.backend import NO_PARAMETERS, Backend, Description, MissingCollectionError, Parameters
+from racehound_zoo.catalog.model import SYSTEM_ROLE, Role
+from racehound_zoo.catalog.state import Scope, State
+from racehound_zoo.dialect import statements as s
+from racehound_zoo.dialect.parser import parse
+from racehound_zoo.errors import Notice, SqlError
+from racehound_zoo.execution import variables
+from racehound_zoo.execution.ddl import Ddl
+from racehound_zoo.execution.engine import Engine
+from racehound_zoo.execution.result import Result
+from racehound_zoo.execution.transaction import Transaction, closed
+
+_SYSTEM_USERS = frozenset({"mz_system", "mz_support"})
+
+
+@dataclasses.dataclass(frozen=True)
+class Prepared:
+    """A prepared statement, with the columns that it had then."""
+
+    statement: s.Statement | None
+    text: str
+    oids: Sequence[int] = ()
+    columns: tuple[tuple[str, int], ...] = ()
+
+
+class Session:
+    """Used from one thread, but for `cancel`. `execute` is the way in; the rest is for the rooms beside this one."""
+
+    def __init__(self, engine: Engine, user: str, settings: Mapping[str, str], *, internal: bool = False) -> None:
+        """SqlError 28000 for a user that may not come in here. A user that is new becomes a role."""
+        self.engine = engine
+        self.ddl = Ddl(engine)
+        self.uuid = str(uuid.uuid4())
+        self.secret = secrets.token_bytes(4)
+        self.connected_at = int(time.time() * 1000)
+        self.notices: list[Notice] = []
+        self.prepared: dict[str, Prepared] = {}
+        self.transaction: Transaction | None = None
+        self.user = user
+        self.role = self._role(user, internal=internal)
+        self._interrupted = threading.Event()
+        self._busy: Backend | None = None
+        self._closed = False
+        self.is_gone: Callable[[], bool] = lambda: False
+        """Whether the client has left while its statement is being done."""
+        self.changed_variables: dict[str, str] = {}
+        """Those that the client must be told of."""
+        self.variables = self._initial(settings)
+        self.number = engine.enter(self)
+
+    def _role(self, user: str, *, internal: bool) -> str:
+        if user in _SYSTEM_USERS and not internal:
+            raise SqlError(f"unauthorized login to user '{user}'", "28000")
+        catalog = self.engine.catalog
+        with catalog.changing():
+            for role in catalog.state.roles.values():
+                if role.name == user:
+                    return role.id
+            key = catalog.allocate("role")
+            catalog.replace(catalog.state.with_role(Role(key, catalog.oid(), user)))
+        return key
+
+    def _initial(self, settings: Mapping[str, str]) -> dict[str, str]:
+        """Of the client's wishes (`options` too) those that are variables."""
+        state = self.engine.catalog.state
+        given = {name: variable.default for name, variable in variables.SESSION.items()}
+        given["mz_version"] = self.engine.release.mz_version
+        given |= {name: value for name, value in state.settings.items() if name in given}
+        given |= dict(state.roles[self.role].variables)
+        for name, value in settings.items():
+            if variables.canonical(name) in given:
+                given[variables.canonical(name)] = value
+        if self.role == SYSTEM_ROLE and "cluster" not in settings:
+            given["cluster"] = "mz_system"
+        return given
+
+    def close(self) -> None:
+        """The client is gone."""
+        self._closed = True
+        self._end_transaction()
+        self.engine.leave(self.number)
+        catalog = self.engine.catalog
+        with catalog.changing():
+            mine = frozenset(key for key, item in catalog.state.items.items() if item.session == self.number)
+            if mine:
+                catalog.replace(catalog.state.without_items(mine))
+        self.engine.storage.remove(*sorted(mine))
+
+    def cancel(self) -> None:
+        """Interrupt what is being done. From any thread."""
+        self._interrupted.set()
+        busy = self._busy
+        if busy is not None:
+            busy.cancel()
+        self.engine.storage.wake()
+
+    def disconnect(self) -> None:
+        """The connection is broken: whatever is being done ends, and nothing more will be."""
+        self._closed = True
+        self.cancel()
+
+    def interrupted(self) -> bool:
+        return self._closed or self._interrupted.is_set() or self.is_gone()
+
+    # What statements are done with
+
+    @property
+    def state(self) -> State:
+        """The catalog as this session sees it: in a block of renames and swaps, with these done."""
+        if self.transaction is not None and self.transaction.plans:
+            return self.transaction.plans[-1].state
+        return self.engine.catalog.state
+
+    @property
+    def scope(self) -> Scope:
+        path = tuple(name.strip().strip('"') for name in self.variables["search_path"].split(","))
+        return Scope(self.variables["database"], path, self.number, self.role)
+
+    @property
+    def cluster(self) -> str:
+        return self.variables["cluster"]
+
+    @property
+    def status(self) -> Literal["I", "T", "E"]:
+        """Idle, in a transaction, or in a failed one."""
+        if self.transaction is None:
+            return "I"
+        return "E" if self.transaction.failed else "T"
+
+    def notice(self, message: str, sqlstate: str = "00000", severity: str = "NOTICE") -> None:
+        self.notices.append(Notice(message, sqlstate, severity))
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[Backend]:
+        """A connection to read with: of the block, so that all it reads is of one moment, or for this statement."""
+        transaction = self.transaction
+        backend = (
+            transaction.backend if transaction is not None and transaction.backend is not None else self.engine.storage.take()
+        )
+        if transaction is not None and transaction.backend is None:
+            backend.script("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            transaction.backend = backend
+        self._busy = backend
+        try:
+            yield backend
+        finally:
+            self._busy = None
+            if transaction is None:
+                self.engine.storage.give_back(backend)
+
+    # Doing
+
+    def parse(self, text: str) -> Sequence[tuple[s.Statement, str]]:
+        """SqlError for what is not of the language; a block that it stands in has failed then."""
+        try:
+            return parse(text, self.engine.release)
+        except SqlError:
+            self._fail()
+            raise
+
+    def execute(
+        self,
+        statement: s.Statement,
+        text: str,
+        parameters: Parameters = NO_PARAMETERS,
+        result_format: int = 0,
+    ) -> Result:
+        """Do a statement. SqlError when it fails."""
+        from racehound_zoo.execution.dispatch import run
+
+        self._interrupted.clear()
+        try:
+            self._require_role()
+            self._refuse_in_failed(statement)
+            with self._dropped_meanwhile():
+                return run(self, statement, text, parameters, result_format)
+        except SqlError:
+            self._fail()
+            raise
+
+    @contextlib.contextmanager
+    def _dropped_meanwhile(self) -> Iterator[None]:
+        """What another drops after it was found is missed by the storage: that is said as what it is."""
+        try:
+            yield
+        except MissingCollectionError as error:
+            if self.engine.catalog.state.item(error.key) is not None:
+                raise
+            raise SqlError(f"dependency was removed: {error.key}", "0A000") from error
+
+    def describe(self, statement: s.Statement, oids: Sequence[int]) -> Description:
+        """What it takes and gives. SqlError when that cannot be said."""
+        from racehound_zoo.execution.describing import describe
+
+        try:
+            self._require_role()
+            with self._dropped_meanwhile():
+                return describe(self, statement, oids)
+        except SqlError:
+            self._fail()
+            raise
+
+    def _require_role(self) -> None:
+        if self.role not in self.engine.catalog.state.roles:
+            raise SqlError(
+                f"role {self.role} was concurrently dropped", "42501", "Please disconnect and re-connect with a valid role."
+            )
+
+    def _refuse_in_failed(self, statement: s.Statement) -> None:
+        if self.transaction is not None and self.transaction.failed and not isinstance(statement, s.Commit | s.Rollback):
+            raise SqlError("current transaction is aborted, commands ignored until end of transaction block", "25P02")
+
+    def _fail(self) -> None:
+        if self.transaction is not None:
+            self.transaction.failed = True
+            self._release(self.transaction)
+
+    # Transactions
+
+    def begin(self) -> None:
+        if self.transaction is None:
+            self.transaction = Transaction()
+        elif self.transaction.implicit:
+            self.transaction.implicit = False
+        else:
+            self.notice("there is already a transaction in progress", "25001", "WARNING")
+
+    def begin_implicitly(self) -> None:
+        """Before the first of several statements in one message."""
+        if self.transaction is None:
+            self.transaction = Transaction(implicit=True)
+
+    def end_implicitly(self) -> None:
+        """Behind the last of them, or the one that failed. SqlError when COMMIT fails."""
+        if self.transaction is not None and self.transaction.implicit:
+            self.commit()
+
+    def commit(self) -> str:
+        """The tag. SqlError when what the block holds cannot be done; it is over all the same."""
+        transaction = self.transaction
+        if transaction is None:
+            self.notice("there is no transaction in progress", "25P01", "WARNING")
+            return "COMMIT"
+        if transaction.failed:
+            self.rollback()
+            return "ROLLBACK"
+        from racehound_zoo.execution.committing import commit
+
+        try:
+            return commit(self, transaction)
+        finally:
+            self._end_transaction()
+
+    def rollback(self) -> str:
+        if self.transaction is None:
+            self.notice("there is no transaction in progress", "25P01", "WARNING")
+            return "ROLLBACK"
+        for name, value in self.transaction.variables.items():
+            self.assign(name, value)
+        self._end_transaction()
+        return "ROLLBACK"
+
+    def _end_transaction(self) -> None:
+        transaction, self.transaction = self.transaction, None
+        if transaction is not None:
+            self._release(transaction)
+
+    def _release(self, transaction: Transaction) -> None:
+        """Let go of what a block holds of others."""
+        closed(transaction.cursors.values())
+        transaction.cursors.clear()
+        backend, transaction.backend = transaction.backend, None
+        if backend is not None:
+            with contextlib.suppress(SqlError):
+                backend.script("ROLLBACK")
+            self.engine.storage.give_back(backend)
+        for plan in transaction.plans:
+            plan.undo()
+
+    # Variables
+
+    def assign(self, name: str, value: str) -> None:
+        self.variables[name] = value
+        if variables.SESSION[name].reported:
+            self.changed_variables[name] = value

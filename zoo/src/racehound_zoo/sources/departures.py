@@ -1,0 +1,45 @@
+"""Removes what sources that are gone have left outside, each in a thread of its own."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+from racehound_zoo.sources.source import Connector, Ingestion, Leaving, SourceFacts
+from racehound_zoo.sources.target import SourceTarget
+
+_PATIENCE = 60.0
+"""Seconds after which what cannot be removed is left where it is."""
+_PAUSE = 0.2
+
+
+class Departures:
+    """`add` does not wait."""
+
+    def __init__(self) -> None:
+        self._threads: list[threading.Thread] = []
+        self._ending = threading.Event()
+
+    def add(self, connector: Connector, source: SourceFacts, target: SourceTarget, last: Ingestion) -> None:
+        """A source is gone; its last ingestion has been told to stop."""
+        if isinstance(connector, Leaving):
+            thread = threading.Thread(
+                target=self._depart, args=(connector, source, target, last), name=f"zoo-departure-{source.id}", daemon=True
+            )
+            self._threads = [each for each in self._threads if each.is_alive()]
+            self._threads.append(thread)
+            thread.start()
+
+    def finish(self, timeout: float) -> None:
+        """Wait (seconds) for those that have not ended; they do not try again."""
+        self._ending.set()
+        deadline = time.monotonic() + timeout
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+
+    def _depart(self, connector: Leaving, source: SourceFacts, target: SourceTarget, last: Ingestion) -> None:
+        deadline = time.monotonic() + _PATIENCE
+        last.join(_PATIENCE)
+        while not connector.clean_up(source, target.progress):
+            if time.monotonic() > deadline or self._ending.wait(_PAUSE):
+                return

@@ -1,0 +1,135 @@
+"""How the bytes of keys and values become columns, format by format."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from racehound.testdrive.formats import confluent
+from racehound.testdrive.formats.recipe import zigzag
+from racehound_zoo.changes import Values
+from racehound_zoo.sources.kafka.columns import text
+from racehound_zoo.sources.kafka.schemas import Schemas
+
+_AVRO_HEADER = 5
+"""Bytes before an Avro message: a zero and the schema's number."""
+
+
+class DecodeError(ValueError):
+    """A message that its format does not describe."""
+
+
+class Part(Protocol):
+    """A key's or a value's format."""
+
+    def fold(self, payload: bytes) -> bytes:
+        """What is the same for the same key."""
+
+    def decode(self, payloads: Sequence[bytes]) -> list[Values | None]:
+        """Their columns' values; None for what says that nothing is there. DecodeError."""
+
+
+class Plain:
+    """A format whose messages stand for themselves."""
+
+    def __init__(self, read: Callable[[bytes], Values]) -> None:
+        self._read = read
+
+    def fold(self, payload: bytes) -> bytes:
+        return payload
+
+    def decode(self, payloads: Sequence[bytes]) -> list[Values | None]:
+        try:
+            return [self._read(payload) for payload in payloads]
+        except ValueError as error:
+            raise DecodeError(f"Decode error: {error}") from error
+
+
+def plain(form: str) -> Plain | None:
+    """TEXT, BYTES, JSON or CSV, as written behind FORMAT; None for anything else."""
+    name = form.split(maxsplit=1)[0].upper() if form else ""
+    readers: dict[str, Callable[[bytes], Values]] = {"TEXT": _text, "BYTES": _bytes, "JSON": _json, "CSV": _csv(csv_width(form))}
+    return Plain(readers[name]) if name in readers else None
+
+
+def csv_width(form: str) -> int:
+    """How many columns CSV WITH n COLUMNS has; 1 for other formats."""
+    found = re.search(r"WITH\s+(\d+)\s+COLUMNS", form, re.IGNORECASE)
+    return int(found[1]) if found else 1
+
+
+def _text(payload: bytes) -> Values:
+    return (payload.decode(),)
+
+
+def _bytes(payload: bytes) -> Values:
+    return (f"\\x{payload.hex()}",)
+
+
+def _json(payload: bytes) -> Values:
+    json.loads(payload)
+    return (payload.decode(),)
+
+
+def _csv(width: int) -> Callable[[bytes], Values]:
+    def read(payload: bytes) -> Values:
+        row = next(csv.reader(io.StringIO(payload.decode())), [])
+        if len(row) != width:
+            raise ValueError(f"CSV error: expected {width} columns, got {len(row)}")
+        return tuple(row)
+
+    return read
+
+
+class Avro:
+    """Records in Confluent's wire format; `names`: the columns, `side`: the field of an envelope that holds them."""
+
+    def __init__(self, schemas: Schemas, names: Sequence[str], side: str = "") -> None:
+        self._schemas = schemas
+        self._names = tuple(names)
+        self._side = side
+
+    def fold(self, payload: bytes) -> bytes:
+        return payload[_AVRO_HEADER:]
+
+    def decode(self, payloads: Sequence[bytes]) -> list[Values | None]:
+        values: list[Values | None] = [None] * len(payloads)
+        places: dict[int, list[int]] = defaultdict(list)
+        for place, payload in enumerate(payloads):
+            try:
+                places[confluent.unframe(payload)[0]].append(place)
+            except ValueError as error:
+                raise DecodeError(f"Decode error: {error}") from error
+        for number, found in places.items():
+            decoded = self._read(number, [payloads[place][_AVRO_HEADER:] for place in found])
+            for place, value in zip(found, decoded, strict=True):
+                values[place] = self._row(value)
+        return values
+
+    def _read(self, number: int, messages: Sequence[bytes]) -> list[Any]:
+        """All in one call: together they are an array of that many items."""
+        from fastavro import schemaless_reader
+
+        joined = io.BytesIO(zigzag(len(messages)) + b"".join(messages) + b"\0")
+        try:
+            found = schemaless_reader(joined, self._schemas.many(number), None)
+        except (EOFError, IndexError, ValueError, KeyError) as error:
+            raise DecodeError(f"Decode error: Avro message does not fit schema {number}: {error}") from error
+        if not isinstance(found, list) or len(found) != len(messages) or joined.read(1):
+            raise DecodeError(f"Decode error: Avro message does not fit schema {number}")
+        return found
+
+    def _row(self, value: Any) -> Values | None:  # noqa: ANN401 what the schema says
+        if self._side:
+            value = value[self._side]
+        if value is None:
+            return None
+        if not isinstance(value, dict):
+            return (text(value),)
+        get = value.get
+        return tuple([found if type(found := get(name)) is str else text(found) for name in self._names])

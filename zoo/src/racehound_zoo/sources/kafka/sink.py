@@ -1,0 +1,266 @@
+"""A running sink into a topic, exactly once.
+
+Each commit of the relation is one transaction of Kafka's, and `Sent` remembers it once it is there. Where a run ends without
+knowing what became of its last transaction, the next run asks the topic: every message carries the moment of its commit in the
+header `materialize-timestamp`, as Materialize's do, and an open transaction ends when another run takes its identity.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from racehound.testdrive.errors import ActionError
+from racehound_zoo.catalog.model import Column
+from racehound_zoo.errors import SqlError
+from racehound_zoo.relations.snapshot import Status
+from racehound_zoo.sources.kafka import schemas
+from racehound_zoo.sources.kafka.client import Broker, said
+from racehound_zoo.sources.kafka.messages import Messages, check_format
+from racehound_zoo.sources.kafka.schemas import Schemas
+from racehound_zoo.sources.sink import Commit, Feed, Running, Sent, SinkFacts
+
+if TYPE_CHECKING:
+    from confluent_kafka import KafkaError, Producer
+
+_HEADER = "materialize-timestamp"
+_ANSWER_S = 1.0
+_PAUSE_S = 0.5
+_LOOK_S = 0.2
+_SETTLING_S = 2.0
+"""Seconds that a sink which has been stopped still waits for its last transaction."""
+_SERVED_EVERY = 1000
+
+
+class _InterruptedError(Exception):
+    """The sink has been stopped in the middle of something."""
+
+
+class KafkaSinkConnector:
+    """See `sink.SinkConnector`."""
+
+    def check(self, sink: SinkFacts, columns: Sequence[Column]) -> None:
+        if not sink.options.get("TOPIC"):
+            raise SqlError("KAFKA CONNECTION must specify TOPIC")
+        check_format(sink, columns)
+        Broker(sink.connection).reach()
+        if sink.encoding.registry is not None:
+            schemas.validate(sink.encoding.registry)
+
+    def start(self, sink: SinkFacts, feed: Feed, sent: Sent) -> Running:
+        return KafkaSink(sink, feed, sent)
+
+
+class KafkaSink:
+    """See `sink.Running`."""
+
+    def __init__(self, sink: SinkFacts, feed: Feed, sent: Sent) -> None:
+        self._sink = sink
+        self._topic = sink.options["TOPIC"]
+        self._feed = feed
+        self._sent = sent
+        self._broker = Broker(sink.connection)
+        self._stopped = threading.Event()
+        self._status = Status("starting", since=_now())
+        self._count = 0
+        self._thread = threading.Thread(target=self._run, name=f"zoo-kafka-{sink.id}", daemon=True)
+        self._thread.start()
+
+    def switch(self, feed: Feed) -> None:
+        self._feed = feed
+
+    def status(self) -> Status:
+        return self._status
+
+    def stop(self) -> None:
+        self._stopped.set()
+
+    def join(self, timeout: float) -> None:
+        self._thread.join(timeout)
+
+    def _say(self, status: str, error: str | None = None) -> None:
+        before = self._status
+        since = before.since if (before.status, before.error) == (status, error) else _now()
+        self._status = Status(status, error, since, self._count, self._count)
+
+    def _run(self) -> None:
+        """One run at a time: the one before this ends first."""
+        while not self._sent.lock.acquire(timeout=0.05):
+            if self._stopped.is_set():
+                return
+        try:
+            while not self._stopped.is_set():
+                try:
+                    self._write()
+                except (self._broker.library.KafkaException, ActionError) as error:
+                    self._say("stalled", said(error))
+                    self._stopped.wait(_PAUSE_S)
+        except _InterruptedError:
+            return
+        except (SqlError, ValueError) as error:
+            self._say("stalled", str(error))
+        finally:
+            self._sent.lock.release()
+
+    def _write(self) -> None:
+        """Until stopped, or something goes wrong that may be better later."""
+        self._broker.create_topic(self._topic, self._sink.options)
+        compression = self._sink.options.get("COMPRESSION TYPE", "lz4")
+        identity = f"racehound-zoo-{self._sent.identity}"
+        producer = self._broker.producer(identity, {"compression.type": compression}, self._hear)
+        registry = self._sink.encoding.registry
+        known = Schemas(registry) if registry is not None else None
+        try:
+            self._begin(producer)
+            while not self._stopped.is_set():
+                feed = self._feed
+                self._carry(producer, feed, Messages(self._sink, feed.columns, known))
+                if feed is self._feed:
+                    # The relation is gone; so will the sink be.
+                    self._stopped.wait(_PAUSE_S)
+        finally:
+            producer.purge()
+            if known is not None:
+                known.close()
+
+    def _hear(self, error: KafkaError) -> None:
+        """What the client says beside the way."""
+        if error.code() == self._broker.library.KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001 the library's public name
+            self._say("stalled", said(self._broker.library.KafkaException(error)))
+
+    def _begin(self, producer: Producer) -> None:
+        """What an earlier run left open ends here, in one way or the other."""
+        while not self._stopped.is_set():
+            try:
+                producer.init_transactions(_ANSWER_S)
+                break
+            except self._broker.library.KafkaException as error:
+                if not error.args[0].retriable():
+                    raise
+                self._say("stalled", said(error))
+        if self._sent.doubt is not None and not self._stopped.is_set():
+            if self._has(self._sent.doubt.moment):
+                self._sent.add(self._sent.doubt, lambda: False)
+            self._sent.doubt = None
+
+    def _carry(self, producer: Producer, feed: Feed, messages: Messages) -> None:
+        def is_over() -> bool:
+            return self._stopped.is_set() or self._feed is not feed
+
+        self._say("running")
+        for found in feed.commits(self._sent.rows, is_over, _LOOK_S):
+            if found is None:
+                self._rest(producer)
+            else:
+                commit = self._sent.dated(found)
+                self._send(producer, commit, messages)
+                self._sent.add(commit, is_over)
+                self._say("running")
+
+    def _rest(self, producer: Producer) -> None:
+        """Nothing to do: hear whether the broker is there."""
+        producer.poll(0)
+        if self._status.status == "stalled":
+            producer.list_topics(self._topic, timeout=_ANSWER_S)
+            self._say("running")
+
+    def _send(self, producer: Producer, commit: Commit, messages: Messages) -> None:
+        """One transaction. When this returns it is there; KafkaException when it is not, or when nobody knows (`doubt`)."""
+        headers = [(_HEADER, str(commit.moment).encode())]
+        producer.begin_transaction()
+        try:
+            for number, (key, value) in enumerate(messages.of(commit.changes)):
+                self._produce(producer, key, value, headers)
+                if number % _SERVED_EVERY == 0:
+                    producer.poll(0)
+                    self._refuse_stopped()
+            self._flush(producer)
+        except (self._broker.library.KafkaException, _InterruptedError):
+            self._abort(producer)
+            raise
+        self._sent.doubt = commit
+        self._settle(producer)
+        self._sent.doubt = None
+        self._count += sum(abs(count) for _, count in commit.changes)
+
+    def _produce(self, producer: Producer, key: bytes | None, value: bytes | None, headers: list[tuple[str, bytes]]) -> None:
+        while True:
+            try:
+                producer.produce(self._topic, value=value, key=key, headers=list(headers))
+            except BufferError:
+                producer.poll(0.1)
+                self._refuse_stopped()
+            else:
+                return
+
+    def _flush(self, producer: Producer) -> None:
+        while producer.flush(0.2):
+            self._refuse_stopped()
+
+    def _refuse_stopped(self) -> None:
+        """What is not committed when the sink is stopped is sent by its next run."""
+        if self._stopped.is_set():
+            raise _InterruptedError
+
+    def _abort(self, producer: Producer) -> None:
+        producer.purge()
+        try:
+            producer.abort_transaction(_ANSWER_S)
+        except self._broker.library.KafkaException as error:
+            # The next producer of this identity ends it.
+            self._say("stalled", said(error))
+
+    def _settle(self, producer: Producer) -> None:
+        """Ask for the commit until the broker has said what became of it."""
+        deadline: float | None = None
+        while True:
+            try:
+                producer.commit_transaction(_ANSWER_S)
+            except self._broker.library.KafkaException as error:
+                inner: Any = error.args[0]
+                if inner.txn_requires_abort():
+                    self._abort(producer)
+                    self._sent.doubt = None
+                    raise
+                if not inner.retriable():
+                    raise
+                self._say("stalled", said(error))
+                if self._stopped.is_set():
+                    deadline = deadline or time.monotonic() + _SETTLING_S
+                    if time.monotonic() > deadline:
+                        raise
+            else:
+                return
+
+    # Doubt
+
+    def _has(self, moment: int) -> bool:
+        """Whether a commit's messages are in the topic."""
+        wanted = str(moment).encode()
+        return any(dict(headers).get(_HEADER) == wanted for headers in self._headers())
+
+    def _headers(self) -> Iterator[list[tuple[str, str | bytes | None]]]:
+        """Of all messages that there are. KafkaException when they cannot be read."""
+        library = self._broker.library
+        consumer = self._broker.consumer()
+        try:
+            partitions = consumer.list_topics(self._topic, timeout=_ANSWER_S).topics[self._topic].partitions
+            consumer.assign([library.TopicPartition(self._topic, number, 0) for number in partitions])
+            left = len(partitions)
+            while left and not self._stopped.is_set():
+                for message in consumer.consume(1000, 0.1):
+                    error = message.error()
+                    if error is None:
+                        yield [*dict(message.headers() or ()).items()]
+                    elif error.code() == library.KafkaError._PARTITION_EOF:  # noqa: SLF001 the library's public name
+                        left -= 1
+            if left:
+                raise _InterruptedError
+        finally:
+            consumer.close()
+
+
+def _now() -> int:
+    return int(time.time() * 1000)

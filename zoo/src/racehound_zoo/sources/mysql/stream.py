@@ -1,0 +1,172 @@
+"""The binary log as a stream of transactions, on top of mysql-replication."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import logging
+import queue
+import socket
+import threading
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+from pymysqlreplication import BinLogStreamReader
+from pymysqlreplication.event import GtidEvent, HeartbeatLogEvent, QueryEvent, XidEvent
+from pymysqlreplication.logger import logger
+from pymysqlreplication.row_event import DeleteRowsEvent, UpdateRowsEvent, WriteRowsEvent
+
+from racehound_zoo.sources.bell import Bell
+from racehound_zoo.sources.mysql.session import Connection, connect, failing, settings
+from racehound_zoo.sources.source import ConnectionFacts
+from racehound_zoo.sources.upstream import UpstreamError
+
+_HEARTBEAT_S = 0.2
+_SILENCE_S = 10
+"""After so much longer than a heartbeat the server counts as gone."""
+_CONNECTIONS = 2
+"""One for the log and one for questions about it."""
+_READ_AHEAD = 1000
+_FULL_S = 0.1
+_EVENTS = (GtidEvent, QueryEvent, XidEvent, WriteRowsEvent, UpdateRowsEvent, DeleteRowsEvent, HeartbeatLogEvent)
+
+# What it would say of a lost connection is said by the source's status.
+logger.addHandler(logging.NullHandler())
+
+Values = dict[str, object]
+Event = Any
+"""One of mysql-replication's, which has no types."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Change:
+    """A row that was, and is."""
+
+    schema: str
+    table: str
+    old: Values | None
+    new: Values | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Ddl:
+    """A statement made in a schema."""
+
+    schema: str
+    text: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Transaction:
+    gtid: str
+    events: tuple[Change | Ddl, ...]
+
+
+class Stream:
+    """All transactions that a set of GTIDs does not have, read by a thread of its own.
+
+    The rows of tables in `wanted` are in them, of no others; it may be added to. The bell rings when there is something new.
+    """
+
+    def __init__(self, connection: ConnectionFacts, place: str, bell: Bell) -> None:
+        self.wanted: set[str] = set()
+        self.flows = False
+        """Whether the server has begun to send."""
+        self._bell = bell
+        self._read: queue.Queue[Transaction] = queue.Queue(_READ_AHEAD)
+        self._failure: UpstreamError | None = None
+        self._closed = threading.Event()
+        self._connections: list[Connection] = []
+        self._reader = BinLogStreamReader(
+            connection_settings={**settings(connection), "read_timeout": _SILENCE_S},
+            server_id=1 << 30 | uuid.uuid4().int & (1 << 30) - 1,
+            blocking=True, resume_stream=True, auto_position=place, only_events=_EVENTS, only_tables=self.wanted,
+            slave_heartbeat=_HEARTBEAT_S, enable_logging=False, pymysql_wrapper=self._connect,
+        )  # fmt: skip
+        self._thread = threading.Thread(target=self._run, name="zoo-mysql-stream", daemon=True)
+        self._thread.start()
+
+    def next(self) -> Transaction | None:
+        """What has come and was not given yet; None when there is nothing for now. UpstreamError when there will not be."""
+        with contextlib.suppress(queue.Empty):
+            return self._read.get_nowait()
+        if self._failure is not None:
+            raise self._failure
+        return None
+
+    def close(self) -> None:
+        """The thread has ended, and the connections with it."""
+        self._closed.set()
+        for connection in [*self._connections]:
+            reading = connection._sock  # noqa: SLF001 only its end wakes a thread that reads
+            if reading is not None:
+                with contextlib.suppress(OSError):
+                    reading.shutdown(socket.SHUT_RDWR)
+        self._thread.join()
+
+    def _connect(self, **arguments: object) -> Connection:
+        """The reader connects again when it has lost the server, and would then begin where it began."""
+        if self._closed.is_set() or len(self._connections) == _CONNECTIONS:
+            raise UpstreamError("stream ended prematurely")
+        if "db" in arguments:
+            arguments["database"] = arguments.pop("db")
+        self._connections.append(connect(**arguments))
+        return self._connections[-1]
+
+    def _run(self) -> None:
+        try:
+            with failing():
+                self._read_all()
+        except UpstreamError as error:
+            self._failure = error
+        finally:
+            for connection in self._connections:
+                if connection.open:
+                    connection._force_close()  # noqa: SLF001 its polite way would wait for a server that is busy sending
+            self._bell.ring()
+
+    def _read_all(self) -> None:
+        gtid, events = "", list[Change | Ddl]()
+        while (event := self._reader.fetchone()) is not None:
+            if isinstance(event, GtidEvent):
+                gtid, events = event.gtid, []
+            elif not isinstance(event, HeartbeatLogEvent) and self._ends(event, events):
+                self._give(Transaction(gtid, tuple(events)))
+            if not self.flows:
+                self.flows = True
+                self._bell.ring()
+        raise UpstreamError("stream ended prematurely")
+
+    def _give(self, transaction: Transaction) -> None:
+        while not self._closed.is_set():
+            with contextlib.suppress(queue.Full):
+                self._read.put(transaction, timeout=_FULL_S)
+                self._bell.ring()
+                return
+        raise UpstreamError("stream ended prematurely")
+
+    @staticmethod
+    def _ends(event: Event, events: list[Change | Ddl]) -> bool:
+        """Note what an event says; whether it is the last of its transaction."""
+        if isinstance(event, XidEvent):
+            return True
+        if not isinstance(event, QueryEvent):
+            events += _changes(event)
+            return False
+        word = event.query.strip().partition(" ")[0].upper()
+        if word in {"BEGIN", "SAVEPOINT", "ROLLBACK", "XA"}:
+            return False
+        if word != "COMMIT":
+            events.append(Ddl(event.schema.decode(), event.query))
+        return True
+
+
+def _changes(event: Event) -> Iterator[Change]:
+    for row in event.rows:
+        if isinstance(event, UpdateRowsEvent):
+            yield Change(event.schema, event.table, row["before_values"], row["after_values"])
+        elif isinstance(event, WriteRowsEvent):
+            yield Change(event.schema, event.table, None, row["values"])
+        else:
+            yield Change(event.schema, event.table, row["values"], None)

@@ -1,0 +1,208 @@
+"""A running source: the stream of a replication slot, transaction by transaction."""
+
+from __future__ import annotations
+
+import contextlib
+import struct
+import time
+from collections.abc import Sequence
+
+from racehound_zoo.sources.bell import StoppedError
+from racehound_zoo.sources.following import Following, Snapshot, Taken
+from racehound_zoo.sources.postgres import slots
+from racehound_zoo.sources.postgres.describing import tables_of, type_of
+from racehound_zoo.sources.postgres.link import Link, conninfo
+from racehound_zoo.sources.postgres.pgoutput import Change, Commit, Relation, Truncate, decoded
+from racehound_zoo.sources.postgres.rows import Transaction, altered
+from racehound_zoo.sources.postgres.spelling import confirmation, identifier, lsn_of, lsn_text
+from racehound_zoo.sources.source import TableFacts
+from racehound_zoo.sources.upstream import UpstreamError, UpstreamTable
+
+_LOOK_S = 1.0
+"""How often the tables are compared with what they were: the stream says nothing of a DROP."""
+_ASK_S = 0.01
+"""How often the server is asked how far it is, while a snapshot waits for the stream."""
+_IDLE_S = 5.0
+"""How often it is told how far we are when nothing happens; it would hang up after a minute."""
+_DATA = struct.Struct("!cQQq")
+_KEEPALIVE = struct.Struct("!cQqB")
+LEAKED_SLOT = "leaked-slot"
+_LEAKING_S = 0.1
+"""How long a slot is there that is not remembered, with that defect on."""
+_BUSY = "is active for PID"
+_BUSY_S = 2.0
+_MESSAGES_MAX = 2000
+"""How many are heard at once before something else is looked at."""
+
+
+class PostgresIngestion(Following):
+    """See `Following`. Its places are LSNs."""
+
+    system = "postgres"
+
+    def _follow(self) -> None:
+        with contextlib.ExitStack() as ending:
+            self._stream = self._link(ending, replication=True)
+            self._asking = self._link(ending)
+            self._ensure_slot()
+            self._begin()
+            self._transaction = Transaction(self)
+            self._position = lsn_of(self.memory.place)
+            self._look_at = self._tell_at = 0.0
+            self.resume()
+            while True:
+                self._turn()
+
+    @property
+    def _publication(self) -> str:
+        return self.source.options["PUBLICATION"]
+
+    def _link(self, ending: contextlib.ExitStack, *, replication: bool = False) -> Link:
+        assert self.source.connection is not None, "a source of PostgreSQL has a connection"
+        link = Link(conninfo(self.source.connection, replication=replication), self.bell)
+        ending.callback(link.close)
+        return link
+
+    # The slot
+
+    def _ensure_slot(self) -> None:
+        """It is remembered before it is made, so that whatever happens then it will be dropped."""
+        if self.memory.place:
+            return
+        if self.memory.slot and slots.is_there(self._asking, self.memory.slot):
+            slots.drop(self._asking, self.memory.slot)
+        self.memory.slot = self.memory.slot or slots.new_name()
+        if not self.target.suffers(LEAKED_SLOT):
+            self._save()
+        self.memory.place = lsn_text(slots.create(self._stream, self.memory.slot))
+        deadline = time.monotonic() + (_LEAKING_S if self.target.suffers(LEAKED_SLOT) else 0.0)
+        while time.monotonic() < deadline:
+            self.bell.wait(deadline - time.monotonic())
+        self._save()
+
+    def _save(self) -> None:
+        """StoppedError when this is not the source's ingestion any more."""
+        self.target.apply((), self.memory.saved())
+        if self.target.progress.get("slot") != self.memory.slot:
+            raise StoppedError
+
+    # The stream
+
+    def _begin(self) -> None:
+        """An ingestion before this one may still be about to leave the slot."""
+        deadline = time.monotonic() + _BUSY_S
+        while True:
+            try:
+                return self._stream.stream(self.memory.slot, self.memory.place, self._publication)
+            except UpstreamError as error:
+                if _BUSY not in str(error) or time.monotonic() > deadline:
+                    raise
+                self.bell.wait(_ASK_S)
+
+    def _turn(self) -> None:
+        """One round: new tables, the messages that are there, a wait if there are no more."""
+        self.welcome()
+        self._look()
+        is_drained = self._hear_all()
+        self.flush()
+        if not self.target.is_current:
+            # What was heard has not been written, and must not be confirmed: the slot would not give it to the next ingestion.
+            raise StoppedError
+        # Nothing is held any more: all that stands before the last thing heard has been written.
+        self.memory.place = lsn_text(self._position)
+        self._tell(reply=not self.is_settled)
+        if is_drained:
+            self._stream.await_message(_LOOK_S if self.is_settled else _ASK_S)
+        else:
+            self.bell.check()
+
+    def _hear_all(self) -> bool:
+        """Whether there are no more messages for now."""
+        for _ in range(_MESSAGES_MAX):
+            message = self._stream.receive()
+            if message is None:
+                return True
+            self._hear(message)
+        return False
+
+    def _hear(self, message: bytes) -> None:
+        if message[:1] == b"k":
+            _, position, _, reply = _KEEPALIVE.unpack_from(message)
+            if not self._transaction.is_open:
+                self._reach(position)
+            if reply:
+                self._tell_at = 0.0
+        elif message[:1] == b"w":
+            self._take(message[_DATA.size :])
+
+    def _take(self, data: bytes) -> None:
+        message = decoded(data)
+        if isinstance(message, Relation):
+            self._transaction.learn(message)
+        elif isinstance(message, Change):
+            self._transaction.add(message)
+        elif isinstance(message, Truncate):
+            self._transaction.truncate(message)
+        elif isinstance(message, Commit):
+            self._commit(message)
+        elif message is not None:
+            self._transaction.begin()
+
+    def _commit(self, commit: Commit) -> None:
+        """What stands before a snapshot's place is in it, all else is not."""
+        self._reach(commit.lsn)
+        batch = self._transaction.end()
+        self._position = commit.end
+        self.take(batch, lsn_text(commit.end))
+
+    def _reach(self, position: int) -> None:
+        self._position = max(self._position, position)
+        self.settle()
+
+    def _has_come_to(self, place: str) -> bool:
+        return self._position >= lsn_of(place)
+
+    def _tell(self, *, reply: bool) -> None:
+        """How far we are."""
+        now = time.monotonic()
+        if reply or now >= self._tell_at:
+            self._tell_at = now + _IDLE_S
+            self._stream.send(confirmation(lsn_of(self.memory.place), reply=reply))
+
+    # Tables
+
+    def _snapshot(self, tables: Sequence[TableFacts]) -> Snapshot:
+        with contextlib.ExitStack() as ending:
+            link = self._link(ending, replication=True)
+            place = slots.begin_snapshot(link)
+            offered = {table.offer.name: table for table in tables_of(link, self._publication)}
+            found, missing = {}, {}
+            for table in tables:
+                upstream = offered.get(table.offer.name)
+                if upstream is None:
+                    missing[table.id] = f"failed to get estimate count for {'.'.join(table.offer.name)}"
+                else:
+                    found[table.id] = self._taken(link, table, upstream)
+        return Snapshot(lsn_text(place), found, missing)
+
+    def _taken(self, link: Link, table: TableFacts, upstream: UpstreamTable) -> Taken:
+        wanted = table.shape.columns
+        types = {column.name: type_of(column.kind) for column in upstream.columns}
+        if any(types.get(column.name) != column.type for column in wanted):
+            return Taken(upstream, [], str(altered(upstream)))
+        columns = ", ".join(identifier(column.name) for column in wanted)
+        rows = link.copy(f"COPY (SELECT {columns} FROM {identifier(upstream.namespace, upstream.name)}) TO STDOUT")
+        return Taken(upstream, [(row, 1) for row in rows])
+
+    def _look(self) -> None:
+        """Compare the tables with what they were, now and then."""
+        if time.monotonic() < self._look_at:
+            return
+        self._look_at = time.monotonic() + _LOOK_S
+        there = {table.id: table for table in tables_of(self._asking, self._publication)}
+        for key, followed in [*self.memory.tables.items()]:
+            now, then = there.get(followed.table.id), followed.table
+            if followed.error is None and now is None:
+                self.cease(key, "table was dropped")
+            elif followed.error is None and now is not None and (now.lost(then) or now.lost_key(then)):
+                self.cease(key, str(altered(then)))

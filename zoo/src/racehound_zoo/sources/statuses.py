@@ -1,0 +1,48 @@
+"""How a running source and its tables are, for whoever asks."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Mapping
+from typing import Literal
+
+from racehound_zoo.relations.snapshot import Status
+
+_STARTING = Status("starting")
+
+
+class Statuses:
+    """Written by the thread of one source, read by any. `system` stands before the text of every error."""
+
+    def __init__(self, source: str, system: str) -> None:
+        self._source = source
+        self._system = system
+        self._known: Mapping[str, Status] = {}
+
+    def of(self, key: str) -> Status:
+        return self._known.get(key, _STARTING)
+
+    def run(self, key: str) -> None:
+        self._say(key, "running", None)
+
+    def stall(self, key: str, error: str) -> None:
+        """It may come back."""
+        self._say(key, "stalled", error)
+
+    def cease(self, key: str, error: str) -> None:
+        """It will not."""
+        self._say(key, "ceased", error)
+
+    def count(self, messages: int, updates: int) -> None:
+        """What the source took from outside, and how many rows of it were wanted."""
+        status = self.of(self._source)
+        counted = dataclasses.replace(status, received=status.received + messages, staged=status.staged + updates)
+        self._known = {**self._known, self._source: counted}
+
+    def _say(self, key: str, what: Literal["running", "stalled", "ceased"], error: str | None) -> None:
+        before = self.of(key)
+        said = None if error is None else f"{self._system}: {error}"
+        if (before.status, before.error) != (what, said):
+            now = int(time.time() * 1000)
+            self._known = {**self._known, key: dataclasses.replace(before, status=what, error=said, since=now)}

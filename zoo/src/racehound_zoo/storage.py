@@ -1,0 +1,317 @@
+"""The rows, in an embedded PostgreSQL.
+
+A relation is kept under its id, so that renaming, moving and swapping touch nothing here. Tables and what sources fill are
+tables; views are views. A materialized view is a view too: it equals its query at every moment by being it, which no upkeep could
+do better; one that is refreshed on a schedule is a table that its schedule fills.
+
+All writes go through one connection, one after the other, each in a transaction of its own: their order is the order of time
+(`now`), and a reader that begins after a write's acknowledgement sees it. What is dropped from the catalog is removed here later,
+by the janitor: a reader that still holds it keeps nobody waiting.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from racehound.services.embedded import releases
+from racehound.services.embedded.server import EmbeddedServer
+from racehound_zoo.backend import NO_PARAMETERS, Backend, Description, Field, Parameters, Rows
+from racehound_zoo.catalog.model import Column
+from racehound_zoo.changes import Staging
+from racehound_zoo.copying import quoted
+from racehound_zoo.datatypes import of_oid
+from racehound_zoo.errors import SqlError
+from racehound_zoo.janitor import LOCK_NOT_AVAILABLE, Janitor
+from racehound_zoo.prelude import prelude
+from racehound_zoo.release import RECORDED, Release
+from racehound_zoo.rows import Batch, apply, physical_name, query_of
+
+_SETTINGS = {
+    "max_connections": "500",
+    "shared_buffers": "64MB",
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+    "deadlock_timeout": "1s",
+    "autovacuum_naptime": "20s",
+}
+_ALTERING_WAITS = "SET LOCAL lock_timeout = '20ms'"
+_ALTERING_TRIES = 500
+_ALTERING_PAUSE = 0.01
+
+
+class Storage:
+    """Used from many threads. `start` and `stop` from one."""
+
+    def __init__(self, directory: Path, release: Release = RECORDED) -> None:
+        self._release = release
+        self._server = EmbeddedServer(releases.find(), directory, directory / "storage.log", _SETTINGS)
+        self._idle: queue.SimpleQueue[Backend] = queue.SimpleQueue()
+        self._writing = threading.RLock()
+        self._committed = threading.Condition()
+        self._janitor = Janitor(self._server, self._writing, self._committed)
+        self._changes: dict[str, int] = {}
+        self._unique: dict[str, Sequence[str]] = {}
+        self._last = 0
+        self._writer: Backend | None = None
+
+    def start(self) -> None:
+        """TargetError when PostgreSQL does not start."""
+        self._server.start()
+        conninfo = self._server.address.conninfo()
+        self._writer = Backend(conninfo)
+        self._writer.script(prelude(self._release))
+        self._janitor.start()
+
+    def stop(self) -> None:
+        """End everything; what was stored goes with the directory."""
+        self._janitor.stop()
+        with contextlib.suppress(queue.Empty):
+            while True:
+                self._idle.get_nowait().close()
+        if self._writer is not None:
+            self._writer.close()
+        self._server.stop()
+
+    # Time
+
+    def now(self) -> int:
+        """The time of the next thing that happens: milliseconds since 1970, never the same twice."""
+        with self._committed:
+            self._last = max(self._last + 1, int(time.time() * 1000))
+            return self._last
+
+    def changed(self, keys: Sequence[str]) -> int:
+        """When one of these was last written or made, 0 for never."""
+        with self._committed:
+            return max((self._changes.get(key, 0) for key in keys), default=0)
+
+    def await_change(self, keys: Sequence[str], after: int, timeout: float, stop: Callable[[], bool]) -> int:
+        """When one of these was last written, as soon as that is later than `after`, or `stop` or the time (seconds) says so."""
+        with self._committed:
+            self._committed.wait_for(
+                lambda: stop() or max((self._changes.get(key, 0) for key in keys), default=0) > after, timeout
+            )
+        return self.changed(keys)
+
+    def wake(self) -> None:
+        """Have those who wait for changes look again."""
+        with self._committed:
+            self._committed.notify_all()
+
+    # Reading
+
+    @contextlib.contextmanager
+    def reader(self) -> Iterator[Backend]:
+        """A connection to read with, for a while."""
+        backend = self.take()
+        try:
+            yield backend
+        finally:
+            self.give_back(backend)
+
+    def take(self) -> Backend:
+        """A connection to read with, until it is given back."""
+        with contextlib.suppress(queue.Empty):
+            while True:
+                backend = self._idle.get_nowait()
+                if backend.usable:
+                    return backend
+                backend.close()
+        return Backend(self._server.address.conninfo())
+
+    def give_back(self, backend: Backend) -> None:
+        if backend.usable:
+            self._idle.put(backend)
+        else:
+            backend.close()
+
+    def describe(self, sql: str, oids: Sequence[int] = ()) -> Description:
+        with self.reader() as backend:
+            return backend.describe(sql, oids)
+
+    # Shapes
+
+    def create_table(self, key: str, columns: Sequence[tuple[str, str, bool, str | None]], unique: Sequence[str] = ()) -> None:
+        """Columns: name, physical type, nullable, default. `unique`: by which columns rows of a source are found again."""
+        texts = [
+            f"{quoted(name)} {physical}{'' if nullable else ' NOT NULL'}{f' DEFAULT {default}' if default else ''}"
+            for name, physical, nullable, default in columns
+        ]
+        with self._writing:
+            self._the_writer.script(f"CREATE TABLE {physical_name(key)} ({', '.join(texts)})")
+            self._note([key])
+            if unique:
+                self._unique[key] = unique
+                self._the_writer.script(f"CREATE INDEX ON {physical_name(key)} ({', '.join(map(quoted, unique))})")
+
+    def create_view(self, key: str, sql: str, columns: Sequence[str] = (), *, stored: bool = False) -> tuple[Column, ...]:
+        """A view, or a table filled from its query once. Its columns."""
+        names = _column_list(columns)
+        view = physical_name(query_of(key) if stored else key)
+        with self._writing:
+            self._the_writer.script(f"CREATE VIEW {view}{names} AS {sql}")
+            if stored:
+                self._the_writer.script(f"CREATE TABLE {physical_name(key)} AS SELECT * FROM {view}")
+            fields = self._the_writer.describe(f"SELECT * FROM {physical_name(key)}").fields
+            self._note([key])
+        return tuple(Column(field.name, of_oid(field.oid)) for field in fields)
+
+    def replace_by_copy(self, key: str) -> None:
+        """Have a view show for ever what it shows now."""
+        with self._writing:
+            name, copy = physical_name(key), physical_name(f"{key}_copy")
+            self._the_writer.script(
+                f"CREATE TABLE {copy} AS SELECT * FROM {name}; CREATE OR REPLACE VIEW {name} AS SELECT * FROM {copy}"
+            )
+
+    def keep_copy(self, key: str) -> None:
+        """Remember what a view shows now."""
+        with self._writing:
+            self._the_writer.script(f"CREATE TABLE {physical_name(f'{key}_copy')} AS SELECT * FROM {physical_name(key)}")
+
+    def forget_since_copy(self, key: str) -> None:
+        """Have a view never show what it shows now beyond its copy."""
+        with self._writing:
+            name, copy, lost = physical_name(key), physical_name(f"{key}_copy"), physical_name(f"{key}_lost")
+            text = (self._the_writer.run(f"SELECT pg_get_viewdef('{name}'::regclass)").rows[0][0] or b"").decode().rstrip(";")
+            self._the_writer.script(
+                f"CREATE TABLE {lost} AS SELECT * FROM {name} EXCEPT ALL SELECT * FROM {copy}; "
+                f"CREATE OR REPLACE VIEW {name} AS ({text}) EXCEPT ALL SELECT * FROM {lost}"
+            )
+
+    def replace_view(self, key: str, sql: str, columns: Sequence[str]) -> bool:
+        """Have a view show something else, of the same columns. False when a reader holds it, as for `add_column`."""
+        with self._writing:
+            replaced = self._reshape(f"CREATE OR REPLACE VIEW {physical_name(key)}{_column_list(columns)} AS {sql}")
+            if replaced:
+                self._note([key])
+            return replaced
+
+    def refill(self, key: str, allowed: Callable[[], None]) -> None:
+        """The rows of a table that `create_view` made, anew from its query, in one moment. `allowed` as for `write`."""
+        table, query = physical_name(key), physical_name(query_of(key))
+        with self._write([key]) as writer:
+            allowed()
+            writer.script(f"DELETE FROM {table}; INSERT INTO {table} SELECT * FROM {query}")
+
+    def expanded(self, sql: str) -> tuple[str, tuple[Field, ...]]:
+        """The query with the columns named that its wildcards mean now, and these columns."""
+        with self.reader() as backend:
+            backend.script("BEGIN")
+            try:
+                # From here to the end, nothing that the query reads is altered.
+                fields = backend.describe(sql).fields
+                names = _column_list([f"c{number}" for number in range(len(fields))])
+                backend.script(f"CREATE TEMP VIEW expanded{names} AS {sql}")
+                text = backend.run("SELECT pg_get_viewdef('pg_temp.expanded'::regclass)").rows[0][0] or b""
+                return text.decode().rstrip(";"), fields
+            finally:
+                backend.script("ROLLBACK")
+
+    def add_column(self, key: str, name: str, physical: str) -> bool:
+        """False when a reader holds the table, so that the caller should let others on and ask again."""
+        with self._writing:
+            return self._reshape(f"ALTER TABLE {physical_name(key)} ADD COLUMN {quoted(name)} {physical}")
+
+    def _reshape(self, sql: str) -> bool:
+        """False when a reader stands in the way."""
+        writer = self._the_writer
+        try:
+            writer.script(f"BEGIN; {_ALTERING_WAITS}; {sql}; COMMIT")
+        except SqlError as error:
+            writer.script("ROLLBACK")
+            if error.message == LOCK_NOT_AVAILABLE:
+                return False
+            raise
+        return True
+
+    @staticmethod
+    def altering_tries() -> Iterator[None]:
+        """Turns at a table that readers hold, for five seconds."""
+        for _ in range(_ALTERING_TRIES):
+            yield
+            time.sleep(_ALTERING_PAUSE)
+        raise SqlError("the table is held by a reader", "55P03")
+
+    def remove(self, *keys: str) -> None:
+        """Have relations removed when nobody reads them any more."""
+        self._janitor.remove(*keys)
+
+    # Writing
+
+    def write(
+        self, key: str, sql: str, parameters: Parameters = NO_PARAMETERS, allowed: Callable[[], None] | None = None
+    ) -> Rows:
+        """One statement that changes a relation. `allowed` raises when it may not, asked when nobody else writes."""
+        with self._write([key]) as writer:
+            if allowed is not None:
+                allowed()
+            return writer.run(sql, parameters)
+
+    def write_all(self, statements: Sequence[tuple[str, str, Parameters]], allowed: Callable[[], None]) -> None:
+        """Several (key, text, parameters), all or none."""
+        with self._write([key for key, _, _ in statements]) as writer:
+            allowed()
+            for _, sql, parameters in statements:
+                writer.run(sql, parameters)
+
+    def apply(self, batch: Batch, is_there: Callable[[str], bool]) -> frozenset[str]:
+        """Changes of several relations, all in one moment. Which of these were there, asked when nobody else writes."""
+        with self._writing:
+            there = [(key, updates) for key, updates in batch if is_there(key)]
+            with self._write([key for key, _ in there]) as writer:
+                for key, updates in there:
+                    unique = self._unique.get(key, ())
+                    if isinstance(updates, Sequence):
+                        apply(writer, key, updates, unique)
+                    else:
+                        updates.write(writer, physical_name(key), unique)
+        return frozenset(key for key, _ in there)
+
+    @contextlib.contextmanager
+    def staging(self, key: str) -> Iterator[Staging]:
+        """A place to gather what `apply` will show at one moment. SqlError when the relation is gone."""
+        place = physical_name(f"{key}_staged_{self.now()}")
+        with self.reader() as backend:
+            staging = Staging(backend, physical_name(key), place, self._unique.get(key, ()))
+            try:
+                yield staging
+            finally:
+                staging.close()
+
+    @contextlib.contextmanager
+    def _write(self, keys: Sequence[str]) -> Iterator[Backend]:
+        """A transaction; those who watch these relations learn of it once it is there."""
+        with self._writing:
+            writer = self._the_writer
+            writer.script("BEGIN")
+            try:
+                yield writer
+                writer.script("COMMIT")
+            except BaseException:
+                writer.script("ROLLBACK")
+                raise
+            self._note(keys)
+
+    def _note(self, keys: Sequence[str]) -> None:
+        """These have just been written."""
+        moment = self.now()
+        with self._committed:
+            self._changes.update(dict.fromkeys(keys, moment))
+            self._committed.notify_all()
+
+    @property
+    def _the_writer(self) -> Backend:
+        if self._writer is None:
+            raise SqlError("the storage is not up", "57P03")
+        return self._writer
+
+
+def _column_list(names: Sequence[str]) -> str:
+    """Behind a view's name: nothing where there are none, which no list can say."""
+    return f" ({', '.join(map(quoted, names))})" if names else ""
