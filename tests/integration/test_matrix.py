@@ -123,6 +123,7 @@ def test_a_footprint_tells_what_is_written_and_what_is_referred_to(sound: Lab) -
     assert not outside.transactional
 
 
+@pytest.mark.leftovers
 def test_a_run_that_is_killed_goes_on_where_it_was(tmp_path: Path) -> None:
     operations = "Table.rename,Table.comment,Table.insert,View.create,View.destroy,View.rename"
     command = [sys.executable, "-m", "racehound", "matrix", "--servers", "1", "--operations", operations]
