@@ -8,7 +8,7 @@ import itertools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from racehound.databases.database import Database
+from racehound.databases.database import Choice, Database
 from racehound.errors import UserError
 from racehound.kinds import python_kinds, text_kinds
 from racehound.kinds.kind import Kind
@@ -29,13 +29,13 @@ def catalogue(database: Database, kinds_from: Sequence[Path] = ()) -> tuple[type
 @functools.cache
 def _catalogue(database: Database, kinds_from: tuple[Path, ...]) -> tuple[type[Kind], ...]:
     own = tuple(database.kinds())
-    form = database.kind_form()
-    if form is None:
+    bases = database.kind_bases()
+    if bases is None:
         if kinds_from:
             raise UserError(f"--kinds-from {kinds_from[0]}: {database.title} has no kinds")
         return own
     found = {kind.__name__.lower(): kind for kind in own}
-    packaged = [("an installed package", kind) for kind in python_kinds.kinds_in_packages(database.name, form.base)]
+    packaged = [("an installed package", kind) for kind in python_kinds.kinds_in_packages(database.name, bases.python)]
     named = [(str(file), kind) for path in kinds_from for file in _files(path) for kind in _kinds(file, database)]
     for where, kind in (*packaged, *named):
         known = found.setdefault(kind.__name__.lower(), kind)
@@ -43,6 +43,11 @@ def _catalogue(database: Database, kinds_from: tuple[Path, ...]) -> tuple[type[K
             raise UserError(f"{where}: {database.title} has a kind called {known.__name__} already")
         _require_text(kind, where)
     return tuple(found.values())
+
+
+def printable_kinds(database: Database, choice: Choice) -> list[type[Kind]]:
+    """The kinds that a server of that choice can have, as far as that is known before it is started. UserError as above."""
+    return [kind for kind in catalogue(database, choice.kinds_from) if database.may_have(choice, kind)]
 
 
 def _files(path: Path) -> list[Path]:
@@ -56,18 +61,18 @@ def _files(path: Path) -> list[Path]:
 
 
 def _kinds(file: Path, database: Database) -> tuple[type[Kind], ...]:
-    form = database.kind_form()
-    assert form is not None
+    bases = database.kind_bases()
+    assert bases is not None
     if file.suffix == ".py":
-        return python_kinds.kinds_in_file(file, form.base)
+        return python_kinds.kinds_in_file(file, bases.python)
     if file.suffix != ".td":
         raise UserError(f"{file}: kinds are written in Python (.py) or as sections of testdrive (.td)")
     line, name = text_kinds.database_of(file)
     if name != database.name:
         raise UserError(f"{file}:{line}: its kind is one of {name}, not of {database.name}")
-    if form.text_base is None:
+    if bases.text is None:
         raise UserError(f"{file}: kinds of {database.title} cannot be written without Python")
-    return (text_kinds.kind_in_file(file, form.text_base, _check),)
+    return (text_kinds.kind_in_file(file, bases.text, _check),)
 
 
 def _check(text: str, file: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import importlib.metadata
 import importlib.util
 import sys
@@ -40,7 +39,6 @@ def kinds_in_packages(database: str, base: type[Kind]) -> tuple[type[Kind], ...]
     return tuple(found)
 
 
-@functools.cache
 def kinds_in_file(path: Path, base: type[Kind]) -> tuple[type[Kind], ...]:
     """The kinds that a Python file defines, in the order written: its subclasses of `base`, but those whose names begin with _.
 

@@ -89,6 +89,16 @@ class TextKind(Kind):
         return self.section("destroy")
 
 
+@dataclasses.dataclass(frozen=True)
+class KindBases:
+    """The classes that kinds from outside racehound are subclasses of, for one database."""
+
+    python: type[Kind]
+    """Of all kinds of the database."""
+    text: type[TextKind] | None = None
+    """Of those that are written without Python; None where that is not possible."""
+
+
 @dataclasses.dataclass
 class _Section:
     header: str
@@ -97,12 +107,11 @@ class _Section:
     text: str = ""
 
 
-def database_of(path: Path) -> str:
-    """The name of the database that a `.td` file says its kind is for. UserError where it says none."""
-    return _File(path).fact("database")[1]
+def database_of(path: Path) -> tuple[int, str]:
+    """Line and name of the database that a `.td` file says its kind is for. UserError where it says none."""
+    return _File(path).fact("database")
 
 
-@functools.cache
 def kind_in_file(path: Path, base: type[TextKind], check: Callable[[str, str], object]) -> type[Kind]:
     """The kind that a `.td` file describes.
 
@@ -125,6 +134,7 @@ class _File:
             raise UserError(f"{path}: {error.strerror or error}") from error
         except UnicodeDecodeError as error:
             raise UserError(f"{path}: not UTF-8 text: {error.reason} at byte {error.start}") from error
+        self._end = len(lines)
         current: _Section | None = None
         for number, line in enumerate(lines, 1):
             if line.startswith(_HEADER):
@@ -143,7 +153,9 @@ class _File:
     def kind(self, base: type[TextKind], check: Callable[[str, str], object]) -> type[Kind]:
         for needed in ("create", "destroy"):
             if needed not in self._sections:
-                self._fail(len(self._path.read_text(encoding="utf-8").splitlines()), f"the section `{_HEADER} {needed}` is missing")
+                self._fail(
+                    len(self._path.read_text(encoding="utf-8").splitlines()), f"the section `{_HEADER} {needed}` is missing"
+                )
         line, name = self.fact("kind")
         if not _CLASS_NAME.fullmatch(name):
             self._fail(line, f"a kind's name is like TrigramIndex, not {name!r}")
@@ -153,7 +165,10 @@ class _File:
         namespace: dict[str, Any] = {**self._attributes(base), **operations, "sections": self._texts(check)}
         made = dataclasses.make_dataclass(
             name,
-            [(field, typing.cast("type", Literal[values]), dataclasses.field(default=values[0])) for field, values in drawn.items()],
+            [
+                (field, typing.cast("type", Literal[values]), dataclasses.field(default=values[0]))
+                for field, values in drawn.items()
+            ],
             bases=(base,),
             namespace=namespace,
             frozen=True,
@@ -184,7 +199,9 @@ class _File:
         key, colon, value = line.partition(":")
         key = " ".join(key.split())
         if not colon:
-            self._fail(number, f"`name: value` is expected before the first section, or a line that begins with `{_HEADER}` or `#`")
+            self._fail(
+                number, f"`name: value` is expected before the first section, or a line that begins with `{_HEADER}` or `#`"
+            )
         if key in self._facts:
             self._fail(number, f"the fact {key!r} is there already, in line {self._facts[key][0]}")
         self._facts[key] = number, value.strip()
@@ -227,7 +244,9 @@ class _File:
         return found
 
     def _check_variables(self, base: type[TextKind], drawn: Mapping[str, object]) -> None:
-        set_here = {name for each in self._sections.values() for found in _SETTING.finditer(each.text) for name in found.groups() if name}
+        set_here = {
+            name for each in self._sections.values() for found in _SETTING.finditer(each.text) for name in found.groups() if name
+        }
         known = {*base.variables, *drawn}
         for section in self._sections.values():
             for offset, text in enumerate(section.text.splitlines(), 1):
@@ -240,7 +259,9 @@ class _File:
         for variable in _VARIABLE.findall(text):
             if variable not in known and variable not in set_here and not _AT_RUN_TIME.match(variable):
                 there = ", ".join(sorted(known))
-                self._fail(line, f"unknown variable ${{{variable}}}; there are: {there}, and those of the run, like racehound.run")
+                self._fail(
+                    line, f"unknown variable ${{{variable}}}; there are: {there}, and those of the run, like racehound.run"
+                )
 
     def _texts(self, check: Callable[[str, str], object]) -> dict[str, str]:
         for section in self._sections.values():

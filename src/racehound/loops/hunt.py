@@ -121,7 +121,7 @@ class Hunt:
     def __init__(self, options: HuntOptions, opened: Opened, directory: RunDirectory, store: Store, reporter: Reporter) -> None:
         self._options = options
         self._target = opened.target
-        self._catalogue = opened.database.kinds()
+        self._opened = opened
         self._directory = directory
         self._store = store
         self._reporter = reporter
@@ -133,7 +133,7 @@ class Hunt:
 
     def run(self) -> Summary:
         """Hunt until the runtime is over; the summary is also kept in the run directory."""
-        kinds = choose_kinds(self._catalogue, self._target.kinds(), self._options.kinds)
+        kinds = choose_kinds(self._opened.catalogue, self._opened.kinds, self._options.kinds)
         interrupted = False
         seed = self._options.seed
         try:

@@ -20,6 +20,7 @@ from racehound.kinds.kind import Kind
 from racehound.session import Session
 
 if TYPE_CHECKING:
+    from racehound.kinds.text_kinds import KindBases
     from racehound.databases.materialize.opening import Options
     from racehound.databases.materialize.surroundings import Surroundings
     from racehound.judge.oracle import Oracle
@@ -122,6 +123,13 @@ class MaterializeDatabase(Database):
         if choice.url is None:
             raise UserError("racehound testdrive --target materialize needs the address of one: --url")
         yield scripts.server_at(choice.url, values, services)
+
+    def kind_bases(self) -> KindBases:
+        from racehound.databases.materialize.kinds import MaterializeKind
+        from racehound.databases.materialize.kinds.text_kind import MaterializeTextKind
+        from racehound.kinds.text_kinds import KindBases
+
+        return KindBases(MaterializeKind, MaterializeTextKind)
 
     def kinds(self) -> Sequence[type[Kind]]:
         from racehound.databases.materialize.kinds import KINDS

@@ -20,7 +20,7 @@ Told = tuple[str, str, str, str, str]
 def hold_again(choice: Choice, x: str, y: str, relationship: Relationship | None, times: int, limit_s: float) -> Counter[Told]:
     """How often each trial had each outcome. UserError for operations that there are not, or that cannot meet like that."""
     with tempfile.TemporaryDirectory() as directory, opened(choice, Path(directory) / "server.log") as place:
-        catalogue = Catalogue(place.target.kinds(), place.database.plain_table)
+        catalogue = Catalogue(place.kinds, place.database.plain_table)
         known = {each.name: each for each in catalogue.operations()}
         first, second = (_find(known, name) for name in (x, y))
         possible = [each for each in catalogue.relationships(first, second) if relationship in (None, each)]

@@ -73,7 +73,7 @@ class MatrixRun:
         url = redact(self._choice.url) if self._choice.url else None
         self._directory.write_run(run_id=target.run_id, server_release=target.release, **facts, url=url)
         known, over = read_journal(path) if path.exists() else (None, [])
-        catalogue = Catalogue(target.kinds(), place.database.plain_table)
+        catalogue = Catalogue(place.kinds, place.database.plain_table)
         chosen = choose(catalogue.operations(), self._options)
         header = self._begun(place.database, target, catalogue, chosen, known)
         journal = Journal(path)

@@ -38,15 +38,10 @@ class MaterializeTextKind(TextKind, MaterializeKind):
     facts: ClassVar[Mapping[str, ReadFact]] = {"requires": _requires, "lives in": _lives_in}
 
     def value(self, variable: str) -> str:
-        match variable:
-            case "object":
-                return self.ident
-            case "name":
-                return self.label()
-            case "query":
-                return self.query
-            case "cluster":
-                return self.base.cluster
-            case "schema":
-                return self.base.home
-        raise KeyError(variable)
+        return {
+            "object": self.ident,
+            "name": self.label(),
+            "query": self.query,
+            "cluster": self.base.cluster,
+            "schema": self.base.home,
+        }[variable]

@@ -11,7 +11,7 @@ from racehound.databases.postgres.kinds.text import run
 from racehound.kinds.kind import Fragment
 from racehound.kinds.text_kinds import ReadFact, TextKind
 
-_OF_TABLE = ("table", "insert group", "update group", "a key")
+_OF_TABLE = ("table", "insert-group", "update-group", "initial-key")
 """Variables that need a table."""
 
 
@@ -49,9 +49,9 @@ class PostgresTextKind(TextKind, OnTable):
         "name": "the object's name without schema",
         "schema": "the schema that the object lives in",
         "table": "a table with the text columns a and b: that of the object below, or else a supporting table",
-        "insert group": "an INSERT of ten rows with one new key into ${table}",
-        "update group": "an UPDATE of ten rows of ${table} that share a key",
-        "a key": "a key in column a of ${table} that ten rows have from the beginning",
+        "insert-group": "an INSERT of ten rows with one new key into ${table}",
+        "update-group": "an UPDATE of ten rows of ${table} that share a key",
+        "initial-key": "a key in column a of ${table} that ten rows have from the beginning",
         "query": "a SELECT of text columns a and b in groups of ten, which depends on the object below",
         "type": "the type of the object below, or text",
         "role": "the role that the object below is, or SESSION_USER",
@@ -72,28 +72,18 @@ class PostgresTextKind(TextKind, OnTable):
         return super().helpers if self.uses(*_OF_TABLE) else ()
 
     def value(self, variable: str) -> str:
-        match variable:
-            case "object":
-                return self.ident
-            case "name":
-                return self.label()
-            case "schema":
-                return self.schema
-            case "table":
-                return self.on
-            case "insert group":
-                return rows.insert(self.on, self.row_prefix)
-            case "update group":
-                return rows.update(self.on, self.initial_key)
-            case "a key":
-                return self.initial_key
-            case "query":
-                return self.query
-            case "type":
-                return self.base.type or "text"
-            case "role":
-                return self.base.role or "SESSION_USER"
-        raise KeyError(variable)
+        return {
+            "object": self.ident,
+            "name": self.label(),
+            "schema": self.schema,
+            "table": self.on,
+            "insert-group": rows.insert(self.on, self.row_prefix),
+            "update-group": rows.update(self.on, self.initial_key),
+            "initial-key": self.initial_key,
+            "query": self.query,
+            "type": self.base.type or "text",
+            "role": self.base.role or "SESSION_USER",
+        }[variable]
 
     def create(self) -> Fragment:
         return (run(*self.ground) if self.helpers else "") + super().create()
