@@ -7,8 +7,8 @@ from typing import ClassVar, Literal
 
 from racehound.databases.postgres.kinds import rows
 from racehound.databases.postgres.kinds.shared_operations import Commented, OnTable, Recreated, Renamed
-from racehound.databases.postgres.kinds.text import Statements, ask, run
 from racehound.kinds.kind import Fragment, Manipulations, changes, reads
+from racehound.kinds.text import Statements, expect, run
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,10 +56,10 @@ class PythonTrigramIndex(Commented, Recreated, Renamed, OnTable):
 
     @reads
     def search(self) -> Fragment:
-        return ask(f"SELECT count(*) % {rows.GROUP} FROM {self.on} WHERE b LIKE '%b%'", "0")
+        return expect(f"SELECT count(*) % {rows.GROUP} FROM {self.on} WHERE b LIKE '%b%'", "0")
 
     def verify(self) -> Fragment:
         """Both counts are made by one statement, so from one snapshot. No index serves the condition on `b || ''`."""
         by_index = f"SELECT count(*) FROM {self.on} WHERE b LIKE '%b%'"
         by_table = f"SELECT count(*) FROM {self.on} WHERE (b || '') LIKE '%b%'"
-        return run("SET enable_seqscan = off") + ask(f"SELECT ({by_index}) - ({by_table})", "0") + run("RESET enable_seqscan")
+        return run("SET enable_seqscan = off") + expect(f"SELECT ({by_index}) - ({by_table})", "0") + run("RESET enable_seqscan")

@@ -20,10 +20,10 @@ from racehound.kinds.kind import Kind
 from racehound.session import Session
 
 if TYPE_CHECKING:
-    from racehound.kinds.text_kinds import KindBases
     from racehound.databases.materialize.opening import Options
     from racehound.databases.materialize.surroundings import Surroundings
     from racehound.judge.oracle import Oracle
+    from racehound.kinds.text_kinds import KindBases
     from racehound.run.perturbations.perturbation import Perturbation
     from racehound.testdrive.services import Services
 

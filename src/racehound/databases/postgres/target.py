@@ -15,7 +15,7 @@ from psycopg.conninfo import make_conninfo
 
 from racehound.databases.postgres.dialect import POSTGRES
 from racehound.databases.postgres.inventory import inventory
-from racehound.databases.postgres.kinds import ELSEWHERE, PostgresKind
+from racehound.databases.postgres.kinds import OTHER_SCHEMA, PostgresKind
 from racehound.databases.postgres.place import Place
 from racehound.databases.postgres.sweep import Sweeper
 from racehound.databases.stepping import Stepping
@@ -229,7 +229,7 @@ class PostgresTarget(Target):
             _must(administration, f"CREATE ROLE {self._owner} SUPERUSER")
         session = self._connect(self._template, "administration")
         _must(session, "CREATE SCHEMA racehound")
-        _must(session, f"CREATE SCHEMA {ELSEWHERE}")
+        _must(session, f"CREATE SCHEMA {OTHER_SCHEMA}")
         for extension in _EXTENSIONS:
             if extension in self._asked.capabilities:
                 _must(session, f"CREATE EXTENSION {extension} SCHEMA racehound")

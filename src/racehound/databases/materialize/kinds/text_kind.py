@@ -13,7 +13,7 @@ def _requires(text: str) -> Mapping[str, Any]:
     return {"requires": frozenset(name.strip() for name in text.split(","))}
 
 
-def _lives_in(text: str) -> Mapping[str, Any]:
+def _scope(text: str) -> Mapping[str, Any]:
     if text not in ("schema", "environment"):
         raise ValueError(f"schema, environment is expected, not {text!r}")
     return {"in_environment": text == "environment"}
@@ -35,13 +35,13 @@ class MaterializeTextKind(TextKind, MaterializeKind):
         "role": "a role that dependents belong to",
         "secret": "a secret that connections can name",
     }
-    facts: ClassVar[Mapping[str, ReadFact]] = {"requires": _requires, "lives in": _lives_in}
+    facts: ClassVar[Mapping[str, ReadFact]] = {"requires": _requires, "scope": _scope}
 
     def value(self, variable: str) -> str:
         return {
             "object": self.ident,
-            "name": self.label(),
+            "name": self.bare_name(),
             "query": self.query,
             "cluster": self.base.cluster,
-            "schema": self.base.home,
+            "schema": self.base.dependents_schema,
         }[variable]

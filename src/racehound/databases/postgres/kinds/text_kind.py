@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from racehound.databases.postgres.kinds import rows
-from racehound.databases.postgres.kinds.lives import OnTable
-from racehound.databases.postgres.kinds.text import run
+from racehound.databases.postgres.kinds.shared_operations import OnTable
 from racehound.kinds.kind import Fragment
+from racehound.kinds.text import run
 from racehound.kinds.text_kinds import ReadFact, TextKind
 
 _OF_TABLE = ("table", "insert-group", "update-group", "initial-key")
@@ -25,7 +25,7 @@ def _since(text: str) -> Mapping[str, Any]:
     return {"since": int(text)}
 
 
-def _lives_in(text: str) -> Mapping[str, Any]:
+def _scope(text: str) -> Mapping[str, Any]:
     places: dict[str, Mapping[str, Any]] = {
         "schema": {"in_schema": True},
         "database": {"in_schema": False},
@@ -47,7 +47,7 @@ class PostgresTextKind(TextKind, OnTable):
     variables: ClassVar[Mapping[str, str]] = {
         "object": "the object as statements spell it, with its schema where that is not public",
         "name": "the object's name without schema",
-        "schema": "the schema that the object lives in",
+        "schema": "the schema of the object",
         "table": "a table with the text columns a and b: that of the object below, or else a supporting table",
         "insert-group": "an INSERT of ten rows with one new key into ${table}",
         "update-group": "an UPDATE of ten rows of ${table} that share a key",
@@ -65,7 +65,7 @@ class PostgresTextKind(TextKind, OnTable):
         "server": "a foreign server",
         "language": "a language that takes PL/pgSQL text",
     }
-    facts: ClassVar[Mapping[str, ReadFact]] = {"requires": _requires, "since": _since, "lives in": _lives_in}
+    facts: ClassVar[Mapping[str, ReadFact]] = {"requires": _requires, "since": _since, "scope": _scope}
 
     @property
     def helpers(self) -> tuple[str, ...]:
@@ -74,7 +74,7 @@ class PostgresTextKind(TextKind, OnTable):
     def value(self, variable: str) -> str:
         return {
             "object": self.ident,
-            "name": self.label(),
+            "name": self.bare_name(),
             "schema": self.schema,
             "table": self.on,
             "insert-group": rows.insert(self.on, self.row_prefix),
@@ -86,7 +86,7 @@ class PostgresTextKind(TextKind, OnTable):
         }[variable]
 
     def create(self) -> Fragment:
-        return (run(*self.ground) if self.helpers else "") + super().create()
+        return (run(*self.table_statements) if self.helpers else "") + super().create()
 
     def clear(self) -> Fragment:
         return super().clear() + self._drop_supporting_table()
