@@ -26,7 +26,7 @@ from racehound.loops.hunt import plan_and_program
 from racehound.loops.trial import Trial
 from racehound.run.runner import Runner
 from racehound.scenarios import build_program
-from racehound.scenarios.casting import Cast
+from racehound.scenarios.object_steps import KindLookup
 
 SEEN_BY_PEER = ("crash", "errors")
 REPETITIONS = 100
@@ -68,8 +68,8 @@ def hunt(place: Opened, seed: int, seconds: float, *, peer: bool) -> tuple[int, 
 
 
 def peer_program(plan: Plan, kinds: Sequence[type[Kind]]) -> Program:
-    cast = Cast({kind.__name__: kind for kind in kinds}, POSTGRES.allows_transaction)
-    return unmet(build_program(plain(plan), cast, 100))
+    lookup = KindLookup({kind.__name__: kind for kind in kinds}, POSTGRES.allows_transaction)
+    return unmet(build_program(plain(plan), lookup, 100))
 
 
 def run_plan(place: Opened, program: Program, until: float, *, peer: bool) -> list[set[str]]:
