@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from racehound.databases.registry import register_actions
 from racehound.services import scratch
 from racehound.services.backends.instance import Instance
 from racehound.services.catalogue import find, in_order
@@ -22,6 +23,12 @@ from racehound.wire.session import LibpqSession
 _numbers = itertools.count()
 # Also where all of this is a shell's background job, in which SIGINT is ignored: what tests start can be interrupted.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def registered_actions() -> None:
+    """Scripts in tests may use the actions of all databases."""
+    register_actions()
 
 
 @pytest.fixture(scope="session")

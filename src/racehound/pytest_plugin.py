@@ -245,10 +245,12 @@ def _explore_options(asked: dict[str, Any]) -> ExploreOptions:
 
 
 def _scripts(above: Path, sessions: Sequence[str | Path], *lone: str | Path | None) -> Scripts:
+    from racehound.databases.registry import register_actions
     from racehound.errors import UserError
     from racehound.run.session_script import read_script, read_session
     from racehound.run.stage import Scripts
 
+    register_actions()
     if len(sessions) < 2:
         raise UserError("explore needs two or more session scripts: one is always alone")
     setup, check, teardown = (read_script(above / name) if name else None for name in lone)

@@ -12,9 +12,9 @@ import click
 from racehound.cli.options import option, together
 
 if TYPE_CHECKING:
+    from racehound.data.addresses import S3Account, ServiceAddresses
+    from racehound.databases.materialize.script_target import ScriptTarget
     from racehound.services.kept import Running
-    from racehound.testdrive.materialize import Endpoint
-    from racehound.testdrive.services import Aws, Services
 
 _AWS_FIELDS = {
     "endpoint": "aws-endpoint",
@@ -99,12 +99,12 @@ def composition(name: str) -> Running | None:
     return found
 
 
-def services(options: Mapping[str, Any], running: Running | None) -> Services:
+def services(options: Mapping[str, Any], running: Running | None) -> ServiceAddresses:
     """Addresses of the services: each by its option, else by the composition's, else none."""
-    from racehound.testdrive.services import Services
+    from racehound.data.addresses import ServiceAddresses
 
     known = running.variables if running is not None else {}
-    return Services(
+    return ServiceAddresses(
         kafka=options["kafka_addr"] or known.get("testdrive.kafka-addr"),
         kafka_options=options["kafka_option"],
         schema_registry=_without_slash(options["schema_registry_url"] or known.get("testdrive.schema-registry-url")),
@@ -115,23 +115,23 @@ def services(options: Mapping[str, Any], running: Running | None) -> Services:
     )
 
 
-def _aws(options: Mapping[str, Any], known: Mapping[str, str]) -> Aws | None:
+def _aws(options: Mapping[str, Any], known: Mapping[str, str]) -> S3Account | None:
     """An endpoint of the user's own does not get the account of the composition's."""
-    from racehound.testdrive.services import Aws
+    from racehound.data.addresses import S3Account
 
     given = {field: options.get(name.replace("-", "_")) for field, name in _AWS_FIELDS.items()}
     found = {field: known.get(f"testdrive.{name}") for field, name in _AWS_FIELDS.items()}
     fields = {field: value for field, value in given.items() if value is not None}
     if "endpoint" not in fields:
         fields = {field: value for field, value in found.items() if value is not None} | fields
-    return Aws(**fields) if "endpoint" in fields else None
+    return S3Account(**fields) if "endpoint" in fields else None
 
 
 def _without_slash(url: str | None) -> str | None:
     return url and url.rstrip("/")
 
 
-def variables(services: Services) -> dict[str, str]:
+def variables(services: ServiceAddresses) -> dict[str, str]:
     """What scripts find the services by (those of the target apart). The registry's URL ends in a slash there."""
     named: dict[str, str] = {}
     if services.kafka is not None:
@@ -153,18 +153,18 @@ def _resolved(address: str) -> str:
     return f"[{number}]:{port}" if ":" in str(number) else f"{number}:{port}"
 
 
-def endpoint(url: str, internal_url: str | None) -> Endpoint | None:
+def endpoint(url: str, internal_url: str | None) -> ScriptTarget | None:
     """Host, port and user of the target's URLs; None for one that is reached over a UNIX socket. UserError for no URL."""
     import getpass
 
-    from racehound.testdrive.materialize import INTERNAL_SQL_PORT, Endpoint
+    from racehound.databases.materialize.script_target import INTERNAL_SQL_PORT, ScriptTarget
 
     parts = _connection_parts("--url", url)
     internal = _connection_parts("--materialize-internal-url", internal_url) if internal_url else {}
     host = parts.get("host", "")
     if not host or host.startswith("/") or "," in host:
         return None
-    return Endpoint(
+    return ScriptTarget(
         host=host,
         port=int(parts.get("port") or 5432),
         user=parts.get("user") or getpass.getuser(),

@@ -67,8 +67,11 @@ def command(*, files: tuple[str, ...], **options: Any) -> int:  # noqa: ANN401 c
 
 
 def _scripts(files: tuple[str, ...], options: Mapping[str, Any]) -> Scripts:
+    from racehound.databases.registry import register_actions
     from racehound.run.session_script import read_script, read_session
     from racehound.run.stage import Scripts
+
+    register_actions()
 
     if len(files) < 2:
         raise UserError("explore needs two or more session scripts: one is always alone")

@@ -19,10 +19,11 @@ from racehound.cli.options import option
 from racehound.errors import TargetError, UserError
 
 if TYPE_CHECKING:
-    from racehound.testdrive.materialize import Endpoint
+    from racehound.data.addresses import ServiceAddresses
+    from racehound.databases.materialize.script_target import ScriptTarget
     from racehound.testdrive.runner import Result, Settings, Surroundings
     from racehound.testdrive.script import Script
-    from racehound.testdrive.services import Services
+    from racehound.testdrive.support import ScriptSupport
 
 _CHECKS = ("file", "statement", "disable")
 
@@ -60,8 +61,10 @@ def command(*, files: tuple[str, ...], **options: Any) -> int:  # noqa: ANN401 c
     A Materialize is cleaned before each file, databases and roles dropped, unless --no-reset is given. Exit code 0: all passed,
     1: a file failed, 2: a file is written wrongly, or a service died.
     """
+    from racehound.databases.registry import register_actions
     from racehound.testdrive.runner import read_script, run_scripts
 
+    register_actions()
     _require_possible(files, options)
     settings = _settings(options)
     scripts = [read_script(file, sys.stdin.buffer) for file in files]
@@ -141,9 +144,10 @@ class _Target:
     """Where the scripts run, and how it is made clean for each."""
 
     url: str
-    services: Services
+    services: ServiceAddresses
     variables: Mapping[str, str]
     renew: Callable[[], object]
+    support: ScriptSupport
 
 
 @contextlib.contextmanager
@@ -162,10 +166,11 @@ def _surroundings(options: Mapping[str, Any], settings: Settings) -> Iterator[Su
             url=target.url,
             connect=LibpqSession.connect,
             prepare=functools.partial(_prepare, options, target, settings.seed),
-            psql=str(wheel().clients / "psql"),
             temp_dir=temp_dir,
             variables={**known, **target.variables, "testdrive.temp-dir": str(temp_dir)},
             services=target.services,
+            support=target.support,
+            programs={"psql": str(wheel().clients / "psql")},
             deaths=running.deaths if running else list,
         )
 
@@ -182,44 +187,55 @@ def _prepare(options: Mapping[str, Any], target: _Target, seed: int, script: Scr
 
 
 @contextlib.contextmanager
-def _target(options: Mapping[str, Any], services: Services) -> Iterator[_Target]:
+def _target(options: Mapping[str, Any], services: ServiceAddresses) -> Iterator[_Target]:
     """At the address that was given, or a server of our own with an empty database for each file."""
     if (url := _url(options)) is not None:
         yield _given_target(url, options["materialize_internal_url"], services)
         return
+    from racehound.databases.materialize import script_target as materialize
     from racehound.databases.registry import Choice, opened_databases
-    from racehound.testdrive import materialize
 
     choice = Choice(release=options["release"])
     with tempfile.TemporaryDirectory() as directory, opened_databases(choice, Path(directory) / "server.log") as databases:
         endpoint = addresses.endpoint(databases.url, None)
         found = materialize.variables(endpoint, None, services) if endpoint else {}
-        yield _Target(databases.url, services, found, databases.renew)
+        yield _Target(databases.url, services, found, databases.renew, _support(services, None))
 
 
-def _given_target(url: str, internal_url: str | None, services: Services) -> _Target:
+def _given_target(url: str, internal_url: str | None, services: ServiceAddresses) -> _Target:
     """A Materialize has further ports and is cleaned; any other server stays as it is."""
-    from racehound.testdrive import materialize
+    from racehound.databases.materialize import script_target as materialize
     from racehound.wire.session import LibpqSession
 
     endpoint = addresses.endpoint(url, internal_url)
     with contextlib.closing(LibpqSession.connect(url)) as session:
         environment = materialize.environment_id(session)
     if endpoint is None:
-        return _Target(url, services, {}, lambda: None)
+        return _Target(url, services, {}, lambda: None, _support(services, environment))
     if environment is None:
-        return _Target(url, services, materialize.variables(endpoint, None, services), lambda: None)
+        found = materialize.variables(endpoint, None, services)
+        return _Target(url, services, found, lambda: None, _support(services, None))
     services = dataclasses.replace(
         services,
         http=services.http or f"http://{endpoint.host}:{materialize.HTTP_PORT}",
         internal_http=services.internal_http or f"http://{endpoint.internal_host}:{materialize.INTERNAL_HTTP_PORT}",
     )
     found = materialize.variables(endpoint, environment, services)
-    return _Target(url, services, found, functools.partial(_reset, endpoint))
+    return _Target(url, services, found, functools.partial(_reset, endpoint), _support(services, environment))
 
 
-def _reset(endpoint: Endpoint) -> None:
-    from racehound.testdrive import materialize
+def _support(services: ServiceAddresses, environment: str | None) -> ScriptSupport:
+    """Materialize's where the target is one. Any other server that has an internal HTTP port is asked to check itself, too."""
+    from racehound.databases.materialize.script_support import SCRIPT_SUPPORT as OF_MATERIALIZE
+    from racehound.databases.postgres.script_support import SCRIPT_SUPPORT as OF_POSTGRES
+
+    if environment is not None:
+        return OF_MATERIALIZE
+    return OF_POSTGRES if services.internal_http is None else dataclasses.replace(OF_MATERIALIZE, version=OF_POSTGRES.version)
+
+
+def _reset(endpoint: ScriptTarget) -> None:
+    from racehound.databases.materialize import script_target as materialize
     from racehound.wire.session import LibpqSession
 
     with contextlib.closing(LibpqSession.connect(endpoint.operator_url)) as session:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import secrets
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -51,7 +52,19 @@ def dialects() -> tuple[Dialect, ...]:
     from racehound.databases.materialize.dialect import MATERIALIZE
     from racehound.databases.postgres.dialect import POSTGRES
 
+    register_actions()
     return (POSTGRES, MATERIALIZE)
+
+
+@functools.cache
+def register_actions() -> None:
+    """Add the testdrive actions of all databases to the language."""
+    from racehound.databases.materialize.actions import ACTION_SPECS as OF_MATERIALIZE
+    from racehound.databases.postgres.actions import ACTION_SPECS as OF_POSTGRES
+    from racehound.testdrive import actions
+
+    actions.register(OF_POSTGRES)
+    actions.register(OF_MATERIALIZE)
 
 
 def dialect(name: str) -> Dialect:

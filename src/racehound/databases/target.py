@@ -9,11 +9,12 @@ import dataclasses
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Literal, Protocol
 
+from racehound.data.addresses import ServiceAddresses
 from racehound.data.history import Statement
 from racehound.kinds.kind import Kind
 from racehound.services.service import Endpoint
 from racehound.session import ServerError, Session
-from racehound.testdrive.services import Services
+from racehound.testdrive.support import ScriptSupport
 
 Reach = Literal["none", "exact", "named", "related", "anywhere"]
 """How near a statement must be to have brought an error about. exact: it names what the error names. named: or what that is
@@ -48,6 +49,8 @@ class Dialect:
     """Whether an error says that something is not there, and only that."""
     repetitions: int = 100
     """How many of a plan are a few seconds' work, so that a hunt sees many plans."""
+    script_support: ScriptSupport = dataclasses.field(default_factory=ScriptSupport)
+    """What the database provides for testdrive scripts."""
     share_s: float | None = None
     """Where a repetition of some plans takes far longer than of others: seconds after which the next one is a plan's last."""
 
@@ -98,7 +101,7 @@ class Target(Protocol):
         """Values of the variables that fragments use, e.g. `racehound.run`."""
 
     @property
-    def services(self) -> Services:
+    def services(self) -> ServiceAddresses:
         """What actions of the language talk to besides the target."""
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 
-from racehound.testdrive.actions import ARGUMENT_TYPES, SPECS, Spec
+from racehound.testdrive.actions import ARGUMENT_TYPES, Spec, find
 from racehound.testdrive.errors import Location, ScriptError
 from racehound.testdrive.script import VARIABLE_MARK, Action, Argument, Position, Script
 
@@ -33,7 +33,7 @@ def check(script: Script) -> None:
 # Only success is remembered, so a flaw is always reported at the position of the action at hand.
 @functools.lru_cache(maxsize=8192)
 def _check(action: Action) -> None:
-    spec = SPECS.get(action.name)
+    spec = find(action.name)
     if spec is None:
         raise _MisuseError(f"unknown action {action.name}", action.position)
     for argument in action.arguments:
@@ -47,10 +47,10 @@ def _check(action: Action) -> None:
 
 
 def _check_argument(argument: Argument, spec: Spec) -> None:
-    if not spec.is_free and argument.key not in spec.required and argument.key not in spec.optional:
+    if not spec.takes_any_argument and argument.key not in spec.required and argument.key not in spec.optional:
         raise _MisuseError(f"unknown parameter {argument.key}", argument.position)
     read = ARGUMENT_TYPES.get(argument.key)
-    if read is None or spec.is_free or VARIABLE_MARK in argument.value:
+    if read is None or spec.takes_any_argument or VARIABLE_MARK in argument.value:
         return
     try:
         read(argument.value)

@@ -16,7 +16,7 @@ from typing import NoReturn, Self
 
 from racehound.errors import TargetError, UserError
 from racehound.session import Outcome
-from racehound.testdrive.actions import SPECS, handler
+from racehound.testdrive import actions
 from racehound.testdrive.check import check
 from racehound.testdrive.errors import ActionError, CommandFailed, Location, ScriptError
 from racehound.testdrive.judgement import Failure, judge
@@ -24,13 +24,10 @@ from racehound.testdrive.parser import parse
 from racehound.testdrive.redaction import holds_secret, redact, scrub, scrub_outcome
 from racehound.testdrive.retry import Policy, until_success
 from racehound.testdrive.script import Action, Command, Expected, ExpectedError, Script, Sql
-from racehound.testdrive.state import Call, Context, Mismatch, State, limited
+from racehound.testdrive.state import Call, Context, State, UnexpectedResult, limited
 from racehound.testdrive.statements import count_statements, is_failure_retried, is_retried
 from racehound.testdrive.values import regex
 from racehound.testdrive.variables import UnknownVariableError, substitute, substitute_result
-
-# PostgreSQL has no mz_version_num(); its own number is the next best thing that a bound can speak of.
-_VERSION_QUERIES = ("SELECT mz_version_num()", "SELECT current_setting('server_version_num')")
 
 
 class Interpreter:
@@ -65,7 +62,7 @@ class Interpreter:
             if command.version is not None and state.version is not None and not command.version.admits(state.version):
                 continue
             if isinstance(command, Action):
-                if not state.skipping or SPECS[command.name].ends_skipping:
+                if not state.skipping or actions.spec(command.name).ends_skipping:
                     self._run_action(script, command)
             elif not state.skipping:
                 self._run_sql(script, command)
@@ -91,14 +88,12 @@ class Interpreter:
         """Whether a result unlike the expected one is taken for right from now on."""
         if self.context.amend is None or not failure.outcome.ok or isinstance(command.expect, ExpectedError):
             return False
-        return self.context.amend(Mismatch(script, command, failure.outcome, self.state.rewrite, self._substitute))
+        return self.context.amend(UnexpectedResult(script, command, failure.outcome, self.state.rewrite, self._substitute))
 
     def check_consistency(self, script: Script, command: Command) -> None:
-        """Let the target check itself, if it can; `CommandFailed` at this command for what is wrong with it."""
-        from racehound.testdrive.actions.consistency import check as check_target
-
+        """Let the target check itself, if it can. Raises `CommandFailed` at this command with what is wrong."""
         try:
-            check_target(self.state)
+            self.context.support.check_consistency(self.state)
         except ActionError as error:
             raise CommandFailed(error.reason, _location(script, command)) from error
 
@@ -174,7 +169,7 @@ class Interpreter:
         with _misuse(script, action):
             call = self._call(action)
         try:
-            handler(action.name)(call, self.state)
+            actions.handler(action.name)(call, self.state)
         except ActionError as error:
             raise CommandFailed(
                 error.reason, _location(script, action), outcome=error.outcome, expected=error.expected, actual=error.actual
@@ -194,13 +189,11 @@ class Interpreter:
     # Version
 
     def _ask_version(self, script: Script) -> int:
-        command = next(command for command in script.commands if command.version is not None)
-        for query in _VERSION_QUERIES:
-            outcome = self.state.session.execute(query)
-            if outcome.rows is not None and outcome.rows.cells and (number := outcome.rows.cells[0][0] or "").isdecimal():
-                return int(number)
-        reason = "a version bound needs the target's version, but it has neither mz_version_num() nor server_version_num"
-        raise CommandFailed(reason, _location(script, command), outcome=outcome)
+        version = self.context.support.version(self.state.session)
+        if version is None:
+            command = next(command for command in script.commands if command.version is not None)
+            raise CommandFailed("a version bound needs the target's version, which is not known", _location(script, command))
+        return version
 
 
 def run_file(text: str, file: str, context: Context) -> None:

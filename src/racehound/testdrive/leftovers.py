@@ -6,9 +6,9 @@ import time
 import urllib.parse
 from typing import Any
 
+from racehound.data.addresses import ServiceAddresses
 from racehound.errors import TargetError
 from racehound.testdrive.script import Script
-from racehound.testdrive.services import Services
 from racehound.tls import trusted
 
 _PREFIX = "testdrive-"
@@ -24,7 +24,7 @@ def uses_kafka(script: Script) -> bool:
     return any(action.name.startswith("kafka-") for action in script.actions)
 
 
-def remove(services: Services, seed: int) -> None:
+def remove(services: ServiceAddresses, seed: int) -> None:
     """Delete the topics and subjects named `testdrive-…-SEED…`, and wait until they have gone. TargetError when they do not."""
     if services.kafka is not None:
         _remove_topics({**services.kafka_options, "bootstrap.servers": services.kafka}, seed)

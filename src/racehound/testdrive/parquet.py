@@ -189,7 +189,7 @@ _COLUMNS: tuple[tuple[str, str, tuple[str, str, str]], ...] = (
 
 
 def every_type(codec: str) -> bytes:
-    """A file of three rows with a column of every type that a Materialize table can be copied from. `codec`: one of `CODECS`."""
+    """A file of three rows with a column of every type that scripts of this action expect. `codec`: one of `CODECS`."""
     names, types, values = zip(*_COLUMNS, strict=True)
     rows = ", ".join(f"({', '.join(map(_cast, row, types))})" for row in zip(*values, strict=True))
     with tempfile.TemporaryDirectory() as directory, load("duckdb", "duckdb").connect(":memory:") as database:

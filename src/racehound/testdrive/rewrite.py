@@ -15,7 +15,7 @@ from racehound.testdrive.parser import parse
 from racehound.testdrive.printer import is_guarded
 from racehound.testdrive.rows import format_cell, format_row, md5_of, split_cells
 from racehound.testdrive.script import VARIABLE_MARK, ExpectedError, ExpectedHash, ExpectedRows, ExpectedText, Row, Script, Sql
-from racehound.testdrive.state import Mismatch
+from racehound.testdrive.state import UnexpectedResult
 from racehound.testdrive.variables import UnknownVariableError, substitute_result
 
 _HASH = re.compile(r"([0-9]+)( values hashing to )(\S+)")
@@ -48,7 +48,7 @@ class Rewriter:
         self.rewritten: list[int] = []
         """Lines of the commands whose expectations have been rewritten, from 1."""
 
-    def __call__(self, mismatch: Mismatch) -> bool:
+    def __call__(self, mismatch: UnexpectedResult) -> bool:
         """Take the answer for the right one. False where the language cannot write it, e.g. a cell that holds `${`."""
         place = _Place.of(mismatch.command, self._lines)
         edits = _edits_of(mismatch, place)
@@ -63,7 +63,7 @@ class Rewriter:
         """The script as it should have been."""
         return _edited(self._source, self._edits)
 
-    def _holds(self, mismatch: Mismatch, place: _Place, edits: _Edits) -> bool:
+    def _holds(self, mismatch: UnexpectedResult, place: _Place, edits: _Edits) -> bool:
         """Whether the command, read back as it would be rewritten, expects the answer that was given."""
         last = place.below[-1].position().line if place.below else place.end
         text = _edited(self._source, edits, place.start, last)
@@ -104,7 +104,7 @@ class _Place:
         return [line for line in self.text_lines if not line.is_blank]
 
 
-def _edits_of(mismatch: Mismatch, place: _Place) -> _Edits | None:
+def _edits_of(mismatch: UnexpectedResult, place: _Place) -> _Edits | None:
     match mismatch.command.expect:
         case ExpectedRows(columns=columns):
             return _new_rows(mismatch, place, columns)
@@ -119,7 +119,7 @@ def _edits_of(mismatch: Mismatch, place: _Place) -> _Edits | None:
 # Rows
 
 
-def _new_rows(mismatch: Mismatch, place: _Place, columns: Row | None) -> _Edits:
+def _new_rows(mismatch: UnexpectedResult, place: _Place, columns: Row | None) -> _Edits:
     edits, lines = _new_header(mismatch, place.result_lines, columns)
     actual = actual_rows(mismatch.outcome, mismatch.rewrite)
     stale, fresh = _changes(lines, actual, mismatch.substitute)
@@ -134,7 +134,7 @@ def _new_rows(mismatch: Mismatch, place: _Place, columns: Row | None) -> _Edits:
     return _keep_apart(edits, place)
 
 
-def _new_header(mismatch: Mismatch, lines: list[Line], columns: Row | None) -> tuple[_Edits, list[Line]]:
+def _new_header(mismatch: UnexpectedResult, lines: list[Line], columns: Row | None) -> tuple[_Edits, list[Line]]:
     """The line with the names of the columns, edited if they differ, and the lines below the rule. Without columns both go."""
     edits = _Edits()
     if columns is None:
@@ -230,7 +230,7 @@ def _keep_apart(edits: _Edits, place: _Place) -> _Edits:
 # Hashes
 
 
-def _new_hash(mismatch: Mismatch, place: _Place, columns: Row | None) -> _Edits:
+def _new_hash(mismatch: UnexpectedResult, place: _Place, columns: Row | None) -> _Edits:
     edits, (line,) = _new_header(mismatch, place.result_lines, columns)
     actual = actual_rows(mismatch.outcome, mismatch.rewrite)
     text = _HASH.sub(lambda found: f"{len(actual)}{found[2]}{md5_of(actual)}", line.text, count=1)
@@ -242,7 +242,7 @@ def _new_hash(mismatch: Mismatch, place: _Place, columns: Row | None) -> _Edits:
 # Blocks of text
 
 
-def _new_text(mismatch: Mismatch, place: _Place) -> _Edits:
+def _new_text(mismatch: UnexpectedResult, place: _Place) -> _Edits:
     edits = _Edits()
     lines = place.text_lines
     while lines and lines[-1].is_blank:

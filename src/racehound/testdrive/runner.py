@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO, Literal
 
+from racehound.data.addresses import ServiceAddresses
 from racehound.errors import TargetError
 from racehound.session import Session
 from racehound.testdrive.check import check
@@ -18,8 +19,8 @@ from racehound.testdrive.interpreter import Interpreter
 from racehound.testdrive.parser import parse
 from racehound.testdrive.rewrite import Rewriter
 from racehound.testdrive.script import Script
-from racehound.testdrive.services import Services
 from racehound.testdrive.state import Context
+from racehound.testdrive.support import ScriptSupport
 
 STANDARD_INPUT = "-"
 
@@ -52,10 +53,12 @@ class Surroundings:
     connect: Callable[[str], Session]
     prepare: Callable[[Script], object]
     """Called before each file: makes the place clean, where it is ours to clean."""
-    psql: str
     temp_dir: Path
     variables: Mapping[str, str]
-    services: Services = dataclasses.field(default_factory=Services)
+    services: ServiceAddresses = dataclasses.field(default_factory=ServiceAddresses)
+    support: ScriptSupport = dataclasses.field(default_factory=ScriptSupport)
+    programs: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """Paths of client programs by name."""
     deaths: Callable[[], list[str]] = list
     """One line for each service that has died."""
 
@@ -154,7 +157,8 @@ def _context(
             backoff_factor=settings.backoff_factor,
             temp_dir=around.temp_dir,
             url=around.url,
-            psql=around.psql,
+            programs=around.programs,
+            support=around.support,
             seed=settings.seed,
             output=tell,
             checks_statements=settings.consistency == "statement",

@@ -7,6 +7,7 @@ import re
 from racehound.data.history import Statement
 from racehound.databases.materialize import answers
 from racehound.databases.materialize.kinds import KINDS
+from racehound.databases.materialize.script_support import SCRIPT_SUPPORT
 from racehound.databases.target import Dialect, Reach
 from racehound.session import ServerError
 
@@ -83,6 +84,7 @@ MATERIALIZE = Dialect(
     may_cause=may_cause,
     is_missing=is_missing,
     oracles=("crash", "hang", "contents", "errors", "names", "health"),
+    script_support=SCRIPT_SUPPORT,
     repetitions=5,
     share_s=3.0,
 )

@@ -6,6 +6,7 @@ import re
 
 from racehound.data.history import Statement
 from racehound.databases.postgres.kinds import KINDS
+from racehound.databases.postgres.script_support import SCRIPT_SUPPORT
 from racehound.databases.target import Dialect
 from racehound.session import ServerError
 
@@ -86,4 +87,5 @@ POSTGRES = Dialect(
     is_race_outcome=is_race_outcome,
     is_transient=is_transient,
     oracles=("crash", "hang", "catalog", "contents", "errors", "leaks"),
+    script_support=SCRIPT_SUPPORT,
 )

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from psycopg.conninfo import make_conninfo
 
+from racehound.data.addresses import ServiceAddresses
 from racehound.databases.postgres.dialect import POSTGRES
 from racehound.databases.postgres.kinds import ELSEWHERE, PostgresKind
 from racehound.databases.postgres.place import Place
@@ -21,7 +22,6 @@ from racehound.errors import TargetError, UserError
 from racehound.kinds.kind import Kind
 from racehound.services.service import Endpoint
 from racehound.session import Outcome, Session
-from racehound.testdrive.services import Services
 from racehound.wire.session import LibpqSession
 
 OLDEST = 14
@@ -127,9 +127,9 @@ class PostgresTarget:
         }
 
     @property
-    def services(self) -> Services:
+    def services(self) -> ServiceAddresses:
         """None: its kinds need no others."""
-        return Services()
+        return ServiceAddresses()
 
     @property
     def endpoint(self) -> Endpoint | None:

@@ -97,7 +97,7 @@ def _rows(lines: list[str]) -> tuple[Row, ...]:
 
 _FLOAT = "replace(regexp_replace(CAST({} AS VARCHAR), '\\.0$', ''), 'nan', 'NaN')"
 _TEXTS: Mapping[str, str] = MappingProxyType({"BLOB": r"'\x' || hex({})", "FLOAT": _FLOAT, "DOUBLE": _FLOAT})
-"""How a column becomes the text that PostgreSQL would send, where a cast alone gives another one."""
+"""Expressions for the columns that a plain cast does not turn into the text that scripts expect."""
 _TEXT_OID = 25
 _OIDS: Mapping[str, int] = MappingProxyType(
     {
@@ -112,7 +112,7 @@ _OIDS: Mapping[str, int] = MappingProxyType(
         "TIMESTAMP WITH TIME ZONE": 1184,
     }
 )
-"""The types of PostgreSQL whose text is shown in a way of its own, by DuckDB's names."""
+"""Type OIDs (`testdrive/cells.py`) of the columns whose text scripts write in a form of their own, by DuckDB's type names."""
 
 ACTIONS: Mapping[str, Handler] = MappingProxyType(
     {"duckdb-connect": _connect, "duckdb-execute": _execute, "duckdb-query": _query}

@@ -10,13 +10,13 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from racehound.data.addresses import S3Account
 from racehound.testdrive import parquet, values
 from racehound.testdrive.actions.files import compressed, content_of
 from racehound.testdrive.errors import ActionError
 from racehound.testdrive.extras import load
 from racehound.testdrive.retry import Policy, until_success
 from racehound.testdrive.script import Row
-from racehound.testdrive.services import Aws
 from racehound.testdrive.state import Call, Handler, State, configured
 
 if TYPE_CHECKING:
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 _UPLOADS_AT_ONCE = 8
 _PRESIGNED_LIFE_S = 3600
-_INCOMPLETE = "INCOMPLETE"
-"""Stands in the key of the object that Materialize keeps under a path while it is still writing there."""
 _INCOMPLETE_LIMIT_S = 10.0
 _ATTEMPTS = 30
 _TRAILING_WHITE_SPACE = "// allow-trailing-whitespace"
@@ -93,12 +91,13 @@ def _verify_data(call: Call, state: State) -> None:
 
 
 def _finished(client: BaseClient, call: Call, state: State) -> list[str]:
-    """The keys below the path once its writer has taken away the mark that it is incomplete."""
+    """The keys below the path, after the target has deleted the object that marks the path as incomplete."""
     keys: list[str] = []
+    marker = state.context.support.incomplete_marker
 
     def refusal() -> str | None:
         keys[:] = _below(client, call["bucket"], call["key"])
-        marks = [key for key in keys if _INCOMPLETE in key]
+        marks = [key for key in keys if marker and marker in key]
         return f"{marks[0]} says that its path is incomplete" if marks else None
 
     _wait(refusal, _INCOMPLETE_LIMIT_S, state)
@@ -176,7 +175,7 @@ def _client(call: Call, state: State) -> BaseClient:
     return state.resource("s3", lambda: _connect(aws, state.policy.timeout))
 
 
-def _connect(aws: Aws, limit: float) -> BaseClient:
+def _connect(aws: S3Account, limit: float) -> BaseClient:
     """A client; it does not connect yet. `limit`: seconds for connecting and for each answer."""
     boto3, config = load("boto3", "boto3"), load("botocore.config", "boto3")
     return boto3.session.Session().client(

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import dataclasses
 
+from racehound.data.addresses import ServiceAddresses
 from racehound.errors import TargetError
 from racehound.session import Outcome, Session
 from racehound.testdrive.rows import to_text
-from racehound.testdrive.services import Services
 from racehound.testdrive.state import error_text
 
 HTTP_PORT = 6876
@@ -37,7 +37,7 @@ SELECT name FROM mz_catalog.mz_clusters WHERE id LIKE 'u%' AND owner_id LIKE 'u%
 
 
 @dataclasses.dataclass(frozen=True)
-class Endpoint:
+class ScriptTarget:
     """Where its users and its operators reach it, and as whom the scripts come."""
 
     host: str
@@ -58,7 +58,7 @@ def environment_id(session: Session) -> str | None:
     return rows.cells[0][0] if rows is not None else None
 
 
-def variables(endpoint: Endpoint, environment: str | None, services: Services) -> dict[str, str]:
+def variables(endpoint: ScriptTarget, environment: str | None, services: ServiceAddresses) -> dict[str, str]:
     """What scripts find the target by; without an environment it is no Materialize, and has what any server has."""
     found = {
         "sql-addr": f"{endpoint.host}:{endpoint.port}",
