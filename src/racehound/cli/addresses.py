@@ -14,7 +14,7 @@ from racehound.cli.options import option, together
 if TYPE_CHECKING:
     from racehound.data.addresses import S3Account, ServiceAddresses
     from racehound.databases.materialize.script_target import ScriptTarget
-    from racehound.services.kept import Running
+    from racehound.services.daemon_client import RunningComposition
 
 _AWS_FIELDS = {
     "endpoint": "aws-endpoint",
@@ -89,17 +89,17 @@ address_options = together(
 )
 
 
-def composition(name: str) -> Running | None:
+def composition(name: str) -> RunningComposition | None:
     """The composition that is up under this name. NotUpError for one that was asked for by name and is not."""
-    from racehound.services import kept
+    from racehound.services import daemon_client
 
-    found = kept.running(name)
-    if found is None and name != kept.DEFAULT:
-        raise kept.NotUpError(name)
+    found = daemon_client.running(name)
+    if found is None and name != daemon_client.DEFAULT:
+        raise daemon_client.NotUpError(name)
     return found
 
 
-def services(options: Mapping[str, Any], running: Running | None) -> ServiceAddresses:
+def services(options: Mapping[str, Any], running: RunningComposition | None) -> ServiceAddresses:
     """Addresses of the services: each by its option, else by the composition's, else none."""
     from racehound.data.addresses import ServiceAddresses
 

@@ -3,8 +3,8 @@
 fastavro leaves out the name of a union's branch where the branch has no name of its own. Therefore each branch is given to it as
 a record with one field, named like the branch: a record adds no bytes (Avro specification, "Records").
 
-fastavro takes a negative number of a branch or symbol as counted from the end, and a number of more than ten bytes as a valid one.
-Such bytes are not recognised as wrong.
+fastavro counts a negative number of a branch or symbol from the end, and accepts numbers of more than ten bytes. Such bytes are
+not recognised as wrong.
 """
 
 from __future__ import annotations
