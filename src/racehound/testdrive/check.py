@@ -1,4 +1,4 @@
-"""What can be known to be wrong with the actions of a script before any of it runs."""
+"""Checks the actions of a script before any command runs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from racehound.testdrive.script import VARIABLE_MARK, Action, Argument, Position
 
 
 class _MisuseError(Exception):
-    """An action that is used wrongly, and where."""
+    """An action is used wrongly at this position."""
 
     def __init__(self, message: str, position: Position) -> None:
         super().__init__(message)
@@ -19,9 +19,9 @@ class _MisuseError(Exception):
 
 
 def check(script: Script) -> None:
-    """Every action exists, has the arguments it needs and no others, readable values, and input only where it takes some.
+    """Check that every action exists, has the arguments it needs and no others, valid values, and input only if it takes some.
 
-    Values that hold variables are left to the run. Raises `ScriptError` for the first flaw.
+    Values with variables are checked when they run. Raises `ScriptError` for the first error.
     """
     for action in script.actions:
         try:
@@ -30,7 +30,7 @@ def check(script: Script) -> None:
             raise ScriptError(misuse.message, Location(script.file, misuse.position, script.source)) from None
 
 
-# Only success is remembered, so a flaw is always reported at the position of the action at hand.
+# Only successes are cached, so that an error is reported at the position of this action.
 @functools.lru_cache(maxsize=8192)
 def _check(action: Action) -> None:
     spec = find(action.name)

@@ -1,4 +1,4 @@
-"""Running a script: every command in order, on one session.
+"""Runs scripts: every command in order, on one session.
 
 Racehound's sessions run small fragments thousands of times a second through it, so a statement without variables, whose
 context allows one try, goes straight to the session and from there to its judgement.
@@ -31,7 +31,7 @@ from racehound.testdrive.variables import UnknownVariableError, substitute, subs
 
 
 class Interpreter:
-    """Runs scripts one after the other on the session of its context; variables and named connections last between them."""
+    """Runs scripts one after the other on the session of its context. They share variables and named connections."""
 
     def __init__(self, context: Context) -> None:
         self.context = context
@@ -44,7 +44,7 @@ class Interpreter:
         self.close()
 
     def close(self) -> None:
-        """Close what the scripts opened; the session of the context stays open."""
+        """Close the resources of the scripts; the session of the context stays open."""
         self.state.close()
 
     def run(self, script: Script) -> None:
@@ -85,7 +85,7 @@ class Interpreter:
             self.check_consistency(script, command)
 
     def _amended(self, script: Script, command: Sql, failure: Failure) -> bool:
-        """Whether a result unlike the expected one is taken for right from now on."""
+        """Whether the context accepts a result that differs from the expected one."""
         if self.context.amend is None or not failure.outcome.ok or isinstance(command.expect, ExpectedError):
             return False
         return self.context.amend(UnexpectedResult(script, command, failure.outcome, self.state.rewrite, self._substitute))
@@ -108,7 +108,7 @@ class Interpreter:
         return until_success(attempt, policy, self.context.clock, self.context.sleep)
 
     def _execute_bounded(self, text: str) -> tuple[Outcome, bool]:
-        """Run a statement and cancel it when the timeout is over; whether that happened."""
+        """Run a statement, cancel it at the timeout, and return whether that happened."""
         late = threading.Event()
         timer = threading.Timer(self.state.policy.timeout, self._cancel, (late,))
         timer.daemon = True
@@ -197,7 +197,7 @@ class Interpreter:
 
 
 def run_file(text: str, file: str, context: Context) -> None:
-    """Parse and run one script from beginning to end, and close what it opened. Raises as `parse` and `Interpreter.run` do."""
+    """Parse and run one script, and close its resources. Raises as `parse` and `Interpreter.run` do."""
     with Interpreter(context) as interpreter:
         interpreter.run(parse(text, file))
 
@@ -212,7 +212,7 @@ def _expects_timeout(expect: Expected) -> bool:
 
 @contextlib.contextmanager
 def _misuse(script: Script, command: Command) -> Iterator[None]:
-    """What a command's text gets wrong, found only now that its variables are known, is an error of the script."""
+    """Turn errors in a command's text, which show only when its variables are known, into `ScriptError`."""
     try:
         yield
     except (UnknownVariableError, ValueError) as error:

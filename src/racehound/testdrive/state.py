@@ -105,7 +105,7 @@ class UnexpectedResult:
 
     script: Script
     command: Sql
-    """As the script has it; `substitute` replaces the variables in a part of it."""
+    """The command of the script; `substitute` replaces the variables in a part of it."""
     outcome: Outcome
     rewrite: Rewrite | None
     """What `set-regex` does to cells."""
@@ -141,21 +141,21 @@ class State:
         self._resources: dict[str, Closable] = {}
 
     def resource(self, key: str, make: Callable[[], _Resource]) -> _Resource:
-        """What was made under this key (a client, a named connection), or a new one; closed when the script is over."""
+        """The resource of this key (a client, a named connection). `make` creates it at first; it is closed with the script."""
         if key not in self._resources:
             self._resources[key] = make()
         return cast("_Resource", self._resources[key])
 
     def replace_resource(self, key: str, resource: Closable) -> None:
-        """Keep it under this key; what had the key before is closed."""
+        """Store a resource under this key, after closing the one that had the key before."""
         if key in self._resources:
             self._resources[key].close()
         self._resources[key] = resource
 
     def wait_for(self, attempt: Callable[[], str | None]) -> None:
-        """Try until `attempt` returns None; raises `ActionError` with the last reason it gave when the timeout is over.
+        """Call `attempt` until it returns None. Raises `ActionError` with its last reason when the timeout is over.
 
-        However few tries statements have: servers do later what they said they would.
+        The number of tries is not limited, even where that of statements is: servers do some things only later.
         """
 
         def refusal() -> _Refusal | None:
@@ -175,7 +175,7 @@ class State:
 
 
 Handler: TypeAlias = Callable[[Call, State], None]
-"""An action: raises `ActionError`, `TargetError` or `UserError` when it cannot do its work."""
+"""The function of an action. It raises `ActionError`, `TargetError` or `UserError` when it fails."""
 
 
 @dataclass(frozen=True)
@@ -185,14 +185,14 @@ class _Refusal:
 
 
 def configured(value: _Value | None, call: Call, service: str, how: str) -> _Value:
-    """The address of a service; `ActionError` when it has none, with what to do about it."""
+    """The address of a service. `ActionError`, with what to do, where it is not configured."""
     if value is None:
         raise ActionError(f"{call.name} needs {service}, which is not configured: {how}, or `racehound services up`")
     return value
 
 
 def error_text(outcome: Outcome) -> str:
-    """What a server said, in one line."""
+    """The server's message, or the status of an outcome without one."""
     return outcome.error.message if outcome.error is not None else outcome.status
 
 

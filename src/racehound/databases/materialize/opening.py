@@ -21,7 +21,7 @@ from racehound.databases.materialize.surroundings import Surroundings, Switchboa
 from racehound.databases.materialize.target import DEFAULT_RECORDS, MaterializeTarget
 from racehound.errors import UserError
 from racehound.kinds.kind import Kind
-from racehound.services import installation, composition_daemon, daemon_client
+from racehound.services import composition_daemon, daemon_client, installation
 from racehound.services.backends import docker_client
 from racehound.services.backends.docker_project import DockerProject
 from racehound.services.backends.instance import BackendName
@@ -147,7 +147,10 @@ def _services(options: Options, chosen: Way, directory: Path) -> Iterator[tuple[
 
 
 def _kept_switchboard(running: daemon_client.RunningComposition) -> Switchboard:
-    return Switchboard(tuple(running.hosts), lambda service, word: daemon_client.ask(running.name, composition_daemon.InjectFault(service, word)))
+    def inject(service: str, word: str) -> object:
+        return daemon_client.ask(running.name, composition_daemon.InjectFault(service, word))
+
+    return Switchboard(tuple(running.hosts), inject)
 
 
 def _own_switchboard(composition: Composition) -> Switchboard:

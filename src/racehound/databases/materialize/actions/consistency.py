@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import httpx
 
 _CONNECTING_RETRIES = 3
-"""How often a port that does not listen yet is tried again, within about two seconds."""
+"""Further attempts to connect to a port that does not listen yet, within about two seconds."""
 _SHARD = re.compile(r"s[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -58,7 +58,7 @@ def _inconsistency(address: str, limit: float) -> str:
 
 def _of_coordinator_dump(client: httpx.Client) -> str:
     response = client.get("/api/coordinator/dump")
-    # Releases from before there was a dump do not know the path.
+    # Older releases do not have this path.
     return "" if response.is_success or response.status_code == 404 else f"coordinator: no dump: {_answer(response)}"
 
 
@@ -74,7 +74,7 @@ def _of_catalog(client: httpx.Client) -> str:
 
 
 def _json(response: httpx.Response) -> object:
-    """What the body says, None where it is no JSON."""
+    """The body as JSON; None where it is not JSON."""
     try:
         body: object = response.json()
     except ValueError:
