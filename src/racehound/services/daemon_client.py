@@ -63,6 +63,14 @@ def running(name: str = DEFAULT) -> RunningComposition | None:
     return RunningComposition(name, answer.variables, answer.hosts)
 
 
+def asked_for(name: str) -> RunningComposition | None:
+    """The composition of that name if it is up. NotUpError for a name other than the default one that is not up."""
+    found = running(name)
+    if found is None and name != DEFAULT:
+        raise NotUpError(name)
+    return found
+
+
 def ask(name: str, request: Request, tell: Callable[[ServiceProgress], object] = lambda _: None) -> Answer:
     """Send a request to the daemon of that name and wait for its answer.
 

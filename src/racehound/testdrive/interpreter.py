@@ -92,8 +92,11 @@ class Interpreter:
 
     def check_consistency(self, script: Script, command: Command) -> None:
         """Let the target check itself, if it can. Raises `CommandFailed` at this command with what is wrong."""
+        check_target = self.context.support.check_consistency
+        if check_target is None:
+            return
         try:
-            self.context.support.check_consistency(self.state)
+            check_target(self.state)
         except ActionError as error:
             raise CommandFailed(error.reason, _location(script, command)) from error
 

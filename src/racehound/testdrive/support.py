@@ -16,20 +16,16 @@ def _no_version(_: Session) -> int | None:
     return None
 
 
-def _no_check(_: State) -> None:
-    return None
-
-
 @dataclass(frozen=True)
 class ScriptSupport:
     """Functions and facts of one database. The defaults are those of a database about which nothing is known."""
 
     version: Callable[[Session], int | None] = _no_version
     """Asks the server for its version as the number that version bounds (`>[version>=…]`) compare with; None: it has none."""
-    check_consistency: Callable[[State], None] = _no_check
+    check_consistency: Callable[[State], None] | None = None
     """Lets the target check itself. Raises `ActionError` that says what is wrong.
 
-    Does nothing where the target cannot check itself, or where the script has turned the checks off.
+    It does nothing where the script has turned the checks off, or where their address is not known. None: there are no checks.
     """
     sink_topics: Callable[[Session, str], Sequence[str]] | None = None
     """Looks up the Kafka topics of the sinks that have this name. Raises ValueError for a text that is not a name of a sink,

@@ -82,8 +82,8 @@ class LibpqSession:
     def execute(self, sql: str) -> Outcome:
         """Run one statement and return its outcome.
 
-        A lost connection has SQLSTATE 08006, and the server's last message, if any, as its message. Several statements in one text
-        are one transaction for the server; the outcome is that of the last. COPY from or to the client is an error.
+        A lost connection has SQLSTATE 08006, and the server's last message, if any, as its message. Several statements in one
+        text are one transaction for the server; the outcome is that of the last. COPY from or to the client is an error.
         """
         try:
             query = sql.encode()
