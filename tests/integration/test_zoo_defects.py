@@ -12,7 +12,7 @@ import pytest
 from tests.integration.zoo_recorded import Speakers, entries, needs_services, request
 
 from racehound.errors import UserError
-from racehound_zoo.defects import DEFECTS, Switches
+from racehound_zoo.defects import DEFECTS, EnabledDefects
 from racehound_zoo.server import Zoo
 
 _TRIES = 60
@@ -275,4 +275,4 @@ def test_with_all_defects_on_one_session_alone_is_answered_as_ever(zoo: Zoo) -> 
 
 def test_an_unknown_defect_is_refused() -> None:
     with pytest.raises(UserError, match="'nope' is no defect of the zoo: panic-on-rename, "):
-        Switches(["nope"])
+        EnabledDefects(["nope"])

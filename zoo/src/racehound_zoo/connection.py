@@ -11,10 +11,14 @@ from pygwire import messages as m
 from racehound_zoo.backend import NO_PARAMETERS, Parameters, Row
 from racehound_zoo.dialect.statements import Select, Show, ShowCreate, ShowVariable, Statement, Subscribe
 from racehound_zoo.errors import PanicError, SqlError, unsupported
+from racehound_zoo.execution.committing import end_implicitly
+from racehound_zoo.execution.describing import describe
+from racehound_zoo.execution.dispatch import execute
 from racehound_zoo.execution.engine import Engine
-from racehound_zoo.execution.prepared import require_same_shape, shape
+from racehound_zoo.execution.prepared_statements import require_same_shape, shape
 from racehound_zoo.execution.result import Result
-from racehound_zoo.execution.session import Prepared, Session
+from racehound_zoo.execution.session import PreparedStatement, Session
+from racehound_zoo.execution.variables import SESSION
 from racehound_zoo.wire import GoneError, Wire
 
 _DESCRIBED_BY_DOING = (Select, Show, ShowCreate, ShowVariable)
@@ -25,7 +29,7 @@ _DESCRIBED_BY_DOING = (Select, Show, ShowCreate, ShowVariable)
 class _Portal:
     """A statement with its parameters; once it is done, its result and the rows not yet sent."""
 
-    prepared: Prepared
+    prepared: PreparedStatement
     parameters: Parameters = NO_PARAMETERS
     result_format: int = 0
     result: Result | None = None
@@ -81,8 +85,6 @@ class Connection:
             self._wire.flush()
             return None
         session.is_gone = self._wire.is_gone
-        from racehound_zoo.execution.variables import SESSION
-
         reported = [(name, session.variables[name]) for name, variable in SESSION.items() if variable.reported]
         self._wire.welcome(session.number, session.secret, reported)
         self._wire.ready(session.status)
@@ -110,11 +112,11 @@ class Connection:
             if len(found) > 1:
                 session.begin_implicitly()
             for statement, written in found:
-                self._answer(session, session.execute(statement, written))
-            session.end_implicitly()
+                self._answer(session, execute(session, statement, written))
+            end_implicitly(session)
         except SqlError as error:
             self._fail(session, error)
-            session.end_implicitly()
+            end_implicitly(session)
         self._say(session)
         self._wire.ready(session.status)
 
@@ -200,9 +202,9 @@ class Connection:
         columns: tuple[tuple[str, int], ...] = ()
         oids: Sequence[int] = message.param_types
         if message.statement and isinstance(statement, Select):
-            described = session.describe(statement, oids)
+            described = describe(session, statement, oids)
             columns, oids = shape(described), described.parameters
-        session.prepared[message.statement] = Prepared(statement, text, oids, columns)
+        session.prepared[message.statement] = PreparedStatement(statement, text, oids, columns)
         self._wire.send(m.ParseComplete())
 
     def _bind(self, session: Session, message: m.Bind) -> None:
@@ -221,7 +223,7 @@ class Connection:
     def _describe(self, session: Session, message: m.Describe) -> None:
         if message.kind == "S":
             prepared = _prepared(session, message.name)
-            described = session.describe(prepared.statement, prepared.oids) if prepared.statement else None
+            described = describe(session, prepared.statement, prepared.oids) if prepared.statement else None
             self._wire.send(m.ParameterDescription(list(described.parameters) if described else []))
             self._wire.describe_rows(described.fields if described else (), 0)
             return
@@ -232,7 +234,7 @@ class Connection:
             assert portal.result is not None
             self._wire.describe_rows(portal.result.fields, portal.result.format)
         else:
-            fields = session.describe(statement, portal.prepared.oids).fields if statement is not None else ()
+            fields = describe(session, statement, portal.prepared.oids).fields if statement is not None else ()
             self._wire.describe_rows(fields, portal.result_format if not isinstance(statement, Subscribe) else 0)
 
     def _portal(self, name: str) -> _Portal:
@@ -245,7 +247,7 @@ class Connection:
         if portal.result is None:
             if portal.prepared.columns:
                 require_same_shape(session, statement, portal.prepared.columns)
-            portal.result = session.execute(statement, portal.prepared.text, portal.parameters, portal.result_format)
+            portal.result = execute(session, statement, portal.prepared.text, portal.parameters, portal.result_format)
             portal.rows = iter(portal.result.rows) if portal.result.rows is not None else None
 
     def _execute(self, session: Session, message: m.Execute) -> None:
@@ -287,7 +289,7 @@ class Connection:
         self._wire.send(m.CloseComplete())
 
 
-def _prepared(session: Session, name: str) -> Prepared:
+def _prepared(session: Session, name: str) -> PreparedStatement:
     prepared = session.prepared.get(name)
     if prepared is None:
         raise SqlError(f'prepared statement "{name}" does not exist', "26000")

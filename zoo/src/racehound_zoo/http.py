@@ -21,6 +21,7 @@ from racehound_zoo.catalog.printing import create_sql
 from racehound_zoo.catalog.state import Scope, State
 from racehound_zoo.dialect.statements import Webhook
 from racehound_zoo.errors import PanicError, SqlError
+from racehound_zoo.execution.dispatch import execute
 from racehound_zoo.execution.engine import Engine
 from racehound_zoo.execution.result import Result
 from racehound_zoo.execution.session import Session
@@ -181,7 +182,7 @@ def _run_all(engine: Engine, user: str, texts: list[str]) -> list[dict[str, Any]
     try:
         for text in texts:
             for statement, written in session.parse(text):
-                results.append(_shown(session.execute(statement, written), session))
+                results.append(_shown(execute(session, statement, written), session))
     except SqlError as error:
         results.append({"error": {"message": error.message, "code": error.sqlstate}, "notices": _notices(session)})
     finally:

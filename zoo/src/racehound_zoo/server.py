@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from racehound.services import scratch
-from racehound_zoo.defects import Switches
+from racehound_zoo.defects import EnabledDefects
 from racehound_zoo.execution.engine import Engine
 from racehound_zoo.http import HttpListener
 from racehound_zoo.listener import HOST, SqlListener
@@ -34,7 +34,7 @@ class Zoo:
     def __init__(
         self, directory: Path | None = None, *, port: int = 0, defects: Iterable[str] = (), release: str = "v26.16"
     ) -> None:
-        self._switches = Switches(defects)
+        self._defects = EnabledDefects(defects)
         self._release = release_named(release)
         self._made = scratch.create("zoo", executable=True) if directory is None else None
         self.directory = directory if directory is not None else self._scratch
@@ -64,7 +64,7 @@ class Zoo:
             storage = Storage(self.directory, self._release)
             ending.callback(storage.stop)
             storage.start()
-            self.engine = Engine(storage, self._switches, log, self._release)
+            self.engine = Engine(storage, log, self._release, self._defects)
             self.engine.start()
             ending.callback(self.engine.stop)
             self._listen(ending)

@@ -216,6 +216,12 @@ class Item:
         return self.kind in {"table", "view", "materialized view", "source"}
 
     @property
+    def is_refreshed_on_schedule(self) -> bool:
+        """Whether it is a materialized view that is refreshed at certain times, not at every change."""
+        definition = self.definition
+        return isinstance(definition, QueryDefinition) and any(each.strategy != "ON COMMIT" for each in definition.refreshes)
+
+    @property
     def is_system(self) -> bool:
         return self.id.startswith("s")
 

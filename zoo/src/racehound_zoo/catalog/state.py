@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal, NamedTuple
 
 from racehound_zoo.catalog.model import Cluster, Database, Item, Role, Schema
@@ -116,6 +116,34 @@ class State:
     def dependents(self, key: str) -> list[Item]:
         """What uses it directly, oldest first."""
         return sorted((item for item in self.items.values() if key in item.uses), key=age)
+
+    def with_dependents(self, keys: Iterable[str]) -> frozenset[str]:
+        """The ids given, those of all items that depend on them, and those of the progress relations of sources among them."""
+        found: set[str] = set()
+        waiting = [*keys]
+        while waiting:
+            key = waiting.pop()
+            if key in found or key not in self.items:
+                continue
+            found.add(key)
+            waiting += [item.id for item in self.dependents(key)]
+            progress = getattr(self.items[key].definition, "progress", None)
+            waiting += [progress] if progress is not None else []
+        return frozenset(found)
+
+    def stored_inputs(self, *keys: str) -> list[str]:
+        """The ids of the relations that are read when these are read: they themselves, and what their queries read."""
+        found: dict[str, None] = {}
+        waiting, seen = [*keys], set()
+        while waiting:
+            item = self.item(waiting.pop())
+            if item is None or item.id in seen or not item.is_relation:
+                continue
+            seen.add(item.id)
+            found[item.id] = None
+            if item.kind in {"view", "materialized view"}:
+                waiting += item.uses
+        return list(found)
 
     def database_named(self, name: str) -> Database:
         for database in self.databases.values():

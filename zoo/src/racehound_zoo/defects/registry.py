@@ -7,14 +7,14 @@ import dataclasses
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Defect:
-    """`models`: the public issue or class of such that it stands for. `bites`: when it shows.
+    """`models`: the public issue or class of such that it stands for. `trigger`: when it shows.
 
     `oracles`: who should find it, any of them. `needs`: the service without which there is no occasion for it, "" for none.
     """
 
     name: str
     models: str
-    bites: str
+    trigger: str
     oracles: tuple[str, ...]
     needs: str = ""
 

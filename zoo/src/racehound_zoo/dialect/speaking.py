@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
+
 from racehound_zoo.dialect.altering import variable_value
 from racehound_zoo.dialect.parts import option
 from racehound_zoo.dialect.reader import Reader
@@ -61,9 +64,8 @@ def reset(reader: Reader) -> Statement:
     return SetVariable(reader.identifier(), None)
 
 
-def declare(reader: Reader) -> Statement:
-    from racehound_zoo.dialect.parser import parse_one
-
+def declare(reader: Reader, parse_one: Callable[[Reader], Statement]) -> Statement:
+    """DECLARE. `parse_one` parses the cursor's query."""
     reader.expect("DECLARE")
     cursor = reader.identifier()
     reader.expect("CURSOR")
@@ -95,8 +97,6 @@ def fetch(reader: Reader) -> Statement:
 
 def seconds(text: str) -> float:
     """`50ms`, `1s`, `2 minutes`, `00:00:01`: as seconds. A bare number is of seconds."""
-    import re
-
     clock = re.fullmatch(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)", text.strip())
     if clock:
         return int(clock[1]) * 3600 + int(clock[2]) * 60 + float(clock[3])
@@ -122,9 +122,8 @@ def close(reader: Reader) -> Statement:
     return CloseCursor(reader.identifier())
 
 
-def prepare(reader: Reader) -> Statement:
-    from racehound_zoo.dialect.parser import parse_one
-
+def prepare(reader: Reader, parse_one: Callable[[Reader], Statement]) -> Statement:
+    """PREPARE. `parse_one` parses the statement to prepare."""
     reader.expect("PREPARE")
     name = reader.identifier()
     if reader.at_operator("("):

@@ -10,7 +10,7 @@ from racehound_zoo.catalog.privileges import require_item
 from racehound_zoo.dialect.parts import Name, spell
 from racehound_zoo.dialect.statements import CreateSink, CreateSource, CreateTableFromSource, External, LoadGenerator, Webhook
 from racehound_zoo.errors import SqlError
-from racehound_zoo.execution.plan import Plan
+from racehound_zoo.execution.plan import CatalogPlan
 from racehound_zoo.sources import progress, webhook
 from racehound_zoo.sources.generators import GENERATORS
 from racehound_zoo.sources.source import Shape
@@ -19,7 +19,7 @@ from racehound_zoo.storage import Storage
 _TYPES = {"KAFKA": "kafka", "POSTGRES": "postgres", "MYSQL": "mysql", "SQL SERVER": "sql-server"}
 
 
-def create_source(plan: Plan, statement: CreateSource) -> str:
+def create_source(plan: CatalogPlan, statement: CreateSource) -> str:
     tag = "CREATE TABLE" if statement.is_table else "CREATE SOURCE"
     connection = source_connection(plan, statement)
     registry = registry_of(plan, statement.format)
@@ -48,7 +48,7 @@ def create_source(plan: Plan, statement: CreateSource) -> str:
     return tag
 
 
-def source_connection(plan: Plan, statement: CreateSource) -> Item | None:
+def source_connection(plan: CatalogPlan, statement: CreateSource) -> Item | None:
     """The connection that a source names; the role that speaks must be allowed to use it."""
     if not isinstance(statement.connector, External):
         return None
@@ -59,7 +59,7 @@ def source_connection(plan: Plan, statement: CreateSource) -> Item | None:
     return item
 
 
-def registry_of(plan: Plan, form: object) -> Item | None:
+def registry_of(plan: CatalogPlan, form: object) -> Item | None:
     """The connection of the schema registry that a format names."""
     name = getattr(form, "registry", None)
     return plan.state.find(name, plan.scope) if name is not None else None
@@ -76,7 +76,7 @@ def _type(statement: CreateSource) -> str:
     return _TYPES[connector.system] if isinstance(connector, External) else "load-generator"
 
 
-def _webhook(plan: Plan, statement: CreateSource, connector: Webhook, cluster: str) -> None:
+def _webhook(plan: CatalogPlan, statement: CreateSource, connector: Webhook, cluster: str) -> None:
     schema, _ = plan.place(statement.name)
     key = plan.allocate()
     shape = Shape(webhook.columns(connector))
@@ -92,10 +92,10 @@ def _webhook(plan: Plan, statement: CreateSource, connector: Webhook, cluster: s
         None if statement.is_table else cluster,
     )
     _make(plan, key[0], shape)
-    plan.notice(f"URL to POST data is '{plan.engine.url_of(plan.state.full_name(item))}'")
+    plan.notice(f"URL to POST data is '{plan.context.url_of(plan.state.full_name(item))}'")
 
 
-def _progress(plan: Plan, statement: CreateSource) -> Item:
+def _progress(plan: CatalogPlan, statement: CreateSource) -> Item:
     """The relation that says how far a source is; its name is free or found."""
     base = statement.progress[-1] if statement.progress else f"{statement.name[-1]}_progress"
     schema, _ = plan.place(statement.name)
@@ -111,15 +111,15 @@ def _progress(plan: Plan, statement: CreateSource) -> Item:
     return item
 
 
-def _own_shape(plan: Plan, statement: CreateSource) -> Shape | None:
+def _own_shape(plan: CatalogPlan, statement: CreateSource) -> Shape | None:
     """The columns of a source that is a relation itself."""
     if isinstance(statement.connector, LoadGenerator):
         return GENERATORS[statement.connector.generator].outputs.get("")
-    return plan.prepared.shape
+    return plan.answers.shape
 
 
-def _make(plan: Plan, key: str, shape: Shape) -> None:
-    make_relation(plan.engine.storage, key, shape)
+def _make(plan: CatalogPlan, key: str, shape: Shape) -> None:
+    make_relation(plan.context.storage, key, shape)
     plan.created.append(key)
 
 
@@ -129,12 +129,12 @@ def make_relation(storage: Storage, key: str, shape: Shape) -> None:
     storage.create_table(key, columns, shape.key)
 
 
-def _subsources(plan: Plan, statement: CreateSource, source: str, cluster: str) -> None:
+def _subsources(plan: CatalogPlan, statement: CreateSource, source: str, cluster: str) -> None:
     """The relations of a source made FOR TABLES."""
     if statement.tables is None:
         return
     connector = statement.connector
-    offered: Sequence[tuple[Name, Shape]] = [(offer.name, shape) for offer, shape in plan.prepared.subsources]
+    offered: Sequence[tuple[Name, Shape]] = [(offer.name, shape) for offer, shape in plan.answers.subsources]
     if isinstance(connector, LoadGenerator):
         generator = GENERATORS[connector.generator]
         offered = [((generator.namespace, name), shape) for name, shape in sorted(generator.outputs.items()) if name]
@@ -162,7 +162,7 @@ def _subsource_name(statement: CreateSource, outer: Name) -> Name | None:
     return None
 
 
-def source_of_table(plan: Plan, statement: CreateTableFromSource) -> Item:
+def source_of_table(plan: CatalogPlan, statement: CreateTableFromSource) -> Item:
     """The source that a table names."""
     item = plan.state.find(statement.source, plan.scope)
     if item.kind != "source":
@@ -170,14 +170,14 @@ def source_of_table(plan: Plan, statement: CreateTableFromSource) -> Item:
     return item
 
 
-def create_table_from_source(plan: Plan, statement: CreateTableFromSource) -> str:
+def create_table_from_source(plan: CatalogPlan, statement: CreateTableFromSource) -> str:
     source = source_of_table(plan, statement)
     registry = registry_of(plan, statement.format)
     schema, existing = plan.place(statement.name)
     if existing is not None:
         plan.refuse_existing("table", statement.name, existing, quiet=statement.if_not_exists, plainly=True)
         return "CREATE TABLE"
-    offer, shape = plan.prepared.offer, plan.prepared.shape
+    offer, shape = plan.answers.offer, plan.answers.shape
     if offer is None or shape is None:
         raise SqlError(f"reference to {spell(statement.reference)} not found in source")
     key = plan.allocate()
@@ -188,7 +188,7 @@ def create_table_from_source(plan: Plan, statement: CreateTableFromSource) -> st
     return "CREATE TABLE"
 
 
-def create_sink(plan: Plan, statement: CreateSink) -> str:
+def create_sink(plan: CatalogPlan, statement: CreateSink) -> str:
     relation = sink_input(plan, statement.relation)
     connection = plan.state.find(statement.connection, plan.scope)
     if connection.kind != "connection":
@@ -213,7 +213,7 @@ def create_sink(plan: Plan, statement: CreateSink) -> str:
     return "CREATE SINK"
 
 
-def sink_input(plan: Plan, name: Name) -> Item:
+def sink_input(plan: CatalogPlan, name: Name) -> Item:
     """The relation that a sink carries out."""
     item = plan.state.find(name, plan.scope)
     if not item.is_relation:
@@ -221,7 +221,7 @@ def sink_input(plan: Plan, name: Name) -> Item:
     return item
 
 
-def refuse_view(plan: Plan, relation: Item) -> None:
+def refuse_view(plan: CatalogPlan, relation: Item) -> None:
     if relation.kind == "view" or relation.is_system:
         raise SqlError(f"{'.'.join(plan.state.full_name(relation))} is a {relation.kind}, which cannot be exported as a sink")
 

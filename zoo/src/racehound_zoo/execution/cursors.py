@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
-from racehound_zoo.backend import NO_PARAMETERS, Row
+from racehound_zoo.backend import Row
 from racehound_zoo.dialect.statements import CloseCursor, Declare, Fetch, Select, Show, Subscribe
 from racehound_zoo.errors import SqlError, unsupported
 from racehound_zoo.execution.result import Result
+from racehound_zoo.execution.session import Session
 from racehound_zoo.execution.subscribing import Subscription
 from racehound_zoo.execution.transaction import Cursor, Transaction
-
-if TYPE_CHECKING:
-    from racehound_zoo.execution.session import Session
 
 _ALWAYS = 3600.0
 
 
-def declare(session: Session, statement: Declare) -> Result:
+def declare(session: Session, statement: Declare, run: Callable[..., Result]) -> Result:
+    """DECLARE. `run` executes the cursor's query, as `dispatch.execute` does."""
     transaction = session.transaction
     if transaction is None:
         raise SqlError("DECLARE CURSOR can only be used in transaction blocks", "25P01")
@@ -29,7 +28,7 @@ def declare(session: Session, statement: Declare) -> Result:
         subscription = Subscription(session.engine, session.scope, session.uuid, statement.inner, session.cluster)
         cursor = Cursor(statement.inner, None, subscription, subscription.fields)
     elif isinstance(statement.inner, Select | Show):
-        result = session.execute(statement.inner, "", NO_PARAMETERS)
+        result = run(session, statement.inner, "")
         cursor = Cursor(statement.inner, [row for row in result.rows or () if row is not None], None, tuple(result.fields))
     else:
         raise unsupported("a cursor of this statement")

@@ -6,12 +6,12 @@ from racehound_zoo.catalog.model import IndexDefinition, Item
 from racehound_zoo.catalog.state import age
 from racehound_zoo.dialect.statements import Drop
 from racehound_zoo.errors import SqlError
-from racehound_zoo.execution.plan import Plan
+from racehound_zoo.execution.plan import CatalogPlan
 
 CASCADE_HINT = "Use DROP ... CASCADE to drop the dependent objects too."
 
 
-def drop_items(plan: Plan, statement: Drop) -> str:
+def drop_items(plan: CatalogPlan, statement: Drop) -> str:
     tag = f"DROP {statement.kind.upper()}"
     targets: list[Item] = []
     for name in statement.names:
@@ -25,7 +25,7 @@ def drop_items(plan: Plan, statement: Drop) -> str:
         if item.is_system:
             raise SqlError(f"cannot drop {item.kind} {item.name} because it is required by the database system")
     named = frozenset(item.id for item in targets)
-    doomed = plan.with_dependents([*named])
+    doomed = plan.state.with_dependents([*named])
     if not statement.cascade:
         for item in targets:
             refuse_dependents(plan, item, named)
@@ -41,7 +41,7 @@ def _is_missing(error: SqlError) -> bool:
     return error.message.startswith("unknown ") or error.message.endswith(" does not exist")
 
 
-def refuse_dependents(plan: Plan, item: Item, going: frozenset[str]) -> None:
+def refuse_dependents(plan: CatalogPlan, item: Item, going: frozenset[str]) -> None:
     """SqlError when something depends on it that does not go as well. Indexes go without a word, as a source's progress does."""
     for dependent in plan.state.dependents(item.id):
         if dependent.id not in going and dependent.kind != "index":
@@ -51,12 +51,12 @@ def refuse_dependents(plan: Plan, item: Item, going: frozenset[str]) -> None:
             )
 
 
-def say_cascades(plan: Plan, count: int) -> None:
+def say_cascades(plan: CatalogPlan, count: int) -> None:
     if count > 0:
         plan.notice(f"drop cascades to {count} other objects")
 
 
-def _say_used_indexes(plan: Plan, targets: list[Item]) -> None:
+def _say_used_indexes(plan: CatalogPlan, targets: list[Item]) -> None:
     """An index of the same key that was made later is maintained from the first one."""
     for item in targets:
         if not isinstance(item.definition, IndexDefinition):

@@ -6,46 +6,56 @@ import itertools
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from racehound_zoo.catalog.bootstrap import initial_state
 from racehound_zoo.catalog.catalog import Catalog
 from racehound_zoo.catalog.model import Item, SourceDefinition
 from racehound_zoo.catalog.state import State
-from racehound_zoo.defects import Switches
+from racehound_zoo.defect_hooks import NoDefects, SeededDefects
 from racehound_zoo.errors import SqlError
 from racehound_zoo.execution.refreshing import Refresher
 from racehound_zoo.execution.variables import of_server
 from racehound_zoo.log import Log
 from racehound_zoo.relations.rendering import system_items
-from racehound_zoo.relations.snapshot import SessionFacts, Snapshot, SubscriptionFacts
+from racehound_zoo.relations.snapshot import SessionFacts, SubscriptionFacts, SystemSnapshot
 from racehound_zoo.release import RECORDED, Release
 from racehound_zoo.sources.facts import source_facts, system_of
 from racehound_zoo.sources.manager import Manager
 from racehound_zoo.sources.registry import connector
 from racehound_zoo.storage import Storage
 
-if TYPE_CHECKING:
-    from racehound_zoo.execution.session import Session
+
+class ConnectedSession(Protocol):
+    """What the engine knows of a session."""
+
+    uuid: str
+    role: str
+    secret: bytes
+    connected_at: int
+    """Milliseconds since 1970."""
+
+    def cancel(self) -> None: ...
 
 
 class Engine:
     """One environment. Used from many threads."""
 
-    def __init__(self, storage: Storage, switches: Switches, log: Log, release: Release = RECORDED) -> None:
+    def __init__(self, storage: Storage, log: Log, release: Release = RECORDED, defects: SeededDefects | None = None) -> None:
+        """`defects`: the seeded defects; without them the engine has none."""
         self.storage = storage
         self.release = release
         self.settings = of_server(release)
         """Those of the whole server, with their defaults."""
-        self.switches = switches
+        self.defects: SeededDefects = NoDefects() if defects is None else defects
         self.log = log
         self.catalog = Catalog(initial_state(system_items))
-        self.manager = Manager(self.catalog, storage, switches)
+        self.manager = Manager(self.catalog, storage, self.defects)
         self.refresher = Refresher(self.catalog, storage, log)
         self.webhook_address = ""
         """Host and port that webhooks are posted to."""
         self._numbers = itertools.count(1)
-        self._sessions: dict[int, Session] = {}
+        self._sessions: dict[int, ConnectedSession] = {}
         self._subscriptions: dict[int, SubscriptionFacts] = {}
         self._lock = threading.Lock()
         self.on_panic: Callable[[str], None] = lambda _: None
@@ -65,7 +75,7 @@ class Engine:
 
     # Who is here
 
-    def enter(self, session: Session) -> int:
+    def enter(self, session: ConnectedSession) -> int:
         """The session's number."""
         with self._lock:
             number = next(self._numbers)
@@ -93,13 +103,13 @@ class Engine:
 
     # What relations are rendered from
 
-    def snapshot(self) -> Snapshot:
+    def snapshot(self) -> SystemSnapshot:
         """This moment."""
         with self._lock:
             sessions = [SessionFacts(each.uuid, number, each.role, each.connected_at) for number, each in self._sessions.items()]
             subscriptions = [*self._subscriptions.values()]
         state = self.catalog.state
-        return Snapshot(
+        return SystemSnapshot(
             state, int(time.time() * 1000), [*self.catalog.events], sessions, subscriptions, self.manager.statuses(),
             self._references, self.webhook_url, self.storage.changed,
         )  # fmt: skip

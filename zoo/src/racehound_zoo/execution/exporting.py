@@ -89,7 +89,7 @@ def _parquet_files(rows: Rows, limit: int) -> Iterator[bytes]:
     try:
         import duckdb
     except ModuleNotFoundError as error:
-        raise SqlError(f"Parquet needs the package {error.name}: pip install 'racehound[services]'") from error
+        raise SqlError(f"Parquet needs the package {error.name}: pip install racehound-zoo") from error
     columns = ", ".join(f"CAST(#{number} AS {_PARQUET.get(field.oid, 'VARCHAR')}) AS {_quoted(field)}"
                         for number, field in enumerate(rows.fields, start=1))  # fmt: skip
     texts = ", ".join(f"c{number} VARCHAR" for number in range(len(rows.fields)))

@@ -4,39 +4,62 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import Literal, Protocol
 
+from racehound_zoo.catalog.catalog import Catalog
 from racehound_zoo.catalog.model import Acls, Column, Definition, Item, Schema, article
 from racehound_zoo.catalog.privileges import initial, require, require_create, require_item_owner
 from racehound_zoo.catalog.state import TEMPORARY_SCHEMA, Scope, State, age, name_key
+from racehound_zoo.defect_hooks import ChangeResult, SeededDefects
 from racehound_zoo.dialect.parts import ItemKind, Name, spell
 from racehound_zoo.errors import Notice, SqlError
+from racehound_zoo.relations.snapshot import SystemSnapshot
+from racehound_zoo.sources.source import Offer, Shape
+from racehound_zoo.storage import Storage
 
-if TYPE_CHECKING:
-    from racehound_zoo.execution.engine import Engine
-    from racehound_zoo.sources.source import Offer, Shape
+
+class PlanContext(Protocol):
+    """What planning needs of the engine."""
+
+    @property
+    def catalog(self) -> Catalog: ...
+
+    @property
+    def storage(self) -> Storage: ...
+
+    @property
+    def defects(self) -> SeededDefects: ...
+
+    def setting(self, state: State, name: str) -> str:
+        """The value of a setting of the whole server."""
+
+    def snapshot(self) -> SystemSnapshot:
+        """What the relations of the system catalog are rendered from, as of now."""
+
+    def url_of(self, name: Sequence[str]) -> str:
+        """The URL to post to for a webhook source of that full name."""
 
 
 @dataclasses.dataclass(frozen=True)
-class Prepared:
-    """What was asked of the outside before the catalog was locked."""
+class UpstreamAnswers:
+    """What upstream systems answered before the catalog was locked."""
 
     offer: Offer | None = None
     shape: Shape | None = None
     subsources: Sequence[tuple[Offer, Shape]] = ()
 
 
-NOTHING_PREPARED = Prepared()
+NO_ANSWERS = UpstreamAnswers()
 
 
-class Plan:
-    """Built by one thread, on one state; whoever finds that it cannot be done raises SqlError."""
+class CatalogPlan:
+    """Belongs to one thread. The functions that build it raise SqlError when the statement is refused."""
 
-    def __init__(self, engine: Engine, state: State, scope: Scope, prepared: Prepared = NOTHING_PREPARED) -> None:
-        self.engine = engine
+    def __init__(self, context: PlanContext, state: State, scope: Scope, answers: UpstreamAnswers = NO_ANSWERS) -> None:
+        self.context = context
         self.state = state
         self.scope = scope
-        self.prepared = prepared
+        self.answers = answers
         self.notices: list[Notice] = []
         self.created: list[str] = []
         """Ids of the relations made in the storage."""
@@ -44,19 +67,24 @@ class Plan:
         """Ids of the items dropped."""
         self.events: list[tuple[str, str, str, str]] = []
         self.cluster = ""
-        """The session's own."""
+        """The name of the session's cluster."""
+        self.tag = ""
+        """The command tag of the statement."""
         self.retry = False
         """The storage was busy: others must be let on before this is tried again."""
 
     def undo(self) -> None:
         """Give up: what was made in the storage goes."""
-        self.engine.storage.remove(*self.created)
+        self.context.storage.remove(*self.created)
 
-    def finish(self) -> None:
-        """It is done: the audit learns of it, and what was dropped goes from the storage."""
+    def install(self) -> ChangeResult:
+        """Make the planned state the catalog's state. The caller holds the catalog's lock."""
+        if self.state is not self.context.catalog.state:
+            self.context.catalog.replace(self.state)
         for event in self.events:
-            self.engine.catalog.record(*event, self.scope.role)
-        self.engine.storage.remove(*self.gone)
+            self.context.catalog.record(*event, self.scope.role)
+        self.context.storage.remove(*self.gone)
+        return ChangeResult(self.tag, tuple(self.notices))
 
     # Saying
 
@@ -76,7 +104,7 @@ class Plan:
 
     def require_feature(self, flag: str, what: str) -> None:
         """SqlError when a setting of the server has it switched off."""
-        if self.engine.setting(self.state, flag).lower() not in {"on", "true", "1"}:
+        if self.context.setting(self.state, flag).lower() not in {"on", "true", "1"}:
             raise SqlError(f"{what} is not supported", "0A000")
 
     # Finding
@@ -123,7 +151,7 @@ class Plan:
 
     def allocate(self) -> tuple[str, int]:
         """An id and an OID for an item."""
-        return self.engine.catalog.allocate("item"), self.engine.catalog.oid()
+        return self.context.catalog.allocate("item"), self.context.catalog.oid()
 
     def add(
         self,
@@ -139,7 +167,7 @@ class Plan:
         """A new item where the role that speaks may make one, and none is. `schema` None: temporary."""
         if schema is not None:
             require_create(self.state, self.scope, schema)
-            self.engine.switches.refuse_taken(schema.id, name)
+            self.context.defects.refuse_reserved_name(schema.id, name)
         if cluster is not None:
             within = self.state.clusters[cluster]
             require(self.state, self.scope, "cluster", within.name, within.acls, "CREATE")
@@ -163,20 +191,6 @@ class Plan:
         self.state = self.state.without_items(keys)
         self.gone += sorted(keys)
 
-    def with_dependents(self, keys: Sequence[str]) -> frozenset[str]:
-        """These and all that depends on them, and the progress relations of sources among them."""
-        found: set[str] = set()
-        waiting = [*keys]
-        while waiting:
-            key = waiting.pop()
-            if key in found or key not in self.state.items:
-                continue
-            found.add(key)
-            waiting += [item.id for item in self.state.dependents(key)]
-            progress = getattr(self.state.items[key].definition, "progress", None)
-            waiting += [progress] if progress is not None else []
-        return frozenset(found)
-
     def require_owner(self, item: Item) -> None:
         require_item_owner(self.state, self.scope, item)
 
@@ -185,6 +199,6 @@ class Plan:
         renamed = dataclasses.replace(item, name=to)
         if name_key(renamed) in self.state.names:
             raise SqlError(f"catalog item '{to}' already exists")
-        self.engine.switches.refuse_taken(item.schema, to)
+        self.context.defects.refuse_reserved_name(item.schema, to)
         self.state = self.state.with_item(renamed)
         self.record("alter", item.kind, to, item.id)

@@ -20,7 +20,6 @@ from racehound_zoo.execution.showing import COLUMNS
 from racehound_zoo.execution.showing import show as show_rows
 from racehound_zoo.execution.showing import show_create as show_created
 from racehound_zoo.execution.subscribing import Subscription
-from racehound_zoo.sources.facts import bases
 
 _JSONB = 3802
 _SESSION_FUNCTIONS = frozenset({"current_database", "current_schema", "current_user"})
@@ -63,7 +62,7 @@ def select(session: Session, statement: Select, parameters: Parameters, result_f
     """The rows of a query."""
     bound = bind_query(session, statement.query)
     _require_time(session, statement, bound)
-    session.engine.manager.await_snapshots(bases(session.state, *bound), session.interrupted)
+    session.engine.manager.await_snapshots(session.state.stored_inputs(*bound), session.interrupted)
     text = render(session.engine.snapshot(), statement.query, bound)
     with session.reading() as backend:
         if statement.query.calls & _SESSION_FUNCTIONS:
@@ -92,8 +91,8 @@ def bind_query(session: Session, query: Query) -> tuple[str, ...]:
     """What a query reads; the role that speaks may, and there is a replica to do it."""
     state, scope = session.state, session.scope
     bound = bind(state, scope, query)
-    for ghost in filter(None, (session.engine.switches.ghost(state.known(key)) for key in bound)):
-        raise SqlError(f"internal error: missing collection {ghost.id}")
+    for dropped in filter(None, (session.engine.defects.stale_index_on(state.known(key)) for key in bound)):
+        raise SqlError(f"internal error: missing collection {dropped.id}")
     require_select(state, scope, bound)
     _require_replica(session, bound)
     return bound
@@ -125,7 +124,7 @@ def _require_time(session: Session, statement: Select, bound: Sequence[str]) -> 
     with session.engine.storage.reader() as backend:
         asked = int(float(backend.run(f"SELECT ({statement.as_of})::numeric::text").rows[0][0] or b"0"))
     state = session.state
-    since = session.engine.storage.changed(bases(state, *bound))
+    since = session.engine.storage.changed(state.stored_inputs(*bound))
     if asked < since or asked == 0:
         inputs = ", ".join(f"(User({key[1:]}), Antichain {{ elements: [{since}] }})" for key in bound)
         raise SqlError(f"Timestamp ({asked}) is not valid for all inputs: [{inputs}]")

@@ -40,7 +40,7 @@ class Refresher:
             self._thread.join()
 
     def _follow(self, before: State, after: State) -> None:
-        if any(is_scheduled(item) for item in after.items.values() if item.id not in before.items):
+        if any(item.is_refreshed_on_schedule for item in after.items.values() if item.id not in before.items):
             self._changed.set()
 
     def _run(self) -> None:
@@ -54,7 +54,7 @@ class Refresher:
     def _scheduled(self) -> list[Item]:
         """Those that the storage has: what reads the system is made anew for every query."""
         state = self._catalog.state
-        return [item for item in state.items.values() if is_scheduled(item) and not reads_system(state, item.uses)]
+        return [item for item in state.items.values() if item.is_refreshed_on_schedule and not reads_system(state, item.uses)]
 
     def _require(self, item: Item) -> None:
         if self._catalog.state.item(item.id) is None:
@@ -77,12 +77,6 @@ class Refresher:
 
 class _DroppedError(Exception):
     pass
-
-
-def is_scheduled(item: Item) -> bool:
-    """Whether it is refreshed at times, not at every change."""
-    definition = item.definition
-    return isinstance(definition, QueryDefinition) and any(each.strategy != "ON COMMIT" for each in definition.refreshes)
 
 
 def _around(definition: QueryDefinition, now: int) -> tuple[int | None, int | None]:

@@ -11,7 +11,7 @@ from racehound_zoo.catalog.state import Scope, State
 from racehound_zoo.dialect.parts import Query
 from racehound_zoo.errors import SqlError
 from racehound_zoo.relations.rendering import as_subquery
-from racehound_zoo.relations.snapshot import Snapshot
+from racehound_zoo.relations.snapshot import SystemSnapshot
 from racehound_zoo.rows import physical_name
 
 _USER = "zoo.speaker()"
@@ -39,7 +39,7 @@ def require_select(state: State, scope: Scope, bound: Sequence[str]) -> None:
         require_item(state, scope, state.known(key), "SELECT")
 
 
-def render(snapshot: Snapshot, query: Query, bound: Sequence[str]) -> str:
+def render(snapshot: SystemSnapshot, query: Query, bound: Sequence[str]) -> str:
     """The text for PostgreSQL."""
     return _spliced(snapshot.state, query, bound, snapshot)
 
@@ -60,7 +60,7 @@ def reads_system(state: State, bound: Sequence[str]) -> bool:
     return False
 
 
-def _spliced(state: State, query: Query, bound: Sequence[str], snapshot: Snapshot | None) -> str:
+def _spliced(state: State, query: Query, bound: Sequence[str], snapshot: SystemSnapshot | None) -> str:
     spans = [(start, end, _USER) for start, end in query.users]
     for reference, key in zip(query.references, bound, strict=True):
         alias = "" if reference.aliased else f" AS {_quoted(reference.parts[-1])}"
@@ -72,7 +72,7 @@ def _spliced(state: State, query: Query, bound: Sequence[str], snapshot: Snapsho
     return _FOREIGN_NAMES.sub("zoo.", "".join([*pieces, query.text[position:]]))
 
 
-def _relation(state: State, key: str, snapshot: Snapshot | None) -> str:
+def _relation(state: State, key: str, snapshot: SystemSnapshot | None) -> str:
     item = state.item(key)
     if item is None or snapshot is None:
         return physical_name(key)

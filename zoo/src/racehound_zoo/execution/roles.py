@@ -34,12 +34,12 @@ from racehound_zoo.dialect.statements import (
 from racehound_zoo.errors import Notice, SqlError
 from racehound_zoo.execution.altering import give_to
 from racehound_zoo.execution.dropping import refuse_dependents, say_cascades
-from racehound_zoo.execution.plan import Plan
+from racehound_zoo.execution.plan import CatalogPlan
 
 _UNSUPPORTED = frozenset({"LOGIN", "NOLOGIN", "SUPERUSER", "NOSUPERUSER", "PASSWORD"})
 
 
-def create_role(plan: Plan, statement: CreateRole) -> str:
+def create_role(plan: CatalogPlan, statement: CreateRole) -> str:
     name = statement.name[-1]
     _refuse_attributes(statement.attributes)
     if name == "public" or name.startswith(("mz_", "pg_")):
@@ -50,8 +50,8 @@ def create_role(plan: Plan, statement: CreateRole) -> str:
     if any(role.name == name for role in plan.state.roles.values()):
         raise SqlError(f"role '{name}' already exists")
     require(plan.state, plan.scope, "system", "", plan.state.system_acls, "CREATEROLE")
-    key = plan.engine.catalog.allocate("role")
-    plan.state = plan.state.with_role(Role(key, plan.engine.catalog.oid(), name))
+    key = plan.context.catalog.allocate("role")
+    plan.state = plan.state.with_role(Role(key, plan.context.catalog.oid(), name))
     plan.record("create", "role", name, key)
     return "CREATE ROLE"
 
@@ -67,7 +67,7 @@ def _refuse_attributes(attributes: tuple[str, ...]) -> None:
         )
 
 
-def alter_role(plan: Plan, statement: AlterRole) -> str:
+def alter_role(plan: CatalogPlan, statement: AlterRole) -> str:
     role = plan.state.role_named(statement.name)
     _refuse_attributes(statement.attributes)
     if statement.variable is not None:
@@ -80,7 +80,7 @@ def alter_role(plan: Plan, statement: AlterRole) -> str:
     return "ALTER ROLE"
 
 
-def drop_roles(plan: Plan, statement: Drop) -> str:
+def drop_roles(plan: CatalogPlan, statement: Drop) -> str:
     for name in statement.names:
         try:
             role = plan.state.role_named(name[-1])
@@ -103,7 +103,7 @@ def drop_roles(plan: Plan, statement: Drop) -> str:
     return "DROP ROLE"
 
 
-def _remove(plan: Plan, role: Role) -> None:
+def _remove(plan: CatalogPlan, role: Role) -> None:
     plan.state = plan.state.without("roles", role.id)
     for other in plan.state.roles.values():
         kept = tuple(pair for pair in other.memberships if role.id not in pair)
@@ -139,7 +139,7 @@ def _holding(state: State, role: Role) -> Iterator[str]:
         yield "default privileges"
 
 
-def grant_role(plan: Plan, statement: GrantRole) -> str:
+def grant_role(plan: CatalogPlan, statement: GrantRole) -> str:
     tag = "REVOKE ROLE" if statement.revoke else "GRANT ROLE"
     parents = [plan.state.role_named(name) for name in statement.roles]
     members = [plan.state.role_named(name) for name in statement.members]
@@ -150,7 +150,7 @@ def grant_role(plan: Plan, statement: GrantRole) -> str:
     return tag
 
 
-def _change_membership(plan: Plan, parent: Role, member: Role, *, revoke: bool) -> None:
+def _change_membership(plan: CatalogPlan, parent: Role, member: Role, *, revoke: bool) -> None:
     has = any(key == parent.id for key, _ in member.memberships)
     if revoke:
         if not has:
@@ -167,7 +167,7 @@ def _change_membership(plan: Plan, parent: Role, member: Role, *, revoke: bool) 
     plan.state = plan.state.with_role(dataclasses.replace(member, memberships=pairs))
 
 
-def grant_privileges(plan: Plan, statement: GrantPrivileges) -> str:
+def grant_privileges(plan: CatalogPlan, statement: GrantPrivileges) -> str:
     targets = _targets(plan, statement)
     roles = [PUBLIC if name == "PUBLIC" else plan.state.role_named(name).id for name in statement.roles]
     for kind, name, thing in targets:
@@ -182,7 +182,7 @@ def grant_privileges(plan: Plan, statement: GrantPrivileges) -> str:
     return "REVOKE" if statement.revoke else "GRANT"
 
 
-def _targets(plan: Plan, statement: GrantPrivileges) -> list[tuple[str, str, Any]]:
+def _targets(plan: CatalogPlan, statement: GrantPrivileges) -> list[tuple[str, str, Any]]:
     """What privileges are granted on: kind, full name, and itself (None: the system)."""
     state, scope = plan.state, plan.scope
     if statement.kind == "system":
@@ -196,7 +196,7 @@ def _targets(plan: Plan, statement: GrantPrivileges) -> list[tuple[str, str, Any
     return [(item.kind, ".".join(state.full_name(item)), item) for item in items]
 
 
-def _container(plan: Plan, kind: str, name: Name) -> Schema | Database | Cluster:
+def _container(plan: CatalogPlan, kind: str, name: Name) -> Schema | Database | Cluster:
     if kind == "schema":
         return plan.state.schema_named(name, plan.scope)
     return plan.state.database_named(name[-1]) if kind == "database" else plan.state.cluster_named(name[-1])
@@ -206,7 +206,7 @@ def _full(state: State, thing: Schema | Database | Cluster) -> str:
     return state.schema_full_name(thing) if isinstance(thing, Schema) else thing.name
 
 
-def _all_in(plan: Plan, statement: GrantPrivileges) -> Iterator[tuple[str, str, Any]]:
+def _all_in(plan: CatalogPlan, statement: GrantPrivileges) -> Iterator[tuple[str, str, Any]]:
     state = plan.state
     if statement.all_in == "schema":
         schemas = {state.schema_named(name, plan.scope).id for name in statement.names}
@@ -235,7 +235,7 @@ def _letters(statement: GrantPrivileges, kind: str, name: str) -> frozenset[str]
     return frozenset(asked)
 
 
-def _require_grantor(plan: Plan, kind: str, name: str, thing: Any) -> None:  # noqa: ANN401 whatever has an owner
+def _require_grantor(plan: CatalogPlan, kind: str, name: str, thing: Any) -> None:  # noqa: ANN401 whatever has an owner
     if thing is None:
         require(plan.state, plan.scope, "system", "", plan.state.system_acls, "CREATEROLE")
     elif isinstance(thing, Item):
@@ -244,7 +244,7 @@ def _require_grantor(plan: Plan, kind: str, name: str, thing: Any) -> None:  # n
         require_owner(plan.state, plan.scope, kind, name, thing.owner)
 
 
-def _store(plan: Plan, kind: str, thing: Any, acls: Acls) -> None:  # noqa: ANN401 whatever has privileges
+def _store(plan: CatalogPlan, kind: str, thing: Any, acls: Acls) -> None:  # noqa: ANN401 whatever has privileges
     state = plan.state
     if thing is None:
         plan.state = dataclasses.replace(state, system_acls=acls)
@@ -256,7 +256,7 @@ def _store(plan: Plan, kind: str, thing: Any, acls: Acls) -> None:  # noqa: ANN4
     plan.state = stores.get(kind, state.with_item)(changed)
 
 
-def default_privileges(plan: Plan, statement: DefaultPrivileges) -> str:
+def default_privileges(plan: CatalogPlan, statement: DefaultPrivileges) -> str:
     state = plan.state
     owners = [PUBLIC if name == "PUBLIC" else state.role_named(name).id for name in statement.owners] or [plan.scope.role]
     grantees = [PUBLIC if name == "PUBLIC" else state.role_named(name).id for name in statement.roles]
@@ -277,7 +277,7 @@ def default_privileges(plan: Plan, statement: DefaultPrivileges) -> str:
     return "ALTER DEFAULT PRIVILEGES"
 
 
-def reassign_owned(plan: Plan, statement: ReassignOwned) -> str:
+def reassign_owned(plan: CatalogPlan, statement: ReassignOwned) -> str:
     old = [plan.state.role_named(name) for name in statement.old]
     new = plan.state.role_named(statement.new)
     require_member(plan.state, plan.scope, *(role.id for role in old), new.id)
@@ -293,7 +293,7 @@ def reassign_owned(plan: Plan, statement: ReassignOwned) -> str:
     return "REASSIGN OWNED"
 
 
-def drop_owned(plan: Plan, statement: DropOwned) -> str:
+def drop_owned(plan: CatalogPlan, statement: DropOwned) -> str:
     roles = [plan.state.role_named(name) for name in statement.roles]
     require_member(plan.state, plan.scope, *(role.id for role in roles))
     owners = {role.id for role in roles}
@@ -302,7 +302,7 @@ def drop_owned(plan: Plan, statement: DropOwned) -> str:
     if not statement.cascade:
         for item in owned:
             refuse_dependents(plan, item, named)
-    doomed = plan.with_dependents([*named])
+    doomed = plan.state.with_dependents([*named])
     plan.drop(doomed)
     for kind, _, thing in [*_things(plan.state)]:
         acls = tuple(acl for acl in thing.acls if acl.grantee not in owners)

@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Literal
 
-from racehound_zoo.backend import NO_PARAMETERS, Backend, Description, MissingCollectionError, Parameters
+from racehound_zoo.backend import Backend, MissingCollectionError
 from racehound_zoo.catalog.model import SYSTEM_ROLE, Role
 from racehound_zoo.catalog.state import Scope, State
 from racehound_zoo.dialect import statements as s
@@ -20,14 +20,13 @@ from racehound_zoo.errors import Notice, SqlError
 from racehound_zoo.execution import variables
 from racehound_zoo.execution.ddl import Ddl
 from racehound_zoo.execution.engine import Engine
-from racehound_zoo.execution.result import Result
 from racehound_zoo.execution.transaction import Transaction, closed
 
 _SYSTEM_USERS = frozenset({"mz_system", "mz_support"})
 
 
 @dataclasses.dataclass(frozen=True)
-class Prepared:
+class PreparedStatement:
     """A prepared statement, with the columns that it had then."""
 
     statement: s.Statement | None
@@ -47,7 +46,7 @@ class Session:
         self.secret = secrets.token_bytes(4)
         self.connected_at = int(time.time() * 1000)
         self.notices: list[Notice] = []
-        self.prepared: dict[str, Prepared] = {}
+        self.prepared: dict[str, PreparedStatement] = {}
         self.transaction: Transaction | None = None
         self.user = user
         self.role = self._role(user, internal=internal)
@@ -90,7 +89,7 @@ class Session:
     def close(self) -> None:
         """The client is gone."""
         self._closed = True
-        self._end_transaction()
+        self.end_transaction()
         self.engine.leave(self.number)
         catalog = self.engine.catalog
         with catalog.changing():
@@ -164,29 +163,35 @@ class Session:
     # Doing
 
     def parse(self, text: str) -> Sequence[tuple[s.Statement, str]]:
-        """SqlError for what is not of the language; a block that it stands in has failed then."""
-        try:
+        """The statements of a text, each with its own text. SqlError for a syntax error; then the block has failed."""
+        with self._failing_block():
             return parse(text, self.engine.release)
-        except SqlError:
-            self._fail()
-            raise
 
-    def execute(
-        self,
-        statement: s.Statement,
-        text: str,
-        parameters: Parameters = NO_PARAMETERS,
-        result_format: int = 0,
-    ) -> Result:
-        """Do a statement. SqlError when it fails."""
-        from racehound_zoo.execution.dispatch import run
+    @contextlib.contextmanager
+    def executing(self, statement: s.Statement) -> Iterator[None]:
+        """The context in which a statement is executed. When it raises SqlError, the block that it is in has failed.
 
+        SqlError when the session may not execute the statement.
+        """
         self._interrupted.clear()
-        try:
+        with self._failing_block():
             self._require_role()
             self._refuse_in_failed(statement)
             with self._dropped_meanwhile():
-                return run(self, statement, text, parameters, result_format)
+                yield
+
+    @contextlib.contextmanager
+    def describing(self) -> Iterator[None]:
+        """The context in which a statement is described. When it raises SqlError, the block that it is in has failed."""
+        with self._failing_block():
+            self._require_role()
+            with self._dropped_meanwhile():
+                yield
+
+    @contextlib.contextmanager
+    def _failing_block(self) -> Iterator[None]:
+        try:
+            yield
         except SqlError:
             self._fail()
             raise
@@ -200,18 +205,6 @@ class Session:
             if self.engine.catalog.state.item(error.key) is not None:
                 raise
             raise SqlError(f"dependency was removed: {error.key}", "0A000") from error
-
-    def describe(self, statement: s.Statement, oids: Sequence[int]) -> Description:
-        """What it takes and gives. SqlError when that cannot be said."""
-        from racehound_zoo.execution.describing import describe
-
-        try:
-            self._require_role()
-            with self._dropped_meanwhile():
-                return describe(self, statement, oids)
-        except SqlError:
-            self._fail()
-            raise
 
     def _require_role(self) -> None:
         if self.role not in self.engine.catalog.state.roles:
@@ -243,37 +236,17 @@ class Session:
         if self.transaction is None:
             self.transaction = Transaction(implicit=True)
 
-    def end_implicitly(self) -> None:
-        """Behind the last of them, or the one that failed. SqlError when COMMIT fails."""
-        if self.transaction is not None and self.transaction.implicit:
-            self.commit()
-
-    def commit(self) -> str:
-        """The tag. SqlError when what the block holds cannot be done; it is over all the same."""
-        transaction = self.transaction
-        if transaction is None:
-            self.notice("there is no transaction in progress", "25P01", "WARNING")
-            return "COMMIT"
-        if transaction.failed:
-            self.rollback()
-            return "ROLLBACK"
-        from racehound_zoo.execution.committing import commit
-
-        try:
-            return commit(self, transaction)
-        finally:
-            self._end_transaction()
-
     def rollback(self) -> str:
         if self.transaction is None:
             self.notice("there is no transaction in progress", "25P01", "WARNING")
             return "ROLLBACK"
         for name, value in self.transaction.variables.items():
             self.assign(name, value)
-        self._end_transaction()
+        self.end_transaction()
         return "ROLLBACK"
 
-    def _end_transaction(self) -> None:
+    def end_transaction(self) -> None:
+        """The block has ended: release what it holds."""
         transaction, self.transaction = self.transaction, None
         if transaction is not None:
             self._release(transaction)

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
 
 from racehound_zoo.catalog.model import SYSTEM_ROLE
 from racehound_zoo.dialect.statements import AlterSystem, Discard, SetVariable, ShowVariable
 from racehound_zoo.errors import SqlError
 from racehound_zoo.execution import variables
 from racehound_zoo.execution.result import Result, encoded, text_fields
-
-if TYPE_CHECKING:
-    from racehound_zoo.execution.session import Session
+from racehound_zoo.execution.session import Session
 
 _MISSING_DATABASE, _MISSING_CLUSTER = "MZ006", "MZ007"
 

@@ -7,18 +7,14 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
 
 from racehound_zoo.backend import Field, MissingCollectionError, Row
 from racehound_zoo.catalog.state import Scope
 from racehound_zoo.dialect.statements import Subscribe
 from racehound_zoo.errors import SqlError
+from racehound_zoo.execution.engine import Engine
 from racehound_zoo.execution.rendering import bind, reads_system, render, require_select
 from racehound_zoo.relations.snapshot import SubscriptionFacts
-from racehound_zoo.sources.facts import bases
-
-if TYPE_CHECKING:
-    from racehound_zoo.execution.engine import Engine
 
 _LOOK = 0.1
 """Seconds after which one that waits for changes looks whether it shall end."""
@@ -54,23 +50,18 @@ class Subscription:
         self._progressed = 0.0
         self._closed = threading.Event()
         self._number = next(_numbers)
-        self._deaf = engine.switches.on("orphaned-subscription") and self._raced(state.revision)
+        self._misses_drops = engine.defects.orphans_subscription(engine.catalog, state.revision)
         facts = SubscriptionFacts(f"t{self._number}", session, self._cluster.id, int(time.time() * 1000), tuple(self._bound))
         engine.subscribed(self._number, facts)
 
     @property
     def _keys(self) -> list[str]:
         """What it reads in the end: that changes when a materialized view on the way is replaced."""
-        return bases(self._engine.catalog.state, *self._bound)
-
-    def _raced(self, revision: int) -> bool:
-        """The occasion of a seeded defect."""
-        self._engine.switches.window()
-        return self._engine.catalog.state.revision != revision
+        return self._engine.catalog.state.stored_inputs(*self._bound)
 
     def _is_orphaned(self) -> bool:
         """Whether it should have ended: nothing comes any more."""
-        return self._deaf and any(self._engine.catalog.state.item(key) is None for key in self._bound)
+        return self._misses_drops and any(self._engine.catalog.state.item(key) is None for key in self._bound)
 
     def _described(self) -> tuple[Field, ...]:
         if self._statement.query.has_wildcard and not self._system:
@@ -118,14 +109,14 @@ class Subscription:
 
     def _dropped(self) -> str | None:
         state = self._engine.catalog.state
-        return None if self._deaf else next((key for key in self._bound if state.item(key) is None), None)
+        return None if self._misses_drops else next((key for key in self._bound if state.item(key) is None), None)
 
     def _look(self) -> None:
         gone = self._dropped()
         if gone is not None:
             name = self._names[gone]
             raise SqlError(f'subscribe has been terminated because underlying relation "{name}" was dropped')
-        if not self._deaf and self._cluster.id not in self._engine.catalog.state.clusters:
+        if not self._misses_drops and self._cluster.id not in self._engine.catalog.state.clusters:
             raise SqlError(f"subscribe has been terminated because underlying cluster {self._cluster.name} was dropped")
 
     def _read(self) -> list[Row]:

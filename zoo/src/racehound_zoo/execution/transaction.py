@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from racehound_zoo.backend import Backend, Field, Parameters, Row
 from racehound_zoo.catalog.state import State
 from racehound_zoo.dialect.statements import Statement
 from racehound_zoo.errors import SqlError
-
-if TYPE_CHECKING:
-    from racehound_zoo.execution.plan import Plan
-    from racehound_zoo.execution.subscribing import Subscription
+from racehound_zoo.execution.plan import CatalogPlan
+from racehound_zoo.execution.subscribing import Subscription
 
 Mode = Literal["", "reading", "writing", "subscribing", "single", "changing"]
 _READS_ONLY = "SELECT queries cannot be combined with other query types, including SUBSCRIBE."
@@ -48,7 +46,7 @@ class Transaction:
     single: Statement | None = None
     base: State | None = None
     """The state from which renames and swaps go on."""
-    plans: list[Plan] = dataclasses.field(default_factory=list)
+    plans: list[CatalogPlan] = dataclasses.field(default_factory=list)
     cursors: dict[str, Cursor] = dataclasses.field(default_factory=dict)
     variables: dict[str, str] = dataclasses.field(default_factory=dict)
     """What SET LOCAL and SET have replaced, for when the block fails."""

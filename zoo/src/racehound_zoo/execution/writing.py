@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from racehound_zoo.backend import Field, Parameters, Rows
 from racehound_zoo.catalog.model import Item, SourceTableDefinition
 from racehound_zoo.catalog.privileges import require_item
-from racehound_zoo.catalog.state import State
 from racehound_zoo.copying import quoted
 from racehound_zoo.dialect.parts import Query
 from racehound_zoo.dialect.statements import Insert, Mutate
@@ -102,22 +101,9 @@ def _write(session: Session, table: Item, sql: str, parameters: Parameters, *, r
         if engine.catalog.state.item(table.id) is None:
             raise SqlError(f"dependency was removed: {table.id}", "0A000") if reads else unknown_item(table.id)
 
-    if not reads and engine.switches.on("lost-write") and _altered_meanwhile(session, table):
+    if not reads and engine.defects.loses_write(engine.catalog, table):
         return _acknowledged_only(session, sql, parameters)
     return engine.storage.write(table.id, sql, parameters, allowed)
-
-
-def _altered_meanwhile(session: Session, table: Item) -> bool:
-    """The occasion of a seeded defect: the table, or what stands on it, is not what it was."""
-    catalog = session.engine.catalog
-    dependents = _dependents(catalog.state, table.id)
-    session.engine.switches.window()
-    now = catalog.state.item(table.id)
-    return now is not None and (now is not table or _dependents(catalog.state, table.id) != dependents)
-
-
-def _dependents(state: State, key: str) -> set[str]:
-    return {item.id for item in state.items.values() if key in item.uses}
 
 
 def _acknowledged_only(session: Session, sql: str, parameters: Parameters) -> Rows:

@@ -13,10 +13,10 @@ from racehound_zoo.catalog.privileges import shown
 from racehound_zoo.copying import quoted
 from racehound_zoo.relations import internal, objects, running
 from racehound_zoo.relations.columns import COLUMNS
-from racehound_zoo.relations.snapshot import Snapshot
+from racehound_zoo.relations.snapshot import SystemSnapshot
 
 Record = Mapping[str, Any]
-Renderer = Callable[[Snapshot], Iterable[Record]]
+Renderer = Callable[[SystemSnapshot], Iterable[Record]]
 
 RENDERERS: Mapping[tuple[str, str], Renderer] = MappingProxyType(
     {
@@ -40,7 +40,7 @@ def system_items(schemas: Mapping[str, str], owner: str) -> dict[str, Item]:
     return items
 
 
-def as_subquery(snapshot: Snapshot, schema: str, name: str) -> str:
+def as_subquery(snapshot: SystemSnapshot, schema: str, name: str) -> str:
     """The relation's rows, to stand where the query has its name."""
     columns = COLUMNS[schema, name]
     rows = [{key: _value(value) for key, value in record.items()} for record in RENDERERS[schema, name](snapshot)]

@@ -42,7 +42,7 @@ class SubscriptionFacts:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Snapshot:
+class SystemSnapshot:
     """One moment of the server."""
 
     state: State

@@ -113,18 +113,3 @@ def sink_facts(state: State, item: Item) -> SinkFacts:
     catalog = _registry(state, definition.catalog_connection)
     connection = connection_facts(state, definition.connection)
     return SinkFacts(item.id, connection, plain(statement.sink_options), encoding, statement.key, catalog)
-
-
-def bases(state: State, *keys: str) -> list[str]:
-    """The relations with rows of their own that these read, directly or through views."""
-    found: dict[str, None] = {}
-    waiting, seen = [*keys], set()
-    while waiting:
-        item = state.item(waiting.pop())
-        if item is None or item.id in seen or not item.is_relation:
-            continue
-        seen.add(item.id)
-        found[item.id] = None
-        if item.kind in {"view", "materialized view"}:
-            waiting += item.uses
-    return list(found)

@@ -46,7 +46,7 @@ class Taken:
 
 
 @dataclasses.dataclass(frozen=True)
-class Snapshot:
+class UpstreamSnapshot:
     """Tables at a place of the stream, by the ids of the relations that they fill. `missing`: why others have no rows."""
 
     place: str
@@ -68,7 +68,7 @@ class Following(abc.ABC):
         self.memory = Memory({})
         self._lock = threading.Lock()
         self._wanted = {table.id: table for table in tables}
-        self._pending: list[Snapshot] = []
+        self._pending: list[UpstreamSnapshot] = []
         self._miss_until = 0.0
         self._held: dict[str, list[Update]] = {}
         self._held_count = 0
@@ -104,7 +104,7 @@ class Following(abc.ABC):
         """Connect, and take what comes until StoppedError or UpstreamError."""
 
     @abc.abstractmethod
-    def _snapshot(self, tables: Sequence[TableFacts]) -> Snapshot:
+    def _snapshot(self, tables: Sequence[TableFacts]) -> UpstreamSnapshot:
         """Tables as they are now."""
 
     @abc.abstractmethod

@@ -13,12 +13,12 @@ from collections.abc import Callable, Mapping, Sequence
 from racehound_zoo.catalog.catalog import Catalog
 from racehound_zoo.catalog.model import Item, SinkDefinition, SourceDefinition
 from racehound_zoo.catalog.state import State
-from racehound_zoo.defects import Switches
+from racehound_zoo.defect_hooks import SeededDefects
 from racehound_zoo.errors import SqlError
 from racehound_zoo.relations.snapshot import Status
 from racehound_zoo.rows import physical_name
 from racehound_zoo.sources.departures import Departures
-from racehound_zoo.sources.facts import bases, sink_facts, source_facts, system_of, tables_of
+from racehound_zoo.sources.facts import sink_facts, source_facts, system_of, tables_of
 from racehound_zoo.sources.registry import connector, sink_connector
 from racehound_zoo.sources.sink import Feed, RelationDroppedError, Row, Running, Sent, sent_of
 from racehound_zoo.sources.source import Connector, Ingestion, SourceFacts
@@ -59,10 +59,10 @@ class _RunningSink:
 class Manager:
     """The running sources and sinks. Changed under the catalog's lock only."""
 
-    def __init__(self, catalog: Catalog, storage: Storage, switches: Switches) -> None:
+    def __init__(self, catalog: Catalog, storage: Storage, defects: SeededDefects) -> None:
         self._catalog = catalog
         self._storage = storage
-        self._switches = switches
+        self._defects = defects
         self._sources: dict[str, _RunningSource] = {}
         self._sinks: dict[str, _RunningSink] = {}
         self._kept: dict[str, _KeptSource] = {}
@@ -146,7 +146,7 @@ class Manager:
     def _new_target(self, item: Item) -> SourceTarget:
         assert isinstance(item.definition, SourceDefinition)
         beside = Beside(system_of(item.definition), item.definition.progress)
-        return SourceTarget(self._catalog, self._storage, self._switches, beside)
+        return SourceTarget(self._catalog, self._storage, self._defects, beside)
 
     def _keep_sink(self, state: State, item: Item) -> None:
         assert isinstance(item.definition, SinkDefinition)
@@ -154,7 +154,7 @@ class Manager:
         running = self._sinks.get(item.id)
         if running is None:
             feed = self._feed(state, relation)
-            sent = self._sent.setdefault(item.id, sent_of(self._switches))
+            sent = self._sent.setdefault(item.id, sent_of(self._defects))
             started = sink_connector(item.definition.statement.system).start(sink_facts(state, item), feed, sent)
             self._sinks[item.id] = _RunningSink(started, relation, feed, _replicas(state, item)[0])
         elif running.relation != relation:
@@ -170,7 +170,7 @@ class Manager:
         item = state.known(relation)
 
         def read() -> tuple[int, Counter[Row]]:
-            moment = self._storage.changed(bases(self._catalog.state, relation))
+            moment = self._storage.changed(self._catalog.state.stored_inputs(relation))
             try:
                 with self._storage.reader() as backend:
                     rows = backend.run(f"SELECT * FROM {physical_name(relation)}").rows
@@ -181,7 +181,7 @@ class Manager:
             return moment, Counter(tuple(None if value is None else value.decode() for value in row) for row in rows)
 
         def await_change(after: int, timeout: float) -> int:
-            return self._storage.await_change(bases(self._catalog.state, relation), after, timeout, lambda: False)
+            return self._storage.await_change(self._catalog.state.stored_inputs(relation), after, timeout, lambda: False)
 
         return Feed(item.columns, read, await_change)
 

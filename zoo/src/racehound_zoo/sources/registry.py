@@ -62,7 +62,7 @@ def connector(system: str) -> Connector:
             from racehound_zoo.sources.mysql.connector import MySqlConnector
         except ImportError as error:
             raise SqlError(
-                f"MySQL needs the packages PyMySQL and mysql-replication: pip install 'racehound[services]' ({error})"
+                f"MySQL needs the packages PyMySQL and mysql-replication: pip install racehound-zoo ({error})"
             ) from None
 
         return MySqlConnector()

@@ -51,7 +51,7 @@ def speaking(connection: ConnectionFacts) -> Iterator[BaseClient]:
         import botocore.config
         import botocore.exceptions
     except ModuleNotFoundError as error:
-        raise SqlError(f"S3 needs the package {error.name}: pip install 'racehound[services]'") from error
+        raise SqlError(f"S3 needs the package {error.name}: pip install racehound-zoo") from error
     options = connection.options
     client = boto3.session.Session().client(
         "s3",

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 from racehound_zoo.catalog.model import Column
-from racehound_zoo.defects import Switches
+from racehound_zoo.defect_hooks import SeededDefects
 from racehound_zoo.errors import unsupported
 from racehound_zoo.relations.snapshot import Status
 from racehound_zoo.sources.source import ConnectionFacts, Encoding
@@ -119,19 +119,19 @@ _LATE = 1.0
 class Forgetful(Sent):
     """The defect `duplicated-rows-in-sink`: what has arrived is remembered late, and not if the sink is changed before that."""
 
-    def __init__(self, switches: Switches) -> None:
+    def __init__(self, defects: SeededDefects) -> None:
         super().__init__()
-        self._switches = switches
+        self._defects = defects
 
     def add(self, commit: Commit, interrupted: Callable[[], bool]) -> None:
-        self._switches.window(_LATE)
+        self._defects.window(_LATE)
         if not interrupted():
             super().add(commit, interrupted)
 
 
-def sent_of(switches: Switches) -> Sent:
+def sent_of(defects: SeededDefects) -> Sent:
     """For a new sink."""
-    return Forgetful(switches) if switches.on("duplicated-rows-in-sink") else Sent()
+    return Forgetful(defects) if defects.on("duplicated-rows-in-sink") else Sent()
 
 
 @dataclasses.dataclass(frozen=True)

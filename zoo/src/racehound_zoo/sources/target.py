@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 
 from racehound_zoo.catalog.catalog import Catalog
 from racehound_zoo.changes import Staging
-from racehound_zoo.defects import Switches
+from racehound_zoo.defect_hooks import SeededDefects
 from racehound_zoo.rows import Batch
 from racehound_zoo.sources import progress
 from racehound_zoo.storage import Storage
@@ -36,11 +36,11 @@ class SourceTarget:
     has in its hands is read again by the next.
     """
 
-    def __init__(self, catalog: Catalog, storage: Storage, switches: Switches, beside: Beside) -> None:
+    def __init__(self, catalog: Catalog, storage: Storage, defects: SeededDefects, beside: Beside) -> None:
         self._beside = beside
         self._catalog = catalog
         self._storage = storage
-        self.switches = switches
+        self.defects = defects
         self._writing = threading.Lock()
         self._leases = 0
         self._progress: Mapping[str, str] = {}
@@ -48,9 +48,9 @@ class SourceTarget:
     def lease(self) -> Lease:
         """For a new ingestion."""
         self.revoke()
-        if self.switches.on("lost-rows-on-restart"):
+        if self.defects.on("lost-rows-on-restart"):
             return Forgetful(self, self._leases)
-        return Repetitive(self, self._leases) if self.switches.on("doubled-rows-on-restart") else Lease(self, self._leases)
+        return Repetitive(self, self._leases) if self.defects.on("doubled-rows-on-restart") else Lease(self, self._leases)
 
     def revoke(self) -> None:
         """Whoever had a lease writes no more, but for what is being written at this moment. Returns at once."""
@@ -103,7 +103,7 @@ class Lease:
         return self._target.is_current(self._number)
 
     def suffers(self, defect: str) -> bool:
-        return self._target.switches.on(defect)
+        return self._target.defects.on(defect)
 
 
 class Forgetful(Lease):
@@ -111,7 +111,7 @@ class Forgetful(Lease):
 
     def apply(self, batch: Batch, progress: Mapping[str, str] | None = None) -> None:
         self._target.write(self._number, (), progress)
-        self._target.switches.window()
+        self._target.defects.window()
         self._target.write(self._number, batch, None)
 
 
@@ -120,5 +120,5 @@ class Repetitive(Lease):
 
     def apply(self, batch: Batch, progress: Mapping[str, str] | None = None) -> None:
         self._target.write(self._number, batch, None)
-        self._target.switches.window()
+        self._target.defects.window()
         self._target.write(self._number, (), progress)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pymysql.cursors import SSCursor
 
 from racehound_zoo.rows import Update
-from racehound_zoo.sources.following import CeasedError, Following, Snapshot, Taken
+from racehound_zoo.sources.following import CeasedError, Following, Taken, UpstreamSnapshot
 from racehound_zoo.sources.mysql.ddl import Effect, effects
 from racehound_zoo.sources.mysql.describing import described, identity, type_of
 from racehound_zoo.sources.mysql.gtids import GtidSet
@@ -122,13 +122,13 @@ class MySqlIngestion(Following):
 
     # Snapshots
 
-    def _snapshot(self, tables: Sequence[TableFacts]) -> Snapshot:
+    def _snapshot(self, tables: Sequence[TableFacts]) -> UpstreamSnapshot:
         """Nobody writes to the tables between the reading of what was executed and the beginning of the transaction."""
         looked = {table.id: described(self._asking, *table.offer.name) for table in tables}
         there = {key: table for key, table in looked.items() if table is not None}
         missing = {table.id: f"table was dropped: {identifier(*table.offer.name)}" for table in tables if table.id not in there}
         if not there:
-            return Snapshot(self.memory.place, {}, missing)
+            return UpstreamSnapshot(self.memory.place, {}, missing)
         self._stream.wanted.update(table.name for table in there.values())
         with connected(self._connection, init_command=_SESSION, cursorclass=SSCursor) as reading:
             with self._locked([*there.values()]) as locking:
@@ -136,7 +136,7 @@ class MySqlIngestion(Following):
                 rows(reading, "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
                 place = rows(locking, _EXECUTED)[0][0]
             found = {table.id: self._taken(reading, table, there[table.id]) for table in tables if table.id in there}
-        return Snapshot(str(GtidSet(place)), found, missing)
+        return UpstreamSnapshot(str(GtidSet(place)), found, missing)
 
     @contextlib.contextmanager
     def _locked(self, tables: Sequence[UpstreamTable]) -> Iterator[Connection]:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 
 from racehound_zoo.sources.bell import StoppedError
-from racehound_zoo.sources.following import Following, Snapshot, Taken
+from racehound_zoo.sources.following import Following, Taken, UpstreamSnapshot
 from racehound_zoo.sources.postgres import slots
 from racehound_zoo.sources.postgres.describing import tables_of, type_of
 from racehound_zoo.sources.postgres.link import Link, conninfo
@@ -171,7 +171,7 @@ class PostgresIngestion(Following):
 
     # Tables
 
-    def _snapshot(self, tables: Sequence[TableFacts]) -> Snapshot:
+    def _snapshot(self, tables: Sequence[TableFacts]) -> UpstreamSnapshot:
         with contextlib.ExitStack() as ending:
             link = self._link(ending, replication=True)
             place = slots.begin_snapshot(link)
@@ -183,7 +183,7 @@ class PostgresIngestion(Following):
                     missing[table.id] = f"failed to get estimate count for {'.'.join(table.offer.name)}"
                 else:
                     found[table.id] = self._taken(link, table, upstream)
-        return Snapshot(lsn_text(place), found, missing)
+        return UpstreamSnapshot(lsn_text(place), found, missing)
 
     def _taken(self, link: Link, table: TableFacts, upstream: UpstreamTable) -> Taken:
         wanted = table.shape.columns

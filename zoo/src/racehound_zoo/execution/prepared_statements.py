@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 from racehound_zoo.backend import NO_PARAMETERS, Description, Parameters
 from racehound_zoo.dialect.statements import Deallocate, Execute, Insert, Mutate, Prepare, Select, Statement
 from racehound_zoo.errors import SqlError
+from racehound_zoo.execution.describing import describe
 from racehound_zoo.execution.result import Result
-
-if TYPE_CHECKING:
-    from racehound_zoo.execution.session import Session
+from racehound_zoo.execution.session import PreparedStatement, Session
 
 
 def prepare(session: Session, statement: Prepare) -> Result:
-    from racehound_zoo.execution.session import Prepared
-
     if statement.name in session.prepared:
         raise SqlError(f'prepared statement "{statement.name}" already exists', "42P05")
-    described = session.describe(statement.inner, ())
-    session.prepared[statement.name] = Prepared(statement.inner, statement.text, described.parameters, shape(described))
+    described = describe(session, statement.inner, ())
+    session.prepared[statement.name] = PreparedStatement(statement.inner, statement.text, described.parameters, shape(described))
     return Result("PREPARE")
 
 
@@ -30,16 +27,17 @@ def shape(described: Description) -> tuple[tuple[str, int], ...]:
 
 def require_same_shape(session: Session, statement: Statement, columns: tuple[tuple[str, int], ...]) -> None:
     """SqlError 0A000 when a query that was prepared has other columns now."""
-    if isinstance(statement, Select) and statement.query.references and shape(session.describe(statement, ())) != columns:
+    if isinstance(statement, Select) and statement.query.references and shape(describe(session, statement, ())) != columns:
         raise SqlError("cached plan must not change result type", "0A000")
 
 
-def execute(session: Session, statement: Execute, result_format: int) -> Result:
+def execute(session: Session, statement: Execute, result_format: int, run: Callable[..., Result]) -> Result:
+    """EXECUTE. `run` executes the prepared statement, as `dispatch.execute` does."""
     found = session.prepared.get(statement.name)
     if found is None or found.statement is None:
         raise SqlError(f"unknown prepared statement {statement.name}")
     require_same_shape(session, found.statement, found.columns)
-    return session.execute(found.statement, found.text, _arguments(session, found.statement, statement), result_format)
+    return run(session, found.statement, found.text, _arguments(session, found.statement, statement), result_format)
 
 
 def _arguments(session: Session, inner: Statement, statement: Execute) -> Parameters:

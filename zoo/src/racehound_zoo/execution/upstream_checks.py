@@ -17,7 +17,7 @@ from racehound_zoo.errors import SqlError
 from racehound_zoo.execution.altering import target, wants_validation
 from racehound_zoo.execution.connecting import create_sink, registry_of, source_connection, source_of_table
 from racehound_zoo.execution.creating import connection_definition, create_connection
-from racehound_zoo.execution.plan import NOTHING_PREPARED, Plan, Prepared
+from racehound_zoo.execution.plan import NO_ANSWERS, CatalogPlan, UpstreamAnswers
 from racehound_zoo.sources.facts import connection_facts, described, plain, sink_facts, source_facts, system_of
 from racehound_zoo.sources.registry import connector, sink_connector
 from racehound_zoo.sources.source import Encoding, Offer, SourceFacts, matching
@@ -27,8 +27,8 @@ _CONNECTION_SYSTEMS = {
 }  # fmt: skip
 
 
-def prepare(plan: Plan, statement: Statement, cluster: str) -> Prepared:
-    """Ask the outside. `plan` is thrown away; what it finds wrong is raised before anybody is asked."""
+def ask_upstream(plan: CatalogPlan, statement: Statement, cluster: str) -> UpstreamAnswers:
+    """Ask the upstream systems. SqlError when the statement or an answer is wrong. The caller discards `plan` afterwards."""
     plan.cluster = cluster
     if isinstance(statement, CreateTableFromSource):
         return _table(plan, statement)
@@ -40,10 +40,10 @@ def prepare(plan: Plan, statement: Statement, cluster: str) -> Prepared:
         _sink(plan, statement)
     elif isinstance(statement, SetOptions) and statement.kind == "connection" and wants_validation(statement):
         _altered_connection(plan, statement)
-    return NOTHING_PREPARED
+    return NO_ANSWERS
 
 
-def validate(plan: Plan, key: str) -> None:
+def validate(plan: CatalogPlan, key: str) -> None:
     """VALIDATE CONNECTION."""
     facts = connection_facts(plan.state, key)
     connector(connection_system(facts.type)).validate(facts)
@@ -54,7 +54,7 @@ def connection_system(kind: str) -> str:
     return _CONNECTION_SYSTEMS.get(kind, kind)
 
 
-def _table(plan: Plan, statement: CreateTableFromSource) -> Prepared:
+def _table(plan: CatalogPlan, statement: CreateTableFromSource) -> UpstreamAnswers:
     source = source_of_table(plan, statement)
     registry = registry_of(plan, statement.format)
     definition = source.definition
@@ -69,17 +69,17 @@ def _table(plan: Plan, statement: CreateTableFromSource) -> Prepared:
         statement.format, statement.key_format, statement.include, statement.envelope,
         connection_facts(plan.state, registry.id) if registry is not None else None,
     )  # fmt: skip
-    return Prepared(offer, outside.shape(facts, offer, encoding))
+    return UpstreamAnswers(offer, outside.shape(facts, offer, encoding))
 
 
-def _source(plan: Plan, statement: CreateSource, written: External) -> Prepared:
+def _source(plan: CatalogPlan, statement: CreateSource, written: External) -> UpstreamAnswers:
     connection = source_connection(plan, statement)
     assert connection is not None
     assert isinstance(connection.definition, ConnectionDefinition)
     registry = registry_of(plan, statement.format)
     _, existing = plan.place(statement.name)
     if existing is not None:
-        return NOTHING_PREPARED
+        return NO_ANSWERS
     outside = connector(written.system)
     facts = SourceFacts("", connection_facts(plan.state, connection.id), plain(written.options))
     outside.check_source(facts)
@@ -89,11 +89,13 @@ def _source(plan: Plan, statement: CreateSource, written: External) -> Prepared:
     )  # fmt: skip
     if statement.tables is not None:
         offers = outside.offers(facts)
-        return Prepared(subsources=[(offer, outside.shape(facts, offer, encoding)) for offer in _wanted(statement, offers)])
+        return UpstreamAnswers(
+            subsources=[(offer, outside.shape(facts, offer, encoding)) for offer in _wanted(statement, offers)]
+        )
     if statement.format is not None:
         offer = outside.offers(facts)[0]
-        return Prepared(offer, outside.shape(facts, offer, encoding))
-    return NOTHING_PREPARED
+        return UpstreamAnswers(offer, outside.shape(facts, offer, encoding))
+    return NO_ANSWERS
 
 
 def _wanted(statement: CreateSource, offers: object) -> list[Offer]:
@@ -109,7 +111,7 @@ def _wanted(statement: CreateSource, offers: object) -> list[Offer]:
     return found
 
 
-def _connection(plan: Plan, statement: CreateConnection) -> None:
+def _connection(plan: CatalogPlan, statement: CreateConnection) -> None:
     create_connection(plan, statement)
     validated = option(statement.with_options, "VALIDATE")
     made = bool(plan.events)
@@ -119,7 +121,7 @@ def _connection(plan: Plan, statement: CreateConnection) -> None:
         connector(connection_system(statement.type)).validate(described(plan.state, "", definition))
 
 
-def _altered_connection(plan: Plan, statement: SetOptions) -> None:
+def _altered_connection(plan: CatalogPlan, statement: SetOptions) -> None:
     item = target(plan, statement)
     if item is not None and isinstance(item.definition, ConnectionDefinition):
         given = dict(statement.options)
@@ -128,7 +130,7 @@ def _altered_connection(plan: Plan, statement: SetOptions) -> None:
         connector(connection_system(facts.type)).validate(facts)
 
 
-def _sink(plan: Plan, statement: CreateSink) -> None:
+def _sink(plan: CatalogPlan, statement: CreateSink) -> None:
     create_sink(plan, statement)
     made = next((plan.state.items[key] for _, kind, _, key in plan.events if kind == "sink"), None)
     if made is not None:
