@@ -7,13 +7,17 @@ export RACEHOUND_CACHE ?= $(CURDIR)/.cache/racehound
 RUN_ARGS ?= --runtime 60
 TEST_SERVICES ?= postgres mysql mariadb kafka kafka-kraft schema-registry seaweedfs toxiproxy
 
-.PHONY: run test services browser check docs clean
+.PHONY: run test zoo services browser check docs clean
 
 run: $(VENV)/.run
 	$(BIN)/racehound run $(RUN_ARGS)
 
 test: $(VENV)/.dev services browser
 	$(BIN)/pytest
+
+# Runs the emulator of Materialize in the foreground: make zoo ZOO_ARGS='--defect lost-rename'.
+zoo: $(VENV)/.dev
+	$(BIN)/racehound-zoo $(ZOO_ARGS)
 
 # What cannot be had here is said; the tests that need it are skipped, with the same reason.
 services: $(VENV)/.dev
@@ -30,6 +34,7 @@ check: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/lint-imports --config zoo/pyproject.toml
 	$(BIN)/mkdocs build --strict --quiet --site-dir .cache/site
 
 docs: $(VENV)/.dev

@@ -40,5 +40,5 @@ def release_named(name: str) -> Release:
     """By its short name. UserError for one that the zoo cannot be like."""
     found = RELEASES.get(name)
     if found is None:
-        raise UserError(f"the zoo is not like {name!r}; it can be like {', '.join(RELEASES)}")
+        raise UserError(f"the zoo does not emulate {name!r}; choose one of {', '.join(RELEASES)}")
     return found

@@ -8,10 +8,10 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from tests.integration.zoo_fixtures import Connection, connect, refusal, rows, until
-from tests.integration.zoo_recorded import request
 
 from racehound_zoo.server import Zoo
+from zoo_support.connections import Connection, connect, refusal, rows, until
+from zoo_support.recorded import request
 
 
 @pytest.fixture(scope="module")

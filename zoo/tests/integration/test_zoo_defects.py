@@ -9,11 +9,11 @@ from typing import Any, Self
 
 import psycopg
 import pytest
-from tests.integration.zoo_recorded import Speakers, entries, needs_services, request
 
 from racehound.errors import UserError
 from racehound_zoo.defects import DEFECTS, EnabledDefects
 from racehound_zoo.server import Zoo
+from zoo_support.recorded import Speakers, entries, needs_services, request
 
 _TRIES = 60
 _LAGS = 4

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from tests.integration.zoo_fixtures import connect, rows
 
 from racehound.errors import UserError
 from racehound.services.proc import listening, tree
 from racehound_zoo.listener import bound
 from racehound_zoo.server import Zoo
+from zoo_support.connections import connect, rows
 
 
 def test_a_table_is_created_in_a_few_milliseconds() -> None:

@@ -6,14 +6,14 @@ import contextlib
 from collections.abc import Callable, Iterator
 
 import pytest
-from tests.integration.zoo_outside import Outside, outside
-from tests.integration.zoo_races import Arena, Outcome, Race, meant, races
-from tests.integration.zoo_recorded import Speaker, Speakers, entries, needs_services, request
 
 from racehound.databases.materialize.answers import mistake
 from racehound.databases.materialize.answers import race as known
 from racehound.services.backends.instance import Instance
 from racehound_zoo.server import Zoo
+from zoo_support.races import Arena, Outcome, Race, meant, races
+from zoo_support.recorded import Speaker, Speakers, entries, needs_services, request
+from zoo_support.upstream import Outside, outside
 
 AT_LEAST = 0.95
 _BROKER = "BROKER '127.0.0.1:21092', SECURITY PROTOCOL PLAINTEXT"

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from tests.integration.zoo_fixtures import Connection, connect, refusal, rows
 
 from racehound.databases.materialize.kinds.copying import CopyToS3
 from racehound.services import s3
@@ -20,6 +19,7 @@ from racehound.testdrive.parser import parse
 from racehound.testdrive.services import Aws, Services
 from racehound.wire.session import LibpqSession
 from racehound_zoo.server import Zoo
+from zoo_support.connections import Connection, connect, refusal, rows
 
 _numbers = itertools.count()
 

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
-from tests.integration.zoo_fixtures import Connection, connect, refusal, rows, until
 
 from racehound.services.backends.instance import Instance
 from racehound.services.service import CLIENT
@@ -20,6 +19,7 @@ from racehound.testdrive.kafka import Kafka
 from racehound.testdrive.registry import Registry
 from racehound_zoo.defects import DEFECTS
 from racehound_zoo.server import Zoo
+from zoo_support.connections import Connection, connect, refusal, rows, until
 
 _TRIES = 15
 _numbers = itertools.count()

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from tests.integration.zoo_fixtures import Connection, connect, refusal, rows, until
 
 from racehound.errors import UserError
 from racehound_zoo.server import Zoo
+from zoo_support.connections import Connection, connect, refusal, rows, until
 
 _FEATURES = ("enable_replacement_materialized_views", "enable_replica_targeted_materialized_views")
 
@@ -177,5 +177,5 @@ def test_the_recorded_release_knows_none_of_it() -> None:
 
 
 def test_a_release_that_the_zoo_cannot_be_like() -> None:
-    with pytest.raises(UserError, match=r"the zoo is not like 'v1'; it can be like v0\.147, v26\.16"):
+    with pytest.raises(UserError, match=r"the zoo does not emulate 'v1'; choose one of v0\.147, v26\.16"):
         Zoo(release="v1")

@@ -9,8 +9,13 @@ from typing import Any
 import psycopg
 import pymysql
 import pytest
-from tests.integration.zoo_fixtures import refusal, until
-from tests.integration.zoo_following import (
+
+from racehound.services.backends.instance import Instance
+from racehound.services.mysql import ROOT_PASSWORD
+from racehound.services.service import CLIENT
+from racehound_zoo.server import Zoo
+from zoo_support.connections import refusal, until
+from zoo_support.following import (
     FollowingTests,
     Upstream,
     World,
@@ -18,11 +23,6 @@ from tests.integration.zoo_following import (
     doubles_rows_on_restart,
     zoo,
 )
-
-from racehound.services.backends.instance import Instance
-from racehound.services.mysql import ROOT_PASSWORD
-from racehound.services.service import CLIENT
-from racehound_zoo.server import Zoo
 
 __all__ = ["zoo"]
 _KEYED = "id int PRIMARY KEY, n int"

@@ -12,10 +12,10 @@ from typing import Any, Self
 
 import psycopg
 from psycopg import pq
-from tests.integration.zoo_outside import Outside
-from tests.integration.zoo_recorded import RECORDS, request
 
 from racehound_zoo.server import Zoo
+from zoo_support.recorded import RECORDS, request
+from zoo_support.upstream import Outside
 
 Outcome = tuple[tuple[str, ...], ...]
 """What each session was told, statement by statement."""

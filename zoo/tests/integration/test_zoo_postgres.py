@@ -10,12 +10,12 @@ from typing import Any
 
 import psycopg
 import pytest
-from tests.integration.zoo_fixtures import refusal, rows, until
-from tests.integration.zoo_following import FollowingTests, Upstream, World, doubles_a_table_that_is_added, zoo
 
 from racehound.services.backends.instance import Instance
 from racehound.services.service import CLIENT
 from racehound_zoo.server import Zoo
+from zoo_support.connections import refusal, rows, until
+from zoo_support.following import FollowingTests, Upstream, World, doubles_a_table_that_is_added, zoo
 
 __all__ = ["zoo"]
 _SLOTS = "SELECT slot_name FROM pg_replication_slots WHERE slot_name LIKE 'materialize_%'"

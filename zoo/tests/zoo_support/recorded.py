@@ -14,9 +14,9 @@ from typing import Any, Self
 
 import psycopg
 from psycopg import pq
-from tests.integration.zoo_outside import Outside
 
 from racehound_zoo.server import Zoo
+from zoo_support.upstream import Outside
 
 RECORDS = Path(__file__).with_name("materialize_answers")
 LOW_USER = "lowuser"

@@ -9,10 +9,10 @@ import time
 from collections import Counter
 
 import psycopg
-from tests.integration.zoo_fixtures import connect
-from tests.integration.zoo_recorded import request
 
 from racehound_zoo.server import Zoo
+from zoo_support.connections import connect
+from zoo_support.recorded import request
 
 _SECONDS = 6.0
 _ACTORS = 5

@@ -13,9 +13,9 @@ from psycopg import pq, sql
 from pygwire import messages as m
 from pygwire.codec import BackendMessageDecoder
 from pygwire.constants import ConnectionPhase
-from tests.integration.zoo_fixtures import Connection, connect, refusal, rows, until
 
 from racehound_zoo.server import Zoo
+from zoo_support.connections import Connection, connect, refusal, rows, until
 
 
 @pytest.fixture(scope="module")

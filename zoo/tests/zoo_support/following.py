@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
-from tests.integration.zoo_fixtures import connect, refusal, rows, until
 
 from racehound.services.backends.instance import Instance
 from racehound_zoo.server import Zoo
+from zoo_support.connections import connect, refusal, rows, until
 
 _numbers = itertools.count(1)
 _STATUSES = "SELECT name, status, error FROM mz_internal.mz_source_statuses"

@@ -1,4 +1,4 @@
-"""What tests of several rooms share: real servers, started once, and databases of one's own on them."""
+"""Fixtures for the tests of racehound and of its emulator: real servers, started once, and fresh databases on them."""
 
 from __future__ import annotations
 
