@@ -19,7 +19,7 @@ from racehound_zoo.execution.prepared_statements import require_same_shape, shap
 from racehound_zoo.execution.result import Result
 from racehound_zoo.execution.session import PreparedStatement, Session
 from racehound_zoo.execution.variables import SESSION
-from racehound_zoo.wire import GoneError, Wire
+from racehound_zoo.wire import DisconnectedError, Wire
 
 _DESCRIBED_BY_DOING = (Select, Show, ShowCreate, ShowVariable)
 """Done when they are described: it costs no more, and the answer holds for what is executed."""
@@ -61,7 +61,7 @@ class Connection:
             self._session = self._open()
             if self._session is not None:
                 self._converse(self._session)
-        except GoneError:
+        except DisconnectedError:
             pass  # as every conversation ends
         except PanicError as panic:
             self._engine.log.panic(str(panic))

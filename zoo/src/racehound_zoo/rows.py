@@ -6,12 +6,12 @@ from collections import Counter
 from collections.abc import Sequence
 
 from racehound_zoo.backend import Backend
-from racehound_zoo.changes import Change
-from racehound_zoo.copying import copy_text, quoted
+from racehound_zoo.copy_format import copy_text, quoted
+from racehound_zoo.table_changes import TableChange
 
 Update = tuple[Sequence[str | None], int]
 """A row, its values in PostgreSQL's text format, and how many more (or less) of it there are."""
-Batch = Sequence[tuple[str, "Sequence[Update] | Change"]]
+Batch = Sequence[tuple[str, "Sequence[Update] | TableChange"]]
 """What changes in several relations, by their ids."""
 
 
@@ -34,7 +34,7 @@ def remove(backend: Backend, key: str) -> None:
 
 
 def apply(writer: Backend, key: str, updates: Sequence[Update], unique: Sequence[str]) -> None:
-    """Change a relation's rows. `unique`: by which columns those that go are found, all where there are none."""
+    """TableChange a relation's rows. `unique`: by which columns those that go are found, all where there are none."""
     net: Counter[tuple[str | None, ...]] = Counter()
     for row, difference in updates:
         net[tuple(row)] += difference

@@ -22,14 +22,14 @@ from racehound.services.embedded import releases
 from racehound.services.embedded.server import EmbeddedServer
 from racehound_zoo.backend import NO_PARAMETERS, Backend, Description, Field, Parameters, Rows
 from racehound_zoo.catalog.model import Column
-from racehound_zoo.changes import Staging
-from racehound_zoo.copying import quoted
+from racehound_zoo.copy_format import quoted
 from racehound_zoo.datatypes import of_oid
 from racehound_zoo.errors import SqlError
-from racehound_zoo.janitor import LOCK_NOT_AVAILABLE, Janitor
-from racehound_zoo.prelude import prelude
 from racehound_zoo.release import RECORDED, Release
+from racehound_zoo.removal import LOCK_NOT_AVAILABLE, RemovalThread
 from racehound_zoo.rows import Batch, apply, physical_name, query_of
+from racehound_zoo.storage_setup import setup_sql
+from racehound_zoo.table_changes import Staging
 
 _SETTINGS = {
     "max_connections": "500",
@@ -53,7 +53,7 @@ class Storage:
         self._idle: queue.SimpleQueue[Backend] = queue.SimpleQueue()
         self._writing = threading.RLock()
         self._committed = threading.Condition()
-        self._janitor = Janitor(self._server, self._writing, self._committed)
+        self._removal = RemovalThread(self._server, self._writing, self._committed)
         self._changes: dict[str, int] = {}
         self._unique: dict[str, Sequence[str]] = {}
         self._last = 0
@@ -64,12 +64,12 @@ class Storage:
         self._server.start()
         conninfo = self._server.address.conninfo()
         self._writer = Backend(conninfo)
-        self._writer.script(prelude(self._release))
-        self._janitor.start()
+        self._writer.script(setup_sql(self._release))
+        self._removal.start()
 
     def stop(self) -> None:
         """End everything; what was stored goes with the directory."""
-        self._janitor.stop()
+        self._removal.stop()
         with contextlib.suppress(queue.Empty):
             while True:
                 self._idle.get_nowait().close()
@@ -240,7 +240,7 @@ class Storage:
 
     def remove(self, *keys: str) -> None:
         """Have relations removed when nobody reads them any more."""
-        self._janitor.remove(*keys)
+        self._removal.remove(*keys)
 
     # Writing
 

@@ -22,12 +22,12 @@ _NEWEST_MINOR = 0
 _REFUSED = b"N"
 
 
-class GoneError(Exception):
+class DisconnectedError(Exception):
     """The client has left, or does not speak the protocol."""
 
 
 class Wire:
-    """One connection. What is sent is kept back until `flush`, or until it is much. GoneError when the client is no more."""
+    """One connection. What is sent is kept back until `flush`, or until it is much. DisconnectedError when the client is no more."""
 
     def __init__(self, connection: socket.socket) -> None:
         self._socket = connection
@@ -47,7 +47,7 @@ class Wire:
                 return message
             elif isinstance(message, m.CancelRequest):
                 return message
-        raise GoneError
+        raise DisconnectedError
 
     def _negotiate(self, message: m.StartupMessage) -> None:
         """A newer minor version, and options of the protocol's own, are unknown here."""
@@ -73,7 +73,7 @@ class Wire:
                     return
                 self._decoder.feed(data)
         except (OSError, PygwireError) as error:
-            raise GoneError from error
+            raise DisconnectedError from error
 
     def is_gone(self) -> bool:
         """Whether the client has left meanwhile. What it said before it did is not lost."""
@@ -99,7 +99,7 @@ class Wire:
         try:
             self._socket.sendall(data)
         except OSError as error:
-            raise GoneError from error
+            raise DisconnectedError from error
 
     def parameters(self, changed: Iterable[tuple[str, str]]) -> None:
         for name, value in changed:

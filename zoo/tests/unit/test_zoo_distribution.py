@@ -17,7 +17,7 @@ def requirements(path: str) -> dict[str, str]:
     project = tomllib.loads((ROOT / path).read_text(encoding="utf-8"))["project"]
     extras = project.get("optional-dependencies", {})
     lines = [*project["dependencies"], *extras.get("services", [])]
-    return dict(re.fullmatch(r"([\w.-]+(?:\[\w+\])?)(.*)", line).groups() for line in lines)  # type: ignore[union-attr]
+    return {name: bound for line in lines for name, bound in re.findall(r"^([\w.-]+(?:\[\w+\])?)(.*)$", line)}
 
 
 def test_both_distributions_have_one_version() -> None:

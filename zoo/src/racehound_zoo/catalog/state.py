@@ -16,7 +16,7 @@ NameKey = tuple[str, str, str, int | None]
 """Schema id, namespace, name, and the session of what is temporary."""
 
 
-class Commented(NamedTuple):
+class CommentSubject(NamedTuple):
     """What a comment is on. Ids are of a kind each: two kinds may have the same."""
 
     kind: str
@@ -51,7 +51,7 @@ class State:
     clusters: Mapping[str, Cluster]
     system: Mapping[str, Item]
     names: Mapping[NameKey, str]
-    comments: Mapping[Commented, str] = dataclasses.field(default_factory=dict)
+    comments: Mapping[CommentSubject, str] = dataclasses.field(default_factory=dict)
     default_privileges: tuple[tuple[str, str | None, str | None, str, str, frozenset[str]], ...] = ()
     """Owner (or PUBLIC), database, schema, kind, grantee, privileges."""
     system_acls: tuple[Any, ...] = ()
@@ -233,7 +233,7 @@ def age(item: Item) -> int:
     return int(item.id[1:])
 
 
-def _without(comments: Mapping[Commented, str], kind: str, ids: frozenset[str]) -> Mapping[Commented, str]:
+def _without(comments: Mapping[CommentSubject, str], kind: str, ids: frozenset[str]) -> Mapping[CommentSubject, str]:
     return {place: text for place, text in comments.items() if place.kind != kind or place.id not in ids}
 
 

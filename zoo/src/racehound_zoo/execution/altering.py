@@ -14,7 +14,7 @@ from racehound_zoo.catalog.model import (
     TableDefinition,
 )
 from racehound_zoo.catalog.privileges import require, require_create, require_member, require_owner
-from racehound_zoo.catalog.state import Commented
+from racehound_zoo.catalog.state import CommentSubject
 from racehound_zoo.dialect.parts import option, spell
 from racehound_zoo.dialect.statements import (
     AddColumn,
@@ -208,19 +208,19 @@ def comment(plan: CatalogPlan, statement: Comment) -> str:
     return "COMMENT"
 
 
-def _commented(plan: CatalogPlan, statement: Comment) -> Commented:
+def _commented(plan: CatalogPlan, statement: Comment) -> CommentSubject:
     if statement.kind == "column":
         item = plan.state.find(statement.name[:-1], plan.scope)
         plan.require_owner(item)
         names = [column.name for column in item.columns]
         if statement.name[-1] not in names:
             raise SqlError(f'column "{spell(statement.name)}" does not exist')
-        return Commented("item", item.id, names.index(statement.name[-1]) + 1)
+        return CommentSubject("item", item.id, names.index(statement.name[-1]) + 1)
     if statement.kind in {"cluster", "cluster replica", "schema", "database", "role"}:
-        return Commented(statement.kind, _commented_container(plan, statement))
+        return CommentSubject(statement.kind, _commented_container(plan, statement))
     item = plan.item_of_kind(statement.kind, statement.name, "ALTER")
     plan.require_owner(item)
-    return Commented("item", item.id)
+    return CommentSubject("item", item.id)
 
 
 def _commented_container(plan: CatalogPlan, statement: Comment) -> str:

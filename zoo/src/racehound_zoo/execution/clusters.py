@@ -10,7 +10,7 @@ from racehound_zoo.catalog.privileges import all_of, require, require_member, re
 from racehound_zoo.dialect.parts import Options, Value, option, spell
 from racehound_zoo.dialect.statements import CreateCluster, CreateReplica, Drop, Rename, SetOptions, SetOwner, Swap
 from racehound_zoo.errors import SqlError
-from racehound_zoo.execution.dropping import CASCADE_HINT, say_cascades
+from racehound_zoo.execution.dropping import CASCADE_HINT, notice_cascades
 from racehound_zoo.execution.plan import CatalogPlan
 from racehound_zoo.sizes import NAMES
 
@@ -85,7 +85,7 @@ def drop_clusters(plan: CatalogPlan, statement: Drop) -> str:
         plan.drop(doomed)
         plan.state = plan.state.without("clusters", cluster.id)
         plan.record("drop", "cluster", cluster.name, cluster.id)
-        say_cascades(plan, len(doomed) + len(cluster.replicas))
+        notice_cascades(plan, len(doomed) + len(cluster.replicas))
     return "DROP CLUSTER"
 
 
@@ -219,4 +219,4 @@ def _drop_work_of(plan: CatalogPlan, gone: Sequence[Replica]) -> None:
     doomed = plan.state.with_dependents(alone)
     if doomed:
         plan.drop(doomed)
-        say_cascades(plan, len(doomed))
+        notice_cascades(plan, len(doomed))

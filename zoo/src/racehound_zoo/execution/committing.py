@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from racehound_zoo.errors import SqlError, unknown_item
 from racehound_zoo.execution.session import Session
-from racehound_zoo.execution.transaction import Transaction
+from racehound_zoo.execution.transaction import TransactionBlock
 
 CHANGED = "object state changed while transaction was in progress"
 
@@ -34,7 +34,7 @@ def end_implicitly(session: Session) -> None:
         commit(session)
 
 
-def _commit(session: Session, transaction: Transaction) -> None:
+def _commit(session: Session, transaction: TransactionBlock) -> None:
     if transaction.mode == "writing":
         _write(session, transaction)
     elif transaction.mode == "single" and transaction.single is not None:
@@ -45,7 +45,7 @@ def _commit(session: Session, transaction: Transaction) -> None:
         _change(session, transaction)
 
 
-def _write(session: Session, transaction: Transaction) -> None:
+def _write(session: Session, transaction: TransactionBlock) -> None:
     catalog = session.engine.catalog
 
     def allowed() -> None:
@@ -56,7 +56,7 @@ def _write(session: Session, transaction: Transaction) -> None:
     session.engine.storage.write_all(transaction.writes, allowed)
 
 
-def _change(session: Session, transaction: Transaction) -> None:
+def _change(session: Session, transaction: TransactionBlock) -> None:
     """All plans were made one on the other, the first on `base`: they hold if nothing has changed since."""
     assert transaction.base is not None
     if not transaction.plans:

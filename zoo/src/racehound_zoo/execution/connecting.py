@@ -25,7 +25,7 @@ def create_source(plan: CatalogPlan, statement: CreateSource) -> str:
     registry = registry_of(plan, statement.format)
     _refuse_tables_of_single(statement)
     cluster = plan.cluster_id(statement.cluster)
-    schema, existing = plan.place(statement.name)
+    schema, existing = plan.find_existing(statement.name)
     if existing is not None:
         plan.refuse_existing("table" if statement.is_table else "source", statement.name, existing, quiet=statement.if_not_exists)
         return tag
@@ -77,7 +77,7 @@ def _type(statement: CreateSource) -> str:
 
 
 def _webhook(plan: CatalogPlan, statement: CreateSource, connector: Webhook, cluster: str) -> None:
-    schema, _ = plan.place(statement.name)
+    schema, _ = plan.find_existing(statement.name)
     key = plan.allocate()
     shape = Shape(webhook.columns(connector))
     definition = SourceDefinition("webhook", statement)
@@ -98,7 +98,7 @@ def _webhook(plan: CatalogPlan, statement: CreateSource, connector: Webhook, clu
 def _progress(plan: CatalogPlan, statement: CreateSource) -> Item:
     """The relation that says how far a source is; its name is free or found."""
     base = statement.progress[-1] if statement.progress else f"{statement.name[-1]}_progress"
-    schema, _ = plan.place(statement.name)
+    schema, _ = plan.find_existing(statement.name)
     name, number = base, 0
     while schema is not None and (schema.id, "item", name, None) in plan.state.names:
         number += 1
@@ -142,7 +142,7 @@ def _subsources(plan: CatalogPlan, statement: CreateSource, source: str, cluster
         name = _subsource_name(statement, outer)
         if name is None:
             continue
-        schema, existing = plan.place(name)
+        schema, existing = plan.find_existing(name)
         if existing is not None:
             raise plan.already_exists(existing)
         key = plan.allocate()
@@ -173,7 +173,7 @@ def source_of_table(plan: CatalogPlan, statement: CreateTableFromSource) -> Item
 def create_table_from_source(plan: CatalogPlan, statement: CreateTableFromSource) -> str:
     source = source_of_table(plan, statement)
     registry = registry_of(plan, statement.format)
-    schema, existing = plan.place(statement.name)
+    schema, existing = plan.find_existing(statement.name)
     if existing is not None:
         plan.refuse_existing("table", statement.name, existing, quiet=statement.if_not_exists, plainly=True)
         return "CREATE TABLE"
@@ -197,7 +197,7 @@ def create_sink(plan: CatalogPlan, statement: CreateSink) -> str:
     registry = registry_of(plan, statement.format)
     catalog = plan.state.find(statement.catalog_connection, plan.scope) if statement.catalog_connection else None
     cluster = plan.cluster_id(statement.cluster)
-    schema, existing = plan.place(statement.name)
+    schema, existing = plan.find_existing(statement.name)
     if existing is not None:
         plan.refuse_existing("sink", statement.name, existing, quiet=statement.if_not_exists)
         return "CREATE SINK"

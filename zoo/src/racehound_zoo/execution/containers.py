@@ -8,7 +8,7 @@ from racehound_zoo.catalog.model import Acl, Database, Schema
 from racehound_zoo.catalog.privileges import all_of, initial, require, require_member, require_owner
 from racehound_zoo.dialect.statements import CreateDatabase, CreateSchema, Drop, Rename, SetOwner, Swap
 from racehound_zoo.errors import SqlError
-from racehound_zoo.execution.dropping import CASCADE_HINT, say_cascades
+from racehound_zoo.execution.dropping import CASCADE_HINT, notice_cascades
 from racehound_zoo.execution.plan import CatalogPlan
 
 
@@ -71,7 +71,7 @@ def drop_schemas(plan: CatalogPlan, statement: Drop) -> str:
         doomed = plan.state.with_dependents(inside)
         plan.drop(doomed)
         _drop_schema(plan, schema)
-        say_cascades(plan, len(doomed))
+        notice_cascades(plan, len(doomed))
     return "DROP SCHEMA"
 
 
@@ -102,7 +102,7 @@ def drop_databases(plan: CatalogPlan, statement: Drop) -> str:
             _drop_schema(plan, schema)
         plan.state = plan.state.without("databases", database.id)
         plan.record("drop", "database", database.name, database.id)
-        say_cascades(plan, len(doomed) + len(schemas))
+        notice_cascades(plan, len(doomed) + len(schemas))
     return "DROP DATABASE"
 
 

@@ -43,7 +43,7 @@ _WORD = re.compile(r'"?([\w$]+)"?')
 
 def create_table(plan: CatalogPlan, statement: CreateTable) -> str:
     columns, uses = _columns(plan, statement.columns)
-    schema, existing = plan.place(statement.name, temporary=statement.temporary)
+    schema, existing = plan.find_existing(statement.name, temporary=statement.temporary)
     if existing is not None:
         plan.refuse_existing("table", statement.name, existing, quiet=statement.if_not_exists)
         return "CREATE TABLE"
@@ -102,7 +102,7 @@ def physical_type(written: TypeName) -> str:
 
 def create_view(plan: CatalogPlan, statement: CreateView) -> str:
     bound = _bound(plan, statement.query, "", temporary=statement.temporary)
-    schema, existing = plan.place(statement.name, temporary=statement.temporary)
+    schema, existing = plan.find_existing(statement.name, temporary=statement.temporary)
     if existing is not None and not _replaced(plan, statement, existing, bound, or_replace=statement.or_replace, kind="view"):
         return "CREATE VIEW"
     key = plan.allocate()
@@ -117,7 +117,7 @@ def create_materialized_view(plan: CatalogPlan, statement: CreateMaterializedVie
     cluster = plan.cluster_id(statement.cluster)
     replica = _only_replica(plan, statement, cluster)
     takes_place_of = replaced(plan, statement)
-    schema, existing = plan.place(statement.name)
+    schema, existing = plan.find_existing(statement.name)
     if existing is not None and not _replaced(
         plan, statement, existing, bound, or_replace=statement.or_replace, kind="materialized view"
     ):
@@ -274,7 +274,7 @@ def _say_identical(plan: CatalogPlan, on: Item, name: str, key: tuple[str, ...],
 
 
 def create_secret(plan: CatalogPlan, statement: CreateSecret) -> str:
-    schema, existing = plan.place(statement.name)
+    schema, existing = plan.find_existing(statement.name)
     if existing is not None:
         plan.refuse_existing("secret", statement.name, existing, quiet=statement.if_not_exists, plainly=True)
         return "CREATE SECRET"
@@ -291,7 +291,7 @@ def secret_value(plan: CatalogPlan, expression: str) -> str:
 
 def create_type(plan: CatalogPlan, statement: CreateType) -> str:
     columns, uses = _columns(plan, statement.types)
-    schema, existing = plan.place(statement.name, "type")
+    schema, existing = plan.find_existing(statement.name, "type")
     if existing is not None:
         raise plan.already_exists(existing)
     physical = f"{columns[0].type.physical}[]" if statement.shape == "LIST" else "jsonb"
@@ -303,7 +303,7 @@ def create_connection(plan: CatalogPlan, statement: CreateConnection) -> str:
     if statement.type == "INVALID URL":
         raise SqlError("invalid CONNECTION: URL must have an empty path")
     definition = connection_definition(plan, statement)
-    schema, existing = plan.place(statement.name)
+    schema, existing = plan.find_existing(statement.name)
     if existing is not None:
         plan.refuse_existing("connection", statement.name, existing, quiet=statement.if_not_exists)
         return "CREATE CONNECTION"

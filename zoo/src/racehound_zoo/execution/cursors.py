@@ -11,7 +11,7 @@ from racehound_zoo.errors import SqlError, unsupported
 from racehound_zoo.execution.result import Result
 from racehound_zoo.execution.session import Session
 from racehound_zoo.execution.subscribing import Subscription
-from racehound_zoo.execution.transaction import Cursor, Transaction
+from racehound_zoo.execution.transaction import Cursor, TransactionBlock
 
 _ALWAYS = 3600.0
 
@@ -47,7 +47,7 @@ def fetch(session: Session, statement: Fetch) -> Result:
     return Result("FETCH #", cursor.fields, rows)
 
 
-def _cursor(transaction: Transaction | None, name: str) -> Cursor:
+def _cursor(transaction: TransactionBlock | None, name: str) -> Cursor:
     cursor = transaction.cursors.get(name) if transaction is not None else None
     if cursor is None:
         raise SqlError(f'cursor "{name}" does not exist', "34000")

@@ -31,9 +31,9 @@ def drop_items(plan: CatalogPlan, statement: Drop) -> str:
             refuse_dependents(plan, item, named)
     for item in targets:
         plan.require_owner(item)
-    _say_used_indexes(plan, targets)
+    _notice_used_indexes(plan, targets)
     plan.drop(doomed)
-    say_cascades(plan, len(doomed) - len(named))
+    notice_cascades(plan, len(doomed) - len(named))
     return tag
 
 
@@ -51,12 +51,12 @@ def refuse_dependents(plan: CatalogPlan, item: Item, going: frozenset[str]) -> N
             )
 
 
-def say_cascades(plan: CatalogPlan, count: int) -> None:
+def notice_cascades(plan: CatalogPlan, count: int) -> None:
     if count > 0:
         plan.notice(f"drop cascades to {count} other objects")
 
 
-def _say_used_indexes(plan: CatalogPlan, targets: list[Item]) -> None:
+def _notice_used_indexes(plan: CatalogPlan, targets: list[Item]) -> None:
     """An index of the same key that was made later is maintained from the first one."""
     for item in targets:
         if not isinstance(item.definition, IndexDefinition):

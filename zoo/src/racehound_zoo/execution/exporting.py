@@ -18,7 +18,7 @@ from racehound_zoo.execution.querying import select
 from racehound_zoo.execution.result import Result
 from racehound_zoo.execution.session import Session
 from racehound_zoo.sources.facts import connection_facts
-from racehound_zoo.sources.s3 import Place, speaking
+from racehound_zoo.sources.s3 import S3Location, s3_client
 
 _SIZE, _SIZE_LEAST = 256 << 20, 16 << 20
 """Bytes of a file."""
@@ -42,13 +42,13 @@ def copy_to_s3(session: Session, statement: CopyToS3) -> Result:
     form = option(statement.options, "FORMAT")
     if form is None or form.text.lower() not in {"csv", "parquet"}:
         raise SqlError("COPY ... TO <expr> only supports FORMAT CSV and FORMAT PARQUET", "0A000")
-    place = Place(_said(session, statement.uri))
+    place = S3Location(_said(session, statement.uri))
     limit = _limit(statement.options)
     rows = select(session, statement.inner, Parameters(), 0)
     is_csv = form.text.lower() == "csv"
     files = _csv_files(rows, limit, statement.options) if is_csv else _parquet_files(rows, limit)
     suffix, moment = form.text.lower(), session.engine.storage.now()
-    with speaking(connection_facts(state, connection.id)) as client:
+    with s3_client(connection_facts(state, connection.id)) as client:
         client.put_object(Bucket=place.bucket, Key=place.key(f"INCOMPLETE-{moment}"), Body=b"")
         for number, content in enumerate(files):
             client.put_object(Bucket=place.bucket, Key=place.key(f"mz_{moment}_batch_{number:06}.{suffix}"), Body=content)

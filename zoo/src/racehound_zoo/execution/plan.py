@@ -126,7 +126,7 @@ class CatalogPlan:
 
     # Making items
 
-    def place(
+    def find_existing(
         self, name: Name, namespace: Literal["item", "type"] = "item", *, temporary: bool = False
     ) -> tuple[Schema | None, Item | None]:
         """Where something of that name would stand, and what stands there already."""

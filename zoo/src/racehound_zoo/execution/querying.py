@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from racehound_zoo.backend import Backend, Parameters, Row, Rows
 from racehound_zoo.catalog.privileges import require
-from racehound_zoo.copying import quoted
+from racehound_zoo.copy_format import quoted
 from racehound_zoo.dialect.parts import Query
 from racehound_zoo.dialect.statements import CopyOut, Explain, Select, Show, ShowCreate, Subscribe
 from racehound_zoo.errors import SqlError

@@ -8,7 +8,7 @@ import time
 from racehound_zoo.catalog.catalog import Catalog
 from racehound_zoo.catalog.model import Item, QueryDefinition
 from racehound_zoo.catalog.state import State
-from racehound_zoo.dialect.speaking import seconds
+from racehound_zoo.dialect.session_statements import seconds
 from racehound_zoo.errors import SqlError
 from racehound_zoo.execution.rendering import reads_system
 from racehound_zoo.log import Log

@@ -33,7 +33,7 @@ from racehound_zoo.dialect.statements import (
 )
 from racehound_zoo.errors import Notice, SqlError
 from racehound_zoo.execution.altering import give_to
-from racehound_zoo.execution.dropping import refuse_dependents, say_cascades
+from racehound_zoo.execution.dropping import notice_cascades, refuse_dependents
 from racehound_zoo.execution.plan import CatalogPlan
 
 _UNSUPPORTED = frozenset({"LOGIN", "NOLOGIN", "SUPERUSER", "NOSUPERUSER", "PASSWORD"})
@@ -311,5 +311,5 @@ def drop_owned(plan: CatalogPlan, statement: DropOwned) -> str:
     rules = tuple(rule for rule in plan.state.default_privileges if not owners & {rule[0], rule[4]})
     system = tuple(acl for acl in plan.state.system_acls if acl.grantee not in owners)
     plan.state = dataclasses.replace(plan.state, default_privileges=rules, system_acls=system)
-    say_cascades(plan, len(doomed) - len(named))
+    notice_cascades(plan, len(doomed) - len(named))
     return "DROP OWNED"

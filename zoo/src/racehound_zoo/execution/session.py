@@ -20,7 +20,7 @@ from racehound_zoo.errors import Notice, SqlError
 from racehound_zoo.execution import variables
 from racehound_zoo.execution.ddl import Ddl
 from racehound_zoo.execution.engine import Engine
-from racehound_zoo.execution.transaction import Transaction, closed
+from racehound_zoo.execution.transaction import TransactionBlock, closed
 
 _SYSTEM_USERS = frozenset({"mz_system", "mz_support"})
 
@@ -47,7 +47,7 @@ class Session:
         self.connected_at = int(time.time() * 1000)
         self.notices: list[Notice] = []
         self.prepared: dict[str, PreparedStatement] = {}
-        self.transaction: Transaction | None = None
+        self.transaction: TransactionBlock | None = None
         self.user = user
         self.role = self._role(user, internal=internal)
         self._interrupted = threading.Event()
@@ -225,7 +225,7 @@ class Session:
 
     def begin(self) -> None:
         if self.transaction is None:
-            self.transaction = Transaction()
+            self.transaction = TransactionBlock()
         elif self.transaction.implicit:
             self.transaction.implicit = False
         else:
@@ -234,7 +234,7 @@ class Session:
     def begin_implicitly(self) -> None:
         """Before the first of several statements in one message."""
         if self.transaction is None:
-            self.transaction = Transaction(implicit=True)
+            self.transaction = TransactionBlock(implicit=True)
 
     def rollback(self) -> str:
         if self.transaction is None:
@@ -251,7 +251,7 @@ class Session:
         if transaction is not None:
             self._release(transaction)
 
-    def _release(self, transaction: Transaction) -> None:
+    def _release(self, transaction: TransactionBlock) -> None:
         """Let go of what a block holds of others."""
         closed(transaction.cursors.values())
         transaction.cursors.clear()

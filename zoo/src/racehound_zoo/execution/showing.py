@@ -10,7 +10,7 @@ from racehound_zoo.backend import Field, Row
 from racehound_zoo.catalog.model import PUBLIC, Cluster, Database, IndexDefinition, Item, Schema, SourceDefinition
 from racehound_zoo.catalog.printing import cluster_sql, create_sql
 from racehound_zoo.catalog.privileges import NAMES, roles_of
-from racehound_zoo.catalog.state import Commented, Scope, State
+from racehound_zoo.catalog.state import CommentSubject, Scope, State
 from racehound_zoo.dialect.statements import Show, ShowCreate
 from racehound_zoo.errors import SqlError
 from racehound_zoo.execution.result import encoded, text_fields
@@ -68,7 +68,7 @@ def _like(pattern: str) -> re.Pattern[str]:
 
 
 def _comment(state: State, kind: str, key: str, column: int | None = None) -> str:
-    return state.comments.get(Commented(kind, key, column), "")
+    return state.comments.get(CommentSubject(kind, key, column), "")
 
 
 def _cluster(state: State, item: Item) -> str | None:

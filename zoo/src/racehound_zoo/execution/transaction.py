@@ -32,7 +32,7 @@ class Cursor:
 
 
 @dataclasses.dataclass
-class Transaction:
+class TransactionBlock:
     """One block."""
 
     mode: Mode = ""

@@ -77,7 +77,7 @@ def _source(plan: CatalogPlan, statement: CreateSource, written: External) -> Up
     assert connection is not None
     assert isinstance(connection.definition, ConnectionDefinition)
     registry = registry_of(plan, statement.format)
-    _, existing = plan.place(statement.name)
+    _, existing = plan.find_existing(statement.name)
     if existing is not None:
         return NO_ANSWERS
     outside = connector(written.system)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from racehound_zoo.backend import Field, Parameters, Rows
 from racehound_zoo.catalog.model import Item, SourceTableDefinition
 from racehound_zoo.catalog.privileges import require_item
-from racehound_zoo.copying import quoted
+from racehound_zoo.copy_format import quoted
 from racehound_zoo.dialect.parts import Query
 from racehound_zoo.dialect.statements import Insert, Mutate
 from racehound_zoo.errors import SqlError, unknown_item

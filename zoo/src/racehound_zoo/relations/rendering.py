@@ -10,7 +10,7 @@ from typing import Any
 
 from racehound_zoo.catalog.model import Acl, Acls, Item, SystemDefinition
 from racehound_zoo.catalog.privileges import shown
-from racehound_zoo.copying import quoted
+from racehound_zoo.copy_format import quoted
 from racehound_zoo.relations import internal, objects, running
 from racehound_zoo.relations.columns import COLUMNS
 from racehound_zoo.relations.snapshot import SystemSnapshot

@@ -18,11 +18,11 @@ from collections.abc import Mapping, Sequence
 from racehound_zoo.errors import SqlError
 from racehound_zoo.relations.snapshot import Status
 from racehound_zoo.rows import Update
-from racehound_zoo.sources.bell import Bell, StoppedError
-from racehound_zoo.sources.memory import Followed, Memory
 from racehound_zoo.sources.source import SourceFacts, TableFacts, Target
 from racehound_zoo.sources.statuses import Statuses
+from racehound_zoo.sources.stored_progress import FollowedTable, StoredProgress
 from racehound_zoo.sources.upstream import UpstreamError, UpstreamTable
+from racehound_zoo.sources.wakeup import StoppedError, Wakeup
 
 _RETRY_S = 0.25
 _HELD_MAX = 200
@@ -37,7 +37,7 @@ class CeasedError(Exception):
 
 
 @dataclasses.dataclass(frozen=True)
-class Taken:
+class TableSnapshot:
     """The rows of a table, or why it cannot be followed though it is there."""
 
     table: UpstreamTable
@@ -50,11 +50,11 @@ class UpstreamSnapshot:
     """Tables at a place of the stream, by the ids of the relations that they fill. `missing`: why others have no rows."""
 
     place: str
-    tables: Mapping[str, Taken]
+    tables: Mapping[str, TableSnapshot]
     missing: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
-class Following(abc.ABC):
+class FollowingIngestion(abc.ABC):
     """An `Ingestion`. What `_follow` and its kin raise as UpstreamError stalls the source until the next try goes well."""
 
     system: str
@@ -63,9 +63,9 @@ class Following(abc.ABC):
     def __init__(self, source: SourceFacts, tables: Sequence[TableFacts], target: Target) -> None:
         self.source = source
         self.target = target
-        self.bell = Bell()
+        self.wakeup = Wakeup()
         self.statuses = Statuses(source.id, self.system)
-        self.memory = Memory({})
+        self.stored = StoredProgress({})
         self._lock = threading.Lock()
         self._wanted = {table.id: table for table in tables}
         self._pending: list[UpstreamSnapshot] = []
@@ -81,18 +81,18 @@ class Following(abc.ABC):
     def add_table(self, table: TableFacts) -> None:
         with self._lock:
             self._wanted[table.id] = table
-        self.bell.ring()
+        self.wakeup.notify()
 
     def remove_table(self, key: str) -> None:
         with self._lock:
             self._wanted.pop(key, None)
-        self.bell.ring()
+        self.wakeup.notify()
 
     def status(self, key: str) -> Status:
         return self.statuses.of(key)
 
     def stop(self) -> None:
-        self.bell.stop()
+        self.wakeup.stop()
 
     def join(self, timeout: float) -> None:
         self._thread.join(timeout)
@@ -117,17 +117,17 @@ class Following(abc.ABC):
         try:
             while True:
                 self._try()
-                self.bell.wait(_RETRY_S)
+                self.wakeup.wait(_RETRY_S)
         except StoppedError:
             return
         except BaseException as error:
             self._stall(f"internal error: {error!r}")
             raise
         finally:
-            self.bell.close()
+            self.wakeup.close()
 
     def _try(self) -> None:
-        self.memory = Memory(self.target.progress)
+        self.stored = StoredProgress(self.target.progress)
         self._pending.clear()
         self._held, self._held_count = {}, 0
         self._miss_until = 0.0
@@ -148,7 +148,7 @@ class Following(abc.ABC):
     def resume(self) -> None:
         """The stream flows: say so of all that was there before."""
         self.statuses.run(self.source.id)
-        for key in self.memory.tables:
+        for key in self.stored.tables:
             self._say(key)
 
     def _say(self, key: str) -> None:
@@ -160,13 +160,13 @@ class Following(abc.ABC):
 
     # Tables
 
-    def welcome(self) -> None:
+    def update_tables(self) -> None:
         """Take snapshots of the tables that are new, and forget those that are gone."""
         wanted = self._wanted_now()
-        for key in self.memory.tables.keys() - wanted.keys():
-            self.memory.forget(key)
+        for key in self.stored.tables.keys() - wanted.keys():
+            self.stored.forget(key)
         coming = {key for snapshot in self._pending for key in snapshot.tables}
-        new = [table for key, table in wanted.items() if key not in self.memory.tables and key not in coming]
+        new = [table for key, table in wanted.items() if key not in self.stored.tables and key not in coming]
         if new and time.monotonic() >= self._miss_until:
             self._take_snapshot(new)
         elif not new and self.statuses.of(self.source.id).status != "running":
@@ -180,21 +180,21 @@ class Following(abc.ABC):
             self.statuses.stall(self.source.id, error)
         if snapshot.tables:
             self._pending.append(snapshot)
-        if self.target.suffers(WRONG_SNAPSHOT):
-            self.settle(everything=True)
+        if self.target.has_defect(WRONG_SNAPSHOT):
+            self.show_snapshots(everything=True)
 
     @property
-    def is_settled(self) -> bool:
+    def all_snapshots_shown(self) -> bool:
         """Whether no snapshot waits for the stream."""
         return not self._pending
 
-    def settle(self, *, everything: bool = False) -> None:
+    def show_snapshots(self, *, everything: bool = False) -> None:
         """Show the snapshots whose place the stream has come to."""
         while self._pending and (everything or self._has_come_to(self._pending[0].place)):
             self.flush()
             taken = self._pending.pop(0).tables
             for key, each in taken.items():
-                self.memory.remember(key, Followed(each.table, each.error))
+                self.stored.remember(key, FollowedTable(each.table, each.error))
             self._write({key: each.rows for key, each in taken.items()})
             for key in taken:
                 self._say(key)
@@ -202,18 +202,18 @@ class Following(abc.ABC):
     def cease(self, key: str, error: str) -> None:
         """Follow a table no more."""
         self.flush()
-        self.memory.remember(key, Followed(self.memory.tables[key].table, error))
-        self.target.apply((), self.memory.saved())
+        self.stored.remember(key, FollowedTable(self.stored.tables[key].table, error))
+        self.target.apply((), self.stored.saved())
         self.statuses.cease(key, error)
 
     def error_of(self, key: str) -> str | None:
         """Why a relation is followed no more."""
-        followed = self.memory.tables.get(key)
+        followed = self.stored.tables.get(key)
         return followed.error if followed is not None else None
 
     def following(self, table: str) -> list[str]:
         """The relations that an upstream table fills, by its id."""
-        return [key for key, each in self.memory.tables.items() if each.table.id == table and each.error is None]
+        return [key for key, each in self.stored.tables.items() if each.table.id == table and each.error is None]
 
     def columns_of(self, key: str) -> tuple[str, ...]:
         """The names of a relation's columns; none when it is gone."""
@@ -221,7 +221,7 @@ class Following(abc.ABC):
             table = self._wanted.get(key)
         return tuple(column.name for column in table.shape.columns) if table is not None else ()
 
-    def take(self, batch: Mapping[str, Sequence[Update]], place: str) -> None:
+    def add_transaction(self, batch: Mapping[str, Sequence[Update]], place: str) -> None:
         """A transaction of the database: all that it changed, at one moment, and the place behind it. `flush` writes it."""
         for key, updates in batch.items():
             self._held.setdefault(key, []).extend(updates)
@@ -234,23 +234,23 @@ class Following(abc.ABC):
         if self._held_count:
             batch, count = self._held, self._held_count
             self._held, self._held_count = {}, 0
-            self.memory.place = self._held_place
+            self.stored.place = self._held_place
             self._write({key: updates for key, updates in batch.items() if self.error_of(key) is None})
             self.statuses.count(count, 0)
 
     def _write(self, batch: Mapping[str, Sequence[Update]]) -> None:
         """Tables with a value that cannot be read cease, so that the others can go on."""
         try:
-            self.target.apply([*batch.items()], self.memory.saved())
+            self.target.apply([*batch.items()], self.stored.saved())
         except SqlError:
             broken = {key: error for key, updates in batch.items() if (error := self._unreadable(key, updates)) is not None}
             if not broken:
                 raise
             for key, error in broken.items():
-                self.memory.remember(key, Followed(self.memory.tables[key].table, error))
+                self.stored.remember(key, FollowedTable(self.stored.tables[key].table, error))
                 self.statuses.cease(key, error)
             batch = {key: updates for key, updates in batch.items() if key not in broken}
-            self.target.apply([*batch.items()], self.memory.saved())
+            self.target.apply([*batch.items()], self.stored.saved())
         self.statuses.count(0, sum(len(updates) for updates in batch.values()))
 
     def _unreadable(self, key: str, updates: Sequence[Update]) -> str | None:

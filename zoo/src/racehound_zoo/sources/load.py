@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Sequence
 
-from racehound_zoo.dialect.speaking import seconds
+from racehound_zoo.dialect.session_statements import seconds
 from racehound_zoo.relations.snapshot import Status
 from racehound_zoo.rows import Update
 from racehound_zoo.sources.generators import Batch, Generator

@@ -17,12 +17,12 @@ from racehound_zoo.defect_hooks import SeededDefects
 from racehound_zoo.errors import SqlError
 from racehound_zoo.relations.snapshot import Status
 from racehound_zoo.rows import physical_name
-from racehound_zoo.sources.departures import Departures
 from racehound_zoo.sources.facts import sink_facts, source_facts, system_of, tables_of
 from racehound_zoo.sources.registry import connector, sink_connector
-from racehound_zoo.sources.sink import Feed, RelationDroppedError, Row, Running, Sent, sent_of
+from racehound_zoo.sources.sink import Feed, RelationDroppedError, Row, RunningSink, SentRows, new_sent_rows
 from racehound_zoo.sources.source import Connector, Ingestion, SourceFacts
-from racehound_zoo.sources.target import Beside, SourceTarget
+from racehound_zoo.sources.target import ProgressRelation, SourceTarget
+from racehound_zoo.sources.upstream_cleanup import UpstreamCleanup
 from racehound_zoo.storage import Storage
 
 _LOOK = 0.02
@@ -41,7 +41,7 @@ class _KeptSource:
 
 
 @dataclasses.dataclass
-class _RunningSource:
+class _SourceEntry:
     ingestion: Ingestion
     tables: frozenset[str]
     replica: str
@@ -49,8 +49,8 @@ class _RunningSource:
 
 
 @dataclasses.dataclass
-class _RunningSink:
-    running: Running
+class _SinkEntry:
+    running: RunningSink
     relation: str
     feed: Feed
     replica: str
@@ -63,16 +63,16 @@ class Manager:
         self._catalog = catalog
         self._storage = storage
         self._defects = defects
-        self._sources: dict[str, _RunningSource] = {}
-        self._sinks: dict[str, _RunningSink] = {}
+        self._sources: dict[str, _SourceEntry] = {}
+        self._sinks: dict[str, _SinkEntry] = {}
         self._kept: dict[str, _KeptSource] = {}
-        self._departures = Departures()
-        self._sent: dict[str, Sent] = {}
+        self._cleanup = UpstreamCleanup()
+        self._sent: dict[str, SentRows] = {}
         catalog.watch(self._follow)
 
     def stop(self) -> None:
         """End all, and wait for them."""
-        running: list[Ingestion | Running] = [source.ingestion for source in self._sources.values()]
+        running: list[Ingestion | RunningSink] = [source.ingestion for source in self._sources.values()]
         running += [sink.running for sink in self._sinks.values()]
         for each in running:
             each.stop()
@@ -80,8 +80,8 @@ class Manager:
         for each in running:
             each.join(_ENDING)
         for kept in self._kept.values():
-            self._departures.add(kept.connector, kept.facts, kept.target, kept.last)
-        self._departures.finish(_ENDING)
+            self._cleanup.add(kept.connector, kept.facts, kept.target, kept.last)
+        self._cleanup.finish(_ENDING)
 
     def statuses(self) -> Mapping[str, Status]:
         """Of sources, their tables and sinks, by id."""
@@ -118,7 +118,7 @@ class Manager:
                 self._end_sink(self._sinks.pop(key))
         for key in self._kept.keys() - after.items.keys():
             gone = self._kept.pop(key)
-            self._departures.add(gone.connector, gone.facts, gone.target, gone.last)
+            self._cleanup.add(gone.connector, gone.facts, gone.target, gone.last)
         self._sent = {key: sent for key, sent in self._sent.items() if key in after.items}
         for item in wanted.values():
             if item.kind == "sink":
@@ -135,7 +135,7 @@ class Manager:
             outside, facts = connector(system_of(item.definition)), source_facts(state, item)
             started = outside.start(facts, [*tables.values()], target.lease())
             self._kept[item.id] = _KeptSource(target, outside, facts, started)
-            self._sources[item.id] = _RunningSource(started, frozenset(tables), _replicas(state, item)[0])
+            self._sources[item.id] = _SourceEntry(started, frozenset(tables), _replicas(state, item)[0])
             return
         for key in running.tables - tables.keys():
             running.ingestion.remove_table(key)
@@ -145,8 +145,8 @@ class Manager:
 
     def _new_target(self, item: Item) -> SourceTarget:
         assert isinstance(item.definition, SourceDefinition)
-        beside = Beside(system_of(item.definition), item.definition.progress)
-        return SourceTarget(self._catalog, self._storage, self._defects, beside)
+        progress_relation = ProgressRelation(system_of(item.definition), item.definition.progress)
+        return SourceTarget(self._catalog, self._storage, self._defects, progress_relation)
 
     def _keep_sink(self, state: State, item: Item) -> None:
         assert isinstance(item.definition, SinkDefinition)
@@ -154,15 +154,15 @@ class Manager:
         running = self._sinks.get(item.id)
         if running is None:
             feed = self._feed(state, relation)
-            sent = self._sent.setdefault(item.id, sent_of(self._defects))
+            sent = self._sent.setdefault(item.id, new_sent_rows(self._defects))
             started = sink_connector(item.definition.statement.system).start(sink_facts(state, item), feed, sent)
-            self._sinks[item.id] = _RunningSink(started, relation, feed, _replicas(state, item)[0])
+            self._sinks[item.id] = _SinkEntry(started, relation, feed, _replicas(state, item)[0])
         elif running.relation != relation:
             old, running.feed, running.relation = running.feed, self._feed(state, relation), relation
             running.running.switch(running.feed)
             old.close()
 
-    def _end_sink(self, sink: _RunningSink) -> None:
+    def _end_sink(self, sink: _SinkEntry) -> None:
         sink.running.stop()
         sink.feed.close()
 

@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 
 from racehound_zoo.backend import Backend
 from racehound_zoo.catalog.model import Column
-from racehound_zoo.changes import Values
-from racehound_zoo.copying import copy_text
+from racehound_zoo.copy_format import copy_text
 from racehound_zoo.datatypes import builtin
 from racehound_zoo.sources.source import Shape
+from racehound_zoo.table_changes import Values
 
 _COLUMNS = {
     "KAFKA": (("partition", "numrange"), ("offset", "uint8")),
@@ -89,15 +89,15 @@ def _range(first: int, last: int, transaction: int) -> Values:
 
 
 @dataclasses.dataclass(frozen=True)
-class Standing:
-    """The rows of such a relation in place of those that it had: a `changes.Change`."""
+class ProgressRows:
+    """The rows of such a relation in place of those that it had: a `table_changes.TableChange`."""
 
     rows: Sequence[Values]
 
     def __len__(self) -> int:
         return max(1, len(self.rows))
 
-    def write(self, writer: Backend, table: str, unique: Sequence[str]) -> None:  # noqa: ARG002 of Change
-        """See `changes.Change`."""
+    def write(self, writer: Backend, table: str, unique: Sequence[str]) -> None:  # noqa: ARG002 of TableChange
+        """See `table_changes.TableChange`."""
         writer.script(f"DELETE FROM {table}")
         writer.copy_in(f"COPY {table} FROM STDIN", copy_text(self.rows))

@@ -23,11 +23,11 @@ class AwsConnector(NoConnector):
         super().__init__("AWS")
 
     def validate(self, connection: ConnectionFacts) -> None:
-        with speaking(connection) as client:
+        with s3_client(connection) as client:
             client.list_buckets()
 
 
-class Place:
+class S3Location:
     """`s3://bucket/prefix`."""
 
     def __init__(self, uri: str) -> None:
@@ -44,7 +44,7 @@ class Place:
 
 
 @contextlib.contextmanager
-def speaking(connection: ConnectionFacts) -> Iterator[BaseClient]:
+def s3_client(connection: ConnectionFacts) -> Iterator[BaseClient]:
     """A client; what it is refused, or cannot reach, is a SqlError."""
     try:
         import boto3

@@ -1,9 +1,9 @@
 """The seam for sinks: what carries the changes of a relation out.
 
 For CREATE SINK the core asks `check` before it takes the catalog's lock (the topic's broker, the registry); SqlError refuses.
-When the sink is in the catalog and its cluster has a replica, `start` gives a `Running`, with a thread of its own, that reads
+When the sink is in the catalog and its cluster has a replica, `start` gives a `RunningSink`, with a thread of its own, that reads
 the `Feed` of its relation: first all rows, then what changed, each change at the moment of its commit or, when several fell
-into one, at the last of them. What it has sent it keeps in `Sent`, so that its next run, on another replica, goes on from there.
+into one, at the last of them. What it has sent it keeps in `SentRows`, so that its next run, on another replica, goes on from there.
 ALTER SINK … SET FROM gives it another feed (`switch`): what follows is the difference between
 what was sent and what the new relation holds. Nothing here may wait while the catalog is locked: `start`, `switch` and `stop`
 return at once.
@@ -29,7 +29,7 @@ Row = tuple[str | None, ...]
 
 
 @dataclasses.dataclass(frozen=True)
-class Commit:
+class CommittedChanges:
     """What changed up to a moment (milliseconds since 1970): rows with how many more or less of each there are."""
 
     moment: int
@@ -54,7 +54,7 @@ class Feed:
         self._await_change = await_change
         self._closed = False
 
-    def commits(self, sent: Counter[Row], stopped: Callable[[], bool], pause: float = 0.5) -> Iterator[Commit | None]:
+    def commits(self, sent: Counter[Row], stopped: Callable[[], bool], pause: float = 0.5) -> Iterator[CommittedChanges | None]:
         """What has to be sent to one who has `sent`, until `stopped`; whoever has sent it adds it there.
 
         None when nothing changed for `pause` seconds, so that the caller can look at other things. Ends when the relation is
@@ -71,7 +71,7 @@ class Feed:
                 return
             changes = difference(sent, rows)
             if changes:
-                yield Commit(seen, changes)
+                yield CommittedChanges(seen, changes)
 
     def close(self) -> None:
         self._closed = True
@@ -84,54 +84,54 @@ def difference(before: Counter[Row], after: Counter[Row]) -> tuple[tuple[Row, in
     return (*gone, *come)
 
 
-class Sent:
+class SentRows:
     """What a sink has brought out, over all of its runs. The run that holds `lock` reads and changes it, no other.
 
-    `doubt`: the last commit of a run that ended before it knew what had become of it. `identity` is the sink's own, in this
+    `uncertain`: the last commit of a run that ended before it knew what had become of it. `identity` is the sink's own, in this
     server and any other.
     """
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.rows: Counter[Row] = Counter()
-        self.doubt: Commit | None = None
+        self.uncertain: CommittedChanges | None = None
         self._last = 0
         self.identity = uuid.uuid4().hex
 
-    def dated(self, commit: Commit) -> Commit:
+    def dated(self, commit: CommittedChanges) -> CommittedChanges:
         """With a moment that is later than those of all commits before it, whatever feeds they came from."""
         self._last = max(self._last + 1, commit.moment)
         return dataclasses.replace(commit, moment=self._last)
 
-    def add(self, commit: Commit, interrupted: Callable[[], bool]) -> None:  # noqa: ARG002 for the forgetful one
+    def add(self, commit: CommittedChanges, interrupted: Callable[[], bool]) -> None:  # noqa: ARG002 for the forgetful one
         """A commit has arrived. `interrupted`: whether the sink has been stopped or given another feed meanwhile."""
         for row, count in commit.changes:
             self.rows[row] += count
             if not self.rows[row]:
                 del self.rows[row]
-        self.doubt = None
+        self.uncertain = None
 
 
 _LATE = 1.0
 """Seconds, at most, until a forgetful one remembers."""
 
 
-class Forgetful(Sent):
+class LateSentRows(SentRows):
     """The defect `duplicated-rows-in-sink`: what has arrived is remembered late, and not if the sink is changed before that."""
 
     def __init__(self, defects: SeededDefects) -> None:
         super().__init__()
         self._defects = defects
 
-    def add(self, commit: Commit, interrupted: Callable[[], bool]) -> None:
+    def add(self, commit: CommittedChanges, interrupted: Callable[[], bool]) -> None:
         self._defects.window(_LATE)
         if not interrupted():
             super().add(commit, interrupted)
 
 
-def sent_of(defects: SeededDefects) -> Sent:
+def new_sent_rows(defects: SeededDefects) -> SentRows:
     """For a new sink."""
-    return Forgetful(defects) if defects.on("duplicated-rows-in-sink") else Sent()
+    return LateSentRows(defects) if defects.on("duplicated-rows-in-sink") else SentRows()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -146,7 +146,7 @@ class SinkFacts:
     catalog_connection: ConnectionFacts | None = None
 
 
-class Running(Protocol):
+class RunningSink(Protocol):
     """A running sink."""
 
     def switch(self, feed: Feed) -> None: ...
@@ -163,7 +163,7 @@ class SinkConnector(Protocol):
 
     def check(self, sink: SinkFacts, columns: Sequence[Column]) -> None: ...
 
-    def start(self, sink: SinkFacts, feed: Feed, sent: Sent) -> Running: ...
+    def start(self, sink: SinkFacts, feed: Feed, sent: SentRows) -> RunningSink: ...
 
 
 class NoSinkConnector:
@@ -175,5 +175,5 @@ class NoSinkConnector:
     def check(self, sink: SinkFacts, columns: Sequence[Column]) -> None:  # noqa: ARG002 the protocol's
         raise unsupported(self._what)
 
-    def start(self, sink: SinkFacts, feed: Feed, sent: Sent) -> Running:  # noqa: ARG002 the protocol's
+    def start(self, sink: SinkFacts, feed: Feed, sent: SentRows) -> RunningSink:  # noqa: ARG002 the protocol's
         raise unsupported(self._what)

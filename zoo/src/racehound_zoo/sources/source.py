@@ -14,7 +14,7 @@ its last replica, at the server's end. Tables come and go meanwhile (`add_table`
 and `stop` may wait for the outside or for a thread that might be inside `Target.apply`: they are called while the catalog is
 locked. After `remove_table` returned, batches for that table are thrown away, so an ingestion need not be exact about it. What
 the source must remember over a restart of its ingestion (an offset, an LSN) it keeps in `Target.progress`, saved with the batch
-that it belongs to; what it has left outside (a replication slot) is removed by a connector that is a `Leaving` one, when the
+that it belongs to; what it has left outside (a replication slot) is removed by a connector that is a `CleaningConnector` one, when the
 source is dropped and at the server's end.
 
 Sinks are the other way round: see `sink`.
@@ -34,7 +34,7 @@ from racehound_zoo.relations.snapshot import Status
 from racehound_zoo.rows import Batch
 
 if TYPE_CHECKING:
-    from racehound_zoo.changes import Staging
+    from racehound_zoo.table_changes import Staging
 
 
 @dataclasses.dataclass(frozen=True)
@@ -118,7 +118,7 @@ class Target(Protocol):
     def is_current(self) -> bool:
         """Whether what is applied is still written; once it is not, nothing of this ingestion is any more."""
 
-    def suffers(self, defect: str) -> bool:
+    def has_defect(self, defect: str) -> bool:
         """Whether a seeded defect is on."""
 
 
@@ -157,7 +157,7 @@ class Connector(Protocol):
 
 
 @runtime_checkable
-class Leaving(Protocol):
+class CleaningConnector(Protocol):
     """A connector whose sources leave something outside."""
 
     def clean_up(self, source: SourceFacts, progress: Mapping[str, str]) -> bool:

@@ -8,15 +8,15 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 
 from racehound_zoo.catalog.catalog import Catalog
-from racehound_zoo.changes import Staging
 from racehound_zoo.defect_hooks import SeededDefects
 from racehound_zoo.rows import Batch
 from racehound_zoo.sources import progress
 from racehound_zoo.storage import Storage
+from racehound_zoo.table_changes import Staging
 
 
 @dataclasses.dataclass(frozen=True)
-class Beside:
+class ProgressRelation:
     """The id of the relation that tells how far a source is, if it has one, and the source's system."""
 
     system: str
@@ -26,7 +26,7 @@ class Beside:
         """What becomes of it when the source remembers something else."""
         rows = progress.rows(self.system, now)
         is_new = self.key is not None and (not before or rows != progress.rows(self.system, before))
-        return [(self.key, progress.Standing(rows))] if is_new and self.key is not None else []
+        return [(self.key, progress.ProgressRows(rows))] if is_new and self.key is not None else []
 
 
 class SourceTarget:
@@ -36,8 +36,8 @@ class SourceTarget:
     has in its hands is read again by the next.
     """
 
-    def __init__(self, catalog: Catalog, storage: Storage, defects: SeededDefects, beside: Beside) -> None:
-        self._beside = beside
+    def __init__(self, catalog: Catalog, storage: Storage, defects: SeededDefects, progress_relation: ProgressRelation) -> None:
+        self._progress_relation = progress_relation
         self._catalog = catalog
         self._storage = storage
         self.defects = defects
@@ -49,8 +49,8 @@ class SourceTarget:
         """For a new ingestion."""
         self.revoke()
         if self.defects.on("lost-rows-on-restart"):
-            return Forgetful(self, self._leases)
-        return Repetitive(self, self._leases) if self.defects.on("doubled-rows-on-restart") else Lease(self, self._leases)
+            return LosingLease(self, self._leases)
+        return RepeatingLease(self, self._leases) if self.defects.on("doubled-rows-on-restart") else Lease(self, self._leases)
 
     def revoke(self) -> None:
         """Whoever had a lease writes no more, but for what is being written at this moment. Returns at once."""
@@ -66,7 +66,7 @@ class SourceTarget:
                 return
             told = [(key, updates) for key, updates in batch if updates]
             if saved is not None:
-                told += self._beside.change(self._progress, saved)
+                told += self._progress_relation.change(self._progress, saved)
             if told:
                 self._storage.apply(told, lambda key: self._catalog.state.item(key) is not None)
             if saved is not None:
@@ -102,11 +102,11 @@ class Lease:
     def is_current(self) -> bool:
         return self._target.is_current(self._number)
 
-    def suffers(self, defect: str) -> bool:
+    def has_defect(self, defect: str) -> bool:
         return self._target.defects.on(defect)
 
 
-class Forgetful(Lease):
+class LosingLease(Lease):
     """The defect `lost-rows-on-restart`: it remembers that a batch was read before the batch is written."""
 
     def apply(self, batch: Batch, progress: Mapping[str, str] | None = None) -> None:
@@ -115,7 +115,7 @@ class Forgetful(Lease):
         self._target.write(self._number, batch, None)
 
 
-class Repetitive(Lease):
+class RepeatingLease(Lease):
     """The defect `doubled-rows-on-restart`: a batch is written before it is remembered that it was read."""
 
     def apply(self, batch: Batch, progress: Mapping[str, str] | None = None) -> None:

@@ -12,7 +12,7 @@ from racehound_zoo.catalog.catalog import Catalog
 from racehound_zoo.catalog.check import inconsistencies
 from racehound_zoo.catalog.model import Acl, Item, TableDefinition
 from racehound_zoo.catalog.privileges import granted, holds, revoked, shown
-from racehound_zoo.catalog.state import Commented, Scope, State
+from racehound_zoo.catalog.state import CommentSubject, Scope, State
 from racehound_zoo.errors import SqlError
 from racehound_zoo.relations.rendering import RENDERERS, system_items
 from racehound_zoo.sources.sink import Row, difference
@@ -72,7 +72,7 @@ def test_each_inconsistency_is_named(state: State) -> None:
     assert inconsistencies(homeless) == ["table u2 (u) is in cluster u77, which does not exist"]
     orphaned = state.with_item(dataclasses.replace(state.items["u2"], owner="u88"))
     assert inconsistencies(orphaned) == ["u2 (u) names role u88, which does not exist"]
-    commented = dataclasses.replace(state, comments={Commented("item", "u99"): "x"})
+    commented = dataclasses.replace(state, comments={CommentSubject("item", "u99"): "x"})
     assert inconsistencies(commented) == ["a comment is on item u99, which does not exist"]
 
 

@@ -40,7 +40,7 @@ class ScriptedChange:
         raise AssertionError("the defects waited")
 
     def plan(self, state: State) -> PlannedChange:
-        raise AssertionError("the defects planned the change")
+        raise AssertionError(f"the defects planned the change for revision {state.revision}")
 
     def execute(self) -> ChangeResult:
         return ChangeResult("DONE", ())

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from racehound_zoo.dialect import statements as s
 from racehound_zoo.dialect.parser import parse
-from racehound_zoo.dialect.speaking import seconds
+from racehound_zoo.dialect.session_statements import seconds
 from racehound_zoo.errors import SqlError
 
 

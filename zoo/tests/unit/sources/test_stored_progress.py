@@ -6,8 +6,8 @@ import dataclasses
 
 import pytest
 
-from racehound_zoo.sources.memory import Followed, Memory
 from racehound_zoo.sources.statuses import Statuses
+from racehound_zoo.sources.stored_progress import FollowedTable, StoredProgress
 from racehound_zoo.sources.upstream import UpstreamColumn, UpstreamTable
 
 ID = UpstreamColumn(1, "id", "int4", "23:-1", nullable=False)
@@ -16,16 +16,16 @@ TABLE = UpstreamTable("16384", "public", "t", (ID, NAME), (("id",),))
 
 
 def test_all_is_remembered() -> None:
-    memory = Memory({})
-    assert (memory.place, memory.slot, dict(memory.tables)) == ("", "", {})
-    memory.place, memory.slot = "0/1", "materialize_1"
-    memory.remember("u1", Followed(TABLE))
-    memory.remember("u2", Followed(TABLE, "table was truncated"))
-    memory.remember("u3", Followed(TABLE))
-    memory.forget("u3")
-    again = Memory(memory.saved())
+    stored = StoredProgress({})
+    assert (stored.place, stored.slot, dict(stored.tables)) == ("", "", {})
+    stored.place, stored.slot = "0/1", "materialize_1"
+    stored.remember("u1", FollowedTable(TABLE))
+    stored.remember("u2", FollowedTable(TABLE, "table was truncated"))
+    stored.remember("u3", FollowedTable(TABLE))
+    stored.forget("u3")
+    again = StoredProgress(stored.saved())
     assert (again.place, again.slot) == ("0/1", "materialize_1")
-    assert dict(again.tables) == {"u1": Followed(TABLE), "u2": Followed(TABLE, "table was truncated")}
+    assert dict(again.tables) == {"u1": FollowedTable(TABLE), "u2": FollowedTable(TABLE, "table was truncated")}
 
 
 @pytest.mark.parametrize(

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 from racehound_zoo.relations.snapshot import Status
 from racehound_zoo.sources.kafka.client import Broker
 from racehound_zoo.sources.kafka.reader import Offsets, TableReader
-from racehound_zoo.sources.kafka.watch import Watch
+from racehound_zoo.sources.kafka.topic_watch import TopicWatch
 from racehound_zoo.sources.source import SourceFacts, TableFacts, Target
 
 if TYPE_CHECKING:
-    from racehound_zoo.changes import Change
     from racehound_zoo.rows import Update
+    from racehound_zoo.table_changes import TableChange
 
 _TOPIC = "topic"
 """Under which name the progress has the topic's id. `table/partition`: the next offset."""
@@ -31,7 +31,7 @@ class KafkaIngestion:
         self._target = target
         self._stopped = threading.Event()
         self._broker = Broker(source.connection)
-        self._watch = Watch(self._broker, self._topic, self._stopped)
+        self._watch = TopicWatch(self._broker, self._topic, self._stopped)
         self._lock = threading.Lock()
         self._saving = threading.Lock()
         self._readers: dict[str, TableReader] = {}
@@ -47,7 +47,7 @@ class KafkaIngestion:
 
     def add_table(self, table: TableFacts) -> None:
         reader = TableReader(self._broker, self._watch, self._topic, table, self._target, self)
-        reader.fellows = lambda: self._all_but(reader)
+        reader.other_readers = lambda: self._all_but(reader)
         with self._lock:
             self._readers[table.id] = reader
             self._ending = [each for each in self._ending if each.is_alive]
@@ -92,7 +92,7 @@ class KafkaIngestion:
     # The readers' book
 
     def offsets(self, key: str) -> Offsets | None:
-        """See `reader.Book`."""
+        """See `reader.OffsetStore`."""
         prefix = f"{key}/"
         saved = {
             int(name.removeprefix(prefix)): int(offset)
@@ -101,8 +101,8 @@ class KafkaIngestion:
         }
         return saved or None
 
-    def save(self, key: str, change: Change | list[Update], offsets: Mapping[int, int]) -> None:
-        """See `reader.Book`."""
+    def save(self, key: str, change: TableChange | list[Update], offsets: Mapping[int, int]) -> None:
+        """See `reader.OffsetStore`."""
         with self._saving:
             # Tables that are gone are forgotten.
             kept = {name: value for name, value in self._target.progress.items() if name.partition("/")[0] in self._readers}

@@ -10,12 +10,12 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from racehound_zoo.catalog.model import Column
-from racehound_zoo.changes import Replacement, Values
 from racehound_zoo.errors import SqlError, unsupported
 from racehound_zoo.sources.kafka.columns import columns_of, known
-from racehound_zoo.sources.kafka.parts import Avro, DecodeError, Part, csv_width, plain
+from racehound_zoo.sources.kafka.decoding import AvroDecoder, DecodeError, Decoder, csv_width, plain
 from racehound_zoo.sources.kafka.schemas import Schemas
 from racehound_zoo.sources.source import Encoding, Shape, TableFacts
+from racehound_zoo.table_changes import RowReplacement, Values
 
 if TYPE_CHECKING:
     from confluent_kafka import Message
@@ -181,11 +181,11 @@ class Layout:
         self._value = self._part(self._form.value, names[shown:own], "after" if self._form.envelope == "DEBEZIUM" else "")
         self._metadata = self._form.metadata
 
-    def _part(self, form: str, names: Sequence[str], side: str = "") -> Part:
+    def _part(self, form: str, names: Sequence[str], side: str = "") -> Decoder:
         if _is_avro(form):
             if self._schemas is None:
                 raise DecodeError("FORMAT AVRO needs a schema registry")
-            return Avro(self._schemas, names, side)
+            return AvroDecoder(self._schemas, names, side)
         found = plain(form)
         if found is None:
             raise DecodeError(f"FORMAT {form} is not supported by the zoo")
@@ -200,11 +200,11 @@ class Layout:
         described = tuple([_described(each, message) for each in self._metadata]) if self._metadata else ()
         return message.key(), message.value(), described
 
-    def fold(self, key: bytes | None) -> bytes:
+    def key_identity(self, key: bytes | None) -> bytes:
         """The same bytes for the same key. DecodeError where there is none."""
         if key is None or self._key is None:
             raise DecodeError(_NULL_KEY)
-        return self._key.fold(key)
+        return self._key.key_identity(key)
 
     def rows(self, messages: Sequence[Raw]) -> list[Values]:
         """Without keys: a row for each that has a value."""
@@ -217,7 +217,7 @@ class Layout:
             if value is not None
         ]
 
-    def replacement(self, messages: Iterable[Raw]) -> Replacement:
+    def replacement(self, messages: Iterable[Raw]) -> RowReplacement:
         """With keys: what each has now."""
         rows: dict[Values, Values | None] = {}
         written = [message for message in messages if message[1] is not None]
@@ -232,7 +232,7 @@ class Layout:
             rows[tuple([row[place] for place in self._key_places])] = row
         for key_values in self._keys(gone):
             rows[key_values] = None
-        return Replacement(rows)
+        return RowReplacement(rows)
 
     def _keys(self, keys: Sequence[bytes | None]) -> list[Values]:
         if self._key is None:

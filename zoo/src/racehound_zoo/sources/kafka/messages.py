@@ -32,7 +32,7 @@ def check_format(sink: SinkFacts, columns: Sequence[Column]) -> None:
             raise SqlError(f"column referenced in KEY does not exist: {name}")
 
 
-class Messages:
+class MessageWriter:
     """Of one sink, on one relation. ActionError when the registry does not take its schemas."""
 
     def __init__(self, sink: SinkFacts, columns: Sequence[Column], schemas: Schemas | None) -> None:

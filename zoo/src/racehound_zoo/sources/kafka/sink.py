@@ -1,6 +1,6 @@
 """A running sink into a topic, exactly once.
 
-Each commit of the relation is one transaction of Kafka's, and `Sent` remembers it once it is there. Where a run ends without
+Each commit of the relation is one transaction of Kafka's, and `SentRows` remembers it once it is there. Where a run ends without
 knowing what became of its last transaction, the next run asks the topic: every message carries the moment of its commit in the
 header `materialize-timestamp`, as Materialize's do, and an open transaction ends when another run takes its identity.
 """
@@ -18,9 +18,9 @@ from racehound_zoo.errors import SqlError
 from racehound_zoo.relations.snapshot import Status
 from racehound_zoo.sources.kafka import schemas
 from racehound_zoo.sources.kafka.client import Broker, said
-from racehound_zoo.sources.kafka.messages import Messages, check_format
+from racehound_zoo.sources.kafka.messages import MessageWriter, check_format
 from racehound_zoo.sources.kafka.schemas import Schemas
-from racehound_zoo.sources.sink import Commit, Feed, Running, Sent, SinkFacts
+from racehound_zoo.sources.sink import CommittedChanges, Feed, RunningSink, SentRows, SinkFacts
 
 if TYPE_CHECKING:
     from confluent_kafka import KafkaError, Producer
@@ -49,14 +49,14 @@ class KafkaSinkConnector:
         if sink.encoding.registry is not None:
             schemas.validate(sink.encoding.registry)
 
-    def start(self, sink: SinkFacts, feed: Feed, sent: Sent) -> Running:
+    def start(self, sink: SinkFacts, feed: Feed, sent: SentRows) -> RunningSink:
         return KafkaSink(sink, feed, sent)
 
 
 class KafkaSink:
-    """See `sink.Running`."""
+    """See `sink.RunningSink`."""
 
-    def __init__(self, sink: SinkFacts, feed: Feed, sent: Sent) -> None:
+    def __init__(self, sink: SinkFacts, feed: Feed, sent: SentRows) -> None:
         self._sink = sink
         self._topic = sink.options["TOPIC"]
         self._feed = feed
@@ -116,7 +116,7 @@ class KafkaSink:
             self._begin(producer)
             while not self._stopped.is_set():
                 feed = self._feed
-                self._carry(producer, feed, Messages(self._sink, feed.columns, known))
+                self._carry(producer, feed, MessageWriter(self._sink, feed.columns, known))
                 if feed is self._feed:
                     # The relation is gone; so will the sink be.
                     self._stopped.wait(_PAUSE_S)
@@ -140,12 +140,12 @@ class KafkaSink:
                 if not error.args[0].retriable():
                     raise
                 self._say("stalled", said(error))
-        if self._sent.doubt is not None and not self._stopped.is_set():
-            if self._has(self._sent.doubt.moment):
-                self._sent.add(self._sent.doubt, lambda: False)
-            self._sent.doubt = None
+        if self._sent.uncertain is not None and not self._stopped.is_set():
+            if self._has(self._sent.uncertain.moment):
+                self._sent.add(self._sent.uncertain, lambda: False)
+            self._sent.uncertain = None
 
-    def _carry(self, producer: Producer, feed: Feed, messages: Messages) -> None:
+    def _carry(self, producer: Producer, feed: Feed, messages: MessageWriter) -> None:
         def is_over() -> bool:
             return self._stopped.is_set() or self._feed is not feed
 
@@ -166,8 +166,8 @@ class KafkaSink:
             producer.list_topics(self._topic, timeout=_ANSWER_S)
             self._say("running")
 
-    def _send(self, producer: Producer, commit: Commit, messages: Messages) -> None:
-        """One transaction. When this returns it is there; KafkaException when it is not, or when nobody knows (`doubt`)."""
+    def _send(self, producer: Producer, commit: CommittedChanges, messages: MessageWriter) -> None:
+        """One transaction. When this returns it is there; KafkaException when it is not, or when nobody knows (`uncertain`)."""
         headers = [(_HEADER, str(commit.moment).encode())]
         producer.begin_transaction()
         try:
@@ -180,9 +180,9 @@ class KafkaSink:
         except (self._broker.library.KafkaException, _InterruptedError):
             self._abort(producer)
             raise
-        self._sent.doubt = commit
+        self._sent.uncertain = commit
         self._settle(producer)
-        self._sent.doubt = None
+        self._sent.uncertain = None
         self._count += sum(abs(count) for _, count in commit.changes)
 
     def _produce(self, producer: Producer, key: bytes | None, value: bytes | None, headers: list[tuple[str, bytes]]) -> None:
@@ -222,7 +222,7 @@ class KafkaSink:
                 inner: Any = error.args[0]
                 if inner.txn_requires_abort():
                     self._abort(producer)
-                    self._sent.doubt = None
+                    self._sent.uncertain = None
                     raise
                 if not inner.retriable():
                     raise

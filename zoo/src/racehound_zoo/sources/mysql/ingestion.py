@@ -8,12 +8,12 @@ from collections.abc import Iterator, Sequence
 from pymysql.cursors import SSCursor
 
 from racehound_zoo.rows import Update
-from racehound_zoo.sources.following import CeasedError, Following, Taken, UpstreamSnapshot
-from racehound_zoo.sources.mysql.ddl import Effect, effects
+from racehound_zoo.sources.following import CeasedError, FollowingIngestion, TableSnapshot, UpstreamSnapshot
+from racehound_zoo.sources.mysql.ddl import TableEffect, effects
 from racehound_zoo.sources.mysql.describing import described, identity, type_of
 from racehound_zoo.sources.mysql.gtids import GtidSet
 from racehound_zoo.sources.mysql.session import Connection, connected, failing, identifier, rows
-from racehound_zoo.sources.mysql.stream import Change, Ddl, Stream, Transaction, Values
+from racehound_zoo.sources.mysql.stream import BinlogTransaction, DdlEvent, RowChange, Stream, Values
 from racehound_zoo.sources.mysql.values import text
 from racehound_zoo.sources.source import ConnectionFacts, TableFacts
 from racehound_zoo.sources.upstream import UpstreamError, UpstreamTable
@@ -24,41 +24,41 @@ _LOCKED = "(1205)"
 _ROWS_AT_ONCE = 10_000
 _LOOK_S = 1.0
 _TRANSACTIONS_MAX = 200
-"""How many are taken at once before something else is looked at."""
+"""EffectKind many are taken at once before something else is looked at."""
 _EXECUTED = "SELECT @@global.gtid_executed"
 # Of sessions: what values look like, and how long a lock is waited for.
 _SESSION = f"SET time_zone = '+00:00', sql_mode = '', lock_wait_timeout = {_LOCK_WAIT_S}"
 
 
-class MySqlIngestion(Following):
-    """See `Following`. Its places are sets of GTIDs."""
+class MySqlIngestion(FollowingIngestion):
+    """See `FollowingIngestion`. Its places are sets of GTIDs."""
 
     system = "mysql"
 
     def _follow(self) -> None:
         with connected(self._connection) as self._asking:
-            self.memory.place = self.memory.place or str(GtidSet(rows(self._asking, _EXECUTED)[0][0]))
-            self._done, self._coming = GtidSet(self.memory.place), ""
-            self.target.apply((), self.memory.saved())
-            with contextlib.closing(Stream(self._connection, self.memory.place, self.bell)) as self._stream:
-                self._stream.wanted.update(each.table.name for each in self.memory.tables.values())
+            self.stored.place = self.stored.place or str(GtidSet(rows(self._asking, _EXECUTED)[0][0]))
+            self._done, self._coming = GtidSet(self.stored.place), ""
+            self.target.apply((), self.stored.saved())
+            with contextlib.closing(Stream(self._connection, self.stored.place, self.wakeup)) as self._stream:
+                self._stream.wanted.update(each.table.name for each in self.stored.tables.values())
                 while not self._stream.flows:
                     self._stream.next()
-                    self.bell.wait(_LOOK_S)
+                    self.wakeup.wait(_LOOK_S)
                 self.resume()
                 while True:
                     self._turn()
 
     def _turn(self) -> None:
         """One round: new tables, the transactions that are there, a wait if there are no more."""
-        self.welcome()
+        self.update_tables()
         is_drained = self._hear_all()
-        self.settle()
+        self.show_snapshots()
         self.flush()
         if is_drained:
-            self.bell.wait(_LOOK_S)
+            self.wakeup.wait(_LOOK_S)
         else:
-            self.bell.check()
+            self.wakeup.check()
 
     def _hear_all(self) -> bool:
         """Whether there are no more transactions for now."""
@@ -76,28 +76,28 @@ class MySqlIngestion(Following):
 
     # Transactions
 
-    def _take(self, transaction: Transaction) -> None:
+    def _take(self, transaction: BinlogTransaction) -> None:
         """What a snapshot's set of transactions has is in it, all else is not."""
         self._coming = transaction.gtid
-        self.settle()
+        self.show_snapshots()
         batch: dict[str, list[Update]] = {}
         for event in transaction.events:
-            if isinstance(event, Change):
+            if isinstance(event, RowChange):
                 for key in self.following(identity(event.schema, event.table)):
                     self._add(batch.setdefault(key, []), key, event)
             else:
                 self._alter(event)
         self._done.add(transaction.gtid)
         self._coming = ""
-        self.take(batch, str(self._done))
+        self.add_transaction(batch, str(self._done))
 
     def _has_come_to(self, place: str) -> bool:
         """It is there, or the transaction that comes now is behind it."""
         there = GtidSet(place)
         return self._done.has_all_of(there) or (bool(self._coming) and not there.has(self._coming))
 
-    def _add(self, updates: list[Update], key: str, change: Change) -> None:
-        table, names = self.memory.tables[key].table, self.columns_of(key)
+    def _add(self, updates: list[Update], key: str, change: RowChange) -> None:
+        table, names = self.stored.tables[key].table, self.columns_of(key)
         try:
             updates += [(_row(table, names, values), sign) for values, sign in ((change.old, -1), (change.new, 1)) if values]
         except CeasedError as error:
@@ -105,16 +105,16 @@ class MySqlIngestion(Following):
 
     # Statements on tables
 
-    def _alter(self, ddl: Ddl) -> None:
+    def _alter(self, ddl: DdlEvent) -> None:
         for effect in effects(ddl.text, ddl.schema):
-            for key, followed in [*self.memory.tables.items()]:
+            for key, followed in [*self.stored.tables.items()]:
                 table = followed.table
                 if followed.error is None and table.namespace == effect.schema and effect.table in {None, table.name}:
                     error = self._error_of(effect, table)
                     if error is not None:
                         self.cease(key, error)
 
-    def _error_of(self, effect: Effect, table: UpstreamTable) -> str | None:
+    def _error_of(self, effect: TableEffect, table: UpstreamTable) -> str | None:
         """Why a table cannot be followed any more."""
         if effect.how == "altered":
             return _difference(table, described(self._asking, table.namespace, table.name))
@@ -128,7 +128,7 @@ class MySqlIngestion(Following):
         there = {key: table for key, table in looked.items() if table is not None}
         missing = {table.id: f"table was dropped: {identifier(*table.offer.name)}" for table in tables if table.id not in there}
         if not there:
-            return UpstreamSnapshot(self.memory.place, {}, missing)
+            return UpstreamSnapshot(self.stored.place, {}, missing)
         self._stream.wanted.update(table.name for table in there.values())
         with connected(self._connection, init_command=_SESSION, cursorclass=SSCursor) as reading:
             with self._locked([*there.values()]) as locking:
@@ -144,7 +144,7 @@ class MySqlIngestion(Following):
         listed = ", ".join(sorted({f"{identifier(table.namespace, table.name)} READ" for table in tables}))
         with connected(self._connection, init_command=_SESSION) as connection:
             for left in reversed(range(_LOCK_TRIES)):
-                self.bell.check()
+                self.wakeup.check()
                 try:
                     rows(connection, f"LOCK TABLES {listed}")
                     break
@@ -153,23 +153,23 @@ class MySqlIngestion(Following):
                         raise
             yield connection
 
-    def _taken(self, connection: Connection, table: TableFacts, upstream: UpstreamTable) -> Taken:
+    def _taken(self, connection: Connection, table: TableFacts, upstream: UpstreamTable) -> TableSnapshot:
         columns = {column.name: column for column in upstream.columns}
         for wanted in table.shape.columns:
             column = columns.get(wanted.name)
             if column is None or type_of(column) != wanted.type:
-                return Taken(upstream, [], _altered(wanted.name, upstream))
+                return TableSnapshot(upstream, [], _altered(wanted.name, upstream))
         listed = [columns[wanted.name] for wanted in table.shape.columns]
         names = ", ".join(identifier(column.name) for column in listed)
         taken: list[Update] = []
         with failing(), connection.cursor() as cursor:
             cursor.execute(f"SELECT {names} FROM {identifier(upstream.namespace, upstream.name)}")
             while found := cursor.fetchmany(_ROWS_AT_ONCE):
-                self.bell.check()
+                self.wakeup.check()
                 for row in found:
                     values = zip(row, listed, strict=True)
                     taken.append(([text(value, column.kind, column.type) for value, column in values], 1))
-        return Taken(upstream, taken)
+        return TableSnapshot(upstream, taken)
 
 
 def _row(table: UpstreamTable, names: Sequence[str], values: Values) -> list[str | None]:

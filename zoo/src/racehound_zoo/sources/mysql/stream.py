@@ -17,10 +17,10 @@ from pymysqlreplication.event import GtidEvent, HeartbeatLogEvent, QueryEvent, X
 from pymysqlreplication.logger import logger
 from pymysqlreplication.row_event import DeleteRowsEvent, UpdateRowsEvent, WriteRowsEvent
 
-from racehound_zoo.sources.bell import Bell
 from racehound_zoo.sources.mysql.session import Connection, connect, failing, settings
 from racehound_zoo.sources.source import ConnectionFacts
 from racehound_zoo.sources.upstream import UpstreamError
+from racehound_zoo.sources.wakeup import Wakeup
 
 _HEARTBEAT_S = 0.2
 _SILENCE_S = 10
@@ -40,7 +40,7 @@ Event = Any
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Change:
+class RowChange:
     """A row that was, and is."""
 
     schema: str
@@ -50,7 +50,7 @@ class Change:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Ddl:
+class DdlEvent:
     """A statement made in a schema."""
 
     schema: str
@@ -58,23 +58,23 @@ class Ddl:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Transaction:
+class BinlogTransaction:
     gtid: str
-    events: tuple[Change | Ddl, ...]
+    events: tuple[RowChange | DdlEvent, ...]
 
 
 class Stream:
     """All transactions that a set of GTIDs does not have, read by a thread of its own.
 
-    The rows of tables in `wanted` are in them, of no others; it may be added to. The bell rings when there is something new.
+    The rows of tables in `wanted` are in them, of no others; it may be added to. The wakeup rings when there is something new.
     """
 
-    def __init__(self, connection: ConnectionFacts, place: str, bell: Bell) -> None:
+    def __init__(self, connection: ConnectionFacts, place: str, wakeup: Wakeup) -> None:
         self.wanted: set[str] = set()
         self.flows = False
         """Whether the server has begun to send."""
-        self._bell = bell
-        self._read: queue.Queue[Transaction] = queue.Queue(_READ_AHEAD)
+        self._bell = wakeup
+        self._read: queue.Queue[BinlogTransaction] = queue.Queue(_READ_AHEAD)
         self._failure: UpstreamError | None = None
         self._closed = threading.Event()
         self._connections: list[Connection] = []
@@ -87,7 +87,7 @@ class Stream:
         self._thread = threading.Thread(target=self._run, name="zoo-mysql-stream", daemon=True)
         self._thread.start()
 
-    def next(self) -> Transaction | None:
+    def next(self) -> BinlogTransaction | None:
         """What has come and was not given yet; None when there is nothing for now. UpstreamError when there will not be."""
         with contextlib.suppress(queue.Empty):
             return self._read.get_nowait()
@@ -124,30 +124,30 @@ class Stream:
             for connection in self._connections:
                 if connection.open:
                     connection._force_close()  # noqa: SLF001 its polite way would wait for a server that is busy sending
-            self._bell.ring()
+            self._bell.notify()
 
     def _read_all(self) -> None:
-        gtid, events = "", list[Change | Ddl]()
+        gtid, events = "", list[RowChange | DdlEvent]()
         while (event := self._reader.fetchone()) is not None:
             if isinstance(event, GtidEvent):
                 gtid, events = event.gtid, []
             elif not isinstance(event, HeartbeatLogEvent) and self._ends(event, events):
-                self._give(Transaction(gtid, tuple(events)))
+                self._give(BinlogTransaction(gtid, tuple(events)))
             if not self.flows:
                 self.flows = True
-                self._bell.ring()
+                self._bell.notify()
         raise UpstreamError("stream ended prematurely")
 
-    def _give(self, transaction: Transaction) -> None:
+    def _give(self, transaction: BinlogTransaction) -> None:
         while not self._closed.is_set():
             with contextlib.suppress(queue.Full):
                 self._read.put(transaction, timeout=_FULL_S)
-                self._bell.ring()
+                self._bell.notify()
                 return
         raise UpstreamError("stream ended prematurely")
 
     @staticmethod
-    def _ends(event: Event, events: list[Change | Ddl]) -> bool:
+    def _ends(event: Event, events: list[RowChange | DdlEvent]) -> bool:
         """Note what an event says; whether it is the last of its transaction."""
         if isinstance(event, XidEvent):
             return True
@@ -158,15 +158,15 @@ class Stream:
         if word in {"BEGIN", "SAVEPOINT", "ROLLBACK", "XA"}:
             return False
         if word != "COMMIT":
-            events.append(Ddl(event.schema.decode(), event.query))
+            events.append(DdlEvent(event.schema.decode(), event.query))
         return True
 
 
-def _changes(event: Event) -> Iterator[Change]:
+def _changes(event: Event) -> Iterator[RowChange]:
     for row in event.rows:
         if isinstance(event, UpdateRowsEvent):
-            yield Change(event.schema, event.table, row["before_values"], row["after_values"])
+            yield RowChange(event.schema, event.table, row["before_values"], row["after_values"])
         elif isinstance(event, WriteRowsEvent):
-            yield Change(event.schema, event.table, None, row["values"])
+            yield RowChange(event.schema, event.table, None, row["values"])
         else:
-            yield Change(event.schema, event.table, row["values"], None)
+            yield RowChange(event.schema, event.table, row["values"], None)

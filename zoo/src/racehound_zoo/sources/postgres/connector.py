@@ -6,14 +6,14 @@ import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 
 from racehound_zoo.errors import SqlError
-from racehound_zoo.sources.bell import Bell
-from racehound_zoo.sources.memory import Memory
 from racehound_zoo.sources.postgres import slots
 from racehound_zoo.sources.postgres.describing import check_publication, check_settings, shape_of, tables_of
 from racehound_zoo.sources.postgres.ingestion import PostgresIngestion
-from racehound_zoo.sources.postgres.link import Link, conninfo
+from racehound_zoo.sources.postgres.replication import ReplicationConnection, conninfo
 from racehound_zoo.sources.source import ConnectionFacts, Encoding, Ingestion, Offer, Shape, SourceFacts, TableFacts, Target
+from racehound_zoo.sources.stored_progress import StoredProgress
 from racehound_zoo.sources.upstream import UpstreamError, UpstreamTable
+from racehound_zoo.sources.wakeup import Wakeup
 
 
 class PostgresConnector:
@@ -47,7 +47,7 @@ class PostgresConnector:
 
     def clean_up(self, source: SourceFacts, progress: Mapping[str, str]) -> bool:
         """Drop the source's slot."""
-        slot = Memory(progress).slot
+        slot = StoredProgress(progress).slot
         if not slot:
             return True
         try:
@@ -70,13 +70,13 @@ def _connection(source: SourceFacts) -> ConnectionFacts:
 
 
 @contextlib.contextmanager
-def _linked(connection: ConnectionFacts) -> Iterator[Link]:
-    with contextlib.closing(Bell()) as bell, contextlib.closing(Link(conninfo(connection), bell)) as link:
+def _linked(connection: ConnectionFacts) -> Iterator[ReplicationConnection]:
+    with contextlib.closing(Wakeup()) as wakeup, contextlib.closing(ReplicationConnection(conninfo(connection), wakeup)) as link:
         yield link
 
 
 @contextlib.contextmanager
-def _asking(source: SourceFacts) -> Iterator[Link]:
+def _asking(source: SourceFacts) -> Iterator[ReplicationConnection]:
     """A connection whose failures are those of a statement on the source."""
     try:
         with _linked(_connection(source)) as link:

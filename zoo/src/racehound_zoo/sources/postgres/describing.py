@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from racehound_zoo.datatypes import DataType, builtin
 from racehound_zoo.errors import SqlError
-from racehound_zoo.sources.postgres.link import Link
+from racehound_zoo.sources.postgres.replication import ReplicationConnection
 from racehound_zoo.sources.postgres.spelling import literal
 from racehound_zoo.sources.source import Shape
 from racehound_zoo.sources.upstream import UpstreamColumn, UpstreamError, UpstreamTable
@@ -43,7 +43,7 @@ _SAME = {
 _ALSO = {"name": "text", "_text": "text[]", "char": '"char"'}
 
 
-def check_settings(link: Link) -> None:
+def check_settings(link: ReplicationConnection) -> None:
     """SqlError when the server does not replicate logically."""
     [(level, senders, slots)] = link.rows(_SETTINGS)
     if level != "logical":
@@ -58,13 +58,13 @@ def check_settings(link: Link) -> None:
         )
 
 
-def check_publication(link: Link, publication: str) -> None:
+def check_publication(link: ReplicationConnection, publication: str) -> None:
     """UpstreamError when there is none of the name."""
     if not link.rows(_PUBLICATION.format(publication=literal(publication))):
         raise UpstreamError(f"publication {publication} does not exist")
 
 
-def tables_of(link: Link, publication: str) -> list[UpstreamTable]:
+def tables_of(link: ReplicationConnection, publication: str) -> list[UpstreamTable]:
     """The tables of a publication."""
     return [_table(row) for row in link.rows(_TABLES.format(publication=literal(publication)))]
 

@@ -7,16 +7,16 @@ import struct
 import time
 from collections.abc import Sequence
 
-from racehound_zoo.sources.bell import StoppedError
-from racehound_zoo.sources.following import Following, Taken, UpstreamSnapshot
+from racehound_zoo.sources.following import FollowingIngestion, TableSnapshot, UpstreamSnapshot
 from racehound_zoo.sources.postgres import slots
 from racehound_zoo.sources.postgres.describing import tables_of, type_of
-from racehound_zoo.sources.postgres.link import Link, conninfo
-from racehound_zoo.sources.postgres.pgoutput import Change, Commit, Relation, Truncate, decoded
-from racehound_zoo.sources.postgres.rows import Transaction, altered
+from racehound_zoo.sources.postgres.pgoutput import CommitMessage, RelationMessage, RowMessage, TruncateMessage, decoded
+from racehound_zoo.sources.postgres.replication import ReplicationConnection, conninfo
+from racehound_zoo.sources.postgres.rows import UpstreamTransaction, altered
 from racehound_zoo.sources.postgres.spelling import confirmation, identifier, lsn_of, lsn_text
 from racehound_zoo.sources.source import TableFacts
 from racehound_zoo.sources.upstream import UpstreamError, UpstreamTable
+from racehound_zoo.sources.wakeup import StoppedError
 
 _LOOK_S = 1.0
 """How often the tables are compared with what they were: the stream says nothing of a DROP."""
@@ -35,8 +35,8 @@ _MESSAGES_MAX = 2000
 """How many are heard at once before something else is looked at."""
 
 
-class PostgresIngestion(Following):
-    """See `Following`. Its places are LSNs."""
+class PostgresIngestion(FollowingIngestion):
+    """See `FollowingIngestion`. Its places are LSNs."""
 
     system = "postgres"
 
@@ -46,8 +46,8 @@ class PostgresIngestion(Following):
             self._asking = self._link(ending)
             self._ensure_slot()
             self._begin()
-            self._transaction = Transaction(self)
-            self._position = lsn_of(self.memory.place)
+            self._transaction = UpstreamTransaction(self)
+            self._position = lsn_of(self.stored.place)
             self._look_at = self._tell_at = 0.0
             self.resume()
             while True:
@@ -57,9 +57,9 @@ class PostgresIngestion(Following):
     def _publication(self) -> str:
         return self.source.options["PUBLICATION"]
 
-    def _link(self, ending: contextlib.ExitStack, *, replication: bool = False) -> Link:
+    def _link(self, ending: contextlib.ExitStack, *, replication: bool = False) -> ReplicationConnection:
         assert self.source.connection is not None, "a source of PostgreSQL has a connection"
-        link = Link(conninfo(self.source.connection, replication=replication), self.bell)
+        link = ReplicationConnection(conninfo(self.source.connection, replication=replication), self.wakeup)
         ending.callback(link.close)
         return link
 
@@ -67,23 +67,23 @@ class PostgresIngestion(Following):
 
     def _ensure_slot(self) -> None:
         """It is remembered before it is made, so that whatever happens then it will be dropped."""
-        if self.memory.place:
+        if self.stored.place:
             return
-        if self.memory.slot and slots.is_there(self._asking, self.memory.slot):
-            slots.drop(self._asking, self.memory.slot)
-        self.memory.slot = self.memory.slot or slots.new_name()
-        if not self.target.suffers(LEAKED_SLOT):
+        if self.stored.slot and slots.is_there(self._asking, self.stored.slot):
+            slots.drop(self._asking, self.stored.slot)
+        self.stored.slot = self.stored.slot or slots.new_name()
+        if not self.target.has_defect(LEAKED_SLOT):
             self._save()
-        self.memory.place = lsn_text(slots.create(self._stream, self.memory.slot))
-        deadline = time.monotonic() + (_LEAKING_S if self.target.suffers(LEAKED_SLOT) else 0.0)
+        self.stored.place = lsn_text(slots.create(self._stream, self.stored.slot))
+        deadline = time.monotonic() + (_LEAKING_S if self.target.has_defect(LEAKED_SLOT) else 0.0)
         while time.monotonic() < deadline:
-            self.bell.wait(deadline - time.monotonic())
+            self.wakeup.wait(deadline - time.monotonic())
         self._save()
 
     def _save(self) -> None:
         """StoppedError when this is not the source's ingestion any more."""
-        self.target.apply((), self.memory.saved())
-        if self.target.progress.get("slot") != self.memory.slot:
+        self.target.apply((), self.stored.saved())
+        if self.target.progress.get("slot") != self.stored.slot:
             raise StoppedError
 
     # The stream
@@ -93,15 +93,15 @@ class PostgresIngestion(Following):
         deadline = time.monotonic() + _BUSY_S
         while True:
             try:
-                return self._stream.stream(self.memory.slot, self.memory.place, self._publication)
+                return self._stream.stream(self.stored.slot, self.stored.place, self._publication)
             except UpstreamError as error:
                 if _BUSY not in str(error) or time.monotonic() > deadline:
                     raise
-                self.bell.wait(_ASK_S)
+                self.wakeup.wait(_ASK_S)
 
     def _turn(self) -> None:
         """One round: new tables, the messages that are there, a wait if there are no more."""
-        self.welcome()
+        self.update_tables()
         self._look()
         is_drained = self._hear_all()
         self.flush()
@@ -109,12 +109,12 @@ class PostgresIngestion(Following):
             # What was heard has not been written, and must not be confirmed: the slot would not give it to the next ingestion.
             raise StoppedError
         # Nothing is held any more: all that stands before the last thing heard has been written.
-        self.memory.place = lsn_text(self._position)
-        self._tell(reply=not self.is_settled)
+        self.stored.place = lsn_text(self._position)
+        self._tell(reply=not self.all_snapshots_shown)
         if is_drained:
-            self._stream.await_message(_LOOK_S if self.is_settled else _ASK_S)
+            self._stream.await_message(_LOOK_S if self.all_snapshots_shown else _ASK_S)
         else:
-            self.bell.check()
+            self.wakeup.check()
 
     def _hear_all(self) -> bool:
         """Whether there are no more messages for now."""
@@ -137,27 +137,27 @@ class PostgresIngestion(Following):
 
     def _take(self, data: bytes) -> None:
         message = decoded(data)
-        if isinstance(message, Relation):
+        if isinstance(message, RelationMessage):
             self._transaction.learn(message)
-        elif isinstance(message, Change):
+        elif isinstance(message, RowMessage):
             self._transaction.add(message)
-        elif isinstance(message, Truncate):
+        elif isinstance(message, TruncateMessage):
             self._transaction.truncate(message)
-        elif isinstance(message, Commit):
+        elif isinstance(message, CommitMessage):
             self._commit(message)
         elif message is not None:
             self._transaction.begin()
 
-    def _commit(self, commit: Commit) -> None:
+    def _commit(self, commit: CommitMessage) -> None:
         """What stands before a snapshot's place is in it, all else is not."""
         self._reach(commit.lsn)
         batch = self._transaction.end()
         self._position = commit.end
-        self.take(batch, lsn_text(commit.end))
+        self.add_transaction(batch, lsn_text(commit.end))
 
     def _reach(self, position: int) -> None:
         self._position = max(self._position, position)
-        self.settle()
+        self.show_snapshots()
 
     def _has_come_to(self, place: str) -> bool:
         return self._position >= lsn_of(place)
@@ -167,7 +167,7 @@ class PostgresIngestion(Following):
         now = time.monotonic()
         if reply or now >= self._tell_at:
             self._tell_at = now + _IDLE_S
-            self._stream.send(confirmation(lsn_of(self.memory.place), reply=reply))
+            self._stream.send(confirmation(lsn_of(self.stored.place), reply=reply))
 
     # Tables
 
@@ -185,14 +185,14 @@ class PostgresIngestion(Following):
                     found[table.id] = self._taken(link, table, upstream)
         return UpstreamSnapshot(lsn_text(place), found, missing)
 
-    def _taken(self, link: Link, table: TableFacts, upstream: UpstreamTable) -> Taken:
+    def _taken(self, link: ReplicationConnection, table: TableFacts, upstream: UpstreamTable) -> TableSnapshot:
         wanted = table.shape.columns
         types = {column.name: type_of(column.kind) for column in upstream.columns}
         if any(types.get(column.name) != column.type for column in wanted):
-            return Taken(upstream, [], str(altered(upstream)))
+            return TableSnapshot(upstream, [], str(altered(upstream)))
         columns = ", ".join(identifier(column.name) for column in wanted)
         rows = link.copy(f"COPY (SELECT {columns} FROM {identifier(upstream.namespace, upstream.name)}) TO STDOUT")
-        return Taken(upstream, [(row, 1) for row in rows])
+        return TableSnapshot(upstream, [(row, 1) for row in rows])
 
     def _look(self) -> None:
         """Compare the tables with what they were, now and then."""
@@ -200,7 +200,7 @@ class PostgresIngestion(Following):
             return
         self._look_at = time.monotonic() + _LOOK_S
         there = {table.id: table for table in tables_of(self._asking, self._publication)}
-        for key, followed in [*self.memory.tables.items()]:
+        for key, followed in [*self.stored.tables.items()]:
             now, then = there.get(followed.table.id), followed.table
             if followed.error is None and now is None:
                 self.cease(key, "table was dropped")

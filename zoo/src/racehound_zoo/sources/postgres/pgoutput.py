@@ -22,12 +22,12 @@ Values = tuple[Value, ...]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Begin:
+class BeginMessage:
     xid: int
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Commit:
+class CommitMessage:
     """`lsn`: where the commit stands in the log; `end`: where it ends."""
 
     lsn: int
@@ -42,7 +42,7 @@ class RelationColumn:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Relation:
+class RelationMessage:
     """What the rows that follow look like. `identity`: d(efault), n(othing), f(ull) or i(ndex)."""
 
     id: int
@@ -53,7 +53,7 @@ class Relation:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Change:
+class RowMessage:
     """A row that was (`old`), and is (`new`). An old row of which only the key was sent is None, and `partial`."""
 
     relation: int
@@ -65,14 +65,14 @@ class Change:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Truncate:
+class TruncateMessage:
     relations: tuple[int, ...]
 
 
-Message = Begin | Commit | Relation | Change | Truncate
+Message = BeginMessage | CommitMessage | RelationMessage | RowMessage | TruncateMessage
 
 
-class _Reader:
+class _MessageReader:
     def __init__(self, data: bytes) -> None:
         self._data = data
         self._at = 0
@@ -109,35 +109,35 @@ class _Reader:
 
 def decoded(data: bytes) -> Message | None:
     """None for a message that says nothing of rows (an origin, a type)."""
-    reader = _Reader(data)
+    reader = _MessageReader(data)
     kind = reader.letter()
     if kind == "B":
         reader.number("q")
         reader.number("q")
-        return Begin(reader.number("I"))
+        return BeginMessage(reader.number("I"))
     if kind == "C":
         reader.number("B")
-        return Commit(reader.number("Q"), reader.number("Q"))
+        return CommitMessage(reader.number("Q"), reader.number("Q"))
     if kind == "R":
         return _relation(reader)
     if kind in {"I", "U", "D"}:
         return _change(kind, reader)
     if kind == "T":
         count, _ = reader.number("i"), reader.number("B")
-        return Truncate(tuple(reader.number("I") for _ in range(count)))
+        return TruncateMessage(tuple(reader.number("I") for _ in range(count)))
     return None
 
 
-def _relation(reader: _Reader) -> Relation:
+def _relation(reader: _MessageReader) -> RelationMessage:
     number, namespace, name, identity = reader.number("I"), reader.text(), reader.text(), reader.letter()
     columns = []
     for _ in range(reader.number("h")):
         reader.number("B")
         columns.append(RelationColumn(reader.text(), reader.number("I"), reader.number("i")))
-    return Relation(number, namespace or "pg_catalog", name, identity, tuple(columns))
+    return RelationMessage(number, namespace or "pg_catalog", name, identity, tuple(columns))
 
 
-def _change(kind: str, reader: _Reader) -> Change:
+def _change(kind: str, reader: _MessageReader) -> RowMessage:
     relation, part = reader.number("I"), reader.letter()
     old: Values | None = None
     partial = False
@@ -145,4 +145,4 @@ def _change(kind: str, reader: _Reader) -> Change:
         old, partial = reader.values(), part == "K"
         part = reader.letter() if kind == "U" else ""
     new = reader.values() if part == "N" else None
-    return Change(relation, None if partial else old, new, partial, kind)
+    return RowMessage(relation, None if partial else old, new, partial, kind)

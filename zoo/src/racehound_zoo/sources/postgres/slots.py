@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 
-from racehound_zoo.sources.postgres.link import Link
+from racehound_zoo.sources.postgres.replication import ReplicationConnection
 from racehound_zoo.sources.postgres.spelling import identifier, literal, lsn_of
 from racehound_zoo.sources.upstream import UpstreamError
 
@@ -14,13 +14,13 @@ def new_name() -> str:
     return f"materialize_{uuid.uuid4().hex}"
 
 
-def create(link: Link, slot: str) -> int:
+def create(link: ReplicationConnection, slot: str) -> int:
     """A slot that outlives its connection, which must be for replication. The LSN behind which it has everything."""
     [(_, place, *_)] = link.rows(f"CREATE_REPLICATION_SLOT {identifier(slot)} LOGICAL pgoutput (SNAPSHOT 'nothing')")
     return lsn_of(place or "0/0")
 
 
-def begin_snapshot(link: Link) -> int:
+def begin_snapshot(link: ReplicationConnection) -> int:
     """Have a connection, which must be for replication, see the database as it is at one place of its log: which one."""
     link.rows("BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
     name = identifier(new_name())
@@ -28,7 +28,7 @@ def begin_snapshot(link: Link) -> int:
     return lsn_of(place or "0/0")
 
 
-def drop(link: Link, slot: str) -> bool:
+def drop(link: ReplicationConnection, slot: str) -> bool:
     """Whether it is gone. Whoever still reads it is asked to end, for the next try."""
     name = literal(slot)
     readers = link.rows(f"SELECT active_pid FROM pg_replication_slots WHERE slot_name = {name}")
@@ -44,5 +44,5 @@ def drop(link: Link, slot: str) -> bool:
     return True
 
 
-def is_there(link: Link, slot: str) -> bool:
+def is_there(link: ReplicationConnection, slot: str) -> bool:
     return bool(link.rows(f"SELECT 1 FROM pg_replication_slots WHERE slot_name = {literal(slot)}"))

@@ -8,12 +8,12 @@ import pytest
 
 from racehound_zoo.sources.postgres.pgoutput import (
     UNCHANGED,
-    Begin,
-    Change,
-    Commit,
-    Relation,
+    BeginMessage,
+    CommitMessage,
     RelationColumn,
-    Truncate,
+    RelationMessage,
+    RowMessage,
+    TruncateMessage,
     decoded,
 )  # fmt: skip
 from racehound_zoo.sources.postgres.spelling import copied, identifier, literal, lsn_of, lsn_text
@@ -33,8 +33,8 @@ def _tuple(*values: str | None) -> bytes:
 
 
 def test_the_bounds_of_a_transaction() -> None:
-    assert decoded(b"B" + struct.pack("!qqI", 7, 0, 4711)) == Begin(4711)
-    assert decoded(b"C" + struct.pack("!BQQq", 0, 100, 140, 0)) == Commit(100, 140)
+    assert decoded(b"B" + struct.pack("!qqI", 7, 0, 4711)) == BeginMessage(4711)
+    assert decoded(b"C" + struct.pack("!BQQq", 0, 100, 140, 0)) == CommitMessage(100, 140)
 
 
 def test_a_relation() -> None:
@@ -42,19 +42,22 @@ def test_a_relation() -> None:
     data += (
         struct.pack("!B", 1) + b"id\0" + struct.pack("!Ii", 23, -1) + struct.pack("!B", 0) + b"b\0" + struct.pack("!Ii", 1043, 14)
     )
-    assert decoded(data) == Relation(9, "public", "t", "f", (RelationColumn("id", 23, -1), RelationColumn("b", 1043, 14)))
+    assert decoded(data) == RelationMessage(9, "public", "t", "f", (RelationColumn("id", 23, -1), RelationColumn("b", 1043, 14)))
 
 
 @pytest.mark.parametrize(
     ("data", "expected"),
     [
-        (b"I\0\0\0\x09N" + _tuple("1", None), Change(9, None, ("1", None))),
-        (b"U\0\0\0\x09O" + _tuple("1", "ä") + b"N" + _tuple("2", "UNCHANGED"), Change(9, ("1", "ä"), ("2", UNCHANGED), kind="U")),
-        (b"U\0\0\0\x09N" + _tuple("2"), Change(9, None, ("2",), kind="U")),
-        (b"U\0\0\0\x09K" + _tuple("1") + b"N" + _tuple("2"), Change(9, None, ("2",), partial=True, kind="U")),
-        (b"D\0\0\0\x09O" + _tuple("1"), Change(9, ("1",), None, kind="D")),
-        (b"D\0\0\0\x09K" + _tuple("1"), Change(9, None, None, partial=True, kind="D")),
-        (b"T" + struct.pack("!iBII", 2, 0, 9, 10), Truncate((9, 10))),
+        (b"I\0\0\0\x09N" + _tuple("1", None), RowMessage(9, None, ("1", None))),
+        (
+            b"U\0\0\0\x09O" + _tuple("1", "ä") + b"N" + _tuple("2", "UNCHANGED"),
+            RowMessage(9, ("1", "ä"), ("2", UNCHANGED), kind="U"),
+        ),
+        (b"U\0\0\0\x09N" + _tuple("2"), RowMessage(9, None, ("2",), kind="U")),
+        (b"U\0\0\0\x09K" + _tuple("1") + b"N" + _tuple("2"), RowMessage(9, None, ("2",), partial=True, kind="U")),
+        (b"D\0\0\0\x09O" + _tuple("1"), RowMessage(9, ("1",), None, kind="D")),
+        (b"D\0\0\0\x09K" + _tuple("1"), RowMessage(9, None, None, partial=True, kind="D")),
+        (b"T" + struct.pack("!iBII", 2, 0, 9, 10), TruncateMessage((9, 10))),
         (b"O" + struct.pack("!q", 1) + b"origin\0", None),
     ],
 )  # fmt: skip

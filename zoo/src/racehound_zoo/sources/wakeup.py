@@ -13,7 +13,7 @@ class StoppedError(Exception):
     """Whoever waits here is told to end."""
 
 
-class Bell:
+class Wakeup:
     """Of one thread that waits; rung, and stopped, from any other."""
 
     def __init__(self) -> None:
@@ -23,7 +23,7 @@ class Bell:
         self._rope.setblocking(False)
         self._lock = threading.Lock()
 
-    def ring(self) -> None:
+    def notify(self) -> None:
         """Have the waiting thread look what is new."""
         with self._lock:
             if self._rope.fileno() >= 0:
@@ -35,7 +35,7 @@ class Bell:
     def stop(self) -> None:
         """Every wait, now or later, raises StoppedError."""
         self._stopped.set()
-        self.ring()
+        self.notify()
 
     @property
     def is_stopped(self) -> bool:

@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from racehound_zoo.backend import Backend
-from racehound_zoo.copying import copy_text, quoted
+from racehound_zoo.copy_format import copy_text, quoted
 
 Values = tuple[str | None, ...]
 """As PostgreSQL reads them; None: NULL."""
 
 
-class Change(Protocol):
+class TableChange(Protocol):
     """Something that a writer does to a table, inside of its transaction. False: nothing to do."""
 
     def write(self, writer: Backend, table: str, unique: Sequence[str]) -> None:
@@ -23,7 +23,7 @@ class Change(Protocol):
 
 
 @dataclasses.dataclass(frozen=True)
-class Replacement:
+class RowReplacement:
     """By keys, in the order of the key's columns: the row that there is from now on, or None."""
 
     rows: Mapping[Values, Values | None]
@@ -47,7 +47,7 @@ class Replacement:
 
 
 class Staging:
-    """Rows for a relation, gathered where nobody sees them; as a `Change` they appear, all in one moment.
+    """Rows for a relation, gathered where nobody sees them; as a `TableChange` they appear, all in one moment.
 
     Belongs to one thread. `close` it in any case.
     """
@@ -68,7 +68,7 @@ class Staging:
         self._backend.copy_in(f"COPY {self._place} FROM STDIN", copy_text(rows))
         self._count += len(rows)
 
-    def replace(self, change: Replacement) -> None:
+    def replace(self, change: RowReplacement) -> None:
         """The later word counts."""
         if self._count:
             change.write(self._backend, self._place, self._unique)
@@ -76,8 +76,8 @@ class Staging:
             self.append([row for row in change.rows.values() if row is not None])
         self._count += len(change)
 
-    def write(self, writer: Backend, table: str, unique: Sequence[str]) -> None:  # noqa: ARG002 of Change
-        """See `Change`."""
+    def write(self, writer: Backend, table: str, unique: Sequence[str]) -> None:  # noqa: ARG002 of TableChange
+        """See `TableChange`."""
         writer.script(f"INSERT INTO {table} SELECT * FROM {self._place}")
 
     def close(self) -> None:

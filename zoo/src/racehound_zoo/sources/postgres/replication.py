@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from psycopg import OperationalError, pq
 from psycopg.conninfo import make_conninfo
 
-from racehound_zoo.sources.bell import Bell
 from racehound_zoo.sources.postgres.spelling import Row, copied, identifier, literal
 from racehound_zoo.sources.source import ConnectionFacts
 from racehound_zoo.sources.upstream import UpstreamError
+from racehound_zoo.sources.wakeup import Wakeup
 
 if TYPE_CHECKING:
     from psycopg.pq.abc import PGresult
@@ -44,14 +44,14 @@ def conninfo(connection: ConnectionFacts, *, replication: bool = False) -> str:
     return make_conninfo(**{name: value for name, value in parameters.items() if value is not None})
 
 
-class Link:
-    """Belongs to one thread. Everything raises UpstreamError when the database fails, StoppedError when the bell is stopped.
+class ReplicationConnection:
+    """Belongs to one thread. Everything raises UpstreamError when the database fails, StoppedError when the wakeup is stopped.
 
     libpq's own ways of waiting keep all other threads of this process from running, so that all waiting is done here.
     """
 
-    def __init__(self, info: str, bell: Bell) -> None:
-        self._bell = bell
+    def __init__(self, info: str, wakeup: Wakeup) -> None:
+        self._bell = wakeup
         self._connection = pq.PGconn.connect_start(info.encode())
         try:
             self._connect()
@@ -77,7 +77,7 @@ class Link:
     def _cancel(self) -> None:
         cancelling = self._connection.cancel_conn()
         deadline = time.monotonic() + _CANCEL_S
-        with contextlib.closing(Bell()) as unheard, contextlib.suppress(OperationalError):
+        with contextlib.closing(Wakeup()) as unheard, contextlib.suppress(OperationalError):
             cancelling.start()
             while (status := pq.PollingStatus(cancelling.poll())) in _POLLING:
                 if not unheard.await_socket(cancelling.socket, deadline, writing=_POLLING[status]):
@@ -134,7 +134,7 @@ class Link:
     # The stream
 
     def stream(self, slot: str, place: str, publication: str) -> None:
-        """Begin to stream the changes of a publication's tables that were committed behind an LSN."""
+        """BeginMessage to stream the changes of a publication's tables that were committed behind an LSN."""
         options = f"proto_version '1', publication_names {literal(identifier(publication))}"
         self._begin(f"START_REPLICATION SLOT {identifier(slot)} LOGICAL {place} ({options})", pq.ExecStatus.COPY_BOTH)
 
@@ -152,7 +152,7 @@ class Link:
         self._flush()
 
     def await_message(self, seconds: float) -> None:
-        """Until something comes, the bell rings, or the time is over."""
+        """Until something comes, the wakeup rings, or the time is over."""
         self._bell.wait(seconds, self._connection.socket)
 
     def _receive(self, seconds: float) -> bytes | None:

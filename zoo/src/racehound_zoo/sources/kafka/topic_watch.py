@@ -11,7 +11,7 @@ _PERIOD_S = 1.0
 _AWAY_PERIOD_S = 0.3
 
 
-class Watch:
+class TopicWatch:
     """A thread that looks at one topic. `known_id` is that of the topic that was read before, "" for none."""
 
     def __init__(self, broker: Broker, topic: str, stopped: threading.Event) -> None:

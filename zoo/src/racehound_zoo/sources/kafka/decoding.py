@@ -12,9 +12,9 @@ from typing import Any, Protocol
 
 from racehound.testdrive.formats import confluent
 from racehound.testdrive.formats.recipe import zigzag
-from racehound_zoo.changes import Values
 from racehound_zoo.sources.kafka.columns import text
 from racehound_zoo.sources.kafka.schemas import Schemas
+from racehound_zoo.table_changes import Values
 
 _AVRO_HEADER = 5
 """Bytes before an Avro message: a zero and the schema's number."""
@@ -24,23 +24,23 @@ class DecodeError(ValueError):
     """A message that its format does not describe."""
 
 
-class Part(Protocol):
+class Decoder(Protocol):
     """A key's or a value's format."""
 
-    def fold(self, payload: bytes) -> bytes:
+    def key_identity(self, payload: bytes) -> bytes:
         """What is the same for the same key."""
 
     def decode(self, payloads: Sequence[bytes]) -> list[Values | None]:
         """Their columns' values; None for what says that nothing is there. DecodeError."""
 
 
-class Plain:
+class PlainDecoder:
     """A format whose messages stand for themselves."""
 
     def __init__(self, read: Callable[[bytes], Values]) -> None:
         self._read = read
 
-    def fold(self, payload: bytes) -> bytes:
+    def key_identity(self, payload: bytes) -> bytes:
         return payload
 
     def decode(self, payloads: Sequence[bytes]) -> list[Values | None]:
@@ -50,11 +50,11 @@ class Plain:
             raise DecodeError(f"Decode error: {error}") from error
 
 
-def plain(form: str) -> Plain | None:
+def plain(form: str) -> PlainDecoder | None:
     """TEXT, BYTES, JSON or CSV, as written behind FORMAT; None for anything else."""
     name = form.split(maxsplit=1)[0].upper() if form else ""
     readers: dict[str, Callable[[bytes], Values]] = {"TEXT": _text, "BYTES": _bytes, "JSON": _json, "CSV": _csv(csv_width(form))}
-    return Plain(readers[name]) if name in readers else None
+    return PlainDecoder(readers[name]) if name in readers else None
 
 
 def csv_width(form: str) -> int:
@@ -86,7 +86,7 @@ def _csv(width: int) -> Callable[[bytes], Values]:
     return read
 
 
-class Avro:
+class AvroDecoder:
     """Records in Confluent's wire format; `names`: the columns, `side`: the field of an envelope that holds them."""
 
     def __init__(self, schemas: Schemas, names: Sequence[str], side: str = "") -> None:
@@ -94,7 +94,7 @@ class Avro:
         self._names = tuple(names)
         self._side = side
 
-    def fold(self, payload: bytes) -> bytes:
+    def key_identity(self, payload: bytes) -> bytes:
         return payload[_AVRO_HEADER:]
 
     def decode(self, payloads: Sequence[bytes]) -> list[Values | None]:

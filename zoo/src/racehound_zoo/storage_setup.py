@@ -33,7 +33,7 @@ CREATE FUNCTION mz_internal.mz_version() RETURNS text IMMUTABLE LANGUAGE sql AS 
 _ENVIRONMENT = "racehound-zoo-00000000-0000-0000-0000-000000000000-0"
 
 
-def prelude(release: Release) -> str:
+def setup_sql(release: Release) -> str:
     """The statements, for a server that says that it is of that release."""
     told = {"{version}": release.mz_version, "{release}": release.version, "{environment}": _ENVIRONMENT}
     return functools.reduce(lambda text, place: text.replace(place, told[place]), told, _SETUP)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 
-from racehound_zoo.sources.source import Connector, Ingestion, Leaving, SourceFacts
+from racehound_zoo.sources.source import CleaningConnector, Connector, Ingestion, SourceFacts
 from racehound_zoo.sources.target import SourceTarget
 
 _PATIENCE = 60.0
@@ -13,7 +13,7 @@ _PATIENCE = 60.0
 _PAUSE = 0.2
 
 
-class Departures:
+class UpstreamCleanup:
     """`add` does not wait."""
 
     def __init__(self) -> None:
@@ -22,9 +22,9 @@ class Departures:
 
     def add(self, connector: Connector, source: SourceFacts, target: SourceTarget, last: Ingestion) -> None:
         """A source is gone; its last ingestion has been told to stop."""
-        if isinstance(connector, Leaving):
+        if isinstance(connector, CleaningConnector):
             thread = threading.Thread(
-                target=self._depart, args=(connector, source, target, last), name=f"zoo-departure-{source.id}", daemon=True
+                target=self._clean_up, args=(connector, source, target, last), name=f"zoo-cleanup-{source.id}", daemon=True
             )
             self._threads = [each for each in self._threads if each.is_alive()]
             self._threads.append(thread)
@@ -37,7 +37,7 @@ class Departures:
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
 
-    def _depart(self, connector: Leaving, source: SourceFacts, target: SourceTarget, last: Ingestion) -> None:
+    def _clean_up(self, connector: CleaningConnector, source: SourceFacts, target: SourceTarget, last: Ingestion) -> None:
         deadline = time.monotonic() + _PATIENCE
         last.join(_PATIENCE)
         while not connector.clean_up(source, target.progress):

@@ -15,7 +15,7 @@ _REMOVING_WAITS = "SET lock_timeout = '5ms'"
 _HELD_PAUSE = 0.1
 
 
-class Janitor:
+class RemovalThread:
     """A thread with a connection of its own. `writing` is held by whoever writes, `committed` is notified when he has."""
 
     def __init__(self, server: EmbeddedServer, writing: threading.RLock, committed: threading.Condition) -> None:
@@ -23,7 +23,7 @@ class Janitor:
         self._writing = writing
         self._committed = committed
         self._removals: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._clean, name="zoo-janitor", daemon=True)
+        self._thread = threading.Thread(target=self._clean, name="zoo-removal", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
