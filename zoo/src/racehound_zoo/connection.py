@@ -1,4 +1,4 @@
-"""One client: reads what it says, has its session do it, answers."""
+"""The connection of one client: reads messages, executes statements in a session, and sends the answers."""
 
 from __future__ import annotations
 
@@ -22,12 +22,15 @@ from racehound_zoo.execution.variables import SESSION
 from racehound_zoo.wire import DisconnectedError, Wire
 
 _DESCRIBED_BY_DOING = (Select, Show, ShowCreate, ShowVariable)
-"""Done when they are described: it costs no more, and the answer holds for what is executed."""
+"""Statements that are executed when they are described. That costs no more, and the description then fits the result."""
 
 
 @dataclasses.dataclass
 class _Portal:
-    """A statement with its parameters; once it is done, its result and the rows not yet sent."""
+    """A statement with its parameters.
+
+    After execution it also has the result and an iterator over the rows that are not sent yet.
+    """
 
     prepared: PreparedStatement
     parameters: Parameters = NO_PARAMETERS
@@ -38,7 +41,7 @@ class _Portal:
 
 
 class Connection:
-    """Used from its own thread, but for `close`."""
+    """A connection. It belongs to one thread; only `close` may be called from others."""
 
     def __init__(self, engine: Engine, connection: socket.socket, *, internal: bool) -> None:
         self._engine = engine
@@ -49,20 +52,20 @@ class Connection:
         self._skipping = False
 
     def close(self) -> None:
-        """Hang up on the client, and end what it is doing."""
+        """Disconnect the client and cancel its statement."""
         session = self._session
         if session is not None:
             session.disconnect()
         self._wire.close()
 
     def serve(self) -> None:
-        """Until the client leaves."""
+        """Serve the client until it disconnects."""
         try:
             self._session = self._open()
             if self._session is not None:
                 self._converse(self._session)
         except DisconnectedError:
-            pass  # as every conversation ends
+            pass  # the normal end of a connection
         except PanicError as panic:
             self._engine.log.panic(str(panic))
             self._engine.on_panic(str(panic))
@@ -101,7 +104,7 @@ class Connection:
             elif not self._skipping:
                 self._extended(session, message)
 
-    # Simple
+    # Simple query protocol
 
     def _simple(self, session: Session, text: str) -> None:
         self._portals.clear()
@@ -125,7 +128,7 @@ class Connection:
         self._wire.error(error)
 
     def _say(self, session: Session) -> None:
-        """Notices and changed parameters."""
+        """Send the pending notices and changed parameters."""
         notices, session.notices = session.notices, []
         for notice in notices:
             self._wire.notice(notice)
@@ -133,7 +136,7 @@ class Connection:
         self._wire.parameters(changed.items())
 
     def _answer(self, session: Session, result: Result) -> None:
-        """All of a result. SqlError when it breaks off."""
+        """Send a whole result. SqlError if reading the result fails."""
         self._say(session)
         if result.rows is None:
             self._wire.send(m.CommandComplete(result.tag))
@@ -163,7 +166,7 @@ class Connection:
         self._wire.send(m.CopyDone())
         self._wire.send(m.CommandComplete(f"COPY {count}"))
 
-    # Extended
+    # Extended query protocol
 
     def _sync(self, session: Session) -> None:
         self._skipping = False
@@ -268,7 +271,7 @@ class Connection:
             self._wire.send(m.CommandComplete(portal.result.tag.replace("#", str(portal.sent))))
 
     def _send_rows(self, portal: _Portal, rows: Iterator[Row | None], limit: int) -> bool:
-        """Up to so many; whether it stopped there."""
+        """Send at most so many rows. Returns whether the limit was reached."""
         count = 0
         for row in rows:
             if row is None:
@@ -297,7 +300,7 @@ def _prepared(session: Session, name: str) -> PreparedStatement:
 
 
 def _options(text: str) -> dict[str, str]:
-    """`-c name=value --name=value`, with backslashes before blanks."""
+    """Parse the startup option `options`: `-c name=value --name=value`, with a backslash before each space in a value."""
     words = [word.replace("\0", " ") for word in text.replace("\\ ", "\0").split()]
     found = {}
     for before, word in zip(["", *words], words, strict=False):

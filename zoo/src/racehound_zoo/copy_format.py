@@ -1,4 +1,4 @@
-"""Rows as the storage's PostgreSQL takes them in bulk, and names as it spells them."""
+"""The text format of COPY, and quoted identifiers, for the embedded PostgreSQL."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ _ESCAPED = str.maketrans({"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"})
 
 
 def copy_text(rows: Iterable[Sequence[str | None]]) -> bytes:
-    """What COPY … FROM STDIN reads."""
+    """The rows in the format that COPY … FROM STDIN reads."""
     lines = ("\t".join("\\N" if value is None else value.translate(_ESCAPED) for value in row) for row in rows)
     return "".join(f"{line}\n" for line in lines).encode()
 
 
 def quoted(name: str) -> str:
-    """The identifier, whatever is in it."""
+    """The name as a quoted identifier."""
     escaped = name.replace('"', '""')
     return f'"{escaped}"'

@@ -1,4 +1,4 @@
-"""Removes what is dropped from the catalog: later, when nobody reads it any more."""
+"""Removes dropped relations from the storage in the background, once no query reads them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ _HELD_PAUSE = 0.1
 
 
 class RemovalThread:
-    """A thread with a connection of its own. `writing` is held by whoever writes, `committed` is notified when he has."""
+    """The thread that removes relations, with a connection of its own.
+
+    `writing` is the lock that a writer holds; `committed` is notified after each commit.
+    """
 
     def __init__(self, server: EmbeddedServer, writing: threading.RLock, committed: threading.Condition) -> None:
         self._server = server
@@ -29,24 +32,24 @@ class RemovalThread:
         self._thread.start()
 
     def stop(self) -> None:
-        """What is not removed by then stays."""
+        """End the thread. Relations that are still to be removed stay."""
         if self._thread.is_alive():
             self._removals.put(None)
             self._thread.join()
 
     def remove(self, *keys: str) -> None:
-        """Returns at once."""
+        """Queue relations for removal. Returns at once."""
         for key in keys:
             self._removals.put(key)
 
     def _clean(self) -> None:
-        """What is held by a reader comes again later."""
+        """Remove the queued relations. One that a query still reads is tried again later."""
         backend = Backend(self._server.address.conninfo())
         backend.script(_REMOVING_WAITS)
         later: list[str] = []
         while (key := self._removals.get()) is not None:
             try:
-                # Whoever writes has looked, while writing, whether the relation is there: not now.
+                # A writer checks that its relation exists while it holds this lock, so the relation must not disappear meanwhile.
                 with self._writing:
                     remove(backend, key)
             except SqlError as error:
@@ -58,7 +61,7 @@ class RemovalThread:
         backend.close()
 
     def _await_readers(self, held: list[str]) -> None:
-        """Give those that hold something a moment, then come back to it."""
+        """Wait until something has been committed, or a short time, and queue the locked relations again."""
         if held:
             with self._committed:
                 self._committed.wait(_HELD_PAUSE)

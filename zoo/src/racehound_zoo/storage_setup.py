@@ -1,4 +1,4 @@
-"""What the storage's PostgreSQL is given before anything else: Materialize's types and functions that it lacks."""
+"""The SQL that sets the storage up: types and functions of Materialize that PostgreSQL lacks."""
 
 from __future__ import annotations
 
@@ -34,6 +34,6 @@ _ENVIRONMENT = "racehound-zoo-00000000-0000-0000-0000-000000000000-0"
 
 
 def setup_sql(release: Release) -> str:
-    """The statements, for a server that says that it is of that release."""
+    """The statements for a server of that release."""
     told = {"{version}": release.mz_version, "{release}": release.version, "{environment}": _ENVIRONMENT}
     return functools.reduce(lambda text, place: text.replace(place, told[place]), told, _SETUP)

@@ -1,4 +1,4 @@
-"""Changes of a relation that are more than a few rows more or less: rows found by their key, and rows gathered beforehand."""
+"""Changes of a relation for which a list of added and removed rows is not enough: by key, by staging table."""
 
 from __future__ import annotations
 
@@ -10,21 +10,24 @@ from racehound_zoo.backend import Backend
 from racehound_zoo.copy_format import copy_text, quoted
 
 Values = tuple[str | None, ...]
-"""As PostgreSQL reads them; None: NULL."""
+"""The values of a row, in PostgreSQL's text format; None for NULL."""
 
 
 class TableChange(Protocol):
-    """Something that a writer does to a table, inside of its transaction. False: nothing to do."""
+    """A change of a table, made inside the transaction of a writer. It is false if there is nothing to do."""
 
     def write(self, writer: Backend, table: str, unique: Sequence[str]) -> None:
-        """`table`: as SQL spells it; `unique`: its key's columns."""
+        """Make the change. `table` is the table's name as SQL; `unique` has the columns of its key."""
 
     def __len__(self) -> int: ...
 
 
 @dataclasses.dataclass(frozen=True)
 class RowReplacement:
-    """By keys, in the order of the key's columns: the row that there is from now on, or None."""
+    """The new row for each key, or None if there is no row any more.
+
+    The values of a key are in the order of the key's columns.
+    """
 
     rows: Mapping[Values, Values | None]
 
@@ -32,7 +35,7 @@ class RowReplacement:
         return len(self.rows)
 
     def write(self, writer: Backend, table: str, unique: Sequence[str]) -> None:
-        """What is there under these keys goes, what they mean now comes."""
+        """Delete the rows with these keys, and insert the new ones."""
         self._take_away(writer, table, unique)
         writer.copy_in(f"COPY {table} FROM STDIN", copy_text(row for row in self.rows.values() if row is not None))
 
@@ -40,20 +43,21 @@ class RowReplacement:
         columns = ", ".join(map(quoted, unique))
         writer.script(f"CREATE TEMP TABLE replaced AS SELECT {columns} FROM {table} LIMIT 0")
         writer.copy_in("COPY replaced FROM STDIN", copy_text(self.rows))
-        # Only equality finds rows through an index, and it does not find NULL.
+        # Only equality lets PostgreSQL use an index, and it does not match NULL.
         equals = "IS NOT DISTINCT FROM" if any(None in key for key in self.rows) else "="
         same = " AND ".join(f"t.{quoted(column)} {equals} r.{quoted(column)}" for column in unique)
         writer.script(f"DELETE FROM {table} t USING pg_temp.replaced r WHERE {same}; DROP TABLE pg_temp.replaced")
 
 
 class Staging:
-    """Rows for a relation, gathered where nobody sees them; as a `TableChange` they appear, all in one moment.
+    """A staging table: rows are collected in it where nobody sees them. As a `TableChange`, it makes them visible in one
+    transaction.
 
-    Belongs to one thread. `close` it in any case.
+    It belongs to one thread, which must `close` it.
     """
 
     def __init__(self, backend: Backend, table: str, place: str, unique: Sequence[str]) -> None:
-        """`place`: the name of a table to gather in, as SQL spells it. SqlError when `table` is gone."""
+        """Create the staging table `place`, whose name is given as SQL. SqlError if `table` was dropped."""
         self._backend = backend
         self._place = place
         self._unique = unique
@@ -64,23 +68,23 @@ class Staging:
         return self._count
 
     def append(self, rows: Sequence[Values]) -> None:
-        """Rows without a key."""
+        """Add rows without a key."""
         self._backend.copy_in(f"COPY {self._place} FROM STDIN", copy_text(rows))
         self._count += len(rows)
 
     def replace(self, change: RowReplacement) -> None:
-        """The later word counts."""
+        """Replace the rows with these keys."""
         if self._count:
             change.write(self._backend, self._place, self._unique)
         else:
             self.append([row for row in change.rows.values() if row is not None])
         self._count += len(change)
 
-    def write(self, writer: Backend, table: str, unique: Sequence[str]) -> None:  # noqa: ARG002 of TableChange
+    def write(self, writer: Backend, table: str, unique: Sequence[str]) -> None:  # noqa: ARG002 required by TableChange
         """See `TableChange`."""
         writer.script(f"INSERT INTO {table} SELECT * FROM {self._place}")
 
     def close(self) -> None:
-        """What was gathered goes."""
+        """Drop the staging table."""
         if self._backend.usable:
             self._backend.script(f"DROP TABLE {self._place}")

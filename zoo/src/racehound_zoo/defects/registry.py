@@ -1,4 +1,4 @@
-"""The defects: names, what each models, and who should find it."""
+"""The list of the seeded defects."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ import dataclasses
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Defect:
-    """`models`: the public issue or class of such that it stands for. `trigger`: when it shows.
+    """A seeded defect.
 
-    `oracles`: who should find it, any of them. `needs`: the service without which there is no occasion for it, "" for none.
+    `models` is the class of bugs that it stands for, with a public issue where there is one. `trigger` says when it shows.
+    `oracles` are the oracles that should find it: any of them is enough. `needs` is the service that it cannot show without, ""
+    for none.
     """
 
     name: str

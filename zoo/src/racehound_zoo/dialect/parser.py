@@ -1,4 +1,7 @@
-"""Tokens to statements: which statement it is. The rooms beside this one read the rest of it."""
+"""The parser's entry: it finds out which statement the tokens are.
+
+The other modules of this package parse the statement itself.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +50,7 @@ _BEGINNINGS = {
 
 @functools.lru_cache(maxsize=4096)
 def parse(text: str, release: Release = RECORDED) -> tuple[tuple[Statement, str], ...]:
-    """The statements of a text, each with its own. SqlError 42601 for the first that is none."""
+    """The statements of a text, each with its own text. SqlError 42601 for the first syntax error."""
     return tuple(
         (parse_one(Reader(text, tokens, release)), text[tokens[0].start : tokens[-1].end])
         for tokens in statements(tokenize(text))
@@ -55,7 +58,7 @@ def parse(text: str, release: Release = RECORDED) -> tuple[tuple[Statement, str]
 
 
 def parse_one(reader: Reader) -> Statement:
-    """One statement, to its end."""
+    """Parse one statement and require that nothing follows it."""
     if reader.at("SELECT", "WITH", "VALUES", "TABLE") or reader.at_operator("("):
         return queries.select(reader)
     begin = _BEGINNINGS.get(reader.token.value.upper()) if reader.token.kind == "word" else None

@@ -1,4 +1,4 @@
-"""SELECT, SHOW, EXPLAIN, SUBSCRIBE, COPY, and the statements that write rows."""
+"""The parser for SELECT, SHOW, EXPLAIN, SUBSCRIBE, COPY, INSERT, UPDATE and DELETE."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def explain(reader: Reader) -> Statement:
 
 
 def _relation_query(reader: Reader) -> Query:
-    """All of the relation that is named here."""
+    """The name of a relation, as the query that reads the whole relation."""
     begin = reader.position
     reader.name()
     text = f"SELECT * FROM {reader.source(reader.tokens[begin : reader.position])}"
@@ -162,7 +162,7 @@ def copy(reader: Reader) -> Statement:
 
 
 def _copied(reader: Reader) -> Select | Subscribe:
-    """A query, a subscription or a relation."""
+    """The source of a COPY: a query, a subscription or a relation."""
     if not reader.accept_operator("("):
         return Select(_relation_query(reader))
     inner = subscribe(reader) if reader.at("SUBSCRIBE") else Select(reader.query())

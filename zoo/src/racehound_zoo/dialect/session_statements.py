@@ -1,4 +1,4 @@
-"""What a session says of itself: transactions, variables, cursors, prepared statements."""
+"""The parser for statements about the session: transactions, variables, cursors and prepared statements."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def declare(reader: Reader, parse_one: Callable[[Reader], Statement]) -> Stateme
 
 
 def _rest(reader: Reader) -> Reader:
-    """What follows, as a statement of its own."""
+    """A reader for the rest of the tokens, as a statement of its own."""
     inner = Reader(reader.text, reader.tokens[reader.position :], reader.release)
     reader.position = len(reader.tokens) - 1
     return inner
@@ -96,7 +96,7 @@ def fetch(reader: Reader) -> Statement:
 
 
 def seconds(text: str) -> float:
-    """`50ms`, `1s`, `2 minutes`, `00:00:01`: as seconds. A bare number is of seconds."""
+    """The number of seconds in a text such as `50ms`, `1s`, `2 minutes` or `00:00:01`. A bare number means seconds."""
     clock = re.fullmatch(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)", text.strip())
     if clock:
         return int(clock[1]) * 3600 + int(clock[2]) * 60 + float(clock[3])

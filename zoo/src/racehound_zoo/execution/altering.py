@@ -1,4 +1,4 @@
-"""ALTER of items, and COMMENT."""
+"""Executes ALTER of items, and COMMENT."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from racehound_zoo.execution.replacing import replace
 
 
 def target(plan: CatalogPlan, statement: Alter, verb: str = "ALTER") -> Item | None:
-    """What is altered; None when it need not be there, and is not."""
+    """The item to alter; None if it does not exist and the statement has IF EXISTS."""
     try:
         return plan.item_of_kind(statement.kind, statement.name, verb)
     except SqlError as error:
@@ -78,7 +78,7 @@ def _index_owner(plan: CatalogPlan, item: Item) -> Notice:
 
 
 def give_to(plan: CatalogPlan, item: Item, role: str) -> None:
-    """Another owner, who has what the old one had; the indexes of a relation go with it."""
+    """Give an item a new owner, who gets the privileges of the old one. The indexes of a relation get the new owner, too."""
     acls = tuple(
         dataclasses.replace(
             acl,
@@ -177,7 +177,10 @@ def alter_source(plan: CatalogPlan, statement: AlterSource) -> str:
 
 
 def set_options(plan: CatalogPlan, statement: SetOptions) -> str:
-    """Of a connection; what is said of RETAIN HISTORY and TIMESTAMP INTERVAL is heard and has no effect on so small a server."""
+    """ALTER … SET or RESET of options.
+
+    Only options of a connection have an effect; RETAIN HISTORY and TIMESTAMP INTERVAL are accepted and ignored.
+    """
     item = target(plan, statement)
     if item is None:
         return f"ALTER {statement.kind.upper()}"
@@ -194,7 +197,7 @@ def set_options(plan: CatalogPlan, statement: SetOptions) -> str:
 
 
 def wants_validation(statement: SetOptions) -> bool:
-    """Whether a changed connection must be tried before it is changed."""
+    """Whether the connection must be validated before it is changed."""
     validate = option(statement.with_options, "VALIDATE")
     return validate is not None and validate.truth
 

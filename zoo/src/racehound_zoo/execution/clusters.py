@@ -1,4 +1,4 @@
-"""Clusters and their replicas."""
+"""Executes statements on clusters and their replicas."""
 
 from __future__ import annotations
 
@@ -185,7 +185,7 @@ def rename_replica(plan: CatalogPlan, statement: Rename) -> str:
 
 
 def replica_named(cluster: Cluster, name: str) -> Replica:
-    """SqlError when there is none."""
+    """The replica of that name. SqlError if there is none."""
     for replica in cluster.replicas:
         if replica.name == name:
             return replica
@@ -213,7 +213,7 @@ def drop_replicas(plan: CatalogPlan, statement: Drop) -> str:
 
 
 def _drop_work_of(plan: CatalogPlan, gone: Sequence[Replica]) -> None:
-    """The materialized views that only these replicas worked for go with them, as MaterializeInc/materialize#36471 says."""
+    """Drop the materialized views that were maintained by these replicas only (MaterializeInc/materialize#36471)."""
     keys = {replica.id for replica in gone}
     alone = [item.id for item in plan.state.items.values() if getattr(item.definition, "replica", None) in keys]
     doomed = plan.state.with_dependents(alone)

@@ -1,4 +1,4 @@
-"""COMMIT: what a block holds is done."""
+"""Executes COMMIT."""
 
 from __future__ import annotations
 
@@ -57,7 +57,11 @@ def _write(session: Session, transaction: TransactionBlock) -> None:
 
 
 def _change(session: Session, transaction: TransactionBlock) -> None:
-    """All plans were made one on the other, the first on `base`: they hold if nothing has changed since."""
+    """Install the last plan of the block.
+
+    Each plan was made on the state of the one before it, the first on `base`, so they are valid only if the catalog has not
+    changed since then.
+    """
     assert transaction.base is not None
     if not transaction.plans:
         return

@@ -1,4 +1,4 @@
-"""CREATE SOURCE, CREATE TABLE FROM SOURCE and CREATE SINK."""
+"""Executes CREATE SOURCE, CREATE TABLE FROM SOURCE and CREATE SINK."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ def create_source(plan: CatalogPlan, statement: CreateSource) -> str:
     )  # fmt: skip
     columns = shape.columns if shape else ()
     plan.add(key, "source", schema, statement.name[-1], definition, uses, columns, cluster)
-    # A source of several outputs is a relation too, without columns.
+    # A source with several outputs is a relation without columns.
     _make(plan, key[0], shape or Shape(()))
     _subsources(plan, statement, key[0], cluster)
     return tag
 
 
 def source_connection(plan: CatalogPlan, statement: CreateSource) -> Item | None:
-    """The connection that a source names; the role that speaks must be allowed to use it."""
+    """The connection that a source names. SqlError if the session's role may not use it."""
     if not isinstance(statement.connector, External):
         return None
     item = plan.state.find(statement.connector.connection, plan.scope)
@@ -60,7 +60,7 @@ def source_connection(plan: CatalogPlan, statement: CreateSource) -> Item | None
 
 
 def registry_of(plan: CatalogPlan, form: object) -> Item | None:
-    """The connection of the schema registry that a format names."""
+    """The connection to the schema registry that a format names; None if it names none."""
     name = getattr(form, "registry", None)
     return plan.state.find(name, plan.scope) if name is not None else None
 
@@ -96,7 +96,7 @@ def _webhook(plan: CatalogPlan, statement: CreateSource, connector: Webhook, clu
 
 
 def _progress(plan: CatalogPlan, statement: CreateSource) -> Item:
-    """The relation that says how far a source is; its name is free or found."""
+    """Create the progress relation of a source, under the name that the statement gives or under a free one."""
     base = statement.progress[-1] if statement.progress else f"{statement.name[-1]}_progress"
     schema, _ = plan.find_existing(statement.name)
     name, number = base, 0
@@ -112,7 +112,7 @@ def _progress(plan: CatalogPlan, statement: CreateSource) -> Item:
 
 
 def _own_shape(plan: CatalogPlan, statement: CreateSource) -> Shape | None:
-    """The columns of a source that is a relation itself."""
+    """The columns of a source that is itself a relation with rows; None for other sources."""
     if isinstance(statement.connector, LoadGenerator):
         return GENERATORS[statement.connector.generator].outputs.get("")
     return plan.answers.shape
@@ -124,13 +124,13 @@ def _make(plan: CatalogPlan, key: str, shape: Shape) -> None:
 
 
 def make_relation(storage: Storage, key: str, shape: Shape) -> None:
-    """What a source fills, in the storage."""
+    """Create a relation that a source fills in the storage."""
     columns = [(column.name, column.type.physical, True, None) for column in shape.columns]
     storage.create_table(key, columns, shape.key)
 
 
 def _subsources(plan: CatalogPlan, statement: CreateSource, source: str, cluster: str) -> None:
-    """The relations of a source made FOR TABLES."""
+    """Create the subsources that FOR TABLES names."""
     if statement.tables is None:
         return
     connector = statement.connector
@@ -152,7 +152,7 @@ def _subsources(plan: CatalogPlan, statement: CreateSource, source: str, cluster
 
 
 def _subsource_name(statement: CreateSource, outer: Name) -> Name | None:
-    """What an upstream relation is called here; None if it is not asked for."""
+    """The name of the subsource for an upstream relation; None if the statement does not ask for that relation."""
     if statement.tables == "ALL":
         return (*statement.name[:-1], outer[-1])
     assert statement.tables is not None
@@ -163,7 +163,7 @@ def _subsource_name(statement: CreateSource, outer: Name) -> Name | None:
 
 
 def source_of_table(plan: CatalogPlan, statement: CreateTableFromSource) -> Item:
-    """The source that a table names."""
+    """The source that CREATE TABLE … FROM SOURCE names."""
     item = plan.state.find(statement.source, plan.scope)
     if item.kind != "source":
         raise SqlError(f'"{spell(statement.source)}" is a {item.kind} not a source')
@@ -214,7 +214,7 @@ def create_sink(plan: CatalogPlan, statement: CreateSink) -> str:
 
 
 def sink_input(plan: CatalogPlan, name: Name) -> Item:
-    """The relation that a sink carries out."""
+    """The relation that a sink reads."""
     item = plan.state.find(name, plan.scope)
     if not item.is_relation:
         raise SqlError(f"{spell(name)} is a {item.kind}, which cannot be exported as a sink")
@@ -227,5 +227,5 @@ def refuse_view(plan: CatalogPlan, relation: Item) -> None:
 
 
 def with_input(definition: SinkDefinition, relation: str) -> SinkDefinition:
-    """The sink on another relation."""
+    """The definition of the sink with another input relation."""
     return dataclasses.replace(definition, relation=relation)

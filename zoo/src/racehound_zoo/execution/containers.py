@@ -1,4 +1,4 @@
-"""Schemas and databases."""
+"""Executes statements on schemas and databases."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def swap_schemas(plan: CatalogPlan, statement: Swap) -> str:
 
 
 def own_container(plan: CatalogPlan, statement: SetOwner) -> str:
-    """A schema or a database."""
+    """ALTER … OWNER of a schema or a database."""
     role = plan.state.role_named(statement.role)
     require_member(plan.state, plan.scope, role.id)
     if statement.kind == "schema":

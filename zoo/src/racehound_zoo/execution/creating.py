@@ -1,4 +1,4 @@
-"""CREATE of tables, views, indexes, types, secrets and connections."""
+"""Executes CREATE of tables, views, indexes, types, secrets and connections."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def create_table(plan: CatalogPlan, statement: CreateTable) -> str:
 
 
 def make_table(plan: CatalogPlan, key: str, definitions: Sequence[ColumnDefinition], columns: Sequence[Column]) -> None:
-    """The table in the storage."""
+    """Create a table in the storage."""
     defaults = {definition.name: definition.default for definition in definitions}
     plan.context.storage.create_table(
         key, [(column.name, column.type.physical, column.nullable, defaults.get(column.name)) for column in columns]
@@ -63,7 +63,7 @@ def make_table(plan: CatalogPlan, key: str, definitions: Sequence[ColumnDefiniti
 
 
 def _columns(plan: CatalogPlan, definitions: Sequence[ColumnDefinition]) -> tuple[list[Column], list[str]]:
-    """Columns with their types looked up, and the types of users among these."""
+    """The columns with their types resolved, and the ids of the user-defined types among these."""
     columns, uses = [], []
     for definition in definitions:
         column, used = shaped(plan, definition)
@@ -76,7 +76,7 @@ def _columns(plan: CatalogPlan, definitions: Sequence[ColumnDefinition]) -> tupl
 
 
 def shaped(plan: CatalogPlan, definition: ColumnDefinition) -> tuple[Column, list[str]]:
-    """One column, and the user's type that it is of."""
+    """A column with its type resolved, and the ids of the user-defined types that it uses."""
     written = definition.type
     known = builtin(written.name[-1]) if len(written.name) == 1 or written.name[0] == "pg_catalog" else None
     if known is not None:
@@ -91,7 +91,7 @@ def shaped(plan: CatalogPlan, definition: ColumnDefinition) -> tuple[Column, lis
 
 
 def physical_type(written: TypeName) -> str:
-    """What the storage has in place of a builtin type."""
+    """The type that the storage uses for a built-in type."""
     known = builtin(written.name[-1])
     if known is None:
         raise SqlError(f'type "{written.name[-1]}" does not exist')
@@ -137,7 +137,7 @@ def create_materialized_view(plan: CatalogPlan, statement: CreateMaterializedVie
 
 
 def _only_replica(plan: CatalogPlan, statement: CreateMaterializedView, cluster: str) -> str | None:
-    """The id of the replica that alone is to work for it."""
+    """The id of the only replica that is to maintain the view; None for all replicas."""
     if statement.replica is None:
         return None
     plan.require_feature("enable_replica_targeted_materialized_views", "CREATE MATERIALIZED VIEW ... IN CLUSTER ... REPLICA")
@@ -145,7 +145,7 @@ def _only_replica(plan: CatalogPlan, statement: CreateMaterializedView, cluster:
 
 
 def _replaced(plan: CatalogPlan, statement: Create, existing: Item, bound: Sequence[str], *, or_replace: bool, kind: str) -> bool:
-    """Whether the old one made way for a new one."""
+    """Whether the existing item has been dropped because the statement has OR REPLACE."""
     if not or_replace or existing.kind != kind:
         plan.refuse_existing(kind, statement.name, existing, quiet=statement.if_not_exists)
         return False
@@ -159,7 +159,10 @@ def _replaced(plan: CatalogPlan, statement: Create, existing: Item, bound: Seque
 
 
 def _bound(plan: CatalogPlan, query: Query, purpose: str, *, temporary: bool) -> tuple[str, ...]:
-    """What a query reads. `purpose`: "materialize" forbids what changes by itself."""
+    """The ids of the relations that a query reads.
+
+    With the purpose "materialize", a query whose result changes by itself is refused.
+    """
     bound = bind(plan.state, plan.scope, query)
     for key in bound:
         item = plan.state.known(key)
@@ -186,7 +189,10 @@ def _bound(plan: CatalogPlan, query: Query, purpose: str, *, temporary: bool) ->
 def _make_view(
     plan: CatalogPlan, key: str, query: Query, bound: Sequence[str], names: Sequence[str], *, stored: bool = False
 ) -> tuple[Column, ...]:
-    """The view in the storage, unless what it reads is the system's, whose rows are rendered where it is read."""
+    """Create a view in the storage and return its columns.
+
+    A view that reads system relations is not stored: its query is rendered wherever it is read.
+    """
     if reads_system(plan.state, bound):
         fields = plan.context.storage.describe(render(plan.context.snapshot(), query, bound)).fields
         columns = [Column(field.name, of_oid(field.oid)) for field in fields]
@@ -198,7 +204,7 @@ def _make_view(
 
 
 def _scheduled(plan: CatalogPlan, refreshes: Sequence[Refresh]) -> tuple[Refresh, ...]:
-    """With the moments worked out that they mean."""
+    """The REFRESH options with their expressions evaluated."""
     now = int(time.time() * 1000)
     found = []
     for refresh in refreshes:
@@ -215,7 +221,7 @@ def _scheduled(plan: CatalogPlan, refreshes: Sequence[Refresh]) -> tuple[Refresh
 
 
 def _moment(plan: CatalogPlan, expression: str) -> int:
-    """Milliseconds since 1970 of an expression that is a number of these or a time."""
+    """The time that an expression stands for, in milliseconds since 1970. The expression is such a number or a timestamp."""
     with plan.context.storage.reader() as backend:
         text = backend.run(f"SELECT ({expression})::text").rows[0][0]
         if text is None:
@@ -284,7 +290,7 @@ def create_secret(plan: CatalogPlan, statement: CreateSecret) -> str:
 
 
 def secret_value(plan: CatalogPlan, expression: str) -> str:
-    """What the expression of a secret says."""
+    """The value of a secret, from the expression in the statement."""
     with plan.context.storage.reader() as backend:
         return (backend.run(f"SELECT ({expression})::text").rows[0][0] or b"").decode()
 
@@ -315,7 +321,7 @@ def create_connection(plan: CatalogPlan, statement: CreateConnection) -> str:
 
 
 def connection_definition(plan: CatalogPlan, statement: CreateConnection) -> ConnectionDefinition:
-    """With the secrets and connections found that it names."""
+    """The definition of a connection, with the ids of the secrets and connections that it names."""
     bound: list[tuple[Name, str]] = []
     for name, value in statement.options:
         if value.kind == "secret" or (value.kind == "word" and _names_connection(name)):

@@ -1,4 +1,4 @@
-"""DECLARE, FETCH, CLOSE."""
+"""Executes DECLARE, FETCH and CLOSE."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def _cursor(transaction: TransactionBlock | None, name: str) -> Cursor:
 
 
 def _from_subscription(session: Session, cursor: Cursor, subscription: Subscription, statement: Fetch) -> list[Row]:
-    """As many as were asked for, or as come in time. ALL gives what is there once something is."""
+    """Wait for as many rows as FETCH asks for, until its timeout. FETCH ALL returns what there is as soon as there is a row."""
     held = cursor.rows or []
     deadline = time.monotonic() + (_ALWAYS if statement.timeout is None else statement.timeout)
     wanted = statement.count

@@ -1,4 +1,7 @@
-"""Every change of the catalog: planned and done under its lock, so that all of them have one order and none is seen by halves."""
+"""Changes of the catalog.
+
+They are planned and installed under the catalog's lock, so that they have one order and no session sees a part of one.
+"""
 
 from __future__ import annotations
 
@@ -77,7 +80,7 @@ CHANGING = (*_HANDLERS, *_BY_KIND)
 
 @dataclasses.dataclass(frozen=True)
 class _Change:
-    """A `CatalogChange`: one statement with all that its session and the upstream systems have said about it."""
+    """A `CatalogChange`: a statement, the facts about its session, and the answers of the upstream systems."""
 
     ddl: Ddl
     statement: s.Statement
@@ -147,6 +150,6 @@ class Ddl:
 def handler_of(statement: s.Statement) -> Handler:
     by_kind = _BY_KIND.get(type(statement))
     if by_kind is not None:
-        kind: str = getattr(statement, "kind")  # noqa: B009 mypy knows no common base with a kind
+        kind: str = getattr(statement, "kind")  # noqa: B009 mypy knows no common base class with the field kind
         return by_kind.get(kind, by_kind[""])
     return _HANDLERS[type(statement)]

@@ -1,4 +1,4 @@
-"""What a statement takes and gives, without doing it."""
+"""Describes a statement without executing it: its parameters and its columns."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def _names(statement: s.ShowCreate | s.ShowVariable | s.Explain) -> tuple[str, .
 
 
 def _of_named(session: Session, statement: s.Statement | None) -> Sequence[Field]:
-    """Of what a prepared statement or a cursor will give."""
+    """The columns of a prepared statement or a cursor."""
     if isinstance(statement, s.Execute):
         found = session.prepared.get(statement.name)
         return _described(session, found.statement, found.oids).fields if found is not None else ()

@@ -1,4 +1,4 @@
-"""Which room does a statement, and whether the transaction block allows it."""
+"""Executes any statement: finds the function for it, and checks whether the transaction block allows it."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from racehound_zoo.execution.session import Session
 from racehound_zoo.execution.upstream_checks import ask_upstream, validate
 
 _IN_BLOCKS = (s.Rename, s.Swap)
-"""Changes that a block may hold several of."""
+"""Changes of the catalog of which a block may hold several."""
 _IN_RECENT_BLOCKS = (s.CreateSource, s.CreateTableFromSource)
-"""Such of releases after the recorded one."""
+"""More of these, for releases after the recorded one."""
 _NOT_IN_BLOCKS = (s.SetOptions, s.AlterSystem, s.AlterRole, s.DropOwned, s.ReassignOwned)
 
 
@@ -51,7 +51,7 @@ def _run(session: Session, statement: s.Statement, text: str, parameters: Parame
 
 
 def _change(session: Session, statement: s.Statement, text: str) -> Result:
-    """A change of the catalog: at once, or held for COMMIT."""
+    """Execute a change of the catalog, or keep it for COMMIT."""
     transaction = session.transaction
     if transaction is None:
         done = session.ddl.run(statement, session.scope, session.cluster, session.interrupted)
@@ -73,7 +73,10 @@ def _not_in_block(statement: s.Statement, text: str) -> SqlError:
 
 
 def _change_in_block(session: Session, statement: s.Statement) -> Result:
-    """They are planned one on the other, and only hold if nothing else changes until COMMIT."""
+    """Plan a change on the state that the earlier changes of the block lead to.
+
+    COMMIT installs it if the catalog has not changed.
+    """
     transaction = session.transaction
     assert transaction is not None
     transaction.become("changing")
@@ -89,7 +92,7 @@ def _change_in_block(session: Session, statement: s.Statement) -> Result:
 
 
 def tag_of(statement: s.Statement) -> str:
-    """The tag of a change that is not done yet."""
+    """The command tag of a change that has not been executed yet."""
     if isinstance(statement, s.Drop):
         return f"DROP {statement.kind.upper()}"
     if isinstance(statement, s.Alter):

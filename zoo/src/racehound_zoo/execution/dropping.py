@@ -1,4 +1,4 @@
-"""DROP of items: what stands in the way, and what goes with it."""
+"""Executes DROP of items, with their dependents."""
 
 from __future__ import annotations
 
@@ -42,7 +42,10 @@ def _is_missing(error: SqlError) -> bool:
 
 
 def refuse_dependents(plan: CatalogPlan, item: Item, going: frozenset[str]) -> None:
-    """SqlError when something depends on it that does not go as well. Indexes go without a word, as a source's progress does."""
+    """SqlError if an item depends on this one and is not dropped, too.
+
+    Indexes and progress relations are dropped without being named.
+    """
     for dependent in plan.state.dependents(item.id):
         if dependent.id not in going and dependent.kind != "index":
             raise SqlError(
@@ -57,7 +60,7 @@ def notice_cascades(plan: CatalogPlan, count: int) -> None:
 
 
 def _notice_used_indexes(plan: CatalogPlan, targets: list[Item]) -> None:
-    """An index of the same key that was made later is maintained from the first one."""
+    """Add a notice for an index whose data a later index with the same key shares."""
     for item in targets:
         if not isinstance(item.definition, IndexDefinition):
             continue

@@ -1,4 +1,4 @@
-"""A change of the catalog in the making: what the state becomes, what is said about it, and what it did to the storage so far."""
+"""A change of the catalog that is being planned."""
 
 from __future__ import annotations
 
@@ -62,19 +62,19 @@ class CatalogPlan:
         self.answers = answers
         self.notices: list[Notice] = []
         self.created: list[str] = []
-        """Ids of the relations made in the storage."""
+        """The ids of the relations that were created in the storage."""
         self.gone: list[str] = []
-        """Ids of the items dropped."""
+        """The ids of the items that the change drops."""
         self.events: list[tuple[str, str, str, str]] = []
         self.cluster = ""
         """The name of the session's cluster."""
         self.tag = ""
         """The command tag of the statement."""
         self.retry = False
-        """The storage was busy: others must be let on before this is tried again."""
+        """A reader has locked the relation: the caller must release the catalog's lock and try again."""
 
     def undo(self) -> None:
-        """Give up: what was made in the storage goes."""
+        """Remove from the storage what was created there."""
         self.context.storage.remove(*self.created)
 
     def install(self) -> ChangeResult:
@@ -86,13 +86,13 @@ class CatalogPlan:
         self.context.storage.remove(*self.gone)
         return ChangeResult(self.tag, tuple(self.notices))
 
-    # Saying
+    # Notices, events and checks
 
     def notice(self, message: str, sqlstate: str = "00000") -> None:
         self.notices.append(Notice(message, sqlstate))
 
     def skip(self, kind: str, name: Name, *, quiet: bool, error: SqlError) -> None:
-        """Something is not there: a notice if that may be, else the error."""
+        """Add a notice that an object does not exist; without `quiet`, raise the error."""
         if not quiet:
             raise error
         self.notice(
@@ -103,14 +103,14 @@ class CatalogPlan:
         self.events.append((event, kind, name, key))
 
     def require_feature(self, flag: str, what: str) -> None:
-        """SqlError when a setting of the server has it switched off."""
+        """SqlError if a setting of the server disables the feature."""
         if self.context.setting(self.state, flag).lower() not in {"on", "true", "1"}:
             raise SqlError(f"{what} is not supported", "0A000")
 
-    # Finding
+    # Look-up
 
     def item_of_kind(self, kind: str, name: Name, verb: str = "DROP") -> Item:
-        """An item that must be of this kind. `verb`: what is done to it, for the hint."""
+        """The item of that name, which must be of this kind. `verb` is the verb of the statement, for the error's hint."""
         item = self.state.find(name, self.scope, "type" if kind == "type" else "item")
         if item.kind == kind:
             return item
@@ -121,15 +121,15 @@ class CatalogPlan:
         raise SqlError(f"{spell(name)} is {article(item.kind)} not {article(kind)}")
 
     def cluster_id(self, name: str | None) -> str:
-        """The id of the cluster named, or of the session's."""
+        """The id of the cluster of that name; without a name, that of the session's cluster."""
         return self.state.cluster_named(name if name is not None else self.cluster).id
 
-    # Making items
+    # New items
 
     def find_existing(
         self, name: Name, namespace: Literal["item", "type"] = "item", *, temporary: bool = False
     ) -> tuple[Schema | None, Item | None]:
-        """Where something of that name would stand, and what stands there already."""
+        """The schema in which an item of that name is created, and the item that has the name already, if any."""
         if temporary:
             key = self.state.names.get((TEMPORARY_SCHEMA, namespace, name[-1], self.scope.session))
             return None, self.state.items[key] if key else None
@@ -138,7 +138,7 @@ class CatalogPlan:
         return schema, self.state.item(key) if key is not None else None
 
     def refuse_existing(self, kind: str, name: Name, existing: Item, *, quiet: bool, plainly: bool = False) -> None:
-        """Something stands where another should be made: a notice if that may be, else an error."""
+        """Add a notice that an item of the name exists; without `quiet`, raise an error."""
         if quiet:
             self.notice(f'{kind} "{name[-1]}" already exists, skipping', "42710")
             return
@@ -150,7 +150,7 @@ class CatalogPlan:
         return SqlError(f'{existing.kind} "{".".join(self.state.full_name(existing))}" already exists')
 
     def allocate(self) -> tuple[str, int]:
-        """An id and an OID for an item."""
+        """A new id and a new OID for an item."""
         return self.context.catalog.allocate("item"), self.context.catalog.oid()
 
     def add(
@@ -164,7 +164,7 @@ class CatalogPlan:
         columns: Sequence[Column] = (),
         cluster: str | None = None,
     ) -> Item:
-        """A new item where the role that speaks may make one, and none is. `schema` None: temporary."""
+        """Add an item. SqlError if the session's role may not create it there. `schema` is None for a temporary item."""
         if schema is not None:
             require_create(self.state, self.scope, schema)
             self.context.defects.refuse_reserved_name(schema.id, name)
@@ -182,10 +182,10 @@ class CatalogPlan:
         self.record("create", kind, name, item.id)
         return item
 
-    # Taking items away
+    # Dropped and renamed items
 
     def drop(self, keys: frozenset[str]) -> None:
-        """Items gone."""
+        """Drop these items."""
         for item in sorted((self.state.items[key] for key in keys), key=age):
             self.record("drop", item.kind, item.name, item.id)
         self.state = self.state.without_items(keys)
@@ -195,7 +195,7 @@ class CatalogPlan:
         require_item_owner(self.state, self.scope, item)
 
     def rename(self, item: Item, to: str) -> None:
-        """Another name, where it stands."""
+        """Give an item another name in its schema."""
         renamed = dataclasses.replace(item, name=to)
         if name_key(renamed) in self.state.names:
             raise SqlError(f"catalog item '{to}' already exists")

@@ -1,4 +1,4 @@
-"""PREPARE, EXECUTE, DEALLOCATE."""
+"""Executes PREPARE, EXECUTE and DEALLOCATE."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ def prepare(session: Session, statement: Prepare) -> Result:
 
 
 def shape(described: Description) -> tuple[tuple[str, int], ...]:
-    """The names and types of columns."""
+    """The names and type OIDs of the columns."""
     return tuple((field.name, field.oid) for field in described.fields)
 
 
 def require_same_shape(session: Session, statement: Statement, columns: tuple[tuple[str, int], ...]) -> None:
-    """SqlError 0A000 when a query that was prepared has other columns now."""
+    """SqlError 0A000 if the columns of a prepared query have changed since it was prepared."""
     if isinstance(statement, Select) and statement.query.references and shape(describe(session, statement, ())) != columns:
         raise SqlError("cached plan must not change result type", "0A000")
 
@@ -41,7 +41,7 @@ def execute(session: Session, statement: Execute, result_format: int, run: Calla
 
 
 def _arguments(session: Session, inner: Statement, statement: Execute) -> Parameters:
-    """The values of the arguments' expressions."""
+    """The values of the arguments, which are expressions."""
     if not statement.arguments or not isinstance(inner, Select | Insert | Mutate):
         return NO_PARAMETERS
     casts = ", ".join(f"({argument})::text" for argument in statement.arguments)

@@ -1,4 +1,4 @@
-"""Materialized views that are refreshed on a schedule."""
+"""Refreshes materialized views that have a schedule."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _IDLE = 3600.0
 
 
 class Refresher:
-    """One thread for all of them: it sleeps until the next is due, or until another is made."""
+    """A thread that refreshes all of them. It sleeps until the next refresh is due or another view is created."""
 
     def __init__(self, catalog: Catalog, storage: Storage, log: Log) -> None:
         self._log = log
@@ -52,7 +52,7 @@ class Refresher:
             self._changed.wait(max(0.001, pause))
 
     def _scheduled(self) -> list[Item]:
-        """Those that the storage has: what reads the system is made anew for every query."""
+        """The views to refresh. A view that reads system relations is not among them: it is rendered for each query."""
         state = self._catalog.state
         return [item for item in state.items.values() if item.is_refreshed_on_schedule and not reads_system(state, item.uses)]
 
@@ -61,7 +61,7 @@ class Refresher:
             raise _DroppedError
 
     def _refresh(self, item: Item, now: int) -> int | None:
-        """Refresh it if that is due; when it is due next, None for never again."""
+        """Refresh the view if that is due. Returns the time of the next refresh, None if there is none."""
         assert isinstance(item.definition, QueryDefinition)
         last, following = _around(item.definition, now)
         if last is not None and self._done.get(item.id, 0) < last:
@@ -80,7 +80,7 @@ class _DroppedError(Exception):
 
 
 def _around(definition: QueryDefinition, now: int) -> tuple[int | None, int | None]:
-    """The last moment until now at which it is refreshed, and the first one after (milliseconds since 1970)."""
+    """The time of the last refresh that was due until now and that of the next one, in milliseconds since 1970."""
     before, after = [], []
     for refresh in definition.refreshes:
         if refresh.strategy == "EVERY":

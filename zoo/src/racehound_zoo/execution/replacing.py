@@ -1,7 +1,7 @@
-"""Materialized views that take the place of others.
+"""Replacement of materialized views.
 
-A replacement is a materialized view of its own, which can be read and dropped, until it is applied: then what it is replaces what
-its target was, under the target's name and id, and it is gone (https://materialize.com/docs/sql/alter-materialized-view/).
+A replacement is itself a materialized view that can be read and dropped. When it is applied, its target gets its query and keeps
+its own name and id, and the replacement no longer exists (https://materialize.com/docs/sql/alter-materialized-view/).
 """
 
 from __future__ import annotations
@@ -22,7 +22,10 @@ _FLAG = "enable_replacement_materialized_views"
 
 
 def replaced(plan: CatalogPlan, statement: CreateMaterializedView) -> Item | None:
-    """The materialized view that the new one is to replace; None when it is to be one for itself. SqlError when it cannot be."""
+    """The materialized view that the new one is to replace; None if the statement has no REPLACEMENT.
+
+    SqlError if it cannot be replaced.
+    """
     if statement.replaces is None:
         return None
     plan.require_feature(_FLAG, "CREATE REPLACEMENT MATERIALIZED VIEW")
@@ -34,7 +37,7 @@ def replaced(plan: CatalogPlan, statement: CreateMaterializedView) -> Item | Non
 
 
 def refuse_unlike(plan: CatalogPlan, item: Item, bound: Sequence[str], columns: Sequence[Column]) -> None:
-    """SqlError unless a query of these inputs and columns can stand in a materialized view's place."""
+    """SqlError unless a query with these inputs and columns can replace the query of the materialized view."""
     if [(column.name, column.type) for column in columns] != [(column.name, column.type) for column in item.columns]:
         raise SqlError("replacement schema differs from target schema")
     if reads_system(plan.state, bound):
@@ -43,7 +46,7 @@ def refuse_unlike(plan: CatalogPlan, item: Item, bound: Sequence[str], columns: 
 
 
 def _refuse_circle(state: State, item: Item, bound: Iterable[str]) -> None:
-    """SqlError when one of these is made from the item."""
+    """SqlError if one of these relations depends on the item."""
     waiting, seen = [*bound], set()
     while waiting:
         key = waiting.pop()

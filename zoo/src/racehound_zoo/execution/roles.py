@@ -1,4 +1,4 @@
-"""Roles, memberships, privileges, and what a role owns."""
+"""Executes statements on roles, memberships and privileges, and on the objects that a role owns."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def _remove(plan: CatalogPlan, role: Role) -> None:
 
 
 def _things(state: State) -> Iterator[tuple[str, str, Any]]:
-    """Everything with an owner and privileges: kind, full name, and itself."""
+    """All objects with an owner and privileges: kind, full name and the object."""
     for item in state.items.values():
         yield item.kind, ".".join(state.full_name(item)), item
     yield from (("cluster", cluster.name, cluster) for cluster in state.clusters.values())
@@ -122,7 +122,7 @@ def _things(state: State) -> Iterator[tuple[str, str, Any]]:
 
 
 def _holding(state: State, role: Role) -> Iterator[str]:
-    """Why a role cannot go."""
+    """The reasons why a role cannot be dropped."""
     for kind, name, thing in _things(state):
         if thing.owner == role.id:
             yield f'owner of {kind.upper()} "{name}"'
@@ -183,7 +183,7 @@ def grant_privileges(plan: CatalogPlan, statement: GrantPrivileges) -> str:
 
 
 def _targets(plan: CatalogPlan, statement: GrantPrivileges) -> list[tuple[str, str, Any]]:
-    """What privileges are granted on: kind, full name, and itself (None: the system)."""
+    """The objects that the statement names: kind, full name and the object (None for the system)."""
     state, scope = plan.state, plan.scope
     if statement.kind == "system":
         return [("system", "", None)]
@@ -223,7 +223,7 @@ def _all_in(plan: CatalogPlan, statement: GrantPrivileges) -> Iterator[tuple[str
 
 
 def _letters(statement: GrantPrivileges, kind: str, name: str) -> frozenset[str]:
-    """SqlError for privileges that there are not on such a thing."""
+    """The privileges of the statement as letters. SqlError for a privilege that this kind of object does not have."""
     allowed = all_of(kind)
     if not statement.privileges:
         return allowed
@@ -235,7 +235,7 @@ def _letters(statement: GrantPrivileges, kind: str, name: str) -> frozenset[str]
     return frozenset(asked)
 
 
-def _require_grantor(plan: CatalogPlan, kind: str, name: str, thing: Any) -> None:  # noqa: ANN401 whatever has an owner
+def _require_grantor(plan: CatalogPlan, kind: str, name: str, thing: Any) -> None:  # noqa: ANN401 any object with an owner
     if thing is None:
         require(plan.state, plan.scope, "system", "", plan.state.system_acls, "CREATEROLE")
     elif isinstance(thing, Item):
@@ -244,7 +244,7 @@ def _require_grantor(plan: CatalogPlan, kind: str, name: str, thing: Any) -> Non
         require_owner(plan.state, plan.scope, kind, name, thing.owner)
 
 
-def _store(plan: CatalogPlan, kind: str, thing: Any, acls: Acls) -> None:  # noqa: ANN401 whatever has privileges
+def _store(plan: CatalogPlan, kind: str, thing: Any, acls: Acls) -> None:  # noqa: ANN401 any object with privileges
     state = plan.state
     if thing is None:
         plan.state = dataclasses.replace(state, system_acls=acls)

@@ -1,4 +1,4 @@
-"""A session: who speaks, what is set, and the transaction it is in."""
+"""A session: its role, its variables, and its transaction block."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _SYSTEM_USERS = frozenset({"mz_system", "mz_support"})
 
 @dataclasses.dataclass(frozen=True)
 class PreparedStatement:
-    """A prepared statement, with the columns that it had then."""
+    """A prepared statement, with the columns that it had when it was prepared."""
 
     statement: s.Statement | None
     text: str
@@ -36,10 +36,10 @@ class PreparedStatement:
 
 
 class Session:
-    """Used from one thread, but for `cancel`. `execute` is the way in; the rest is for the rooms beside this one."""
+    """A session. It belongs to one thread; only `cancel` and `disconnect` may be called from others."""
 
     def __init__(self, engine: Engine, user: str, settings: Mapping[str, str], *, internal: bool = False) -> None:
-        """SqlError 28000 for a user that may not come in here. A user that is new becomes a role."""
+        """SqlError 28000 if this user may not connect here. For an unknown user, a role is created."""
         self.engine = engine
         self.ddl = Ddl(engine)
         self.uuid = str(uuid.uuid4())
@@ -54,9 +54,9 @@ class Session:
         self._busy: Backend | None = None
         self._closed = False
         self.is_gone: Callable[[], bool] = lambda: False
-        """Whether the client has left while its statement is being done."""
+        """Whether the client has disconnected while its statement is being executed."""
         self.changed_variables: dict[str, str] = {}
-        """Those that the client must be told of."""
+        """The variables whose new values the client has to be told."""
         self.variables = self._initial(settings)
         self.number = engine.enter(self)
 
@@ -73,7 +73,7 @@ class Session:
         return key
 
     def _initial(self, settings: Mapping[str, str]) -> dict[str, str]:
-        """Of the client's wishes (`options` too) those that are variables."""
+        """The initial values of the variables. The client's settings, including `options`, override the defaults."""
         state = self.engine.catalog.state
         given = {name: variable.default for name, variable in variables.SESSION.items()}
         given["mz_version"] = self.engine.release.mz_version
@@ -87,7 +87,7 @@ class Session:
         return given
 
     def close(self) -> None:
-        """The client is gone."""
+        """End the session: roll back its transaction block and drop its temporary items."""
         self._closed = True
         self.end_transaction()
         self.engine.leave(self.number)
@@ -99,7 +99,7 @@ class Session:
         self.engine.storage.remove(*sorted(mine))
 
     def cancel(self) -> None:
-        """Interrupt what is being done. From any thread."""
+        """Cancel the statement that is being executed. May be called from any thread."""
         self._interrupted.set()
         busy = self._busy
         if busy is not None:
@@ -107,18 +107,21 @@ class Session:
         self.engine.storage.wake()
 
     def disconnect(self) -> None:
-        """The connection is broken: whatever is being done ends, and nothing more will be."""
+        """Cancel the statement that is being executed, and any later one: the connection is broken.
+
+        May be called from any thread.
+        """
         self._closed = True
         self.cancel()
 
     def interrupted(self) -> bool:
         return self._closed or self._interrupted.is_set() or self.is_gone()
 
-    # What statements are done with
+    # What statements use
 
     @property
     def state(self) -> State:
-        """The catalog as this session sees it: in a block of renames and swaps, with these done."""
+        """The catalog as this session sees it, including the changes that its transaction block has planned."""
         if self.transaction is not None and self.transaction.plans:
             return self.transaction.plans[-1].state
         return self.engine.catalog.state
@@ -134,7 +137,7 @@ class Session:
 
     @property
     def status(self) -> Literal["I", "T", "E"]:
-        """Idle, in a transaction, or in a failed one."""
+        """I: idle; T: in a transaction block; E: in a failed one."""
         if self.transaction is None:
             return "I"
         return "E" if self.transaction.failed else "T"
@@ -144,7 +147,10 @@ class Session:
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[Backend]:
-        """A connection to read with: of the block, so that all it reads is of one moment, or for this statement."""
+        """A connection for reading.
+
+        Inside a transaction block it is always the same one, so that all queries read one snapshot.
+        """
         transaction = self.transaction
         backend = (
             transaction.backend if transaction is not None and transaction.backend is not None else self.engine.storage.take()
@@ -160,7 +166,7 @@ class Session:
             if transaction is None:
                 self.engine.storage.give_back(backend)
 
-    # Doing
+    # Statements
 
     def parse(self, text: str) -> Sequence[tuple[s.Statement, str]]:
         """The statements of a text, each with its own text. SqlError for a syntax error; then the block has failed."""
@@ -198,7 +204,7 @@ class Session:
 
     @contextlib.contextmanager
     def _dropped_meanwhile(self) -> Iterator[None]:
-        """What another drops after it was found is missed by the storage: that is said as what it is."""
+        """Replace the storage's error about a missing relation: another session dropped it after its name was resolved."""
         try:
             yield
         except MissingCollectionError as error:
@@ -232,7 +238,7 @@ class Session:
             self.notice("there is already a transaction in progress", "25001", "WARNING")
 
     def begin_implicitly(self) -> None:
-        """Before the first of several statements in one message."""
+        """Begin a block for the statements of one message, unless the session is in a block already."""
         if self.transaction is None:
             self.transaction = TransactionBlock(implicit=True)
 
@@ -246,13 +252,13 @@ class Session:
         return "ROLLBACK"
 
     def end_transaction(self) -> None:
-        """The block has ended: release what it holds."""
+        """End the transaction block and release what it holds."""
         transaction, self.transaction = self.transaction, None
         if transaction is not None:
             self._release(transaction)
 
     def _release(self, transaction: TransactionBlock) -> None:
-        """Let go of what a block holds of others."""
+        """Release what a block holds: its cursors, its snapshot, and what its plans have created in the storage."""
         closed(transaction.cursors.values())
         transaction.cursors.clear()
         backend, transaction.backend = transaction.backend, None

@@ -1,4 +1,4 @@
-"""SET, RESET, SHOW of a variable, ALTER SYSTEM, DISCARD."""
+"""Executes SET, RESET, SHOW of a variable, ALTER SYSTEM and DISCARD."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def assign(session: Session, statement: SetVariable) -> Result:
 
 
 def _warn(session: Session, name: str) -> None:
-    """Of what is set and is not there."""
+    """Add a notice if the variable names an object that does not exist."""
     state, value = session.state, session.variables.get(name, "")
     if name == "database" and all(database.name != value for database in state.databases.values()):
         session.notice(f'database "{value}" does not exist', _MISSING_DATABASE)

@@ -1,4 +1,4 @@
-"""SUBSCRIBE: the changes of a query's answer, as long as what it reads is there."""
+"""Executes SUBSCRIBE: sends the changes of a query's result until one of its inputs is dropped."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from racehound_zoo.execution.rendering import bind, reads_system, render, requir
 from racehound_zoo.relations.snapshot import SubscriptionFacts
 
 _LOOK = 0.1
-"""Seconds after which one that waits for changes looks whether it shall end."""
+"""The time, in seconds, after which a subscription that waits for changes checks whether it has to end."""
 _PROGRESS = 0.1
-"""Seconds between two messages of progress when nothing changes."""
+"""The time, in seconds, between two progress messages while nothing changes."""
 _NUMERIC, _INT8, _BOOL = 1700, 20, 16
 _numbers = itertools.count(1)
 _FOREVER = 18446744073709551615
 
 
 class Subscription:
-    """One subscription. `next_rows` is for one thread; `close` for any."""
+    """A subscription. `next_rows` belongs to one thread; `close` may be called from any."""
 
     def __init__(self, engine: Engine, scope: Scope, session: str, statement: Subscribe, cluster: str) -> None:
         state = engine.catalog.state
@@ -56,16 +56,16 @@ class Subscription:
 
     @property
     def _keys(self) -> list[str]:
-        """What it reads in the end: that changes when a materialized view on the way is replaced."""
+        """The relations whose writes change the result. They change when a materialized view among them is replaced."""
         return self._engine.catalog.state.stored_inputs(*self._bound)
 
     def _is_orphaned(self) -> bool:
-        """Whether it should have ended: nothing comes any more."""
+        """Whether the subscription should have ended and does not, because of a defect."""
         return self._misses_drops and any(self._engine.catalog.state.item(key) is None for key in self._bound)
 
     def _described(self) -> tuple[Field, ...]:
         if self._statement.query.has_wildcard and not self._system:
-            # What is added to a relation later does not show.
+            # Columns that are added to a relation later do not appear in the subscription.
             self._expanded, inner = self._engine.storage.expanded(self._rendered())
         else:
             inner = self._engine.storage.describe(self._rendered()).fields
@@ -81,7 +81,7 @@ class Subscription:
         self._engine.storage.wake()
 
     def rows(self, stopped: Callable[[], bool]) -> Iterator[Row | None]:
-        """All that comes, until it is closed or stopped; None where nothing more is there for now."""
+        """All rows until the subscription is closed or `stopped` returns true. It yields None when there are no more for now."""
         while not self._closed.is_set() and not stopped() and not self._is_over():
             yield from self.next_rows(_LOOK, stopped)
             yield None
@@ -90,9 +90,9 @@ class Subscription:
         return self._up_to is not None and self._seen >= self._up_to
 
     def next_rows(self, timeout: float, stopped: Callable[[], bool]) -> list[Row]:
-        """What has changed since the last time, after waiting for that at most so long (seconds).
+        """The changes since the last call, after waiting for them for at most `timeout` seconds.
 
-        SqlError when what it reads was dropped.
+        SqlError when a relation that the query reads was dropped.
         """
         if self._is_orphaned():
             self._closed.wait(timeout)
@@ -148,5 +148,5 @@ class Subscription:
 
 
 def _moment(text: str | None) -> int | None:
-    """Milliseconds since 1970; None where nothing, or no plain number, is said."""
+    """A time in milliseconds since 1970; None if the text is missing or no plain number."""
     return int(text) if text is not None and text.strip().isdigit() else None

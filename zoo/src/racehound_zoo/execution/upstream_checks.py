@@ -1,4 +1,4 @@
-"""What has to be asked of the outside before the catalog is locked."""
+"""Asks upstream systems, before the catalog is locked, for all that a statement needs to know of them."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ def ask_upstream(plan: CatalogPlan, statement: Statement, cluster: str) -> Upstr
 
 
 def validate(plan: CatalogPlan, key: str) -> None:
-    """VALIDATE CONNECTION."""
+    """VALIDATE CONNECTION. SqlError if the upstream system cannot be reached or refuses."""
     facts = connection_facts(plan.state, key)
     connector(connection_system(facts.type)).validate(facts)
 
 
 def connection_system(kind: str) -> str:
-    """Which connector knows a type of connection."""
+    """The name of the connector for a type of connection."""
     return _CONNECTION_SYSTEMS.get(kind, kind)
 
 
@@ -115,7 +115,7 @@ def _connection(plan: CatalogPlan, statement: CreateConnection) -> None:
     create_connection(plan, statement)
     validated = option(statement.with_options, "VALIDATE")
     made = bool(plan.events)
-    # https://materialize.com/docs/sql/create-connection/: those to AWS are not tried unless that is asked for.
+    # Connections to AWS are validated only on request (https://materialize.com/docs/sql/create-connection/).
     if made and (statement.type != "AWS" if validated is None else validated.truth):
         definition = connection_definition(plan, statement)
         connector(connection_system(statement.type)).validate(described(plan.state, "", definition))

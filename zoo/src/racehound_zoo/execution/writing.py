@@ -1,4 +1,4 @@
-"""INSERT, UPDATE and DELETE."""
+"""Executes INSERT, UPDATE and DELETE."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from racehound_zoo.rows import physical_name
 
 
 def run(session: Session, statement: Insert | Mutate, text: str, parameters: Parameters) -> Result:
-    """Write. SqlError when it cannot be written."""
+    """Execute the statement. SqlError if it fails."""
     table = session.state.find(statement.table, session.scope)
     _refuse_unwritable(session, table, statement)
     require_item(session.state, session.scope, table, "INSERT" if isinstance(statement, Insert) else statement.verb)
@@ -65,7 +65,7 @@ def _mutate(session: Session, table: Item, statement: Mutate) -> str:
 def describe_returning(
     session: Session, statement: Insert | Mutate, oids: Sequence[int]
 ) -> tuple[tuple[int, ...], Sequence[Field]]:
-    """The parameters' types and the columns."""
+    """The types of the parameters, and the columns."""
     table = session.state.find(statement.table, session.scope)
     _refuse_unwritable(session, table, statement)
     sql = _insert(session, table, statement) if isinstance(statement, Insert) else _mutate(session, table, statement)
@@ -74,7 +74,7 @@ def describe_returning(
 
 
 def _hold(session: Session, table: Item, statement: Insert | Mutate, sql: str, parameters: Parameters) -> Result:
-    """For COMMIT. What is wrong with it is said now."""
+    """Check an INSERT and keep it for COMMIT."""
     transaction = session.transaction
     assert transaction is not None
     assert isinstance(statement, Insert)
@@ -94,7 +94,7 @@ def _rows_of(session: Session, query: Query, parameters: Parameters) -> int:
 
 
 def _write(session: Session, table: Item, sql: str, parameters: Parameters, *, reads: bool) -> Rows:
-    """At once. That the table is still there is seen when nobody else writes."""
+    """Write at once. Whether the table still exists is checked while no other session writes."""
     engine = session.engine
 
     def allowed() -> None:
@@ -107,7 +107,7 @@ def _write(session: Session, table: Item, sql: str, parameters: Parameters, *, r
 
 
 def _acknowledged_only(session: Session, sql: str, parameters: Parameters) -> Rows:
-    """What the write would have said."""
+    """The result that the write would have had."""
     with session.engine.storage.reader() as backend:
         backend.script("BEGIN")
         try:

@@ -1,4 +1,4 @@
-"""mz_internal: what follows from the catalog alone."""
+"""The relations of mz_internal that follow from the catalog alone."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def _network_policies(_: SystemSnapshot) -> Iterator[Record]:
 
 
 def _source_tables(system: str) -> Callable[[SystemSnapshot], Iterable[Record]]:
-    """The tables of the sources on PostgreSQL or MySQL, with the upstream table of each."""
+    """The tables of sources on PostgreSQL or MySQL, each with its upstream table."""
 
     def render(snapshot: SystemSnapshot) -> Iterator[Record]:
         for item in snapshot.state.items.values():

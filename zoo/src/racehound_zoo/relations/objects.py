@@ -1,4 +1,4 @@
-"""mz_catalog."""
+"""The relations of mz_catalog."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ Record = Mapping[str, Any]
 
 
 def moment(milliseconds: int | None) -> str | None:
-    """As JSON carries it."""
+    """A time as text for JSON."""
     if milliseconds is None:
         return None
     return dt.datetime.fromtimestamp(milliseconds / 1000, dt.UTC).isoformat()
 
 
 def everything(snapshot: SystemSnapshot) -> Iterator[Item]:
-    """The items of users and of the system; what is temporary too."""
+    """All items, of users and of the system, including temporary ones."""
     yield from snapshot.state.items.values()
     yield from snapshot.state.system.values()
 
@@ -155,7 +155,7 @@ def _kafka_sources(snapshot: SystemSnapshot) -> Iterator[Record]:
 
 
 def topic_of(item: Item) -> str | None:
-    """Of a Kafka source."""
+    """The topic of a Kafka source; None for other items."""
     definition = item.definition
     statement = definition.statement if isinstance(definition, SourceDefinition) else None
     if statement is None or not isinstance(statement.connector, External) or statement.connector.system != "KAFKA":
@@ -185,7 +185,7 @@ def _types(snapshot: SystemSnapshot) -> Iterator[Record]:
 
 
 def shown_kind(item: Item) -> str:
-    """Its kind, as the relations call it."""
+    """The kind of an item, as the relations name it."""
     return item.kind.replace(" ", "-")
 
 

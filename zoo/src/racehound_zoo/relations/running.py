@@ -1,4 +1,4 @@
-"""mz_internal: what the running parts say of themselves."""
+"""The relations of mz_internal about running sources, sinks and clusters."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Record = Mapping[str, Any]
 
 
 def _sources(snapshot: SystemSnapshot) -> Iterator[tuple[Item, str]]:
-    """Sources and the tables that they fill, with their types."""
+    """The sources and the tables that they fill, each with its type."""
     for item in snapshot.state.items.values():
         if isinstance(item.definition, SourceDefinition):
             yield item, item.definition.type
@@ -91,7 +91,7 @@ def _replica_statuses(snapshot: SystemSnapshot) -> Iterator[Record]:
 
 
 def _hydrated(snapshot: SystemSnapshot) -> Iterator[tuple[Item, str]]:
-    """What is computed on a cluster, with each replica that does."""
+    """The objects that clusters compute, once for each replica that computes them."""
     for item in snapshot.state.items.values():
         cluster = snapshot.state.clusters.get(item.cluster or "")
         only = getattr(item.definition, "replica", None)

@@ -1,10 +1,10 @@
-"""A source that follows the changes of another database, transaction by transaction.
+"""A source that reads the changes of another database, one transaction after the other.
 
-One thread does it all. A table that is new begins with a snapshot, which the database takes at a place of its stream of changes;
-it is shown when the stream has come to that place, so that all tables of the source are of one moment. Transactions are written
-one by one, or, when more have come meanwhile, several at a time. A table that cannot be
-followed any more, since it was truncated, dropped or altered, ceases; the others go on. While the database is away everything
-is stalled.
+One thread does everything. A new table begins with a snapshot, which the database takes at a position of its stream of changes.
+The snapshot appears when the stream has reached that position, so that all tables of the source show the same moment.
+Transactions are written one by one or, when several have arrived, together. A table that was truncated, dropped or altered
+upstream ends with an error (status "ceased"); the other tables go on. While the database cannot be reached, the source is
+stalled.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ from racehound_zoo.sources.wakeup import StoppedError, Wakeup
 
 _RETRY_S = 0.25
 _HELD_MAX = 200
-"""Transactions that are written together at most."""
+"""The largest number of transactions that are written together."""
 _MISS_S = 1.0
-"""How long a table that is not there upstream is not looked for again."""
+"""The time, in seconds, after which a table that does not exist upstream is looked for again."""
 WRONG_SNAPSHOT = "source-table-wrong-snapshot"
 
 
 class CeasedError(Exception):
-    """A table cannot be followed any more; the text is in Materialize's words."""
+    """A table cannot be read any more. The text is the error that Materialize reports."""
 
 
 @dataclasses.dataclass(frozen=True)
 class TableSnapshot:
-    """The rows of a table, or why it cannot be followed though it is there."""
+    """The rows of a table, or the error because of which it cannot be read."""
 
     table: UpstreamTable
     rows: Sequence[Update]
@@ -47,7 +47,10 @@ class TableSnapshot:
 
 @dataclasses.dataclass(frozen=True)
 class UpstreamSnapshot:
-    """Tables at a place of the stream, by the ids of the relations that they fill. `missing`: why others have no rows."""
+    """The tables at a position of the stream, by the ids of the relations that they fill.
+
+    `missing` has the errors of tables without a snapshot.
+    """
 
     place: str
     tables: Mapping[str, TableSnapshot]
@@ -55,10 +58,13 @@ class UpstreamSnapshot:
 
 
 class FollowingIngestion(abc.ABC):
-    """An `Ingestion`. What `_follow` and its kin raise as UpstreamError stalls the source until the next try goes well."""
+    """An `Ingestion`.
+
+    When one of its abstract methods raises UpstreamError, the source is stalled until a later attempt succeeds.
+    """
 
     system: str
-    """As it stands before the errors in statuses."""
+    """The name of the system, which comes first in the errors of statuses."""
 
     def __init__(self, source: SourceFacts, tables: Sequence[TableFacts], target: Target) -> None:
         self.source = source
@@ -76,7 +82,7 @@ class FollowingIngestion(abc.ABC):
         self._thread = threading.Thread(target=self._run, name=f"zoo-{self.system}-{source.id}", daemon=True)
         self._thread.start()
 
-    # Ingestion, from any thread
+    # Methods of Ingestion, for any thread
 
     def add_table(self, table: TableFacts) -> None:
         with self._lock:
@@ -97,19 +103,19 @@ class FollowingIngestion(abc.ABC):
     def join(self, timeout: float) -> None:
         self._thread.join(timeout)
 
-    # What a system does its own way, in the source's thread
+    # Methods that each system implements, for the source's thread
 
     @abc.abstractmethod
     def _follow(self) -> None:
-        """Connect, and take what comes until StoppedError or UpstreamError."""
+        """Connect and read changes until StoppedError or UpstreamError."""
 
     @abc.abstractmethod
     def _snapshot(self, tables: Sequence[TableFacts]) -> UpstreamSnapshot:
-        """Tables as they are now."""
+        """Take a snapshot of these tables."""
 
     @abc.abstractmethod
     def _has_come_to(self, place: str) -> bool:
-        """Whether the stream is there."""
+        """Whether the stream has reached that position."""
 
     # The thread
 
@@ -146,7 +152,7 @@ class FollowingIngestion(abc.ABC):
             return dict(self._wanted)
 
     def resume(self) -> None:
-        """The stream flows: say so of all that was there before."""
+        """The stream has started: set the statuses of the source and of its known tables."""
         self.statuses.run(self.source.id)
         for key in self.stored.tables:
             self._say(key)
@@ -161,7 +167,7 @@ class FollowingIngestion(abc.ABC):
     # Tables
 
     def update_tables(self) -> None:
-        """Take snapshots of the tables that are new, and forget those that are gone."""
+        """Take snapshots of new tables, and forget removed ones."""
         wanted = self._wanted_now()
         for key in self.stored.tables.keys() - wanted.keys():
             self.stored.forget(key)
@@ -185,11 +191,11 @@ class FollowingIngestion(abc.ABC):
 
     @property
     def all_snapshots_shown(self) -> bool:
-        """Whether no snapshot waits for the stream."""
+        """Whether all snapshots have been written."""
         return not self._pending
 
     def show_snapshots(self, *, everything: bool = False) -> None:
-        """Show the snapshots whose place the stream has come to."""
+        """Write the snapshots whose position the stream has reached."""
         while self._pending and (everything or self._has_come_to(self._pending[0].place)):
             self.flush()
             taken = self._pending.pop(0).tables
@@ -200,29 +206,29 @@ class FollowingIngestion(abc.ABC):
                 self._say(key)
 
     def cease(self, key: str, error: str) -> None:
-        """Follow a table no more."""
+        """Stop reading a table because of an error."""
         self.flush()
         self.stored.remember(key, FollowedTable(self.stored.tables[key].table, error))
         self.target.apply((), self.stored.saved())
         self.statuses.cease(key, error)
 
     def error_of(self, key: str) -> str | None:
-        """Why a relation is followed no more."""
+        """The error because of which a relation is no longer filled; None if there is none."""
         followed = self.stored.tables.get(key)
         return followed.error if followed is not None else None
 
     def following(self, table: str) -> list[str]:
-        """The relations that an upstream table fills, by its id."""
+        """The ids of the relations that an upstream table fills."""
         return [key for key, each in self.stored.tables.items() if each.table.id == table and each.error is None]
 
     def columns_of(self, key: str) -> tuple[str, ...]:
-        """The names of a relation's columns; none when it is gone."""
+        """The names of a relation's columns; none if it has been removed."""
         with self._lock:
             table = self._wanted.get(key)
         return tuple(column.name for column in table.shape.columns) if table is not None else ()
 
     def add_transaction(self, batch: Mapping[str, Sequence[Update]], place: str) -> None:
-        """A transaction of the database: all that it changed, at one moment, and the place behind it. `flush` writes it."""
+        """Add the changes of a transaction of the upstream database, and the position after it. `flush` writes them."""
         for key, updates in batch.items():
             self._held.setdefault(key, []).extend(updates)
         self._held_count, self._held_place = self._held_count + 1, place
@@ -230,7 +236,7 @@ class FollowingIngestion(abc.ABC):
             self.flush()
 
     def flush(self) -> None:
-        """Write what has been taken: all of it at one moment."""
+        """Write the transactions that have been added, as one transaction."""
         if self._held_count:
             batch, count = self._held, self._held_count
             self._held, self._held_count = {}, 0
@@ -239,7 +245,7 @@ class FollowingIngestion(abc.ABC):
             self.statuses.count(count, 0)
 
     def _write(self, batch: Mapping[str, Sequence[Update]]) -> None:
-        """Tables with a value that cannot be read cease, so that the others can go on."""
+        """Write rows. A table with a value that the storage cannot read ends with an error, so that the others can go on."""
         try:
             self.target.apply([*batch.items()], self.stored.saved())
         except SqlError:
@@ -254,7 +260,7 @@ class FollowingIngestion(abc.ABC):
         self.statuses.count(0, sum(len(updates) for updates in batch.values()))
 
     def _unreadable(self, key: str, updates: Sequence[Update]) -> str | None:
-        """Why the storage does not take these rows."""
+        """The error because of which the storage cannot read these rows; None if it can."""
         with self.target.staging(key) as staging:
             try:
                 staging.append([tuple(row) for row, _ in updates])

@@ -1,4 +1,4 @@
-"""A running load generator."""
+"""The ingestion of a load generator."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from racehound_zoo.sources.source import SourceFacts, TableFacts, Target
 
 _TICK = 1.0
 _BATCH_PERIOD = 0.01
-"""Seconds: ticks that are due within this time are written together."""
+"""The time, in seconds, within which due ticks are written together."""
 _TICKS_AT_ONCE = 1000
 _SAVED = "ticks"
 _STARTING = Status("starting")
 
 
 class LoadIngestion:
-    """Ticks until it is stopped. After a restart it goes on behind the last tick that was written."""
+    """Generates data until it is stopped. After a restart it continues after the last tick that was written."""
 
     def __init__(self, generator: Generator, source: SourceFacts, tables: Sequence[TableFacts], target: Target) -> None:
         self._generator = generator
@@ -79,12 +79,12 @@ class LoadIngestion:
                 due += count * period
 
     def _remember(self, batch: Batch) -> None:
-        """For tables that are added later; a source of one output has none."""
+        """Keep the rows for tables that are added later. A source with one output needs none."""
         if not self._generator.is_single:
             self._past.append(batch)
 
     def _welcome(self) -> None:
-        """New tables begin with all that was."""
+        """Write to new tables all that has been generated so far."""
         with self._lock:
             joining, self._joining = self._joining, []
         for table in joining:

@@ -1,7 +1,7 @@
-"""Starts and stops what runs between the catalog and the outside, as the catalog says.
+"""Starts and stops sources and sinks, as the catalog says.
 
-It watches the catalog: a source or sink runs while it is there and its cluster has a replica. Nothing here waits, since
-watchers are called while the catalog is locked.
+It watches the catalog: a source or sink runs while it exists and its cluster has a replica. Nothing here waits, because watchers
+are called under the catalog's lock.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from racehound_zoo.storage import Storage
 
 _LOOK = 0.02
 _ENDING = 5.0
-"""Seconds that what runs may take to end when the server does."""
+"""The time, in seconds, that sources and sinks have to end when the server stops."""
 
 
 @dataclasses.dataclass(frozen=True)
 class _KeptSource:
-    """What outlives a source's ingestion; `last`: the newest of these, which may have ended."""
+    """What outlives an ingestion of a source. `last` is the newest ingestion, which may have ended."""
 
     target: SourceTarget
     connector: Connector
@@ -45,7 +45,7 @@ class _SourceEntry:
     ingestion: Ingestion
     tables: frozenset[str]
     replica: str
-    """The id of the replica that it runs on."""
+    """The id of the replica that the source runs on."""
 
 
 @dataclasses.dataclass
@@ -57,7 +57,7 @@ class _SinkEntry:
 
 
 class Manager:
-    """The running sources and sinks. Changed under the catalog's lock only."""
+    """The running sources and sinks. They are changed under the catalog's lock only."""
 
     def __init__(self, catalog: Catalog, storage: Storage, defects: SeededDefects) -> None:
         self._catalog = catalog
@@ -71,7 +71,7 @@ class Manager:
         catalog.watch(self._follow)
 
     def stop(self) -> None:
-        """End all, and wait for them."""
+        """Stop all sources and sinks, and wait for them."""
         running: list[Ingestion | RunningSink] = [source.ingestion for source in self._sources.values()]
         running += [sink.running for sink in self._sinks.values()]
         for each in running:
@@ -84,7 +84,7 @@ class Manager:
         self._cleanup.finish(_ENDING)
 
     def statuses(self) -> Mapping[str, Status]:
-        """Of sources, their tables and sinks, by id."""
+        """The statuses of sources, their tables and sinks, by id."""
         found = {}
         for key, source in list(self._sources.items()):
             found.update({each: source.ingestion.status(each) for each in (key, *source.tables)})
@@ -92,7 +92,10 @@ class Manager:
         return found
 
     def await_snapshots(self, keys: Sequence[str], interrupted: Callable[[], bool]) -> None:
-        """Wait until none of these is still being read from outside for the first time. SqlError for one that has ceased."""
+        """Wait until these relations have their snapshots.
+
+        SqlError for a relation whose source has failed for good (status "ceased").
+        """
         moment = self._storage.changed(keys)
         while not interrupted() and any(self._status(key).status == "starting" for key in keys):
             moment = self._storage.await_change(keys, moment, _LOOK, interrupted)
@@ -101,7 +104,7 @@ class Manager:
             raise SqlError(f"Source error: source must be dropped and recreated due to failure: {text}")
 
     def _status(self, key: str) -> Status:
-        """Of a relation; running, for one that nothing outside fills."""
+        """The status of a relation; "running" for one that no source fills."""
         for source_key, source in list(self._sources.items()):
             if key == source_key or key in source.tables:
                 return source.ingestion.status(key)
@@ -187,7 +190,7 @@ class Manager:
 
 
 def _replicas(state: State, item: Item) -> list[str]:
-    """The ids of the replicas that a source or sink may run on; none for anything else."""
+    """The ids of the replicas that a source or sink may run on; none for other items."""
     cluster = state.clusters.get(item.cluster or "")
     is_source = isinstance(item.definition, SourceDefinition) and bool(system_of(item.definition))
     return [replica.id for replica in cluster.replicas] if cluster is not None and (is_source or item.kind == "sink") else []

@@ -1,4 +1,4 @@
-"""What a source that follows another database remembers over a restart: how far it is, and with which tables."""
+"""The progress that a database source saves for its next ingestion: the position in the stream, and the tables."""
 
 from __future__ import annotations
 
@@ -14,14 +14,20 @@ _PLACE, _SLOT, _TABLES = "place", "slot", "tables"
 
 @dataclasses.dataclass(frozen=True)
 class FollowedTable:
-    """A table whose snapshot is there. `table`: as it was then; `error`: why it is followed no more."""
+    """A table whose snapshot has been written.
+
+    `table` is its definition at that time; `error` is set when it cannot be read any more.
+    """
 
     table: UpstreamTable
     error: str | None = None
 
 
 class StoredProgress:
-    """Belongs to one thread. `place`: all up to there has been taken (an LSN, a set of GTIDs), "" before anything was."""
+    """The progress.
+
+    It belongs to one thread. Everything before `place` (an LSN, a set of GTIDs) has been written; "" at the beginning.
+    """
 
     def __init__(self, saved: Mapping[str, str]) -> None:
         self.place = saved.get(_PLACE, "")
@@ -31,7 +37,7 @@ class StoredProgress:
 
     @property
     def tables(self) -> Mapping[str, FollowedTable]:
-        """By the ids of the relations that they fill."""
+        """The tables, by the ids of the relations that they fill."""
         return self._tables
 
     def remember(self, key: str, followed: FollowedTable) -> None:
@@ -43,5 +49,5 @@ class StoredProgress:
         self._written = msgspec.json.encode(self._tables).decode()
 
     def saved(self) -> Mapping[str, str]:
-        """To be made one of again."""
+        """The progress as text, from which another object of this class can be made."""
         return {_PLACE: self.place, _SLOT: self.slot, _TABLES: self._written}

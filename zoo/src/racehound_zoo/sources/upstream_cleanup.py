@@ -1,4 +1,4 @@
-"""Removes what sources that are gone have left outside, each in a thread of its own."""
+"""Removes from external systems what dropped sources have left there, each in a thread of its own."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from racehound_zoo.sources.source import CleaningConnector, Connector, Ingestion
 from racehound_zoo.sources.target import SourceTarget
 
 _PATIENCE = 60.0
-"""Seconds after which what cannot be removed is left where it is."""
+"""The time, in seconds, after which it gives up."""
 _PAUSE = 0.2
 
 
 class UpstreamCleanup:
-    """`add` does not wait."""
+    """The threads that remove things. `add` does not wait for them."""
 
     def __init__(self) -> None:
         self._threads: list[threading.Thread] = []
         self._ending = threading.Event()
 
     def add(self, connector: Connector, source: SourceFacts, target: SourceTarget, last: Ingestion) -> None:
-        """A source is gone; its last ingestion has been told to stop."""
+        """Clean up after a dropped source. Its last ingestion has been told to stop."""
         if isinstance(connector, CleaningConnector):
             thread = threading.Thread(
                 target=self._clean_up, args=(connector, source, target, last), name=f"zoo-cleanup-{source.id}", daemon=True
@@ -31,7 +31,7 @@ class UpstreamCleanup:
             thread.start()
 
     def finish(self, timeout: float) -> None:
-        """Wait (seconds) for those that have not ended; they do not try again."""
+        """Wait for the threads, for at most `timeout` seconds. They do not try again."""
         self._ending.set()
         deadline = time.monotonic() + timeout
         for thread in self._threads:

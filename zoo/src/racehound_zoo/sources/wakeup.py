@@ -1,4 +1,4 @@
-"""What wakes a thread that waits for a socket."""
+"""Wakes a thread that waits for a socket."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from collections.abc import Mapping
 
 
 class StoppedError(Exception):
-    """Whoever waits here is told to end."""
+    """The waiting thread has been told to end."""
 
 
 class Wakeup:
-    """Of one thread that waits; rung, and stopped, from any other."""
+    """Wakes one waiting thread. It may be notified and stopped from any other thread."""
 
     def __init__(self) -> None:
         self._stopped = threading.Event()
@@ -24,7 +24,7 @@ class Wakeup:
         self._lock = threading.Lock()
 
     def notify(self) -> None:
-        """Have the waiting thread look what is new."""
+        """Wake the waiting thread."""
         with self._lock:
             if self._rope.fileno() >= 0:
                 try:
@@ -33,7 +33,7 @@ class Wakeup:
                     return
 
     def stop(self) -> None:
-        """Every wait, now or later, raises StoppedError."""
+        """Make every wait, now or later, raise StoppedError."""
         self._stopped.set()
         self.notify()
 
@@ -42,7 +42,10 @@ class Wakeup:
         return self._stopped.is_set()
 
     def wait(self, seconds: float, other: int | None = None, *, writing: bool = False) -> bool:
-        """Until it rings, or the descriptor `other` can be read (or written); whether it is the latter. StoppedError."""
+        """Wait for a notification, or until the descriptor `other` is readable (or writable).
+
+        Returns whether the latter happened. StoppedError.
+        """
         self.check()
         poll = select.poll()
         poll.register(self._heard, select.POLLIN)
@@ -55,14 +58,17 @@ class Wakeup:
         return other in events
 
     def await_socket(self, other: int, deadline: float, *, writing: bool = False) -> bool:
-        """The same, but a ring does not end it. `deadline`: of the monotonic clock; False when it has passed."""
+        """Wait for the descriptor only.
+
+        Returns False when `deadline`, a time of the monotonic clock, has passed. StoppedError.
+        """
         while (left := deadline - time.monotonic()) > 0:
             if self.wait(left, other, writing=writing):
                 return True
         return False
 
     def check(self) -> None:
-        """StoppedError once it has been stopped."""
+        """StoppedError if it has been stopped."""
         if self._stopped.is_set():
             raise StoppedError
 

@@ -1,4 +1,4 @@
-"""How the bytes of keys and values become columns, format by format."""
+"""Decodes keys and values into columns, for each format."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ from racehound_zoo.sources.kafka.schemas import Schemas
 from racehound_zoo.table_changes import Values
 
 _AVRO_HEADER = 5
-"""Bytes before an Avro message: a zero and the schema's number."""
+"""The number of bytes before an Avro message: a zero byte and the id of the schema."""
 
 
 class DecodeError(ValueError):
-    """A message that its format does not describe."""
+    """A message does not have the format that it should have."""
 
 
 class Decoder(Protocol):
-    """A key's or a value's format."""
+    """Decodes the keys or the values of messages."""
 
     def key_identity(self, payload: bytes) -> bytes:
-        """What is the same for the same key."""
+        """The bytes by which keys are compared: the same for equal keys."""
 
     def decode(self, payloads: Sequence[bytes]) -> list[Values | None]:
-        """Their columns' values; None for what says that nothing is there. DecodeError."""
+        """The values of the columns; None for a message that means that there is no row. DecodeError."""
 
 
 class PlainDecoder:
-    """A format whose messages stand for themselves."""
+    """A format that needs no schema."""
 
     def __init__(self, read: Callable[[bytes], Values]) -> None:
         self._read = read
@@ -51,14 +51,14 @@ class PlainDecoder:
 
 
 def plain(form: str) -> PlainDecoder | None:
-    """TEXT, BYTES, JSON or CSV, as written behind FORMAT; None for anything else."""
+    """The decoder for TEXT, BYTES, JSON or CSV, as written after FORMAT; None for other formats."""
     name = form.split(maxsplit=1)[0].upper() if form else ""
     readers: dict[str, Callable[[bytes], Values]] = {"TEXT": _text, "BYTES": _bytes, "JSON": _json, "CSV": _csv(csv_width(form))}
     return PlainDecoder(readers[name]) if name in readers else None
 
 
 def csv_width(form: str) -> int:
-    """How many columns CSV WITH n COLUMNS has; 1 for other formats."""
+    """The number of columns in CSV WITH n COLUMNS; 1 for other formats."""
     found = re.search(r"WITH\s+(\d+)\s+COLUMNS", form, re.IGNORECASE)
     return int(found[1]) if found else 1
 
@@ -87,7 +87,7 @@ def _csv(width: int) -> Callable[[bytes], Values]:
 
 
 class AvroDecoder:
-    """Records in Confluent's wire format; `names`: the columns, `side`: the field of an envelope that holds them."""
+    """Decodes records in Confluent's wire format. `names` has the columns; `side` is the field of an envelope that holds them."""
 
     def __init__(self, schemas: Schemas, names: Sequence[str], side: str = "") -> None:
         self._schemas = schemas
@@ -112,7 +112,7 @@ class AvroDecoder:
         return values
 
     def _read(self, number: int, messages: Sequence[bytes]) -> list[Any]:
-        """All in one call: together they are an array of that many items."""
+        """Decode all messages in one call, as an Avro array."""
         from fastavro import schemaless_reader
 
         joined = io.BytesIO(zigzag(len(messages)) + b"".join(messages) + b"\0")
@@ -124,7 +124,7 @@ class AvroDecoder:
             raise DecodeError(f"Decode error: Avro message does not fit schema {number}")
         return found
 
-    def _row(self, value: Any) -> Values | None:  # noqa: ANN401 what the schema says
+    def _row(self, value: Any) -> Values | None:  # noqa: ANN401 any value that the schema describes
         if self._side:
             value = value[self._side]
         if value is None:

@@ -1,4 +1,4 @@
-"""A running Kafka source: a watch on its topic, and a reader for each of its tables."""
+"""The ingestion of a Kafka source: a thread that watches the topic, and a reader for each table."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from racehound_zoo.table_changes import TableChange
 
 _TOPIC = "topic"
-"""Under which name the progress has the topic's id. `table/partition`: the next offset."""
+"""The key of the topic's id in the saved progress. The keys `table/partition` have the next offsets."""
 
 
 class KafkaIngestion:
@@ -89,7 +89,7 @@ class KafkaIngestion:
         for reader in (*self._readers.values(), *self._ending):
             reader.join(max(0.0, deadline - time.monotonic()))
 
-    # The readers' book
+    # Methods of OffsetStore, for the readers
 
     def offsets(self, key: str) -> Offsets | None:
         """See `reader.OffsetStore`."""
@@ -104,7 +104,7 @@ class KafkaIngestion:
     def save(self, key: str, change: TableChange | list[Update], offsets: Mapping[int, int]) -> None:
         """See `reader.OffsetStore`."""
         with self._saving:
-            # Tables that are gone are forgotten.
+            # Forget the offsets of removed tables.
             kept = {name: value for name, value in self._target.progress.items() if name.partition("/")[0] in self._readers}
             mine = {f"{key}/{number}": str(offset) for number, offset in offsets.items()}
             self._target.apply([(key, change)], {**kept, **mine, _TOPIC: self._watch.known_id})

@@ -1,4 +1,4 @@
-"""One table of a Kafka source: a consumer of its own, that begins with all that is in the topic and then follows."""
+"""Reads one table of a Kafka source, with a consumer of its own: first the content of the topic, then new messages."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from racehound_zoo.table_changes import Staging, TableChange
 
 _AT_ONCE = 10_000
-"""MessageWriter that are taken together."""
+"""The largest number of messages that are read together."""
 _GATHERED_MAX = 100_000
-"""MessageWriter of a snapshot that are kept in memory, one for each key."""
+"""The largest number of messages of a snapshot that are kept in memory, one for each key."""
 _LOOK_S = 0.1
 _ANSWER_S = 2.0
 _PAUSE_S = 0.5
@@ -33,17 +33,17 @@ Offsets = dict[int, int]
 
 
 class OffsetStore(Protocol):
-    """Where it is written down how far a table is."""
+    """Stores how far each table has been read."""
 
     def offsets(self, key: str) -> Offsets | None:
-        """None for a table that has nothing yet."""
+        """The next offsets; None for a table that has not been read yet."""
 
     def save(self, key: str, change: TableChange | list[Update], offsets: Mapping[int, int]) -> None:
-        """Write to the table, and how far it is with that."""
+        """Write to the table, together with the offsets."""
 
 
 class TableReader:
-    """`highs`: while it reads its snapshot, where that ends."""
+    """A thread that reads one table. `highs` has the end of its snapshot while the snapshot is read."""
 
     def __init__(
         self, broker: Broker, watch: TopicWatch, topic: str, table: TableFacts, target: Target, book: OffsetStore
@@ -61,7 +61,7 @@ class TableReader:
         self.received = 0
         self.staged = 0
         self.other_readers: Callable[[], list[TableReader]] = list
-        """The other readers of the source."""
+        """Returns the other readers of the source."""
         self._thread = threading.Thread(target=self._run, name=f"zoo-kafka-{table.id}", daemon=True)
 
     def start(self) -> None:
@@ -81,7 +81,7 @@ class TableReader:
         return not self._stopped.is_set() and not self._watch.is_lost
 
     def _run(self) -> None:
-        """What the broker does not do now it may do later; what cannot be read never will be."""
+        """Read until stopped. An error of the broker is retried; a message that cannot be decoded ends the reader."""
         while self._goes_on():
             try:
                 self._read()
@@ -120,7 +120,10 @@ class TableReader:
         }
 
     def _snapshot(self, consumer: Consumer, layout: Layout) -> Offsets:
-        """All that is in the topic at this moment becomes the table's, at one moment. Up to where; less, if stopped."""
+        """Write all messages that are in the topic now, as one transaction.
+
+        Returns the next offsets, which are smaller if it was stopped.
+        """
         marks = self._watermarks(consumer)
         at = self._beginning({number: low for number, (low, _) in marks.items()})
         self.highs = {number: high for number, (_, high) in marks.items()}
@@ -139,7 +142,10 @@ class TableReader:
         return at
 
     def _beginning(self, lows: Offsets) -> Offsets:
-        """Where the snapshot begins; with the defect `shared-snapshot`, where that ends which is being read for another table."""
+        """The offsets at which the snapshot begins.
+
+        With the defect `shared-snapshot`, it begins where the snapshot of another table ends.
+        """
         if self._target.has_defect("shared-snapshot"):
             for other in self.other_readers():
                 if other.highs and not other.is_filled:
@@ -163,7 +169,7 @@ class TableReader:
                 self._store.save(self.table.id, gathered.change(), at)
 
     def _take(self, messages: list[Message], gathered: _Batch, at: Offsets) -> None:
-        ended = self._broker.library.KafkaError._PARTITION_EOF  # noqa: SLF001 the library's public name
+        ended = self._broker.library.KafkaError._PARTITION_EOF  # noqa: SLF001 a public name of the library
         for message in messages:
             error: Any = message.error()
             number, offset = message.partition(), message.offset()
@@ -172,12 +178,12 @@ class TableReader:
                 self.received += 1
                 at[number or 0] = (offset or 0) + 1
             elif error.code() == ended:
-                # Behind the last message there may be marks of transactions.
+                # There may be transaction markers after the last message.
                 at[number or 0] = max(at.get(number or 0, 0), offset or 0)
 
 
 class _Batch:
-    """MessageWriter that belong together: of each key the last one."""
+    """Messages that are written together: with keys, only the last message of each key."""
 
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
@@ -200,7 +206,7 @@ class _Batch:
         return [(row, 1) for row in self._layout.rows(self._all)]
 
     def flush(self, staging: Staging) -> None:
-        """Out of memory."""
+        """Move the messages from memory to the staging table."""
         if self._layout.is_keyed:
             staging.replace(self._layout.replacement(self._by_key.values()))
         else:

@@ -1,8 +1,8 @@
-"""A running sink into a topic, exactly once.
+"""A sink that writes to a topic, exactly once.
 
-Each commit of the relation is one transaction of Kafka's, and `SentRows` remembers it once it is there. Where a run ends without
-knowing what became of its last transaction, the next run asks the topic: every message carries the moment of its commit in the
-header `materialize-timestamp`, as Materialize's do, and an open transaction ends when another run takes its identity.
+Each commit of the relation is written in one Kafka transaction and recorded in `SentRows` when that has succeeded. If a run ends
+without knowing the outcome of its last transaction, the next run reads the topic: each message has the time of its commit in the
+header `materialize-timestamp`, as Materialize's messages have. An open transaction is aborted when another run uses its identity.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ _ANSWER_S = 1.0
 _PAUSE_S = 0.5
 _LOOK_S = 0.2
 _SETTLING_S = 2.0
-"""Seconds that a sink which has been stopped still waits for its last transaction."""
+"""The time, in seconds, for which a stopped sink still waits for its last transaction."""
 _SERVED_EVERY = 1000
 
 
 class _InterruptedError(Exception):
-    """The sink has been stopped in the middle of something."""
+    """The sink was stopped during a transaction."""
 
 
 class KafkaSinkConnector:
-    """See `sink.SinkConnector`."""
+    """The connector for Kafka. See `sink.SinkConnector`."""
 
     def check(self, sink: SinkFacts, columns: Sequence[Column]) -> None:
         if not sink.options.get("TOPIC"):
@@ -54,7 +54,7 @@ class KafkaSinkConnector:
 
 
 class KafkaSink:
-    """See `sink.RunningSink`."""
+    """A thread that writes to a topic. See `sink.RunningSink`."""
 
     def __init__(self, sink: SinkFacts, feed: Feed, sent: SentRows) -> None:
         self._sink = sink
@@ -86,7 +86,7 @@ class KafkaSink:
         self._status = Status(status, error, since, self._count, self._count)
 
     def _run(self) -> None:
-        """One run at a time: the one before this ends first."""
+        """Run the sink. It waits until the sink's previous run has ended."""
         while not self._sent.lock.acquire(timeout=0.05):
             if self._stopped.is_set():
                 return
@@ -105,7 +105,7 @@ class KafkaSink:
             self._sent.lock.release()
 
     def _write(self) -> None:
-        """Until stopped, or something goes wrong that may be better later."""
+        """Write until the sink is stopped or an error occurs that may be temporary."""
         self._broker.create_topic(self._topic, self._sink.options)
         compression = self._sink.options.get("COMPRESSION TYPE", "lz4")
         identity = f"racehound-zoo-{self._sent.identity}"
@@ -118,7 +118,7 @@ class KafkaSink:
                 feed = self._feed
                 self._carry(producer, feed, MessageWriter(self._sink, feed.columns, known))
                 if feed is self._feed:
-                    # The relation is gone; so will the sink be.
+                    # The relation was dropped, and the sink will be dropped with it.
                     self._stopped.wait(_PAUSE_S)
         finally:
             producer.purge()
@@ -126,12 +126,12 @@ class KafkaSink:
                 known.close()
 
     def _hear(self, error: KafkaError) -> None:
-        """What the client says beside the way."""
-        if error.code() == self._broker.library.KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001 the library's public name
+        """Record an error that the client reports in a callback."""
+        if error.code() == self._broker.library.KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001 a public name of the library
             self._say("stalled", said(self._broker.library.KafkaException(error)))
 
     def _begin(self, producer: Producer) -> None:
-        """What an earlier run left open ends here, in one way or the other."""
+        """Initialize transactions. This commits or aborts a transaction that an earlier run has left open."""
         while not self._stopped.is_set():
             try:
                 producer.init_transactions(_ANSWER_S)
@@ -160,14 +160,17 @@ class KafkaSink:
                 self._say("running")
 
     def _rest(self, producer: Producer) -> None:
-        """Nothing to do: hear whether the broker is there."""
+        """There is nothing to write: poll for errors of the brokers."""
         producer.poll(0)
         if self._status.status == "stalled":
             producer.list_topics(self._topic, timeout=_ANSWER_S)
             self._say("running")
 
     def _send(self, producer: Producer, commit: CommittedChanges, messages: MessageWriter) -> None:
-        """One transaction. When this returns it is there; KafkaException when it is not, or when nobody knows (`uncertain`)."""
+        """Write one transaction.
+
+        KafkaException if it has failed or its outcome is unknown; then it is recorded as `uncertain`.
+        """
         headers = [(_HEADER, str(commit.moment).encode())]
         producer.begin_transaction()
         try:
@@ -200,7 +203,7 @@ class KafkaSink:
             self._refuse_stopped()
 
     def _refuse_stopped(self) -> None:
-        """What is not committed when the sink is stopped is sent by its next run."""
+        """_InterruptedError if the sink was stopped. Its next run sends what has not been committed."""
         if self._stopped.is_set():
             raise _InterruptedError
 
@@ -209,11 +212,11 @@ class KafkaSink:
         try:
             producer.abort_transaction(_ANSWER_S)
         except self._broker.library.KafkaException as error:
-            # The next producer of this identity ends it.
+            # The next producer with this identity aborts it.
             self._say("stalled", said(error))
 
     def _settle(self, producer: Producer) -> None:
-        """Ask for the commit until the broker has said what became of it."""
+        """Repeat the commit until the outcome is known."""
         deadline: float | None = None
         while True:
             try:
@@ -234,15 +237,15 @@ class KafkaSink:
             else:
                 return
 
-    # Doubt
+    # Transactions with an unknown outcome
 
     def _has(self, moment: int) -> bool:
-        """Whether a commit's messages are in the topic."""
+        """Whether the messages of a commit are in the topic."""
         wanted = str(moment).encode()
         return any(dict(headers).get(_HEADER) == wanted for headers in self._headers())
 
     def _headers(self) -> Iterator[list[tuple[str, str | bytes | None]]]:
-        """Of all messages that there are. KafkaException when they cannot be read."""
+        """The headers of all messages in the topic. KafkaException if they cannot be read."""
         library = self._broker.library
         consumer = self._broker.consumer()
         try:
@@ -254,7 +257,7 @@ class KafkaSink:
                     error = message.error()
                     if error is None:
                         yield [*dict(message.headers() or ()).items()]
-                    elif error.code() == library.KafkaError._PARTITION_EOF:  # noqa: SLF001 the library's public name
+                    elif error.code() == library.KafkaError._PARTITION_EOF:  # noqa: SLF001 a public name of the library
                         left -= 1
             if left:
                 raise _InterruptedError

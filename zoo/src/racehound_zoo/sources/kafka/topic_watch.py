@@ -1,4 +1,4 @@
-"""Whether a topic is there, and how large it is, asked of the broker again and again."""
+"""Asks the brokers periodically whether a topic exists and how many partitions it has."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _AWAY_PERIOD_S = 0.3
 
 
 class TopicWatch:
-    """A thread that looks at one topic. `known_id` is that of the topic that was read before, "" for none."""
+    """Watches one topic. `known_id` is the id of the topic that was read before, "" for none."""
 
     def __init__(self, broker: Broker, topic: str, stopped: threading.Event) -> None:
         self._broker = broker
@@ -23,10 +23,10 @@ class TopicWatch:
         self.partitions = 0
         self.error: str | None = None
         self.is_lost = False
-        """Whether the topic that was read is gone for good."""
+        """Whether the topic that was read has been deleted or replaced."""
 
     def run(self, known_id: str) -> None:
-        """Until stopped, or the topic is lost."""
+        """Watch until stopped or until the topic is lost."""
         self.known_id = known_id
         admin = self._broker.admin()
         while not self._stopped.is_set() and not self.is_lost:
@@ -37,7 +37,7 @@ class TopicWatch:
             self._stopped.wait(_PERIOD_S if self.error is None else _AWAY_PERIOD_S)
 
     def await_topic(self) -> bool:
-        """Wait until the topic has been seen. False when stopped, or it is lost."""
+        """Wait until the topic has been found. Returns False if stopped or if the topic is lost."""
         while not self._stopped.is_set() and not self.is_lost:
             if self._looked.wait(0.1):
                 return True

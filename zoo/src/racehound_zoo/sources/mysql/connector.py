@@ -1,4 +1,4 @@
-"""MySQL, as a system outside."""
+"""The connector for MySQL."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from racehound_zoo.sources.upstream import UpstreamError
 
 
 class MySqlConnector:
-    """Every question is asked on a connection of its own."""
+    """The connector for MySQL. It opens a connection for each question."""
 
     def validate(self, connection: ConnectionFacts) -> None:
         try:
@@ -45,7 +45,7 @@ class MySqlConnector:
 
 @contextlib.contextmanager
 def _asking(source: SourceFacts) -> Iterator[Connection]:
-    """A connection whose failures are those of a statement on the source."""
+    """A connection whose errors are reported as those of a statement on the source."""
     assert source.connection is not None, "a source of MySQL has a connection"
     try:
         with connected(source.connection) as session:

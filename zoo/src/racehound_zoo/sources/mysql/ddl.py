@@ -1,4 +1,4 @@
-"""What a statement of the binary log does to tables."""
+"""Finds out what a DDL statement in the binary log does to tables."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ EffectKind = Literal["truncated", "dropped", "altered"]
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class TableEffect:
-    """On a table; `table` None: on all of the schema."""
+    """An effect on a table; with `table` None, on all tables of the schema."""
 
     how: EffectKind
     schema: str
@@ -32,7 +32,7 @@ class TableEffect:
 
 
 def effects(statement: str, schema: str) -> list[TableEffect]:
-    """Of a statement that was made in a schema. A table that is renamed is dropped under its old name."""
+    """The effects of a statement that was executed in a schema. A table that is renamed counts as dropped under its old name."""
     said = _COMMENT.sub(" ", statement).strip()
     if (match := _DROP_DATABASE.match(said)) is not None:
         return [TableEffect("dropped", _plain(match[1]), None)]

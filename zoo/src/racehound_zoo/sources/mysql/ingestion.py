@@ -1,4 +1,4 @@
-"""A running source: the binary log, transaction by transaction."""
+"""The ingestion of a MySQL source: reads the binary log."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ _LOCKED = "(1205)"
 _ROWS_AT_ONCE = 10_000
 _LOOK_S = 1.0
 _TRANSACTIONS_MAX = 200
-"""EffectKind many are taken at once before something else is looked at."""
+"""The largest number of transactions that are read before other work is done."""
 _EXECUTED = "SELECT @@global.gtid_executed"
-# Of sessions: what values look like, and how long a lock is waited for.
+# Settings of sessions: the format of values, and the time to wait for a lock.
 _SESSION = f"SET time_zone = '+00:00', sql_mode = '', lock_wait_timeout = {_LOCK_WAIT_S}"
 
 
 class MySqlIngestion(FollowingIngestion):
-    """See `FollowingIngestion`. Its places are sets of GTIDs."""
+    """See `FollowingIngestion`. The positions are sets of GTIDs."""
 
     system = "mysql"
 
@@ -50,7 +50,7 @@ class MySqlIngestion(FollowingIngestion):
                     self._turn()
 
     def _turn(self) -> None:
-        """One round: new tables, the transactions that are there, a wait if there are no more."""
+        """Do one round: take snapshots of new tables, read the transactions that have arrived, and wait if there are no more."""
         self.update_tables()
         is_drained = self._hear_all()
         self.show_snapshots()
@@ -61,7 +61,7 @@ class MySqlIngestion(FollowingIngestion):
             self.wakeup.check()
 
     def _hear_all(self) -> bool:
-        """Whether there are no more transactions for now."""
+        """Read transactions. Returns whether there are no more for now."""
         for _ in range(_TRANSACTIONS_MAX):
             transaction = self._stream.next()
             if transaction is None:
@@ -77,7 +77,7 @@ class MySqlIngestion(FollowingIngestion):
     # Transactions
 
     def _take(self, transaction: BinlogTransaction) -> None:
-        """What a snapshot's set of transactions has is in it, all else is not."""
+        """Add a transaction. First, snapshots are written whose position has been reached: they do not contain it."""
         self._coming = transaction.gtid
         self.show_snapshots()
         batch: dict[str, list[Update]] = {}
@@ -92,7 +92,7 @@ class MySqlIngestion(FollowingIngestion):
         self.add_transaction(batch, str(self._done))
 
     def _has_come_to(self, place: str) -> bool:
-        """It is there, or the transaction that comes now is behind it."""
+        """Whether all transactions of the set have been read, or the next one is not in the set."""
         there = GtidSet(place)
         return self._done.has_all_of(there) or (bool(self._coming) and not there.has(self._coming))
 
@@ -115,7 +115,7 @@ class MySqlIngestion(FollowingIngestion):
                         self.cease(key, error)
 
     def _error_of(self, effect: TableEffect, table: UpstreamTable) -> str | None:
-        """Why a table cannot be followed any more."""
+        """The error because of which a table cannot be read any more; None if it can."""
         if effect.how == "altered":
             return _difference(table, described(self._asking, table.namespace, table.name))
         return f"table was {effect.how}: {identifier(table.namespace, table.name)}"
@@ -123,7 +123,7 @@ class MySqlIngestion(FollowingIngestion):
     # Snapshots
 
     def _snapshot(self, tables: Sequence[TableFacts]) -> UpstreamSnapshot:
-        """Nobody writes to the tables between the reading of what was executed and the beginning of the transaction."""
+        """Take a snapshot. The tables are locked while the position is read and the transaction begins, so that the two match."""
         looked = {table.id: described(self._asking, *table.offer.name) for table in tables}
         there = {key: table for key, table in looked.items() if table is not None}
         missing = {table.id: f"table was dropped: {identifier(*table.offer.name)}" for table in tables if table.id not in there}
@@ -140,7 +140,7 @@ class MySqlIngestion(FollowingIngestion):
 
     @contextlib.contextmanager
     def _locked(self, tables: Sequence[UpstreamTable]) -> Iterator[Connection]:
-        """A connection that keeps all others from writing to tables."""
+        """A connection that holds a lock against writes to these tables."""
         listed = ", ".join(sorted({f"{identifier(table.namespace, table.name)} READ" for table in tables}))
         with connected(self._connection, init_command=_SESSION) as connection:
             for left in reversed(range(_LOCK_TRIES)):
@@ -173,7 +173,7 @@ class MySqlIngestion(FollowingIngestion):
 
 
 def _row(table: UpstreamTable, names: Sequence[str], values: Values) -> list[str | None]:
-    """The wanted columns of a row of the binary log. CeasedError when one is not there."""
+    """The wanted columns of a row of the binary log. CeasedError if one is missing."""
     columns = {column.name: column for column in table.columns}
     lost = next((name for name in names if name not in values), None)
     if lost is not None:
@@ -182,7 +182,7 @@ def _row(table: UpstreamTable, names: Sequence[str], values: Values) -> list[str
 
 
 def _difference(then: UpstreamTable, now: UpstreamTable | None) -> str | None:
-    """Why a table cannot be followed any more."""
+    """The error because of which a changed table cannot be read any more; None if it can."""
     if now is None:
         return f"table was dropped: {identifier(then.namespace, then.name)}"
     lost = now.lost(then)

@@ -1,4 +1,4 @@
-"""The binary log as a stream of transactions, on top of mysql-replication."""
+"""The binary log as a stream of transactions. It uses mysql-replication."""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ from racehound_zoo.sources.wakeup import Wakeup
 
 _HEARTBEAT_S = 0.2
 _SILENCE_S = 10
-"""After so much longer than a heartbeat the server counts as gone."""
+"""The number of seconds without a heartbeat after which the server counts as unreachable."""
 _CONNECTIONS = 2
-"""One for the log and one for questions about it."""
+"""One connection for the log and one for queries about it."""
 _READ_AHEAD = 1000
 _FULL_S = 0.1
 _EVENTS = (GtidEvent, QueryEvent, XidEvent, WriteRowsEvent, UpdateRowsEvent, DeleteRowsEvent, HeartbeatLogEvent)
 
-# What it would say of a lost connection is said by the source's status.
+# Errors of a lost connection are reported by the source's status, not by a log.
 logger.addHandler(logging.NullHandler())
 
 Values = dict[str, object]
 Event = Any
-"""One of mysql-replication's, which has no types."""
+"""An event of mysql-replication, which has no type annotations."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class RowChange:
-    """A row that was, and is."""
+    """The change of a row: its old and its new values."""
 
     schema: str
     table: str
@@ -51,7 +51,7 @@ class RowChange:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class DdlEvent:
-    """A statement made in a schema."""
+    """A DDL statement, and the schema in which it was executed."""
 
     schema: str
     text: str
@@ -64,9 +64,10 @@ class BinlogTransaction:
 
 
 class Stream:
-    """All transactions that a set of GTIDs does not have, read by a thread of its own.
+    """All transactions that are not in a set of GTIDs. A thread reads them.
 
-    The rows of tables in `wanted` are in them, of no others; it may be added to. The wakeup rings when there is something new.
+    They contain the rows of the tables in `wanted` only; names may be added to it. The wakeup is notified when there is something
+    new.
     """
 
     def __init__(self, connection: ConnectionFacts, place: str, wakeup: Wakeup) -> None:
@@ -88,7 +89,7 @@ class Stream:
         self._thread.start()
 
     def next(self) -> BinlogTransaction | None:
-        """What has come and was not given yet; None when there is nothing for now. UpstreamError when there will not be."""
+        """The next transaction; None if there is none for now. UpstreamError if the stream has ended."""
         with contextlib.suppress(queue.Empty):
             return self._read.get_nowait()
         if self._failure is not None:
@@ -96,17 +97,20 @@ class Stream:
         return None
 
     def close(self) -> None:
-        """The thread has ended, and the connections with it."""
+        """Close the connections and wait for the thread."""
         self._closed.set()
         for connection in [*self._connections]:
-            reading = connection._sock  # noqa: SLF001 only its end wakes a thread that reads
+            reading = connection._sock  # noqa: SLF001 only shutting the socket down wakes a thread that reads
             if reading is not None:
                 with contextlib.suppress(OSError):
                     reading.shutdown(socket.SHUT_RDWR)
         self._thread.join()
 
     def _connect(self, **arguments: object) -> Connection:
-        """The reader connects again when it has lost the server, and would then begin where it began."""
+        """Connect.
+
+        The reader would connect again after it has lost the server, and would start at the old position, so that is refused.
+        """
         if self._closed.is_set() or len(self._connections) == _CONNECTIONS:
             raise UpstreamError("stream ended prematurely")
         if "db" in arguments:
@@ -123,7 +127,7 @@ class Stream:
         finally:
             for connection in self._connections:
                 if connection.open:
-                    connection._force_close()  # noqa: SLF001 its polite way would wait for a server that is busy sending
+                    connection._force_close()  # noqa: SLF001 the public method waits for a server that is busy sending
             self._bell.notify()
 
     def _read_all(self) -> None:
@@ -148,7 +152,7 @@ class Stream:
 
     @staticmethod
     def _ends(event: Event, events: list[RowChange | DdlEvent]) -> bool:
-        """Note what an event says; whether it is the last of its transaction."""
+        """Append what an event contains. Returns whether it is the last event of its transaction."""
         if isinstance(event, XidEvent):
             return True
         if not isinstance(event, QueryEvent):

@@ -1,4 +1,4 @@
-"""PostgreSQL, as a system outside."""
+"""The connector for PostgreSQL."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from racehound_zoo.sources.wakeup import Wakeup
 
 
 class PostgresConnector:
-    """Every question is asked on a connection of its own."""
+    """The connector for PostgreSQL. It opens a connection for each question."""
 
     def validate(self, connection: ConnectionFacts) -> None:
         try:
@@ -46,7 +46,7 @@ class PostgresConnector:
         return PostgresIngestion(source, tables, target)
 
     def clean_up(self, source: SourceFacts, progress: Mapping[str, str]) -> bool:
-        """Drop the source's slot."""
+        """Drop the replication slot of the source."""
         slot = StoredProgress(progress).slot
         if not slot:
             return True
@@ -77,7 +77,7 @@ def _linked(connection: ConnectionFacts) -> Iterator[ReplicationConnection]:
 
 @contextlib.contextmanager
 def _asking(source: SourceFacts) -> Iterator[ReplicationConnection]:
-    """A connection whose failures are those of a statement on the source."""
+    """A connection whose errors are reported as those of a statement on the source."""
     try:
         with _linked(_connection(source)) as link:
             yield link

@@ -1,4 +1,4 @@
-"""What a publication offers, and how its tables look."""
+"""Describes the tables of a publication."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ SELECT current_setting('wal_level'), current_setting('max_wal_senders'),
 """
 _PUBLICATION = "SELECT 1 FROM pg_publication WHERE pubname = {publication}"
 _SLOTS = 2
-"""One to follow with and one for a snapshot."""
+"""One slot for the stream and one for a snapshot."""
 _SAME = {
     "bool", "bytea", "text", "int2", "int4", "int8", "float4", "float8", "numeric", "date", "time", "timestamp", "timestamptz",
     "interval", "uuid", "jsonb", "oid", "bpchar", "varchar", "json",
@@ -44,7 +44,7 @@ _ALSO = {"name": "text", "_text": "text[]", "char": '"char"'}
 
 
 def check_settings(link: ReplicationConnection) -> None:
-    """SqlError when the server does not replicate logically."""
+    """SqlError if the server's settings do not allow logical replication."""
     [(level, senders, slots)] = link.rows(_SETTINGS)
     if level != "logical":
         raise SqlError(f"server must have wal_level >= logical, but has {level}")
@@ -59,7 +59,7 @@ def check_settings(link: ReplicationConnection) -> None:
 
 
 def check_publication(link: ReplicationConnection, publication: str) -> None:
-    """UpstreamError when there is none of the name."""
+    """UpstreamError if there is no publication with this name."""
     if not link.rows(_PUBLICATION.format(publication=literal(publication))):
         raise UpstreamError(f"publication {publication} does not exist")
 
@@ -78,7 +78,7 @@ def _table(row: Sequence[str | None]) -> UpstreamTable:
 
 
 def shape_of(table: UpstreamTable, database: str) -> Shape:
-    """Its columns as the zoo has them. SqlError, in Materialize's words, when it cannot be followed."""
+    """The columns of a table in the zoo. SqlError, with Materialize's message, if the table cannot be read."""
     if not table.full_identity:
         raise SqlError(
             "referenced items not tables with REPLICA IDENTITY FULL", detail=f"referenced items: {table.namespace}.{table.name}"
@@ -97,9 +97,9 @@ def shape_of(table: UpstreamTable, database: str) -> Shape:
 
 
 def type_of(kind: str) -> DataType | None:
-    """The zoo's type for one of PostgreSQL's; None when there is none."""
+    """The type of the zoo for a type of PostgreSQL; None if there is none."""
     found = builtin(_ALSO.get(kind, kind)) if kind in _SAME or kind in _ALSO else None
-    # The storage's `character` alone would be of length 1.
+    # In the storage, `character` without a length has length 1.
     return dataclasses.replace(found, physical=kind) if found is not None and kind == "bpchar" else found
 
 

@@ -1,4 +1,4 @@
-"""A running source: the stream of a replication slot, transaction by transaction."""
+"""The ingestion of a PostgreSQL source: reads the stream of a replication slot."""
 
 from __future__ import annotations
 
@@ -19,24 +19,27 @@ from racehound_zoo.sources.upstream import UpstreamError, UpstreamTable
 from racehound_zoo.sources.wakeup import StoppedError
 
 _LOOK_S = 1.0
-"""How often the tables are compared with what they were: the stream says nothing of a DROP."""
+"""The time, in seconds, between two comparisons of the tables with their earlier definitions: the stream does not report DROP."""
 _ASK_S = 0.01
-"""How often the server is asked how far it is, while a snapshot waits for the stream."""
+"""The time, in seconds, between two requests for the server's position while a snapshot waits for the stream."""
 _IDLE_S = 5.0
-"""How often it is told how far we are when nothing happens; it would hang up after a minute."""
+"""The time, in seconds, between two status messages to the server when nothing happens.
+
+After a minute without one it disconnects.
+"""
 _DATA = struct.Struct("!cQQq")
 _KEEPALIVE = struct.Struct("!cQqB")
 LEAKED_SLOT = "leaked-slot"
 _LEAKING_S = 0.1
-"""How long a slot is there that is not remembered, with that defect on."""
+"""The time, in seconds, that passes between creating a slot and recording it, with the defect `leaked-slot`."""
 _BUSY = "is active for PID"
 _BUSY_S = 2.0
 _MESSAGES_MAX = 2000
-"""How many are heard at once before something else is looked at."""
+"""The largest number of messages that are read before other work is done."""
 
 
 class PostgresIngestion(FollowingIngestion):
-    """See `FollowingIngestion`. Its places are LSNs."""
+    """See `FollowingIngestion`. The positions are LSNs."""
 
     system = "postgres"
 
@@ -66,7 +69,7 @@ class PostgresIngestion(FollowingIngestion):
     # The slot
 
     def _ensure_slot(self) -> None:
-        """It is remembered before it is made, so that whatever happens then it will be dropped."""
+        """Create the slot unless it exists. Its name is saved first, so that it is dropped whatever happens afterwards."""
         if self.stored.place:
             return
         if self.stored.slot and slots.is_there(self._asking, self.stored.slot):
@@ -81,7 +84,7 @@ class PostgresIngestion(FollowingIngestion):
         self._save()
 
     def _save(self) -> None:
-        """StoppedError when this is not the source's ingestion any more."""
+        """Save the progress. StoppedError if another ingestion has replaced this one."""
         self.target.apply((), self.stored.saved())
         if self.target.progress.get("slot") != self.stored.slot:
             raise StoppedError
@@ -89,7 +92,7 @@ class PostgresIngestion(FollowingIngestion):
     # The stream
 
     def _begin(self) -> None:
-        """An ingestion before this one may still be about to leave the slot."""
+        """Start the stream. The ingestion before this one may still use the slot for a moment."""
         deadline = time.monotonic() + _BUSY_S
         while True:
             try:
@@ -100,15 +103,15 @@ class PostgresIngestion(FollowingIngestion):
                 self.wakeup.wait(_ASK_S)
 
     def _turn(self) -> None:
-        """One round: new tables, the messages that are there, a wait if there are no more."""
+        """Do one round: take snapshots of new tables, read the messages that have arrived, and wait if there are no more."""
         self.update_tables()
         self._look()
         is_drained = self._hear_all()
         self.flush()
         if not self.target.is_current:
-            # What was heard has not been written, and must not be confirmed: the slot would not give it to the next ingestion.
+            # What was read has not been written and must not be confirmed, or the slot would not send it to the next ingestion.
             raise StoppedError
-        # Nothing is held any more: all that stands before the last thing heard has been written.
+        # Everything before the last position that was read has been written.
         self.stored.place = lsn_text(self._position)
         self._tell(reply=not self.all_snapshots_shown)
         if is_drained:
@@ -117,7 +120,7 @@ class PostgresIngestion(FollowingIngestion):
             self.wakeup.check()
 
     def _hear_all(self) -> bool:
-        """Whether there are no more messages for now."""
+        """Read messages. Returns whether there are no more for now."""
         for _ in range(_MESSAGES_MAX):
             message = self._stream.receive()
             if message is None:
@@ -149,7 +152,7 @@ class PostgresIngestion(FollowingIngestion):
             self._transaction.begin()
 
     def _commit(self, commit: CommitMessage) -> None:
-        """What stands before a snapshot's place is in it, all else is not."""
+        """Add a transaction. First, snapshots are written whose position has been reached: they do not contain it."""
         self._reach(commit.lsn)
         batch = self._transaction.end()
         self._position = commit.end
@@ -163,7 +166,7 @@ class PostgresIngestion(FollowingIngestion):
         return self._position >= lsn_of(place)
 
     def _tell(self, *, reply: bool) -> None:
-        """How far we are."""
+        """Confirm to the server the position up to which everything has been written."""
         now = time.monotonic()
         if reply or now >= self._tell_at:
             self._tell_at = now + _IDLE_S
@@ -195,7 +198,7 @@ class PostgresIngestion(FollowingIngestion):
         return TableSnapshot(upstream, [(row, 1) for row in rows])
 
     def _look(self) -> None:
-        """Compare the tables with what they were, now and then."""
+        """Compare the tables with their earlier definitions, if that is due."""
         if time.monotonic() < self._look_at:
             return
         self._look_at = time.monotonic() + _LOOK_S

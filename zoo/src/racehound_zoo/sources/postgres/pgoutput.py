@@ -1,6 +1,6 @@
-"""The messages of PostgreSQL's logical replication (plugin pgoutput, protocol version 1).
+"""The messages of PostgreSQL's logical replication (plug-in pgoutput, protocol version 1).
 
-Their layout: https://www.postgresql.org/docs/current/protocol-logicalrep-message-formats.html
+Their format is documented at https://www.postgresql.org/docs/current/protocol-logicalrep-message-formats.html
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import struct
 
 
 class Unchanged(enum.Enum):
-    """A large value that an update did not touch is not sent again."""
+    """The marker for a large value that an update did not change: it is not sent again."""
 
     UNCHANGED = "u"
 
@@ -28,7 +28,7 @@ class BeginMessage:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class CommitMessage:
-    """`lsn`: where the commit stands in the log; `end`: where it ends."""
+    """The end of a transaction. `lsn` is the position of the commit record, `end` the position after it."""
 
     lsn: int
     end: int
@@ -43,7 +43,7 @@ class RelationColumn:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class RelationMessage:
-    """What the rows that follow look like. `identity`: d(efault), n(othing), f(ull) or i(ndex)."""
+    """The columns of the rows that follow. `identity` is d(efault), n(othing), f(ull) or i(ndex)."""
 
     id: int
     namespace: str
@@ -54,7 +54,7 @@ class RelationMessage:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class RowMessage:
-    """A row that was (`old`), and is (`new`). An old row of which only the key was sent is None, and `partial`."""
+    """The change of a row from `old` to `new`. If only the key of the old row was sent, `old` is None and `partial` is true."""
 
     relation: int
     old: Values | None
@@ -108,7 +108,7 @@ class _MessageReader:
 
 
 def decoded(data: bytes) -> Message | None:
-    """None for a message that says nothing of rows (an origin, a type)."""
+    """Decode a message; None for one that is not about rows, such as an origin or a type."""
     reader = _MessageReader(data)
     kind = reader.letter()
     if kind == "B":

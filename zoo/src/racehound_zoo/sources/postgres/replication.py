@@ -1,4 +1,4 @@
-"""A connection to another PostgreSQL that can be given up at any moment, and that can stream its changes."""
+"""A connection to an upstream PostgreSQL. It can stream changes, and waiting on it can be interrupted at any time."""
 
 from __future__ import annotations
 
@@ -19,9 +19,12 @@ if TYPE_CHECKING:
 
 _CONNECT_S = 5.0
 _ANSWER_S = 600.0
-"""A snapshot may take long, and a slot waits for the transactions that are under way."""
+"""The largest time, in seconds, to wait for an answer.
+
+A snapshot takes long, and creating a slot waits for running transactions.
+"""
 _CANCEL_S = 1.0
-# What values look like must not depend on how the server, the database or the role are set up.
+# The format of values must not depend on the settings of the server, the database or the role.
 _SETTINGS = {
     "DateStyle": "ISO", "IntervalStyle": "postgres", "TimeZone": "UTC", "extra_float_digits": "3", "bytea_output": "hex",
     "statement_timeout": "0",
@@ -32,7 +35,7 @@ _POLLING = {pq.PollingStatus.READING: False, pq.PollingStatus.WRITING: True}
 
 
 def conninfo(connection: ConnectionFacts, *, replication: bool = False) -> str:
-    """As libpq wants it."""
+    """The connection string for libpq."""
     options = connection.options
     parameters = {
         "host": options.get("HOST"), "port": options.get("PORT") or "5432", "dbname": options.get("DATABASE"),
@@ -45,9 +48,10 @@ def conninfo(connection: ConnectionFacts, *, replication: bool = False) -> str:
 
 
 class ReplicationConnection:
-    """Belongs to one thread. Everything raises UpstreamError when the database fails, StoppedError when the wakeup is stopped.
+    """A connection. It belongs to one thread. Its methods raise UpstreamError when the database fails, and StoppedError when the
+    wakeup is stopped.
 
-    libpq's own ways of waiting keep all other threads of this process from running, so that all waiting is done here.
+    All waiting is done here, because libpq's own functions would block the other threads of this process while they wait.
     """
 
     def __init__(self, info: str, wakeup: Wakeup) -> None:
@@ -69,7 +73,7 @@ class ReplicationConnection:
         self._connection.nonblocking = 1
 
     def close(self) -> None:
-        """What is under way is cancelled first, since the server would not notice."""
+        """Close the connection. A running statement is cancelled first, because the server would not notice the disconnect."""
         if self._connection.transaction_status == pq.TransactionStatus.ACTIVE:
             self._cancel()
         self._connection.finish()
@@ -84,7 +88,7 @@ class ReplicationConnection:
                     break
         cancelling.finish()
 
-    # Questions
+    # Queries
 
     def rows(self, sql: str) -> list[Row]:
         """The rows of the last of these statements."""
@@ -106,7 +110,7 @@ class ReplicationConnection:
         return self._results()
 
     def _results(self) -> list[PGresult]:
-        """All of them, up to the one that failed."""
+        """The results of all statements, up to the first that failed."""
         results = []
         while (result := self._result()) is not None:
             results.append(result)
@@ -134,12 +138,12 @@ class ReplicationConnection:
     # The stream
 
     def stream(self, slot: str, place: str, publication: str) -> None:
-        """BeginMessage to stream the changes of a publication's tables that were committed behind an LSN."""
+        """Start to stream the changes of a publication's tables that were committed after an LSN."""
         options = f"proto_version '1', publication_names {literal(identifier(publication))}"
         self._begin(f"START_REPLICATION SLOT {identifier(slot)} LOGICAL {place} ({options})", pq.ExecStatus.COPY_BOTH)
 
     def receive(self) -> bytes | None:
-        """The next message of the stream, None if there is none yet."""
+        """The next message of the stream; None if none has arrived."""
         size, data = self._connection.get_copy_data(1)
         if size == 0:
             self._consume()
@@ -147,12 +151,12 @@ class ReplicationConnection:
         return self._copied(size, data) if size else None
 
     def send(self, data: bytes) -> None:
-        """A message to the server that streams."""
+        """Send a message to the server during the stream."""
         self._connection.put_copy_data(data)
         self._flush()
 
     def await_message(self, seconds: float) -> None:
-        """Until something comes, the wakeup rings, or the time is over."""
+        """Wait until a message arrives, the wakeup is notified, or the time is over."""
         self._bell.wait(seconds, self._connection.socket)
 
     def _receive(self, seconds: float) -> bytes | None:
@@ -192,7 +196,7 @@ class ReplicationConnection:
 
 
 def _of_connecting(message: str) -> str:
-    """libpq's complaint in the words of Materialize's driver."""
+    """The message of libpq about a failed connection, in the words of Materialize's driver."""
     text = " ".join(message.split())
     if "FATAL:" in text:
         return f"db error: FATAL: {text.partition('FATAL:')[2].strip()}"

@@ -1,4 +1,4 @@
-"""From the messages of a transaction to the rows that it changes."""
+"""Turns the messages of a transaction into changes of rows."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _IDENTITY = "Did you forget to set REPLICA IDENTITY to FULL for your table?"
 
 
 class UpstreamTransaction:
-    """What has come of the one that is under way."""
+    """The messages of the current transaction."""
 
     def __init__(self, source: FollowingIngestion) -> None:
         self._source = source
@@ -26,7 +26,7 @@ class UpstreamTransaction:
         self.is_open = True
 
     def learn(self, relation: RelationMessage) -> None:
-        """What rows of a table look like from here on."""
+        """Remember the columns of a table, for the rows that follow."""
         self._relations[relation.id] = relation
 
     def add(self, change: RowMessage) -> None:
@@ -36,7 +36,7 @@ class UpstreamTransaction:
         self._events.append(truncate)
 
     def end(self) -> dict[str, list[Update]]:
-        """The rows, by the relations that they are for; tables that cannot be followed any more cease."""
+        """The changes of the transaction, by relation. A table that cannot be read any more ends with an error."""
         events, self._events, self.is_open = self._events, [], False
         batch: dict[str, list[Update]] = {}
         fills: dict[int, _Fills] = {}
@@ -53,7 +53,7 @@ class UpstreamTransaction:
         return batch
 
     def _fills(self, relation: RelationMessage) -> _Fills:
-        """Where a relation's rows go, and where in them the wanted columns stand."""
+        """The relations that a table's rows go to, and the positions of the wanted columns in the rows."""
         found = []
         for key in self._source.following(str(relation.id)):
             try:
@@ -72,12 +72,12 @@ class UpstreamTransaction:
 
 
 def altered(table: UpstreamTable) -> CeasedError:
-    """The table is not what it was, in a way that matters."""
+    """The error for a table that was altered in a way that matters."""
     return CeasedError(f"incompatible schema change: source table {table.name} with oid {table.id} has been altered")
 
 
 def _positions(table: UpstreamTable, relation: RelationMessage, names: Sequence[str]) -> list[int]:
-    """Where the wanted columns stand in the rows. CeasedError when one is no more what it was."""
+    """The positions of the wanted columns in the rows. CeasedError if a column was dropped or altered."""
     found = {column.name: (position, f"{column.type}:{column.modifier}") for position, column in enumerate(relation.columns)}
     types = {column.name: column.type for column in table.columns}
     if any(name not in found or found[name][1] != types.get(name) for name in names):
@@ -102,7 +102,7 @@ def _old(change: RowMessage) -> Values | None:
 
 
 def _later(value: Value, old: Values | None, at: int) -> Value:
-    """The new value, which is the old one if it was not sent again."""
+    """The new value of a column; the old value if it was not sent again."""
     return old[at] if value is UNCHANGED and old is not None else value
 
 

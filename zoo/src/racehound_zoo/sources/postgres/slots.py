@@ -1,4 +1,4 @@
-"""Replication slots: made, found, and dropped though somebody may still read them."""
+"""Creates, finds and drops replication slots."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from racehound_zoo.sources.upstream import UpstreamError
 
 
 def new_name() -> str:
-    """As Materialize names them."""
+    """A name for a slot, in Materialize's format."""
     return f"materialize_{uuid.uuid4().hex}"
 
 
 def create(link: ReplicationConnection, slot: str) -> int:
-    """A slot that outlives its connection, which must be for replication. The LSN behind which it has everything."""
+    """Create a permanent slot, on a replication connection. Returns the LSN after which the slot has all changes."""
     [(_, place, *_)] = link.rows(f"CREATE_REPLICATION_SLOT {identifier(slot)} LOGICAL pgoutput (SNAPSHOT 'nothing')")
     return lsn_of(place or "0/0")
 
 
 def begin_snapshot(link: ReplicationConnection) -> int:
-    """Have a connection, which must be for replication, see the database as it is at one place of its log: which one."""
+    """Begin a transaction that sees the database at one LSN, on a replication connection. Returns the LSN."""
     link.rows("BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
     name = identifier(new_name())
     [(_, place, *_)] = link.rows(f"CREATE_REPLICATION_SLOT {name} TEMPORARY LOGICAL pgoutput (SNAPSHOT 'use')")
@@ -29,7 +29,10 @@ def begin_snapshot(link: ReplicationConnection) -> int:
 
 
 def drop(link: ReplicationConnection, slot: str) -> bool:
-    """Whether it is gone. Whoever still reads it is asked to end, for the next try."""
+    """Try to drop a slot.
+
+    Returns whether it is gone. A backend that still uses the slot is terminated, so that the next try succeeds.
+    """
     name = literal(slot)
     readers = link.rows(f"SELECT active_pid FROM pg_replication_slots WHERE slot_name = {name}")
     if readers and readers[0][0] is not None:
