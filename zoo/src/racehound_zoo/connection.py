@@ -63,7 +63,7 @@ class Connection:
         try:
             self._session = self._open()
             if self._session is not None:
-                self._converse(self._session)
+                self._serve_messages(self._session)
         except DisconnectedError:
             pass  # the normal end of a connection
         except PanicError as panic:
@@ -89,11 +89,11 @@ class Connection:
             return None
         session.is_gone = self._wire.is_gone
         reported = [(name, session.variables[name]) for name, variable in SESSION.items() if variable.reported]
-        self._wire.welcome(session.number, session.secret, reported)
+        self._wire.send_authenticated(session.number, session.secret, reported)
         self._wire.ready(session.status)
         return session
 
-    def _converse(self, session: Session) -> None:
+    def _serve_messages(self, session: Session) -> None:
         for message in self._wire.messages():
             if isinstance(message, m.Terminate):
                 return
@@ -120,14 +120,14 @@ class Connection:
         except SqlError as error:
             self._fail(session, error)
             end_implicitly(session)
-        self._say(session)
+        self._send_notices(session)
         self._wire.ready(session.status)
 
     def _fail(self, session: Session, error: SqlError) -> None:
-        self._say(session)
+        self._send_notices(session)
         self._wire.error(error)
 
-    def _say(self, session: Session) -> None:
+    def _send_notices(self, session: Session) -> None:
         """Send the pending notices and changed parameters."""
         notices, session.notices = session.notices, []
         for notice in notices:
@@ -137,7 +137,7 @@ class Connection:
 
     def _answer(self, session: Session, result: Result) -> None:
         """Send a whole result. SqlError if reading the result fails."""
-        self._say(session)
+        self._send_notices(session)
         if result.rows is None:
             self._wire.send(m.CommandComplete(result.tag))
             return
@@ -172,7 +172,7 @@ class Connection:
         self._skipping = False
         if session.transaction is None:
             self._portals.clear()
-        self._say(session)
+        self._send_notices(session)
         self._wire.ready(session.status)
 
     def _extended(self, session: Session, message: m.PGMessage) -> None:
@@ -233,7 +233,7 @@ class Connection:
         portal = self._portal(message.name)
         statement = portal.prepared.statement
         if isinstance(statement, _DESCRIBED_BY_DOING):
-            self._do(session, portal, statement)
+            self._execute_portal(session, portal, statement)
             assert portal.result is not None
             self._wire.describe_rows(portal.result.fields, portal.result.format)
         else:
@@ -246,7 +246,7 @@ class Connection:
             raise SqlError(f'portal "{name}" does not exist', "34000")
         return portal
 
-    def _do(self, session: Session, portal: _Portal, statement: Statement) -> None:
+    def _execute_portal(self, session: Session, portal: _Portal, statement: Statement) -> None:
         if portal.result is None:
             if portal.prepared.columns:
                 require_same_shape(session, statement, portal.prepared.columns)
@@ -258,8 +258,8 @@ class Connection:
         if portal.prepared.statement is None:
             self._wire.send(m.EmptyQueryResponse())
             return
-        self._do(session, portal, portal.prepared.statement)
-        self._say(session)
+        self._execute_portal(session, portal, portal.prepared.statement)
+        self._send_notices(session)
         assert portal.result is not None
         if portal.result.is_copy:
             self._copy(portal.result)

@@ -12,7 +12,7 @@ from racehound_zoo.execution.engine import Engine
 
 HOST = "127.0.0.1"
 _BACKLOG = 128
-_ENDING = 10.0
+_JOIN_S = 10.0
 
 
 class SqlListener:
@@ -38,10 +38,10 @@ class SqlListener:
             self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
         self._thread.join()
-        for thread in self.hang_up():
-            thread.join(_ENDING)
+        for thread in self.disconnect_all():
+            thread.join(_JOIN_S)
 
-    def hang_up(self) -> list[threading.Thread]:
+    def disconnect_all(self) -> list[threading.Thread]:
         """Disconnect all clients. Returns the threads, which may still be ending."""
         with self._lock:
             connections = dict(self._connections)

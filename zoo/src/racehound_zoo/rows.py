@@ -60,7 +60,7 @@ def _take_away(writer: Backend, key: str, rows: Sequence[Sequence[str | None]], 
     same = " AND ".join([*found, *(f"t.{c} IS NOT DISTINCT FROM d.{c}" for c in columns)])
     listed = ", ".join(columns)
     writer.script(
-        f"DELETE FROM {table} WHERE ctid IN (SELECT zoo_place FROM (SELECT t.ctid AS zoo_place, d.zoo_count, "
+        f"DELETE FROM {table} WHERE ctid IN (SELECT zoo_ctid FROM (SELECT t.ctid AS zoo_ctid, d.zoo_count, "
         f"row_number() OVER (PARTITION BY {', '.join(f't.{c}' for c in columns)}) AS zoo_nth FROM {table} t "
         f"JOIN (SELECT {listed}, count(*) AS zoo_count FROM gone GROUP BY {listed}) d ON {same}) AS counted "
         "WHERE zoo_nth <= zoo_count)"

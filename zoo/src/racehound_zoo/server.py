@@ -92,8 +92,8 @@ class Zoo:
 
     def _panic(self, _: str) -> None:
         """Disconnect all clients, as if the process had died and been started again."""
-        self._sql.hang_up()
-        self._internal_sql.hang_up()
+        self._sql.disconnect_all()
+        self._internal_sql.disconnect_all()
 
     def stop(self) -> None:
         """Stop the server. A directory that the caller has given stays."""

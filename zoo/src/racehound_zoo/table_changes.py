@@ -56,35 +56,35 @@ class Staging:
     It belongs to one thread, which must `close` it.
     """
 
-    def __init__(self, backend: Backend, table: str, place: str, unique: Sequence[str]) -> None:
-        """Create the staging table `place`, whose name is given as SQL. SqlError if `table` was dropped."""
+    def __init__(self, backend: Backend, table: str, staging: str, unique: Sequence[str]) -> None:
+        """Create the staging table `staging`, whose name is given as SQL. SqlError if `table` was dropped."""
         self._backend = backend
-        self._place = place
+        self._staging = staging
         self._unique = unique
         self._count = 0
-        backend.script(f"CREATE UNLOGGED TABLE {place} (LIKE {table})")
+        backend.script(f"CREATE UNLOGGED TABLE {staging} (LIKE {table})")
 
     def __len__(self) -> int:
         return self._count
 
     def append(self, rows: Sequence[Values]) -> None:
         """Add rows without a key."""
-        self._backend.copy_in(f"COPY {self._place} FROM STDIN", copy_text(rows))
+        self._backend.copy_in(f"COPY {self._staging} FROM STDIN", copy_text(rows))
         self._count += len(rows)
 
     def replace(self, change: RowReplacement) -> None:
         """Replace the rows with these keys."""
         if self._count:
-            change.write(self._backend, self._place, self._unique)
+            change.write(self._backend, self._staging, self._unique)
         else:
             self.append([row for row in change.rows.values() if row is not None])
         self._count += len(change)
 
     def write(self, writer: Backend, table: str, unique: Sequence[str]) -> None:  # noqa: ARG002 required by TableChange
         """See `TableChange`."""
-        writer.script(f"INSERT INTO {table} SELECT * FROM {self._place}")
+        writer.script(f"INSERT INTO {table} SELECT * FROM {self._staging}")
 
     def close(self) -> None:
         """Drop the staging table."""
         if self._backend.usable:
-            self._backend.script(f"DROP TABLE {self._place}")
+            self._backend.script(f"DROP TABLE {self._staging}")

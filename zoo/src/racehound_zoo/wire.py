@@ -61,7 +61,7 @@ class Wire:
         if message.protocol_version != StartupRequestCode.V3_0 or unknown:
             self.send(m.NegotiateProtocolVersion(_NEWEST_MINOR, unknown))
 
-    def welcome(self, number: int, secret: bytes, parameters: Iterable[tuple[str, str]]) -> None:
+    def send_authenticated(self, number: int, secret: bytes, parameters: Iterable[tuple[str, str]]) -> None:
         """Tell the client that it has been authenticated."""
         self.send(m.AuthenticationOk())
         self.parameters(parameters)

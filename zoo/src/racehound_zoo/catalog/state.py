@@ -234,7 +234,7 @@ def age(item: Item) -> int:
 
 
 def _without(comments: Mapping[CommentSubject, str], kind: str, ids: frozenset[str]) -> Mapping[CommentSubject, str]:
-    return {place: text for place, text in comments.items() if place.kind != kind or place.id not in ids}
+    return {subject: text for subject, text in comments.items() if subject.kind != kind or subject.id not in ids}
 
 
 def _replicas(cluster: Cluster | None) -> frozenset[str]:

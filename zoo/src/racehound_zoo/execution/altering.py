@@ -68,7 +68,7 @@ def set_owner(plan: CatalogPlan, statement: SetOwner) -> str:
     schema = plan.state.schemas.get(item.schema)
     if schema is not None and role.id != item.owner:
         require_create(plan.state, dataclasses.replace(plan.scope, role=role.id), schema)
-    give_to(plan, item, role.id)
+    change_owner(plan, item, role.id)
     return f"ALTER {statement.kind.upper()}"
 
 
@@ -77,7 +77,7 @@ def _index_owner(plan: CatalogPlan, item: Item) -> Notice:
     return Notice(f'cannot change owner of "{name}"', "01000", "WARNING")
 
 
-def give_to(plan: CatalogPlan, item: Item, role: str) -> None:
+def change_owner(plan: CatalogPlan, item: Item, role: str) -> None:
     """Give an item a new owner, who gets the privileges of the old one. The indexes of a relation get the new owner, too."""
     acls = tuple(
         dataclasses.replace(

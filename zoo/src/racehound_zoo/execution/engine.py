@@ -75,14 +75,14 @@ class Engine:
 
     # Sessions and subscriptions
 
-    def enter(self, session: ConnectedSession) -> int:
+    def register(self, session: ConnectedSession) -> int:
         """Register a session. Returns its number."""
         with self._lock:
             number = next(self._numbers)
             self._sessions[number] = session
         return number
 
-    def leave(self, number: int) -> None:
+    def unregister(self, number: int) -> None:
         with self._lock:
             self._sessions.pop(number, None)
 

@@ -42,21 +42,21 @@ def copy_to_s3(session: Session, statement: CopyToS3) -> Result:
     form = option(statement.options, "FORMAT")
     if form is None or form.text.lower() not in {"csv", "parquet"}:
         raise SqlError("COPY ... TO <expr> only supports FORMAT CSV and FORMAT PARQUET", "0A000")
-    place = S3Location(_said(session, statement.uri))
+    location = S3Location(_evaluated(session, statement.uri))
     limit = _limit(statement.options)
     rows = select(session, statement.inner, Parameters(), 0)
     is_csv = form.text.lower() == "csv"
     files = _csv_files(rows, limit, statement.options) if is_csv else _parquet_files(rows, limit)
     suffix, moment = form.text.lower(), session.engine.storage.now()
     with s3_client(connection_facts(state, connection.id)) as client:
-        client.put_object(Bucket=place.bucket, Key=place.key(f"INCOMPLETE-{moment}"), Body=b"")
+        client.put_object(Bucket=location.bucket, Key=location.key(f"INCOMPLETE-{moment}"), Body=b"")
         for number, content in enumerate(files):
-            client.put_object(Bucket=place.bucket, Key=place.key(f"mz_{moment}_batch_{number:06}.{suffix}"), Body=content)
-        client.delete_object(Bucket=place.bucket, Key=place.key(f"INCOMPLETE-{moment}"))
+            client.put_object(Bucket=location.bucket, Key=location.key(f"mz_{moment}_batch_{number:06}.{suffix}"), Body=content)
+        client.delete_object(Bucket=location.bucket, Key=location.key(f"INCOMPLETE-{moment}"))
     return Result(f"COPY {len(rows.rows)}")
 
 
-def _said(session: Session, expression: str) -> str:
+def _evaluated(session: Session, expression: str) -> str:
     with session.engine.storage.reader() as backend:
         return (backend.run(f"SELECT ({expression})::text").rows[0][0] or b"").decode()
 

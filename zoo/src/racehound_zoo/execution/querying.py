@@ -66,24 +66,24 @@ def select(session: Session, statement: Select, parameters: Parameters, result_f
     text = render(session.engine.snapshot(), statement.query, bound)
     with session.reading() as backend:
         if statement.query.calls & _SESSION_FUNCTIONS:
-            _tell_session(session, backend)
+            _set_session_functions(session, backend)
         return _with_compact_json(backend.run(text, parameters, result_format), result_format)
 
 
 def _with_compact_json(found: Rows, result_format: int) -> Rows:
     """Print values of type jsonb without spaces, as Materialize does."""
-    places = [place for place, field in enumerate(found.fields) if field.oid == _JSONB]
-    if not places or result_format != 0:
+    indexes = [index for index, field in enumerate(found.fields) if field.oid == _JSONB]
+    if not indexes or result_format != 0:
         return found
-    return dataclasses.replace(found, rows=[_compacted(row, places) for row in found.rows])
+    return dataclasses.replace(found, rows=[_compacted(row, indexes) for row in found.rows])
 
 
-def _compacted(row: Row, places: Sequence[int]) -> Row:
+def _compacted(row: Row, indexes: Sequence[int]) -> Row:
     cells = list(row)
-    for place in places:
-        value = cells[place]
+    for index in indexes:
+        value = cells[index]
         if value is not None:
-            cells[place] = json.dumps(json.loads(value), separators=(",", ":"), ensure_ascii=False).encode()
+            cells[index] = json.dumps(json.loads(value), separators=(",", ":"), ensure_ascii=False).encode()
     return cells
 
 
@@ -139,7 +139,7 @@ def _require_time(session: Session, statement: Select, bound: Sequence[str]) -> 
         raise SqlError(f"Timestamp ({asked}) is not valid for all inputs: [{inputs}]")
 
 
-def _tell_session(session: Session, backend: Backend) -> None:
+def _set_session_functions(session: Session, backend: Backend) -> None:
     """Tell the storage what the functions about the session return."""
     path = session.variables["search_path"].partition(",")[0].strip()
     backend.run(

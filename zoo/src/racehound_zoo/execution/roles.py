@@ -32,7 +32,7 @@ from racehound_zoo.dialect.statements import (
     ReassignOwned,
 )
 from racehound_zoo.errors import Notice, SqlError
-from racehound_zoo.execution.altering import give_to
+from racehound_zoo.execution.altering import change_owner
 from racehound_zoo.execution.dropping import notice_cascades, refuse_dependents
 from racehound_zoo.execution.plan import CatalogPlan
 
@@ -91,7 +91,7 @@ def drop_roles(plan: CatalogPlan, statement: Drop) -> str:
             continue
         if role.id == plan.scope.role:
             raise SqlError("current role cannot be dropped")
-        dependencies = sorted(_holding(plan.state, role))
+        dependencies = sorted(_reasons_to_keep(plan.state, role))
         if dependencies:
             raise SqlError(
                 f'role "{role.name}" cannot be dropped because some objects depend on it',
@@ -112,7 +112,7 @@ def _remove(plan: CatalogPlan, role: Role) -> None:
     plan.record("drop", "role", role.name, role.id)
 
 
-def _things(state: State) -> Iterator[tuple[str, str, Any]]:
+def _owned_objects(state: State) -> Iterator[tuple[str, str, Any]]:
     """All objects with an owner and privileges: kind, full name and the object."""
     for item in state.items.values():
         yield item.kind, ".".join(state.full_name(item)), item
@@ -121,9 +121,9 @@ def _things(state: State) -> Iterator[tuple[str, str, Any]]:
     yield from (("database", database.name, database) for database in state.databases.values())
 
 
-def _holding(state: State, role: Role) -> Iterator[str]:
+def _reasons_to_keep(state: State, role: Role) -> Iterator[str]:
     """The reasons why a role cannot be dropped."""
-    for kind, name, thing in _things(state):
+    for kind, name, thing in _owned_objects(state):
         if thing.owner == role.id:
             yield f'owner of {kind.upper()} "{name}"'
         for acl in thing.acls:
@@ -216,7 +216,7 @@ def _all_in(plan: CatalogPlan, statement: GrantPrivileges) -> Iterator[tuple[str
     else:
         schemas = {*state.schemas}
     relations = {"table", "view", "materialized view", "source"}
-    for kind, name, thing in _things(state):
+    for kind, name, thing in _owned_objects(state):
         meant = kind in relations if statement.kind == "table" else kind == statement.kind
         if meant and (not isinstance(thing, Item) or thing.schema in schemas):
             yield kind, name, thing
@@ -282,11 +282,11 @@ def reassign_owned(plan: CatalogPlan, statement: ReassignOwned) -> str:
     new = plan.state.role_named(statement.new)
     require_member(plan.state, plan.scope, *(role.id for role in old), new.id)
     owners = {role.id for role in old}
-    for kind, _, thing in [*_things(plan.state)]:
+    for kind, _, thing in [*_owned_objects(plan.state)]:
         if thing.owner not in owners:
             continue
         if isinstance(thing, Item):
-            give_to(plan, plan.state.items[thing.id], new.id)
+            change_owner(plan, plan.state.items[thing.id], new.id)
         else:
             acls = granted(tuple(acl for acl in thing.acls if acl.grantee != thing.owner), new.id, all_of(kind), new.id)
             _store(plan, kind, dataclasses.replace(thing, owner=new.id), acls)
@@ -304,7 +304,7 @@ def drop_owned(plan: CatalogPlan, statement: DropOwned) -> str:
             refuse_dependents(plan, item, named)
     doomed = plan.state.with_dependents([*named])
     plan.drop(doomed)
-    for kind, _, thing in [*_things(plan.state)]:
+    for kind, _, thing in [*_owned_objects(plan.state)]:
         acls = tuple(acl for acl in thing.acls if acl.grantee not in owners)
         if acls != thing.acls:
             _store(plan, kind, thing, acls)

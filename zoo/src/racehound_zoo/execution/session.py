@@ -20,7 +20,7 @@ from racehound_zoo.errors import Notice, SqlError
 from racehound_zoo.execution import variables
 from racehound_zoo.execution.ddl import Ddl
 from racehound_zoo.execution.engine import Engine
-from racehound_zoo.execution.transaction import TransactionBlock, closed
+from racehound_zoo.execution.transaction import TransactionBlock, close_subscriptions
 
 _SYSTEM_USERS = frozenset({"mz_system", "mz_support"})
 
@@ -58,7 +58,7 @@ class Session:
         self.changed_variables: dict[str, str] = {}
         """The variables whose new values the client has to be told."""
         self.variables = self._initial(settings)
-        self.number = engine.enter(self)
+        self.number = engine.register(self)
 
     def _role(self, user: str, *, internal: bool) -> str:
         if user in _SYSTEM_USERS and not internal:
@@ -90,7 +90,7 @@ class Session:
         """End the session: roll back its transaction block and drop its temporary items."""
         self._closed = True
         self.end_transaction()
-        self.engine.leave(self.number)
+        self.engine.unregister(self.number)
         catalog = self.engine.catalog
         with catalog.changing():
             mine = frozenset(key for key, item in catalog.state.items.items() if item.session == self.number)
@@ -259,7 +259,7 @@ class Session:
 
     def _release(self, transaction: TransactionBlock) -> None:
         """Release what a block holds: its cursors, its snapshot, and what its plans have created in the storage."""
-        closed(transaction.cursors.values())
+        close_subscriptions(transaction.cursors.values())
         transaction.cursors.clear()
         backend, transaction.backend = transaction.backend, None
         if backend is not None:

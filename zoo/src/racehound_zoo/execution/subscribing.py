@@ -16,7 +16,7 @@ from racehound_zoo.execution.engine import Engine
 from racehound_zoo.execution.rendering import bind, reads_system, render, require_select
 from racehound_zoo.relations.snapshot import SubscriptionFacts
 
-_LOOK = 0.1
+_POLL = 0.1
 """The time, in seconds, after which a subscription that waits for changes checks whether it has to end."""
 _PROGRESS = 0.1
 """The time, in seconds, between two progress messages while nothing changes."""
@@ -47,7 +47,7 @@ class Subscription:
         self.fields = self._described()
         self._sent: Counter[tuple[bytes | None, ...]] = Counter()
         self._seen = -1
-        self._progressed = 0.0
+        self._progress_sent_at = 0.0
         self._closed = threading.Event()
         self._number = next(_numbers)
         self._misses_drops = engine.defects.orphans_subscription(engine.catalog, state.revision)
@@ -83,7 +83,7 @@ class Subscription:
     def rows(self, stopped: Callable[[], bool]) -> Iterator[Row | None]:
         """All rows until the subscription is closed or `stopped` returns true. It yields None when there are no more for now."""
         while not self._closed.is_set() and not stopped() and not self._is_over():
-            yield from self.next_rows(_LOOK, stopped)
+            yield from self.next_rows(_POLL, stopped)
             yield None
 
     def _is_over(self) -> bool:
@@ -99,7 +99,7 @@ class Subscription:
             return []
         if self._seen >= 0:
             moment = self._engine.storage.await_change(self._keys, self._seen, timeout, lambda: self._must_stop(stopped))
-            self._look()
+            self._require_inputs()
             if moment <= self._seen:
                 return self._progress()
         return self._read()
@@ -111,7 +111,7 @@ class Subscription:
         state = self._engine.catalog.state
         return None if self._misses_drops else next((key for key in self._bound if state.item(key) is None), None)
 
-    def _look(self) -> None:
+    def _require_inputs(self) -> None:
         gone = self._dropped()
         if gone is not None:
             name = self._names[gone]
@@ -121,7 +121,7 @@ class Subscription:
 
     def _read(self) -> list[Row]:
         first = self._seen < 0
-        self._look()
+        self._require_inputs()
         self._seen = self._engine.storage.changed(self._keys)
         now = self._engine.storage.now()
         try:
@@ -129,7 +129,7 @@ class Subscription:
                 text = self._expanded or self._rendered()
                 found = Counter(tuple(row) for row in backend.run(text).rows)
         except MissingCollectionError:
-            self._look()
+            self._require_inputs()
             raise
         changes = [(row, found[row] - self._sent[row]) for row in {**self._sent, **found} if found[row] != self._sent[row]]
         self._sent = found
@@ -140,9 +140,9 @@ class Subscription:
         return [*rows, *self._progress(force=True)]
 
     def _progress(self, *, force: bool = False) -> list[Row]:
-        if not self._statement.progress or (not force and time.monotonic() < self._progressed + _PROGRESS):
+        if not self._statement.progress or (not force and time.monotonic() < self._progress_sent_at + _PROGRESS):
             return []
-        self._progressed = time.monotonic()
+        self._progress_sent_at = time.monotonic()
         nothing: list[bytes | None] = [None] * (len(self.fields) - 2)
         return [[str(self._engine.storage.now()).encode(), b"t", *nothing]]
 

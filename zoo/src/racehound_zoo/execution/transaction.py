@@ -67,7 +67,7 @@ class TransactionBlock:
             raise SqlError("this transaction can only execute DDL statements", "25000")
 
 
-def closed(cursors: Iterable[Cursor]) -> None:
+def close_subscriptions(cursors: Iterable[Cursor]) -> None:
     """Close the subscriptions of these cursors."""
     for cursor in cursors:
         if cursor.subscription is not None:

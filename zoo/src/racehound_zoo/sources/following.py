@@ -27,7 +27,7 @@ from racehound_zoo.sources.wakeup import StoppedError, Wakeup
 _RETRY_S = 0.25
 _HELD_MAX = 200
 """The largest number of transactions that are written together."""
-_MISS_S = 1.0
+_RETRY_MISSING_S = 1.0
 """The time, in seconds, after which a table that does not exist upstream is looked for again."""
 WRONG_SNAPSHOT = "source-table-wrong-snapshot"
 
@@ -52,7 +52,7 @@ class UpstreamSnapshot:
     `missing` has the errors of tables without a snapshot.
     """
 
-    place: str
+    position: str
     tables: Mapping[str, TableSnapshot]
     missing: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
@@ -75,10 +75,10 @@ class FollowingIngestion(abc.ABC):
         self._lock = threading.Lock()
         self._wanted = {table.id: table for table in tables}
         self._pending: list[UpstreamSnapshot] = []
-        self._miss_until = 0.0
+        self._retry_after = 0.0
         self._held: dict[str, list[Update]] = {}
         self._held_count = 0
-        self._held_place = ""
+        self._held_position = ""
         self._thread = threading.Thread(target=self._run, name=f"zoo-{self.system}-{source.id}", daemon=True)
         self._thread.start()
 
@@ -114,7 +114,7 @@ class FollowingIngestion(abc.ABC):
         """Take a snapshot of these tables."""
 
     @abc.abstractmethod
-    def _has_come_to(self, place: str) -> bool:
+    def _has_reached(self, position: str) -> bool:
         """Whether the stream has reached that position."""
 
     # The thread
@@ -136,18 +136,18 @@ class FollowingIngestion(abc.ABC):
         self.stored = StoredProgress(self.target.progress)
         self._pending.clear()
         self._held, self._held_count = {}, 0
-        self._miss_until = 0.0
+        self._retry_after = 0.0
         try:
             self._follow()
         except (UpstreamError, SqlError) as error:
             self._stall(str(error))
 
     def _stall(self, error: str) -> None:
-        for key in (self.source.id, *self._wanted_now()):
+        for key in (self.source.id, *self._current_tables()):
             if self.error_of(key) is None:
                 self.statuses.stall(key, error)
 
-    def _wanted_now(self) -> dict[str, TableFacts]:
+    def _current_tables(self) -> dict[str, TableFacts]:
         with self._lock:
             return dict(self._wanted)
 
@@ -155,9 +155,9 @@ class FollowingIngestion(abc.ABC):
         """The stream has started: set the statuses of the source and of its known tables."""
         self.statuses.run(self.source.id)
         for key in self.stored.tables:
-            self._say(key)
+            self._set_status(key)
 
-    def _say(self, key: str) -> None:
+    def _set_status(self, key: str) -> None:
         error = self.error_of(key)
         if error is None:
             self.statuses.run(key)
@@ -168,12 +168,12 @@ class FollowingIngestion(abc.ABC):
 
     def update_tables(self) -> None:
         """Take snapshots of new tables, and forget removed ones."""
-        wanted = self._wanted_now()
+        wanted = self._current_tables()
         for key in self.stored.tables.keys() - wanted.keys():
             self.stored.forget(key)
         coming = {key for snapshot in self._pending for key in snapshot.tables}
         new = [table for key, table in wanted.items() if key not in self.stored.tables and key not in coming]
-        if new and time.monotonic() >= self._miss_until:
+        if new and time.monotonic() >= self._retry_after:
             self._take_snapshot(new)
         elif not new and self.statuses.of(self.source.id).status != "running":
             self.statuses.run(self.source.id)
@@ -181,7 +181,7 @@ class FollowingIngestion(abc.ABC):
     def _take_snapshot(self, tables: Sequence[TableFacts]) -> None:
         snapshot = self._snapshot(tables)
         for key, error in snapshot.missing.items():
-            self._miss_until = time.monotonic() + _MISS_S
+            self._retry_after = time.monotonic() + _RETRY_MISSING_S
             self.statuses.stall(key, error)
             self.statuses.stall(self.source.id, error)
         if snapshot.tables:
@@ -196,14 +196,14 @@ class FollowingIngestion(abc.ABC):
 
     def show_snapshots(self, *, everything: bool = False) -> None:
         """Write the snapshots whose position the stream has reached."""
-        while self._pending and (everything or self._has_come_to(self._pending[0].place)):
+        while self._pending and (everything or self._has_reached(self._pending[0].position)):
             self.flush()
             taken = self._pending.pop(0).tables
             for key, each in taken.items():
                 self.stored.remember(key, FollowedTable(each.table, each.error))
             self._write({key: each.rows for key, each in taken.items()})
             for key in taken:
-                self._say(key)
+                self._set_status(key)
 
     def cease(self, key: str, error: str) -> None:
         """Stop reading a table because of an error."""
@@ -227,11 +227,11 @@ class FollowingIngestion(abc.ABC):
             table = self._wanted.get(key)
         return tuple(column.name for column in table.shape.columns) if table is not None else ()
 
-    def add_transaction(self, batch: Mapping[str, Sequence[Update]], place: str) -> None:
+    def add_transaction(self, batch: Mapping[str, Sequence[Update]], position: str) -> None:
         """Add the changes of a transaction of the upstream database, and the position after it. `flush` writes them."""
         for key, updates in batch.items():
             self._held.setdefault(key, []).extend(updates)
-        self._held_count, self._held_place = self._held_count + 1, place
+        self._held_count, self._held_position = self._held_count + 1, position
         if self._held_count >= _HELD_MAX:
             self.flush()
 
@@ -240,7 +240,7 @@ class FollowingIngestion(abc.ABC):
         if self._held_count:
             batch, count = self._held, self._held_count
             self._held, self._held_count = {}, 0
-            self.stored.place = self._held_place
+            self.stored.position = self._held_position
             self._write({key: updates for key, updates in batch.items() if self.error_of(key) is None})
             self.statuses.count(count, 0)
 

@@ -72,7 +72,7 @@ class LoadIngestion:
         while not self._stopped:
             woken = self._woken.wait(max(0.0, due - time.monotonic()))
             self._woken.clear()
-            self._welcome()
+            self._fill_new_tables()
             if not woken:
                 count = min(_TICKS_AT_ONCE, 1 + int(max(0.0, time.monotonic() + _BATCH_PERIOD - due) / period))
                 self._write([next(ticks) for _ in range(count)])
@@ -83,7 +83,7 @@ class LoadIngestion:
         if not self._generator.is_single:
             self._past.append(batch)
 
-    def _welcome(self) -> None:
+    def _fill_new_tables(self) -> None:
         """Write to new tables all that has been generated so far."""
         with self._lock:
             joining, self._joining = self._joining, []

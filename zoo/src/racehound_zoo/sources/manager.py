@@ -25,13 +25,13 @@ from racehound_zoo.sources.target import ProgressRelation, SourceTarget
 from racehound_zoo.sources.upstream_cleanup import UpstreamCleanup
 from racehound_zoo.storage import Storage
 
-_LOOK = 0.02
+_POLL = 0.02
 _ENDING = 5.0
 """The time, in seconds, that sources and sinks have to end when the server stops."""
 
 
 @dataclasses.dataclass(frozen=True)
-class _KeptSource:
+class _KnownSource:
     """What outlives an ingestion of a source. `last` is the newest ingestion, which may have ended."""
 
     target: SourceTarget
@@ -65,7 +65,7 @@ class Manager:
         self._defects = defects
         self._sources: dict[str, _SourceEntry] = {}
         self._sinks: dict[str, _SinkEntry] = {}
-        self._kept: dict[str, _KeptSource] = {}
+        self._known: dict[str, _KnownSource] = {}
         self._cleanup = UpstreamCleanup()
         self._sent: dict[str, SentRows] = {}
         catalog.watch(self._follow)
@@ -79,7 +79,7 @@ class Manager:
         self._storage.wake()
         for each in running:
             each.join(_ENDING)
-        for kept in self._kept.values():
+        for kept in self._known.values():
             self._cleanup.add(kept.connector, kept.facts, kept.target, kept.last)
         self._cleanup.finish(_ENDING)
 
@@ -98,7 +98,7 @@ class Manager:
         """
         moment = self._storage.changed(keys)
         while not interrupted() and any(self._status(key).status == "starting" for key in keys):
-            moment = self._storage.await_change(keys, moment, _LOOK, interrupted)
+            moment = self._storage.await_change(keys, moment, _POLL, interrupted)
         for error in (status.error for status in map(self._status, keys) if status.status == "ceased"):
             _, _, text = (error or "").partition(": ")
             raise SqlError(f"Source error: source must be dropped and recreated due to failure: {text}")
@@ -114,13 +114,13 @@ class Manager:
         wanted = {item.id: item for item in after.items.values() if _replicas(after, item)}
         for key, source in [*self._sources.items()]:
             if key not in wanted or source.replica not in _replicas(after, wanted[key]):
-                self._kept[key].target.revoke()
+                self._known[key].target.revoke()
                 self._sources.pop(key).ingestion.stop()
         for key, sink in [*self._sinks.items()]:
             if key not in wanted or sink.replica not in _replicas(after, wanted[key]):
                 self._end_sink(self._sinks.pop(key))
-        for key in self._kept.keys() - after.items.keys():
-            gone = self._kept.pop(key)
+        for key in self._known.keys() - after.items.keys():
+            gone = self._known.pop(key)
             self._cleanup.add(gone.connector, gone.facts, gone.target, gone.last)
         self._sent = {key: sent for key, sent in self._sent.items() if key in after.items}
         for item in wanted.values():
@@ -134,10 +134,10 @@ class Manager:
         running = self._sources.get(item.id)
         if running is None:
             assert isinstance(item.definition, SourceDefinition)
-            target = self._kept[item.id].target if item.id in self._kept else self._new_target(item)
+            target = self._known[item.id].target if item.id in self._known else self._new_target(item)
             outside, facts = connector(system_of(item.definition)), source_facts(state, item)
             started = outside.start(facts, [*tables.values()], target.lease())
-            self._kept[item.id] = _KeptSource(target, outside, facts, started)
+            self._known[item.id] = _KnownSource(target, outside, facts, started)
             self._sources[item.id] = _SourceEntry(started, frozenset(tables), _replicas(state, item)[0])
             return
         for key in running.tables - tables.keys():

@@ -43,11 +43,11 @@ def rows(system: str, remembered: Mapping[str, str]) -> list[Values]:
     """The rows of the progress relation. `remembered` is the progress that the ingestion has saved."""
     if system == "KAFKA":
         return _partitions(remembered)
-    place = remembered.get("place", "")
+    position = remembered.get("position", "")
     if system == "POSTGRES":
-        return [(str(_lsn(place)),)] if place else []
+        return [(str(_lsn(position)),)] if position else []
     if system == "MYSQL":
-        return _servers(place)
+        return _servers(position)
     return [(ticks,)] if (ticks := remembered.get("ticks")) is not None else []
 
 

@@ -24,15 +24,15 @@ class Statuses:
         return self._known.get(key, _STARTING)
 
     def run(self, key: str) -> None:
-        self._say(key, "running", None)
+        self._set_status(key, "running", None)
 
     def stall(self, key: str, error: str) -> None:
         """Note an error that may be temporary."""
-        self._say(key, "stalled", error)
+        self._set_status(key, "stalled", error)
 
     def cease(self, key: str, error: str) -> None:
         """Note an error that is permanent."""
-        self._say(key, "ceased", error)
+        self._set_status(key, "ceased", error)
 
     def count(self, messages: int, updates: int) -> None:
         """Count messages that were read and rows that were written."""
@@ -40,7 +40,7 @@ class Statuses:
         counted = dataclasses.replace(status, received=status.received + messages, staged=status.staged + updates)
         self._known = {**self._known, self._source: counted}
 
-    def _say(self, key: str, what: Literal["running", "stalled", "ceased"], error: str | None) -> None:
+    def _set_status(self, key: str, what: Literal["running", "stalled", "ceased"], error: str | None) -> None:
         before = self.of(key)
         said = None if error is None else f"{self._system}: {error}"
         if (before.status, before.error) != (what, said):

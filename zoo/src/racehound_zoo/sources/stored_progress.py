@@ -9,7 +9,7 @@ import msgspec
 
 from racehound_zoo.sources.upstream import UpstreamTable
 
-_PLACE, _SLOT, _TABLES = "place", "slot", "tables"
+_POSITION, _SLOT, _TABLES = "position", "slot", "tables"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,11 +26,11 @@ class FollowedTable:
 class StoredProgress:
     """The progress.
 
-    It belongs to one thread. Everything before `place` (an LSN, a set of GTIDs) has been written; "" at the beginning.
+    It belongs to one thread. Everything before `position` (an LSN, a set of GTIDs) has been written; "" at the beginning.
     """
 
     def __init__(self, saved: Mapping[str, str]) -> None:
-        self.place = saved.get(_PLACE, "")
+        self.position = saved.get(_POSITION, "")
         self.slot = saved.get(_SLOT, "")
         self._tables = msgspec.json.decode(saved.get(_TABLES, "{}"), type=dict[str, FollowedTable])
         self._written = saved.get(_TABLES, "{}")
@@ -50,4 +50,4 @@ class StoredProgress:
 
     def saved(self) -> Mapping[str, str]:
         """The progress as text, from which another object of this class can be made."""
-        return {_PLACE: self.place, _SLOT: self.slot, _TABLES: self._written}
+        return {_POSITION: self.position, _SLOT: self.slot, _TABLES: self._written}

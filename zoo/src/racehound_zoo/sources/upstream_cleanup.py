@@ -8,9 +8,9 @@ import time
 from racehound_zoo.sources.source import CleaningConnector, Connector, Ingestion, SourceFacts
 from racehound_zoo.sources.target import SourceTarget
 
-_PATIENCE = 60.0
+_GIVE_UP_S = 60.0
 """The time, in seconds, after which it gives up."""
-_PAUSE = 0.2
+_RETRY_S = 0.2
 
 
 class UpstreamCleanup:
@@ -38,8 +38,8 @@ class UpstreamCleanup:
             thread.join(max(0.0, deadline - time.monotonic()))
 
     def _clean_up(self, connector: CleaningConnector, source: SourceFacts, target: SourceTarget, last: Ingestion) -> None:
-        deadline = time.monotonic() + _PATIENCE
-        last.join(_PATIENCE)
+        deadline = time.monotonic() + _GIVE_UP_S
+        last.join(_GIVE_UP_S)
         while not connector.clean_up(source, target.progress):
-            if time.monotonic() > deadline or self._ending.wait(_PAUSE):
+            if time.monotonic() > deadline or self._ending.wait(_RETRY_S):
                 return

@@ -18,17 +18,17 @@ class Wakeup:
 
     def __init__(self) -> None:
         self._stopped = threading.Event()
-        self._heard, self._rope = socket.socketpair()
-        self._heard.setblocking(False)
-        self._rope.setblocking(False)
+        self._receiving, self._sending = socket.socketpair()
+        self._receiving.setblocking(False)
+        self._sending.setblocking(False)
         self._lock = threading.Lock()
 
     def notify(self) -> None:
         """Wake the waiting thread."""
         with self._lock:
-            if self._rope.fileno() >= 0:
+            if self._sending.fileno() >= 0:
                 try:
-                    self._rope.send(b"!")
+                    self._sending.send(b"!")
                 except BlockingIOError:
                     return
 
@@ -48,12 +48,12 @@ class Wakeup:
         """
         self.check()
         poll = select.poll()
-        poll.register(self._heard, select.POLLIN)
+        poll.register(self._receiving, select.POLLIN)
         if other is not None:
             poll.register(other, select.POLLOUT if writing else select.POLLIN)
         events: Mapping[int, int] = dict(poll.poll(max(0.0, seconds) * 1000))
-        if self._heard.fileno() in events:
-            self._heard.recv(4096)
+        if self._receiving.fileno() in events:
+            self._receiving.recv(4096)
         self.check()
         return other in events
 
@@ -74,5 +74,5 @@ class Wakeup:
 
     def close(self) -> None:
         with self._lock:
-            self._rope.close()
-            self._heard.close()
+            self._sending.close()
+            self._receiving.close()

@@ -17,14 +17,14 @@ TABLE = UpstreamTable("16384", "public", "t", (ID, NAME), (("id",),))
 
 def test_all_is_remembered() -> None:
     stored = StoredProgress({})
-    assert (stored.place, stored.slot, dict(stored.tables)) == ("", "", {})
-    stored.place, stored.slot = "0/1", "materialize_1"
+    assert (stored.position, stored.slot, dict(stored.tables)) == ("", "", {})
+    stored.position, stored.slot = "0/1", "materialize_1"
     stored.remember("u1", FollowedTable(TABLE))
     stored.remember("u2", FollowedTable(TABLE, "table was truncated"))
     stored.remember("u3", FollowedTable(TABLE))
     stored.forget("u3")
     again = StoredProgress(stored.saved())
-    assert (again.place, again.slot) == ("0/1", "materialize_1")
+    assert (again.position, again.slot) == ("0/1", "materialize_1")
     assert dict(again.tables) == {"u1": FollowedTable(TABLE), "u2": FollowedTable(TABLE, "table was truncated")}
 
 

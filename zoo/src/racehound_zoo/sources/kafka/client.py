@@ -79,7 +79,7 @@ class Broker:
 
     def reach(self) -> None:
         """SqlError if the brokers do not answer."""
-        with self.refusing():
+        with self.translating_errors():
             self.admin().list_topics(timeout=_REACH_S)
 
     def topic(self, name: str, admin: AdminClient | None = None) -> Topic | None:
@@ -109,15 +109,15 @@ class Broker:
                 raise
 
     @contextlib.contextmanager
-    def refusing(self) -> Iterator[None]:
+    def translating_errors(self) -> Iterator[None]:
         """Turn the library's exceptions into SqlError."""
         try:
             yield
         except self.library.KafkaException as error:
-            raise SqlError(said(error), UNREACHABLE) from error
+            raise SqlError(message_of(error), UNREACHABLE) from error
 
 
-def said(error: Exception) -> str:
+def message_of(error: Exception) -> str:
     """The error as Materialize reports it: librdkafka's message without the prefix that says where it comes from."""
     inner: Any = error.args[0] if error.args else error
     words = str(getattr(inner, "str", error.__str__)())

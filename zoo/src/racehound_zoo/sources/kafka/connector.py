@@ -29,7 +29,7 @@ class KafkaConnector:
         if not topic:
             raise SqlError("KAFKA CONNECTION must specify TOPIC")
         broker = Broker(source.connection)
-        with broker.refusing():
+        with broker.translating_errors():
             if broker.topic(topic) is None:
                 raise SqlError("Topic does not exist")
 
@@ -50,5 +50,5 @@ def _asking(registry: ConnectionFacts | None) -> Iterator[Schemas | None]:
     if registry is None:
         yield None
         return
-    with schemas.asking(registry) as found:
+    with schemas.registry_client(registry) as found:
         yield found

@@ -99,16 +99,16 @@ class AvroDecoder:
 
     def decode(self, payloads: Sequence[bytes]) -> list[Values | None]:
         values: list[Values | None] = [None] * len(payloads)
-        places: dict[int, list[int]] = defaultdict(list)
-        for place, payload in enumerate(payloads):
+        indexes: dict[int, list[int]] = defaultdict(list)
+        for index, payload in enumerate(payloads):
             try:
-                places[confluent.unframe(payload)[0]].append(place)
+                indexes[confluent.unframe(payload)[0]].append(index)
             except ValueError as error:
                 raise DecodeError(f"Decode error: {error}") from error
-        for number, found in places.items():
-            decoded = self._read(number, [payloads[place][_AVRO_HEADER:] for place in found])
-            for place, value in zip(found, decoded, strict=True):
-                values[place] = self._row(value)
+        for number, found in indexes.items():
+            decoded = self._read(number, [payloads[index][_AVRO_HEADER:] for index in found])
+            for index, value in zip(found, decoded, strict=True):
+                values[index] = self._row(value)
         return values
 
     def _read(self, number: int, messages: Sequence[bytes]) -> list[Any]:

@@ -37,9 +37,9 @@ class MessageWriter:
 
     def __init__(self, sink: SinkFacts, columns: Sequence[Column], schemas: Schemas | None) -> None:
         topic = sink.options.get("TOPIC", "")
-        self._places = [index for name in sink.key for index, column in enumerate(columns) if column.name == name]
+        self._key_indexes = [index for name in sink.key for index, column in enumerate(columns) if column.name == name]
         self._is_upsert = sink.encoding.envelope == "UPSERT"
-        keys = [columns[place] for place in self._places]
+        keys = [columns[index] for index in self._key_indexes]
         schema = row_schema(columns, "envelope") if self._is_upsert else envelope_schema(columns)
         value, key = sink.encoding.value, sink.encoding.key or sink.encoding.value
         assert value is not None
@@ -64,7 +64,7 @@ class MessageWriter:
     def _by_key(self, changes: Changes) -> dict[Row, tuple[list[Row], list[Row]]]:
         found: dict[Row, tuple[list[Row], list[Row]]] = defaultdict(lambda: ([], []))
         for row, count in changes:
-            found[tuple([row[place] for place in self._places])][count > 0].extend([row] * abs(count))
+            found[tuple([row[index] for index in self._key_indexes])][count > 0].extend([row] * abs(count))
         return found
 
     def _under(self, key: bytes, gone: list[Row], come: list[Row]) -> Iterator[Message]:

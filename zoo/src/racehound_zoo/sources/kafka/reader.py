@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from racehound.testdrive.errors import ActionError
 from racehound_zoo.errors import SqlError
-from racehound_zoo.sources.kafka.client import Broker, said
+from racehound_zoo.sources.kafka.client import Broker, message_of
 from racehound_zoo.sources.kafka.decoding import DecodeError
 from racehound_zoo.sources.kafka.layout import Layout, Raw
 from racehound_zoo.sources.kafka.topic_watch import TopicWatch
@@ -86,7 +86,7 @@ class TableReader:
             try:
                 self._read()
             except (self._broker.library.KafkaException, ActionError) as error:
-                self.error = said(error)
+                self.error = message_of(error)
                 self._stopped.wait(_PAUSE_S)
             except (DecodeError, SqlError) as error:
                 self.error = str(error)

@@ -63,7 +63,7 @@ class Schemas:
 
 
 @contextlib.contextmanager
-def asking(connection: ConnectionFacts) -> Iterator[Schemas]:
+def registry_client(connection: ConnectionFacts) -> Iterator[Schemas]:
     """A connection for one statement. SqlError if the registry does not answer or a schema is invalid."""
     schemas = Schemas(connection)
     try:

@@ -17,7 +17,7 @@ from racehound_zoo.catalog.model import Column
 from racehound_zoo.errors import SqlError
 from racehound_zoo.relations.snapshot import Status
 from racehound_zoo.sources.kafka import schemas
-from racehound_zoo.sources.kafka.client import Broker, said
+from racehound_zoo.sources.kafka.client import Broker, message_of
 from racehound_zoo.sources.kafka.messages import MessageWriter, check_format
 from racehound_zoo.sources.kafka.schemas import Schemas
 from racehound_zoo.sources.sink import CommittedChanges, Feed, RunningSink, SentRows, SinkFacts
@@ -29,7 +29,7 @@ _HEADER = "materialize-timestamp"
 _ANSWER_S = 1.0
 _PAUSE_S = 0.5
 _LOOK_S = 0.2
-_SETTLING_S = 2.0
+_OUTCOME_S = 2.0
 """The time, in seconds, for which a stopped sink still waits for its last transaction."""
 _SERVED_EVERY = 1000
 
@@ -80,7 +80,7 @@ class KafkaSink:
     def join(self, timeout: float) -> None:
         self._thread.join(timeout)
 
-    def _say(self, status: str, error: str | None = None) -> None:
+    def _set_status(self, status: str, error: str | None = None) -> None:
         before = self._status
         since = before.since if (before.status, before.error) == (status, error) else _now()
         self._status = Status(status, error, since, self._count, self._count)
@@ -95,12 +95,12 @@ class KafkaSink:
                 try:
                     self._write()
                 except (self._broker.library.KafkaException, ActionError) as error:
-                    self._say("stalled", said(error))
+                    self._set_status("stalled", message_of(error))
                     self._stopped.wait(_PAUSE_S)
         except _InterruptedError:
             return
         except (SqlError, ValueError) as error:
-            self._say("stalled", str(error))
+            self._set_status("stalled", str(error))
         finally:
             self._sent.lock.release()
 
@@ -109,7 +109,7 @@ class KafkaSink:
         self._broker.create_topic(self._topic, self._sink.options)
         compression = self._sink.options.get("COMPRESSION TYPE", "lz4")
         identity = f"racehound-zoo-{self._sent.identity}"
-        producer = self._broker.producer(identity, {"compression.type": compression}, self._hear)
+        producer = self._broker.producer(identity, {"compression.type": compression}, self._on_error)
         registry = self._sink.encoding.registry
         known = Schemas(registry) if registry is not None else None
         try:
@@ -125,10 +125,10 @@ class KafkaSink:
             if known is not None:
                 known.close()
 
-    def _hear(self, error: KafkaError) -> None:
+    def _on_error(self, error: KafkaError) -> None:
         """Record an error that the client reports in a callback."""
         if error.code() == self._broker.library.KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001 a public name of the library
-            self._say("stalled", said(self._broker.library.KafkaException(error)))
+            self._set_status("stalled", message_of(self._broker.library.KafkaException(error)))
 
     def _begin(self, producer: Producer) -> None:
         """Initialize transactions. This commits or aborts a transaction that an earlier run has left open."""
@@ -139,7 +139,7 @@ class KafkaSink:
             except self._broker.library.KafkaException as error:
                 if not error.args[0].retriable():
                     raise
-                self._say("stalled", said(error))
+                self._set_status("stalled", message_of(error))
         if self._sent.uncertain is not None and not self._stopped.is_set():
             if self._has(self._sent.uncertain.moment):
                 self._sent.add(self._sent.uncertain, lambda: False)
@@ -149,22 +149,22 @@ class KafkaSink:
         def is_over() -> bool:
             return self._stopped.is_set() or self._feed is not feed
 
-        self._say("running")
+        self._set_status("running")
         for found in feed.commits(self._sent.rows, is_over, _LOOK_S):
             if found is None:
-                self._rest(producer)
+                self._idle(producer)
             else:
                 commit = self._sent.dated(found)
                 self._send(producer, commit, messages)
                 self._sent.add(commit, is_over)
-                self._say("running")
+                self._set_status("running")
 
-    def _rest(self, producer: Producer) -> None:
+    def _idle(self, producer: Producer) -> None:
         """There is nothing to write: poll for errors of the brokers."""
         producer.poll(0)
         if self._status.status == "stalled":
             producer.list_topics(self._topic, timeout=_ANSWER_S)
-            self._say("running")
+            self._set_status("running")
 
     def _send(self, producer: Producer, commit: CommittedChanges, messages: MessageWriter) -> None:
         """Write one transaction.
@@ -184,7 +184,7 @@ class KafkaSink:
             self._abort(producer)
             raise
         self._sent.uncertain = commit
-        self._settle(producer)
+        self._await_outcome(producer)
         self._sent.uncertain = None
         self._count += sum(abs(count) for _, count in commit.changes)
 
@@ -213,9 +213,9 @@ class KafkaSink:
             producer.abort_transaction(_ANSWER_S)
         except self._broker.library.KafkaException as error:
             # The next producer with this identity aborts it.
-            self._say("stalled", said(error))
+            self._set_status("stalled", message_of(error))
 
-    def _settle(self, producer: Producer) -> None:
+    def _await_outcome(self, producer: Producer) -> None:
         """Repeat the commit until the outcome is known."""
         deadline: float | None = None
         while True:
@@ -229,9 +229,9 @@ class KafkaSink:
                     raise
                 if not inner.retriable():
                     raise
-                self._say("stalled", said(error))
+                self._set_status("stalled", message_of(error))
                 if self._stopped.is_set():
-                    deadline = deadline or time.monotonic() + _SETTLING_S
+                    deadline = deadline or time.monotonic() + _OUTCOME_S
                     if time.monotonic() > deadline:
                         raise
             else:

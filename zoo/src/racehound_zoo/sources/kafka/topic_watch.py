@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 from racehound_zoo.errors import SqlError
-from racehound_zoo.sources.kafka.client import Broker, Topic, said
+from racehound_zoo.sources.kafka.client import Broker, Topic, message_of
 
 _PERIOD_S = 1.0
 _AWAY_PERIOD_S = 0.3
@@ -33,7 +33,7 @@ class TopicWatch:
             try:
                 self._look(self._broker.topic(self._topic, admin))
             except (self._broker.library.KafkaException, SqlError) as error:
-                self.error = said(error)
+                self.error = message_of(error)
             self._stopped.wait(_PERIOD_S if self.error is None else _AWAY_PERIOD_S)
 
     def await_topic(self) -> bool:

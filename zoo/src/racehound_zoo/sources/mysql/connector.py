@@ -24,15 +24,15 @@ class MySqlConnector:
             raise SqlError(str(error)) from error
 
     def check_source(self, source: SourceFacts) -> None:
-        with _asking(source) as session:
+        with _connection_for(source) as session:
             check_settings(session)
 
     def offers(self, source: SourceFacts) -> Sequence[Offer]:
-        with _asking(source) as session:
+        with _connection_for(source) as session:
             return offers_of(session)
 
     def shape(self, source: SourceFacts, offer: Offer, encoding: Encoding) -> Shape:  # noqa: ARG002 rows need no decoding
-        with _asking(source) as session:
+        with _connection_for(source) as session:
             check_metadata(session)
             table = described(session, offer.name[0], offer.name[1])
         if table is None:
@@ -44,7 +44,7 @@ class MySqlConnector:
 
 
 @contextlib.contextmanager
-def _asking(source: SourceFacts) -> Iterator[Connection]:
+def _connection_for(source: SourceFacts) -> Iterator[Connection]:
     """A connection whose errors are reported as those of a statement on the source."""
     assert source.connection is not None, "a source of MySQL has a connection"
     try:

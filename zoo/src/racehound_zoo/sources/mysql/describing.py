@@ -69,15 +69,15 @@ def offers_of(connection: Connection) -> list[Offer]:
 
 def described(connection: Connection, schema: str, table: str) -> UpstreamTable | None:
     """The current definition of a table; None if it does not exist."""
-    place = {"schema": schema, "table": table}
+    position = {"schema": schema, "table": table}
     columns = []
-    for number, name, kind, written, nullable in rows(connection, _COLUMNS, place):
+    for number, name, kind, written, nullable in rows(connection, _COLUMNS, position):
         unsigned = " unsigned" if "unsigned" in written else ""
         columns.append(UpstreamColumn(int(number), name, f"{kind}{unsigned}", written, nullable == "YES"))
     if not columns:
         return None
     keys: dict[str, list[str]] = {}
-    for index, column in rows(connection, _KEYS, place):
+    for index, column in rows(connection, _KEYS, position):
         keys.setdefault(index, []).append(column)
     total = {column.name for column in columns if not column.nullable}
     return UpstreamTable(

@@ -12,7 +12,7 @@ from racehound_zoo.sources.following import CeasedError, FollowingIngestion, Tab
 from racehound_zoo.sources.mysql.ddl import TableEffect, effects
 from racehound_zoo.sources.mysql.describing import described, identity, type_of
 from racehound_zoo.sources.mysql.gtids import GtidSet
-from racehound_zoo.sources.mysql.session import Connection, connected, failing, identifier, rows
+from racehound_zoo.sources.mysql.session import Connection, connected, identifier, rows, translating_errors
 from racehound_zoo.sources.mysql.stream import BinlogTransaction, DdlEvent, RowChange, Stream, Values
 from racehound_zoo.sources.mysql.values import text
 from racehound_zoo.sources.source import ConnectionFacts, TableFacts
@@ -22,7 +22,7 @@ _LOCK_WAIT_S = 1
 _LOCK_TRIES = 30
 _LOCKED = "(1205)"
 _ROWS_AT_ONCE = 10_000
-_LOOK_S = 1.0
+_WAIT_S = 1.0
 _TRANSACTIONS_MAX = 200
 """The largest number of transactions that are read before other work is done."""
 _EXECUTED = "SELECT @@global.gtid_executed"
@@ -36,37 +36,37 @@ class MySqlIngestion(FollowingIngestion):
     system = "mysql"
 
     def _follow(self) -> None:
-        with connected(self._connection) as self._asking:
-            self.stored.place = self.stored.place or str(GtidSet(rows(self._asking, _EXECUTED)[0][0]))
-            self._done, self._coming = GtidSet(self.stored.place), ""
+        with connected(self._connection) as self._query_connection:
+            self.stored.position = self.stored.position or str(GtidSet(rows(self._query_connection, _EXECUTED)[0][0]))
+            self._read_gtids, self._next = GtidSet(self.stored.position), ""
             self.target.apply((), self.stored.saved())
-            with contextlib.closing(Stream(self._connection, self.stored.place, self.wakeup)) as self._stream:
+            with contextlib.closing(Stream(self._connection, self.stored.position, self.wakeup)) as self._stream:
                 self._stream.wanted.update(each.table.name for each in self.stored.tables.values())
                 while not self._stream.flows:
                     self._stream.next()
-                    self.wakeup.wait(_LOOK_S)
+                    self.wakeup.wait(_WAIT_S)
                 self.resume()
                 while True:
-                    self._turn()
+                    self._round()
 
-    def _turn(self) -> None:
+    def _round(self) -> None:
         """Do one round: take snapshots of new tables, read the transactions that have arrived, and wait if there are no more."""
         self.update_tables()
-        is_drained = self._hear_all()
+        is_drained = self._read_transactions()
         self.show_snapshots()
         self.flush()
         if is_drained:
-            self.wakeup.wait(_LOOK_S)
+            self.wakeup.wait(_WAIT_S)
         else:
             self.wakeup.check()
 
-    def _hear_all(self) -> bool:
+    def _read_transactions(self) -> bool:
         """Read transactions. Returns whether there are no more for now."""
         for _ in range(_TRANSACTIONS_MAX):
             transaction = self._stream.next()
             if transaction is None:
                 return True
-            self._take(transaction)
+            self._add_binlog_transaction(transaction)
         return False
 
     @property
@@ -76,9 +76,9 @@ class MySqlIngestion(FollowingIngestion):
 
     # Transactions
 
-    def _take(self, transaction: BinlogTransaction) -> None:
+    def _add_binlog_transaction(self, transaction: BinlogTransaction) -> None:
         """Add a transaction. First, snapshots are written whose position has been reached: they do not contain it."""
-        self._coming = transaction.gtid
+        self._next = transaction.gtid
         self.show_snapshots()
         batch: dict[str, list[Update]] = {}
         for event in transaction.events:
@@ -87,14 +87,14 @@ class MySqlIngestion(FollowingIngestion):
                     self._add(batch.setdefault(key, []), key, event)
             else:
                 self._alter(event)
-        self._done.add(transaction.gtid)
-        self._coming = ""
-        self.add_transaction(batch, str(self._done))
+        self._read_gtids.add(transaction.gtid)
+        self._next = ""
+        self.add_transaction(batch, str(self._read_gtids))
 
-    def _has_come_to(self, place: str) -> bool:
+    def _has_reached(self, position: str) -> bool:
         """Whether all transactions of the set have been read, or the next one is not in the set."""
-        there = GtidSet(place)
-        return self._done.has_all_of(there) or (bool(self._coming) and not there.has(self._coming))
+        there = GtidSet(position)
+        return self._read_gtids.has_all_of(there) or (bool(self._next) and not there.has(self._next))
 
     def _add(self, updates: list[Update], key: str, change: RowChange) -> None:
         table, names = self.stored.tables[key].table, self.columns_of(key)
@@ -117,26 +117,26 @@ class MySqlIngestion(FollowingIngestion):
     def _error_of(self, effect: TableEffect, table: UpstreamTable) -> str | None:
         """The error because of which a table cannot be read any more; None if it can."""
         if effect.how == "altered":
-            return _difference(table, described(self._asking, table.namespace, table.name))
+            return _difference(table, described(self._query_connection, table.namespace, table.name))
         return f"table was {effect.how}: {identifier(table.namespace, table.name)}"
 
     # Snapshots
 
     def _snapshot(self, tables: Sequence[TableFacts]) -> UpstreamSnapshot:
         """Take a snapshot. The tables are locked while the position is read and the transaction begins, so that the two match."""
-        looked = {table.id: described(self._asking, *table.offer.name) for table in tables}
+        looked = {table.id: described(self._query_connection, *table.offer.name) for table in tables}
         there = {key: table for key, table in looked.items() if table is not None}
         missing = {table.id: f"table was dropped: {identifier(*table.offer.name)}" for table in tables if table.id not in there}
         if not there:
-            return UpstreamSnapshot(self.stored.place, {}, missing)
+            return UpstreamSnapshot(self.stored.position, {}, missing)
         self._stream.wanted.update(table.name for table in there.values())
         with connected(self._connection, init_command=_SESSION, cursorclass=SSCursor) as reading:
             with self._locked([*there.values()]) as locking:
                 rows(reading, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
                 rows(reading, "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
-                place = rows(locking, _EXECUTED)[0][0]
+                position = rows(locking, _EXECUTED)[0][0]
             found = {table.id: self._taken(reading, table, there[table.id]) for table in tables if table.id in there}
-        return UpstreamSnapshot(str(GtidSet(place)), found, missing)
+        return UpstreamSnapshot(str(GtidSet(position)), found, missing)
 
     @contextlib.contextmanager
     def _locked(self, tables: Sequence[UpstreamTable]) -> Iterator[Connection]:
@@ -162,7 +162,7 @@ class MySqlIngestion(FollowingIngestion):
         listed = [columns[wanted.name] for wanted in table.shape.columns]
         names = ", ".join(identifier(column.name) for column in listed)
         taken: list[Update] = []
-        with failing(), connection.cursor() as cursor:
+        with translating_errors(), connection.cursor() as cursor:
             cursor.execute(f"SELECT {names} FROM {identifier(upstream.namespace, upstream.name)}")
             while found := cursor.fetchmany(_ROWS_AT_ONCE):
                 self.wakeup.check()

@@ -46,7 +46,7 @@ def connect(**arguments: object) -> Connection:
 
 
 @contextlib.contextmanager
-def failing() -> Iterator[None]:
+def translating_errors() -> Iterator[None]:
     """Turn errors of PyMySQL and of its socket into UpstreamError."""
     try:
         yield
@@ -57,7 +57,7 @@ def failing() -> Iterator[None]:
 @contextlib.contextmanager
 def connected(connection: ConnectionFacts, **more: object) -> Iterator[Connection]:
     """A connection in autocommit mode. UpstreamError if MySQL cannot be reached or refuses."""
-    with failing():
+    with translating_errors():
         made = connect(**settings(connection), autocommit=True, conv=_CONVERSIONS, **more)
         with contextlib.closing(made):
             yield made
@@ -65,7 +65,7 @@ def connected(connection: ConnectionFacts, **more: object) -> Iterator[Connectio
 
 def rows(connection: Connection, sql: str, parameters: Mapping[str, object] | None = None) -> list[tuple[Any, ...]]:
     """The rows of a statement. UpstreamError if it fails."""
-    with failing(), connection.cursor() as cursor:
+    with translating_errors(), connection.cursor() as cursor:
         cursor.execute(sql, parameters)
         return list(cursor.fetchall())
 

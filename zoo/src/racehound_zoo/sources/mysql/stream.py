@@ -17,7 +17,7 @@ from pymysqlreplication.event import GtidEvent, HeartbeatLogEvent, QueryEvent, X
 from pymysqlreplication.logger import logger
 from pymysqlreplication.row_event import DeleteRowsEvent, UpdateRowsEvent, WriteRowsEvent
 
-from racehound_zoo.sources.mysql.session import Connection, connect, failing, settings
+from racehound_zoo.sources.mysql.session import Connection, connect, settings, translating_errors
 from racehound_zoo.sources.source import ConnectionFacts
 from racehound_zoo.sources.upstream import UpstreamError
 from racehound_zoo.sources.wakeup import Wakeup
@@ -70,7 +70,7 @@ class Stream:
     new.
     """
 
-    def __init__(self, connection: ConnectionFacts, place: str, wakeup: Wakeup) -> None:
+    def __init__(self, connection: ConnectionFacts, position: str, wakeup: Wakeup) -> None:
         self.wanted: set[str] = set()
         self.flows = False
         """Whether the server has begun to send."""
@@ -82,7 +82,7 @@ class Stream:
         self._reader = BinLogStreamReader(
             connection_settings={**settings(connection), "read_timeout": _SILENCE_S},
             server_id=1 << 30 | uuid.uuid4().int & (1 << 30) - 1,
-            blocking=True, resume_stream=True, auto_position=place, only_events=_EVENTS, only_tables=self.wanted,
+            blocking=True, resume_stream=True, auto_position=position, only_events=_EVENTS, only_tables=self.wanted,
             slave_heartbeat=_HEARTBEAT_S, enable_logging=False, pymysql_wrapper=self._connect,
         )  # fmt: skip
         self._thread = threading.Thread(target=self._run, name="zoo-mysql-stream", daemon=True)
@@ -120,7 +120,7 @@ class Stream:
 
     def _run(self) -> None:
         try:
-            with failing():
+            with translating_errors():
                 self._read_all()
         except UpstreamError as error:
             self._failure = error

@@ -29,7 +29,7 @@ class PostgresConnector:
     def check_source(self, source: SourceFacts) -> None:
         if "PUBLICATION" not in source.options:
             raise SqlError("POSTGRES CONNECTION must specify PUBLICATION")
-        with _asking(source) as link:
+        with _connection_for(source) as link:
             check_settings(link)
             check_publication(link, source.options["PUBLICATION"])
 
@@ -59,7 +59,7 @@ class PostgresConnector:
     @staticmethod
     def _tables(source: SourceFacts) -> list[UpstreamTable]:
         publication = source.options["PUBLICATION"]
-        with _asking(source) as link:
+        with _connection_for(source) as link:
             check_publication(link, publication)
             return tables_of(link, publication)
 
@@ -76,7 +76,7 @@ def _linked(connection: ConnectionFacts) -> Iterator[ReplicationConnection]:
 
 
 @contextlib.contextmanager
-def _asking(source: SourceFacts) -> Iterator[ReplicationConnection]:
+def _connection_for(source: SourceFacts) -> Iterator[ReplicationConnection]:
     """A connection whose errors are reported as those of a statement on the source."""
     try:
         with _linked(_connection(source)) as link:

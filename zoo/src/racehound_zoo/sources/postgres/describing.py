@@ -86,8 +86,8 @@ def shape_of(table: UpstreamTable, database: str) -> Shape:
     types = {column.name: type_of(column.kind) for column in table.columns}
     unknown = [column for column in table.columns if types[column.name] is None]
     if unknown:
-        place = f"{database}.{table.namespace}.{table.name}"
-        listed = [f"{place}.{each.name} (OID {each.type.partition(':')[0]})" for each in unknown]
+        qualified = f"{database}.{table.namespace}.{table.name}"
+        listed = [f"{qualified}.{each.name} (OID {each.type.partition(':')[0]})" for each in unknown]
         raise SqlError(
             "referenced tables use unsupported types",
             detail="\n".join(["the following columns contain unsupported types:", *listed]),

@@ -18,9 +18,9 @@ from racehound_zoo.sources.source import TableFacts
 from racehound_zoo.sources.upstream import UpstreamError, UpstreamTable
 from racehound_zoo.sources.wakeup import StoppedError
 
-_LOOK_S = 1.0
+_COMPARE_S = 1.0
 """The time, in seconds, between two comparisons of the tables with their earlier definitions: the stream does not report DROP."""
-_ASK_S = 0.01
+_POLL_S = 0.01
 """The time, in seconds, between two requests for the server's position while a snapshot waits for the stream."""
 _IDLE_S = 5.0
 """The time, in seconds, between two status messages to the server when nothing happens.
@@ -30,10 +30,10 @@ After a minute without one it disconnects.
 _DATA = struct.Struct("!cQQq")
 _KEEPALIVE = struct.Struct("!cQqB")
 LEAKED_SLOT = "leaked-slot"
-_LEAKING_S = 0.1
+_LEAK_S = 0.1
 """The time, in seconds, that passes between creating a slot and recording it, with the defect `leaked-slot`."""
-_BUSY = "is active for PID"
-_BUSY_S = 2.0
+_SLOT_BUSY = "is active for PID"
+_SLOT_BUSY_S = 2.0
 _MESSAGES_MAX = 2000
 """The largest number of messages that are read before other work is done."""
 
@@ -46,15 +46,15 @@ class PostgresIngestion(FollowingIngestion):
     def _follow(self) -> None:
         with contextlib.ExitStack() as ending:
             self._stream = self._link(ending, replication=True)
-            self._asking = self._link(ending)
-            self._ensure_slot()
+            self._query_connection = self._link(ending)
+            self._create_slot()
             self._begin()
             self._transaction = UpstreamTransaction(self)
-            self._position = lsn_of(self.stored.place)
-            self._look_at = self._tell_at = 0.0
+            self._position = lsn_of(self.stored.position)
+            self._compare_at = self._confirm_at = 0.0
             self.resume()
             while True:
-                self._turn()
+                self._round()
 
     @property
     def _publication(self) -> str:
@@ -68,17 +68,17 @@ class PostgresIngestion(FollowingIngestion):
 
     # The slot
 
-    def _ensure_slot(self) -> None:
+    def _create_slot(self) -> None:
         """Create the slot unless it exists. Its name is saved first, so that it is dropped whatever happens afterwards."""
-        if self.stored.place:
+        if self.stored.position:
             return
-        if self.stored.slot and slots.is_there(self._asking, self.stored.slot):
-            slots.drop(self._asking, self.stored.slot)
+        if self.stored.slot and slots.is_there(self._query_connection, self.stored.slot):
+            slots.drop(self._query_connection, self.stored.slot)
         self.stored.slot = self.stored.slot or slots.new_name()
         if not self.target.has_defect(LEAKED_SLOT):
             self._save()
-        self.stored.place = lsn_text(slots.create(self._stream, self.stored.slot))
-        deadline = time.monotonic() + (_LEAKING_S if self.target.has_defect(LEAKED_SLOT) else 0.0)
+        self.stored.position = lsn_text(slots.create(self._stream, self.stored.slot))
+        deadline = time.monotonic() + (_LEAK_S if self.target.has_defect(LEAKED_SLOT) else 0.0)
         while time.monotonic() < deadline:
             self.wakeup.wait(deadline - time.monotonic())
         self._save()
@@ -93,48 +93,48 @@ class PostgresIngestion(FollowingIngestion):
 
     def _begin(self) -> None:
         """Start the stream. The ingestion before this one may still use the slot for a moment."""
-        deadline = time.monotonic() + _BUSY_S
+        deadline = time.monotonic() + _SLOT_BUSY_S
         while True:
             try:
-                return self._stream.stream(self.stored.slot, self.stored.place, self._publication)
+                return self._stream.stream(self.stored.slot, self.stored.position, self._publication)
             except UpstreamError as error:
-                if _BUSY not in str(error) or time.monotonic() > deadline:
+                if _SLOT_BUSY not in str(error) or time.monotonic() > deadline:
                     raise
-                self.wakeup.wait(_ASK_S)
+                self.wakeup.wait(_POLL_S)
 
-    def _turn(self) -> None:
+    def _round(self) -> None:
         """Do one round: take snapshots of new tables, read the messages that have arrived, and wait if there are no more."""
         self.update_tables()
-        self._look()
-        is_drained = self._hear_all()
+        self._compare_tables()
+        is_drained = self._read_messages()
         self.flush()
         if not self.target.is_current:
             # What was read has not been written and must not be confirmed, or the slot would not send it to the next ingestion.
             raise StoppedError
         # Everything before the last position that was read has been written.
-        self.stored.place = lsn_text(self._position)
-        self._tell(reply=not self.all_snapshots_shown)
+        self.stored.position = lsn_text(self._position)
+        self._confirm(reply=not self.all_snapshots_shown)
         if is_drained:
-            self._stream.await_message(_LOOK_S if self.all_snapshots_shown else _ASK_S)
+            self._stream.await_message(_COMPARE_S if self.all_snapshots_shown else _POLL_S)
         else:
             self.wakeup.check()
 
-    def _hear_all(self) -> bool:
+    def _read_messages(self) -> bool:
         """Read messages. Returns whether there are no more for now."""
         for _ in range(_MESSAGES_MAX):
             message = self._stream.receive()
             if message is None:
                 return True
-            self._hear(message)
+            self._read_message(message)
         return False
 
-    def _hear(self, message: bytes) -> None:
+    def _read_message(self, message: bytes) -> None:
         if message[:1] == b"k":
             _, position, _, reply = _KEEPALIVE.unpack_from(message)
             if not self._transaction.is_open:
-                self._reach(position)
+                self._advance(position)
             if reply:
-                self._tell_at = 0.0
+                self._confirm_at = 0.0
         elif message[:1] == b"w":
             self._take(message[_DATA.size :])
 
@@ -153,31 +153,31 @@ class PostgresIngestion(FollowingIngestion):
 
     def _commit(self, commit: CommitMessage) -> None:
         """Add a transaction. First, snapshots are written whose position has been reached: they do not contain it."""
-        self._reach(commit.lsn)
+        self._advance(commit.lsn)
         batch = self._transaction.end()
         self._position = commit.end
         self.add_transaction(batch, lsn_text(commit.end))
 
-    def _reach(self, position: int) -> None:
+    def _advance(self, position: int) -> None:
         self._position = max(self._position, position)
         self.show_snapshots()
 
-    def _has_come_to(self, place: str) -> bool:
-        return self._position >= lsn_of(place)
+    def _has_reached(self, position: str) -> bool:
+        return self._position >= lsn_of(position)
 
-    def _tell(self, *, reply: bool) -> None:
+    def _confirm(self, *, reply: bool) -> None:
         """Confirm to the server the position up to which everything has been written."""
         now = time.monotonic()
-        if reply or now >= self._tell_at:
-            self._tell_at = now + _IDLE_S
-            self._stream.send(confirmation(lsn_of(self.stored.place), reply=reply))
+        if reply or now >= self._confirm_at:
+            self._confirm_at = now + _IDLE_S
+            self._stream.send(confirmation(lsn_of(self.stored.position), reply=reply))
 
     # Tables
 
     def _snapshot(self, tables: Sequence[TableFacts]) -> UpstreamSnapshot:
         with contextlib.ExitStack() as ending:
             link = self._link(ending, replication=True)
-            place = slots.begin_snapshot(link)
+            position = slots.begin_snapshot(link)
             offered = {table.offer.name: table for table in tables_of(link, self._publication)}
             found, missing = {}, {}
             for table in tables:
@@ -186,7 +186,7 @@ class PostgresIngestion(FollowingIngestion):
                     missing[table.id] = f"failed to get estimate count for {'.'.join(table.offer.name)}"
                 else:
                     found[table.id] = self._taken(link, table, upstream)
-        return UpstreamSnapshot(lsn_text(place), found, missing)
+        return UpstreamSnapshot(lsn_text(position), found, missing)
 
     def _taken(self, link: ReplicationConnection, table: TableFacts, upstream: UpstreamTable) -> TableSnapshot:
         wanted = table.shape.columns
@@ -197,12 +197,12 @@ class PostgresIngestion(FollowingIngestion):
         rows = link.copy(f"COPY (SELECT {columns} FROM {identifier(upstream.namespace, upstream.name)}) TO STDOUT")
         return TableSnapshot(upstream, [(row, 1) for row in rows])
 
-    def _look(self) -> None:
+    def _compare_tables(self) -> None:
         """Compare the tables with their earlier definitions, if that is due."""
-        if time.monotonic() < self._look_at:
+        if time.monotonic() < self._compare_at:
             return
-        self._look_at = time.monotonic() + _LOOK_S
-        there = {table.id: table for table in tables_of(self._asking, self._publication)}
+        self._compare_at = time.monotonic() + _COMPARE_S
+        there = {table.id: table for table in tables_of(self._query_connection, self._publication)}
         for key, followed in [*self.stored.tables.items()]:
             now, then = there.get(followed.table.id), followed.table
             if followed.error is None and now is None:

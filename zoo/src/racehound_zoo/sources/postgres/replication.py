@@ -137,10 +137,10 @@ class ReplicationConnection:
 
     # The stream
 
-    def stream(self, slot: str, place: str, publication: str) -> None:
+    def stream(self, slot: str, position: str, publication: str) -> None:
         """Start to stream the changes of a publication's tables that were committed after an LSN."""
         options = f"proto_version '1', publication_names {literal(identifier(publication))}"
-        self._begin(f"START_REPLICATION SLOT {identifier(slot)} LOGICAL {place} ({options})", pq.ExecStatus.COPY_BOTH)
+        self._begin(f"START_REPLICATION SLOT {identifier(slot)} LOGICAL {position} ({options})", pq.ExecStatus.COPY_BOTH)
 
     def receive(self) -> bytes | None:
         """The next message of the stream; None if none has arrived."""

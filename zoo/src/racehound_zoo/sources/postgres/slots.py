@@ -16,16 +16,16 @@ def new_name() -> str:
 
 def create(link: ReplicationConnection, slot: str) -> int:
     """Create a permanent slot, on a replication connection. Returns the LSN after which the slot has all changes."""
-    [(_, place, *_)] = link.rows(f"CREATE_REPLICATION_SLOT {identifier(slot)} LOGICAL pgoutput (SNAPSHOT 'nothing')")
-    return lsn_of(place or "0/0")
+    [(_, position, *_)] = link.rows(f"CREATE_REPLICATION_SLOT {identifier(slot)} LOGICAL pgoutput (SNAPSHOT 'nothing')")
+    return lsn_of(position or "0/0")
 
 
 def begin_snapshot(link: ReplicationConnection) -> int:
     """Begin a transaction that sees the database at one LSN, on a replication connection. Returns the LSN."""
     link.rows("BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
     name = identifier(new_name())
-    [(_, place, *_)] = link.rows(f"CREATE_REPLICATION_SLOT {name} TEMPORARY LOGICAL pgoutput (SNAPSHOT 'use')")
-    return lsn_of(place or "0/0")
+    [(_, position, *_)] = link.rows(f"CREATE_REPLICATION_SLOT {name} TEMPORARY LOGICAL pgoutput (SNAPSHOT 'use')")
+    return lsn_of(position or "0/0")
 
 
 def drop(link: ReplicationConnection, slot: str) -> bool:
