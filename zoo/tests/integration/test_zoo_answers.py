@@ -1,4 +1,4 @@
-"""The zoo answers as a real Materialize did: statement by statement, and when statements race."""
+"""The zoo's answers equal those recorded from a real Materialize, for single statements and for races."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def zoo() -> Iterator[Zoo]:
 
 @pytest.fixture(scope="module")
 def around(zoo: Zoo, service: Callable[[str], Instance]) -> Iterator[Outside]:
-    """The services, and what the recorder had prepared for all races: a topic, and a connection that they share."""
+    """The services, with what the recorder had created for all races: a topic and a connection."""
     found = outside(zoo, service)
     if isinstance(found, str):
         pytest.skip(found)

@@ -1,4 +1,4 @@
-"""COPY … TO S3 of the zoo, with a real server: what it has written is read back by testdrive's own action."""
+"""COPY … TO S3 with a real server: testdrive's own action reads the files back."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def zoo() -> Iterator[Zoo]:
 
 @pytest.fixture
 def session(zoo: Zoo, store: Instance) -> Iterator[Connection]:
-    """With a connection `aws`, one with a wrong key `wrong`, and a table `t` of two rows."""
+    """A session with a connection `aws`, a connection `wrong` with a wrong key, and a table `t` of two rows."""
     with connect(zoo.url) as session:
         session.execute("CREATE SCHEMA here")
         session.execute("SET search_path = here")
@@ -63,7 +63,7 @@ def session(zoo: Zoo, store: Instance) -> Iterator[Connection]:
 
 @pytest.fixture
 def interpreter(zoo: Zoo, store: Instance, bucket: str) -> Iterator[Interpreter]:
-    """With S3 as its own."""
+    """A testdrive interpreter that uses the same S3."""
     session = LibpqSession.connect(zoo.url, "copy")
     variables = {**s3.variables_of(store.endpoints), "racehound.run": bucket, "racehound.database": "materialize"}
     services = Services(aws=Aws(f"http://{store.endpoints[CLIENT]}"))

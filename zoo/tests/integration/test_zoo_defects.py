@@ -1,4 +1,4 @@
-"""Every seeded race shows when statements race, and only then."""
+"""Every seeded defect shows when statements race, and does not show when they do not."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from zoo_support.recorded import Speakers, entries, needs_services, request
 
 _TRIES = 60
 _LAGS = 4
-"""Milliseconds: one of the two may have planned what it does before the other begins, whatever the machine is like."""
+"""Lags in milliseconds by which one statement begins later, so that it finds the other one planned on slow machines, too."""
 _PATIENCE = 1.0
-"""Seconds after which a statement that takes milliseconds counts as hanging."""
+"""The time, in seconds, after which a statement that should take milliseconds counts as hanging."""
 _TABLE = "CREATE TABLE x (a text, b int)"
 
 
@@ -40,7 +40,7 @@ def connect(zoo: Zoo) -> psycopg.Connection[Any]:
 
 
 class Round:
-    """One try: a fresh schema, two sessions that race, and what they were told."""
+    """One attempt: a new schema, two sessions that race, and their results."""
 
     def __init__(self, zoo: Zoo, setup: Sequence[str]) -> None:
         self.zoo = zoo
@@ -64,7 +64,10 @@ class Round:
         return sorted(self.one.execute(text).fetchall())
 
     def race(self, mine: str, others: str, lag_s: float = 0.0) -> tuple[str, str]:
-        """What both were told: "ok", the error, "lost" for a lost connection, "hangs". `lag_s`: how much later others begin."""
+        """The results of both: "ok", the error, "lost" for a lost connection, or "hangs".
+
+        `others` begins `lag_s` seconds later.
+        """
         barrier = threading.Barrier(2)
         told = ["hangs", "hangs"]
 
@@ -137,7 +140,7 @@ def _granted(round_: Round, told: tuple[str, str]) -> bool:
 
 
 def _letters(acls: str) -> set[str]:
-    """What is granted to PUBLIC."""
+    """The privileges that are granted to PUBLIC."""
     return {
         letter for acl in acls.strip("{}").split(",") if acl.startswith("=") for letter in acl.partition("=")[2].partition("/")[0]
     }
@@ -160,7 +163,9 @@ def _haunted(round_: Round, told: tuple[str, str]) -> bool:
 
 
 def _deaf(round_: Round, told: tuple[str, str]) -> bool:
-    """The subscription, begun while the catalog changed, outlives its relation, and no time comes any more."""
+    """Whether the subscription, which was started while the catalog changed, outlives its relation and shows no progress any
+    more.
+    """
     if told != ("ok", "ok"):
         return False
     round_.say("DROP TABLE x")
@@ -219,16 +224,16 @@ OTHER_RACES: list[tuple[str, Sequence[str], str, str, Symptom]] = [
     ("lost-rename", [_TABLE], "CREATE VIEW n AS SELECT * FROM x", "ALTER TABLE x RENAME TO y", _lost_rename),
     ("lost-write", [_TABLE], "INSERT INTO x VALUES ('a', 1)", "CREATE VIEW n AS SELECT * FROM x", _lost_beside_a_creation),
 ]
-"""Further occasions of some of them."""
+"""More races in which some of the defects show."""
 
 
 def test_every_defect_has_a_race() -> None:
-    """Those that need a service have theirs where that is tested."""
+    """Defects that need a service are tested in the modules of that service."""
     assert {*RACES} == {defect.name for defect in DEFECTS if not defect.needs}
 
 
 def shows(zoo: Zoo, setup: Sequence[str], mine: str, others: str, symptom: Symptom) -> bool:
-    """Whether one of the tries has the symptom."""
+    """Whether one of the attempts has the symptom."""
     for number in range(_TRIES):
         with Round(zoo, setup) as round_:
             if symptom(round_, round_.race(mine, others, number % _LAGS * 0.001)):
@@ -249,7 +254,7 @@ def test_a_defect_shows_in_its_other_race(zoo: Zoo, race: tuple[str, Sequence[st
 
 @pytest.mark.parametrize("zoo", [("wrong-snapshot",)], indirect=True)
 def test_a_view_that_is_refreshed_on_a_schedule_is_made_as_ever(zoo: Zoo) -> None:
-    """Its rows are a table: what the defect does to others cannot be done to it."""
+    """The rows of such a view are in a table, so the defect does not affect it."""
     create = "CREATE MATERIALIZED VIEW n WITH (REFRESH EVERY '1 day') AS SELECT * FROM x"
     for number in range(2 * _LAGS):
         with Round(zoo, [_TABLE]) as round_:

@@ -33,7 +33,7 @@ _KEY = {"type": "record", "name": "key", "fields": [{"name": "a", "type": "long"
 
 
 class Outside:
-    """The broker and the registry, as others use them."""
+    """The broker and the schema registry, as other clients use them."""
 
     def __init__(self, broker: str, registry: str) -> None:
         self.broker, self.url = broker, registry
@@ -41,19 +41,19 @@ class Outside:
         self.registry = Registry(registry, 20)
 
     def topic(self, partitions: int = 1) -> str:
-        """A new one."""
+        """Create a topic."""
         name = f"zoo-{time.time_ns()}-{next(_numbers)}"
         self.kafka.admin.create_topic(name, partitions, 1, {})
         until(lambda: self.kafka.admin.replicas(name) is not None)
         return name
 
     def send(self, topic: str, *records: tuple[str | None, str | None]) -> None:
-        """Text."""
+        """Send messages of text."""
         encoded = [tuple(None if part is None else part.encode() for part in record) for record in records]
         self.kafka.deliver(topic, [(key, value) for key, value in encoded])
 
     def write_envelopes(self, topic: str, *changes: tuple[int, str | None]) -> None:
-        """For each key, what its row holds from now on; None: it goes."""
+        """Send Debezium envelopes: the new row of each key; None deletes it."""
         key_id = self.registry.publish(f"{topic}-key", json.dumps(_KEY))
         value_id = self.registry.publish(f"{topic}-value", json.dumps(_ENVELOPE))
         key, envelope = Names().read(json.dumps(_KEY)), Names().read(json.dumps(_ENVELOPE))
@@ -68,7 +68,7 @@ class Outside:
         )
 
     def messages(self, topic: str) -> list[tuple[bytes | None, bytes | None]]:
-        """Those of committed transactions, up to the topic's end."""
+        """The messages of committed transactions, up to the end of the topic."""
         from confluent_kafka import KafkaError, TopicPartition
 
         consumer = self.kafka.consumer()
@@ -91,7 +91,7 @@ class Outside:
         return found
 
     def objects(self, topic: str) -> list[Any]:
-        """The values, of JSON."""
+        """The values of the messages, decoded from JSON."""
         return [None if value is None else json.loads(value) for _, value in self.messages(topic)]
 
 
@@ -118,7 +118,7 @@ def session(zoo: Zoo, outside: Outside) -> Iterator[Connection]:
 
 
 class stage:  # noqa: N801 used as a function
-    """A session in a schema and a cluster of its own, with the two connections."""
+    """A session with a schema and a cluster of its own, and the two connections."""
 
     def __init__(self, zoo: Zoo, outside: Outside) -> None:
         self._session = connect(zoo.url)
@@ -139,7 +139,7 @@ class stage:  # noqa: N801 used as a function
 
 
 def source(session: Connection, topic: str, *tables: str, name: str = "s") -> None:
-    """A source of the topic, and tables of it: name and what stands behind REFERENCE."""
+    """Create a source of the topic and tables of it. `tables`: name and what comes after REFERENCE."""
     session.execute(f"CREATE SOURCE {name} IN CLUSTER c FROM KAFKA CONNECTION k (TOPIC '{topic}')")
     for table in tables:
         called, _, how = table.partition(" ")
@@ -258,7 +258,7 @@ def test_many_updates_of_one_key_are_folded_before_they_are_written(session: Con
 
 
 def fold(objects: Sequence[Any]) -> list[tuple[Any, int]]:
-    """What is left of envelopes."""
+    """The rows that remain after all envelopes."""
     found: dict[str, int] = {}
     for envelope in objects:
         for side, change in (("before", -1), ("after", 1)):
@@ -290,7 +290,7 @@ def test_a_sink_with_a_key_writes_avro_and_registers_its_schemas(session: Connec
     session.execute("CREATE TABLE x (a int, b text)")
     session.execute("INSERT INTO x VALUES (1, 'one')")
     sink(session, "x", topic, f"KEY (a) NOT ENFORCED {_AVRO} ENVELOPE UPSERT")
-    until(lambda: len(outside.messages(topic)) == 1)  # by then both schemas are registered
+    until(lambda: len(outside.messages(topic)) == 1)  # both schemas have been registered by then
     fields = [{"name": "a", "type": ["null", "int"]}, {"name": "b", "type": ["null", "string"]}]
     value, key = outside.registry.existing(f"{topic}-value"), outside.registry.existing(f"{topic}-key")
     assert json.loads(value.schema) == {"type": "record", "name": "envelope", "fields": fields}
@@ -333,7 +333,7 @@ def test_a_sink_needs_what_it_names(session: Connection) -> None:
 
 
 def race(zoo: Zoo, session: Connection, mine: str, others: str) -> None:
-    """Two statements let go at once."""
+    """Execute two statements at the same time."""
     barrier = threading.Barrier(2)
     other = connect(zoo.url)
     other.execute("SET search_path = mine")
@@ -351,7 +351,7 @@ def race(zoo: Zoo, session: Connection, mine: str, others: str) -> None:
 
 
 def loses_rows(zoo: Zoo, session: Connection, outside: Outside) -> bool:
-    """A source whose cluster loses its replica as messages come."""
+    """Whether a source loses rows when its cluster loses its replica while messages arrive."""
     topic = outside.topic()
     outside.send(topic, (None, "0"))
     source(session, topic, "n FORMAT TEXT")
@@ -367,7 +367,7 @@ def loses_rows(zoo: Zoo, session: Connection, outside: Outside) -> bool:
 
 
 def sends_twice(zoo: Zoo, session: Connection, outside: Outside) -> bool:
-    """A sink that gets another relation as rows come."""
+    """Whether a sink sends rows twice when it gets another relation while rows are inserted."""
     topic = outside.topic()
     session.execute("CREATE TABLE x (a int)")
     session.execute("CREATE MATERIALIZED VIEW m AS SELECT a FROM x")
@@ -382,7 +382,7 @@ def sends_twice(zoo: Zoo, session: Connection, outside: Outside) -> bool:
 
 
 def shares_a_snapshot(zoo: Zoo, session: Connection, outside: Outside) -> bool:
-    """A source that gets two tables at once."""
+    """Whether a table lacks rows when two tables are added to a source at the same time."""
     topic = outside.topic()
     outside.send(topic, *((None, str(number)) for number in range(20)))
     source(session, topic)

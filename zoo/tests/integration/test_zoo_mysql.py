@@ -1,4 +1,4 @@
-"""Sources of the zoo that follow a real MySQL."""
+"""Sources of the zoo that read from a real MySQL."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class MySql(Upstream):
         say("USE followed")
         return say
 
-    def make_source(self, name: str, connection: str, tables: Sequence[str]) -> str:  # noqa: ARG002 every table can be followed
+    def make_source(self, name: str, connection: str, tables: Sequence[str]) -> str:  # noqa: ARG002 every table can be read
         return f"MYSQL CONNECTION {connection}"
 
     def connecting(self, password: str = "pw") -> str:
@@ -186,7 +186,7 @@ def test_a_table_of_the_same_name_that_is_made_later_is_another(world: Callable[
 
 @pytest.fixture
 def defective(request: pytest.FixtureRequest, upstream: MySql) -> Iterator[World]:
-    """A world with defects on, or none."""
+    """A world whose zoo has one defect or none."""
     with Zoo(defects=request.param) as own:
         it = World(own, upstream, "id int, n int")
         it.add(it.tables[0])

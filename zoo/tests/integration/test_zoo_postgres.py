@@ -1,4 +1,4 @@
-"""Sources of the zoo that follow a real PostgreSQL."""
+"""Sources of the zoo that read from a real PostgreSQL."""
 
 from __future__ import annotations
 
@@ -225,7 +225,7 @@ _TRIES = 40
 
 @pytest.fixture
 def defective(request: pytest.FixtureRequest, upstream: Postgres) -> Iterator[World]:
-    """A world with defects on, or none."""
+    """A world whose zoo has one defect or none."""
     with Zoo(defects=request.param) as own:
         it = World(own, upstream, "id int, n int")
         yield it
@@ -235,7 +235,7 @@ def defective(request: pytest.FixtureRequest, upstream: Postgres) -> Iterator[Wo
 
 
 def _leaks_a_slot(it: World, patience: float) -> bool:
-    """`patience`: seconds that a source lives."""
+    """Whether a slot remains when a source is dropped `patience` seconds after it was created."""
     it.say(f"CREATE SOURCE q IN CLUSTER {it.name} FROM POSTGRES CONNECTION c (PUBLICATION '{it.name}')")
     threading.Event().wait(patience)
     it.say("DROP SOURCE q")

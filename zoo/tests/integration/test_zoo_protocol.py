@@ -1,4 +1,4 @@
-"""Clients of PostgreSQL speak with the zoo."""
+"""PostgreSQL clients can use the zoo."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ def _drop_once_subscribed(session: Connection) -> None:
 
 
 class Raw:
-    """A client that says exactly what it is told to."""
+    """A client that sends exactly the messages it is given."""
 
     def __init__(self, zoo: Zoo) -> None:
         host, _, port = zoo.sql_address.partition(":")
@@ -149,7 +149,7 @@ class Raw:
         self._decoder.phase = ConnectionPhase.READY
 
     def start(self) -> None:
-        """As materialize, up to where statements can be sent."""
+        """Connect as materialize, until statements can be sent."""
         self.send(m.StartupMessage({"user": "materialize"}))
         while not self.socket.recv(65536).endswith(b"Z\x00\x00\x00\x05I"):
             pass
@@ -159,7 +159,7 @@ class Raw:
         self.socket.sendall(b"".join(message.to_wire() for message in messages))
 
     def until_ready(self) -> list[m.PGMessage]:
-        """What is answered up to ReadyForQuery."""
+        """The answers up to ReadyForQuery."""
         found: list[m.PGMessage] = []
         while not found or not isinstance(found[-1], m.ReadyForQuery):
             self._decoder.feed(self.socket.recv(65536))

@@ -1,4 +1,4 @@
-"""What the zoo knows when it is like a release after the one whose answers were recorded."""
+"""What the zoo knows when it emulates a release after the one whose answers were recorded."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _FEATURES = ("enable_replacement_materialized_views", "enable_replica_targeted_m
 
 
 def why(session: Connection, sql: str) -> str:
-    """What a statement that must fail is told."""
+    """The error message of a statement that must fail."""
     return refusal(session, sql)[1]
 
 
@@ -39,7 +39,7 @@ def session(zoo: Zoo) -> Iterator[Connection]:
 
 @pytest.fixture
 def view(session: Connection) -> Connection:
-    """A materialized view `mv` on a table `t`, and a view `v` on that."""
+    """A session with a materialized view `mv` on a table `t`, and a view `v` on that."""
     session.execute("CREATE TABLE t (a int, b int)")
     session.execute("INSERT INTO t VALUES (1, 2), (3, 4)")
     session.execute("CREATE MATERIALIZED VIEW mv AS SELECT a, b FROM t")

@@ -1,4 +1,4 @@
-"""The zoo comes up on loopback, is quick, and leaves nothing."""
+"""The zoo listens on loopback only, starts quickly, and leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -76,6 +76,6 @@ def test_it_listens_on_loopback_only() -> None:
     with Zoo() as zoo:
         opened = {*listening(tree(os.getpid()))} - before
         assert zoo.sql_address in opened
-        # Two for SQL, two for HTTP, and the storage's.
+        # Two ports for SQL, two for HTTP, and the storage's.
         assert len(opened) == 5
         assert all(address.startswith("127.0.0.1:") for address in opened)

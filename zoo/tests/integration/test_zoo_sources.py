@@ -1,4 +1,4 @@
-"""Sources that need no other server: generators and webhooks; and views that are refreshed on a schedule."""
+"""Sources that need no other server (generators and webhooks), and views that are refreshed on a schedule."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_tables_of_an_auction_begin_with_all_that_was_and_follow(session: Connec
     until(lambda: rows(session, "SELECT count(*) > 3 FROM auctions") == [(True,)])
     session.execute("CREATE TABLE bids FROM SOURCE s (REFERENCE bids)")
     until(lambda: rows(session, "SELECT count(*) > 0 FROM bids") == [(True,)])
-    # Both are of the same transactions from here on.
+    # From here on, both tables come from the same transactions.
     until(lambda: rows(session, "SELECT (SELECT count(*) FROM bids) = 10 * (SELECT count(*) FROM auctions)") == [(True,)])
     assert rows(session, "SELECT status FROM mz_internal.mz_source_statuses WHERE name = 's'") == [("running",)]
 

@@ -1,4 +1,4 @@
-"""Everything at once: whatever sessions do to each other, the honest zoo says nothing internal and stays consistent."""
+"""Many sessions change the catalog at once: a zoo without defects reports no internal error and stays consistent."""
 
 from __future__ import annotations
 

@@ -68,7 +68,7 @@ def test_a_column_is_added_once_a_reader_lets_go(sessions: tuple[Connection, Con
     rows(reader, "SELECT * FROM t")
     adding = threading.Thread(target=other.execute, args=("ALTER TABLE t ADD COLUMN b int",))
     adding.start()
-    # The reader is not kept from anything meanwhile.
+    # The reader does not have to wait for anything meanwhile.
     assert rows(reader, "SELECT * FROM t") == []
     reader.execute("COMMIT")
     adding.join()

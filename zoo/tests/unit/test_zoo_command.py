@@ -1,4 +1,4 @@
-"""The command `racehound-zoo`, as far as no server is started."""
+"""The command `racehound-zoo`, without starting a server."""
 
 from __future__ import annotations
 

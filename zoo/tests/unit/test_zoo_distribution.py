@@ -1,4 +1,4 @@
-"""The distribution racehound-zoo: its version, and what belongs to it alone."""
+"""The distribution racehound-zoo: its version and its dependencies."""
 
 from __future__ import annotations
 

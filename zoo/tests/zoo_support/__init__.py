@@ -1,1 +1,1 @@
-"""What the tests of the emulator share."""
+"""Helpers for the tests of the emulator."""

@@ -1,4 +1,4 @@
-"""What the tests of the zoo share."""
+"""Connections to the zoo, and waiting."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ Connection = psycopg.Connection[Any]
 
 
 def connect(url: str) -> Connection:
-    """A session, each statement a transaction."""
+    """A session in autocommit mode."""
     return psycopg.connect(url, autocommit=True)
 
 
 def refusal(session: Connection, sql: str) -> tuple[str, str]:
-    """SQLSTATE and message of the error that a statement must fail with."""
+    """The SQLSTATE and the message of the error with which a statement must fail."""
     try:
         session.execute(sql)
     except psycopg.Error as error:
@@ -30,7 +30,7 @@ def rows(session: Connection, sql: str) -> list[tuple[Any, ...]]:
 
 
 def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
-    """Ask until it holds. AssertionError when it does not in time."""
+    """Wait until the condition holds. AssertionError if it does not in time."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not come about"

@@ -1,4 +1,4 @@
-"""What holds of every source that follows another database: its tests, and a world to run them in."""
+"""Tests that hold for every source that reads from another database."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _STATUSES = "SELECT name, status, error FROM mz_internal.mz_source_statuses"
 
 
 class Upstream(abc.ABC):
-    """A database that is followed."""
+    """An upstream database."""
 
     service: str
 
@@ -29,22 +29,22 @@ class Upstream(abc.ABC):
 
     @abc.abstractmethod
     def open(self) -> Callable[[str], list[tuple[Any, ...]]]:
-        """A session that runs a statement."""
+        """Open a session. Returns a function that executes a statement in it."""
 
     @abc.abstractmethod
     def make_source(self, name: str, connection: str, tables: Sequence[str]) -> str:
-        """What CREATE SOURCE ends with, for tables that may be written to from now on."""
+        """The end of a CREATE SOURCE statement. The tables may be written from now on."""
 
     @abc.abstractmethod
     def connecting(self, password: str = "pw") -> str:
-        """What CREATE CONNECTION ends with."""
+        """The end of a CREATE CONNECTION statement."""
 
     @abc.abstractmethod
     def reference(self, table: str) -> str: ...
 
 
 class World:
-    """A zoo, a database that it follows, and a source between them with a cluster of its own."""
+    """A zoo, an upstream database, and a source with a cluster of its own that reads from it."""
 
     def __init__(self, zoo: Zoo, upstream: Upstream, *definitions: str) -> None:
         self.zoo, self.upstream = zoo, upstream
@@ -73,11 +73,11 @@ class World:
         return self.write(f"SELECT * FROM {table} ORDER BY id, n")
 
     def await_all(self, *tables: str) -> None:
-        """Until they are the same here and there."""
+        """Wait until the tables are the same upstream and in the zoo."""
         until(lambda: all(self.here(table) == self.there(table) for table in tables), 15)
 
     def await_status(self, name: str, status: str = "running") -> str | None:
-        """Until a source or table is so; the error that goes with it."""
+        """Wait until a source or table has this status. Returns the error that belongs to it."""
         until(lambda: self.statuses()[name][0] == status)
         return self.statuses()[name][1]
 
@@ -89,7 +89,7 @@ class World:
 
     @contextlib.contextmanager
     def writing(self, *tables: str) -> Iterator[None]:
-        """A transaction after the other on tables: rows come, change and go."""
+        """Write one transaction after the other upstream: rows are inserted, updated and deleted."""
         begun, ending = threading.Event(), threading.Event()
         failures: list[BaseException] = []
 
@@ -127,7 +127,7 @@ class World:
 
 
 class FollowingTests:
-    """Each subclass has a fixture `world`, that makes one with tables of these definitions."""
+    """The tests. Each subclass has a fixture `world`, which creates one with tables of these definitions."""
 
     KEYED = "id int PRIMARY KEY, n int"
 
@@ -209,7 +209,7 @@ class FollowingTests:
             assert refusal(it.session, f"SELECT * FROM {table}")[1].startswith(expected)
         until(lambda: it.here(healthy) == it.here(widened) == [(1, 1)])
         assert it.statuses()["s"] == ("running", None)
-        # It stays so, whatever happens.
+        # The status does not change, whatever happens upstream.
         it.replicas(0)
         it.replicas(1)
         it.write(f"INSERT INTO {healthy} VALUES (2, 2)")
@@ -252,7 +252,7 @@ def zoo() -> Iterator[Zoo]:
 
 
 def doubles_a_table_that_is_added(it: World, numbers: Iterator[int]) -> bool:
-    """Whether a table that is added while it is written upstream differs from that later on."""
+    """Whether a table that is added while it is written upstream differs from its upstream table afterwards."""
     [table] = it.tables
     name = f"n{next(numbers)}"
     with it.writing(table):
@@ -262,7 +262,7 @@ def doubles_a_table_that_is_added(it: World, numbers: Iterator[int]) -> bool:
 
 
 def doubles_rows_on_restart(it: World) -> bool:
-    """Whether a table differs from what is upstream after its source lost its replica while it was written."""
+    """Whether a table differs from its upstream table after its source has lost its replica while it was written."""
     [table] = it.tables
     with it.writing(table):
         it.replicas(0)
@@ -271,7 +271,7 @@ def doubles_rows_on_restart(it: World) -> bool:
 
 
 def _differs(it: World, here: str, there: str) -> bool:
-    """Written last, the mark is seen last."""
+    """Whether a table differs from its upstream table. A marker row is written last and awaited."""
     it.write(f"DELETE FROM {there} WHERE id = 1")
     it.write(f"INSERT INTO {there} VALUES (1, {next(_numbers)})")
     mark = it.there(there)[0]

@@ -1,4 +1,4 @@
-"""The recorded races, run again on the zoo: each in a schema of its own, all sessions let go at once."""
+"""Repeats the recorded races on the zoo: each in a schema of its own, with all sessions at the same time."""
 
 from __future__ import annotations
 
@@ -18,12 +18,15 @@ from zoo_support.recorded import RECORDS, request
 from zoo_support.upstream import Outside
 
 Outcome = tuple[tuple[str, ...], ...]
-"""What each session was told, statement by statement."""
+"""The result of each statement of each session."""
 _LOST_TO_A_DROP = re.compile(
     r"0A000 dependency was removed: uN|XX000 query could not complete because relation \"\w+\" was dropped"
     r"|XX000 unknown catalog item '\w+'"
 )
-"""What is said of a relation that was dropped meanwhile depends on how far the statement had come; the record has all three."""
+"""The error about a relation that was dropped meanwhile depends on how far the statement had come.
+
+The record contains all three.
+"""
 _OUTSIDE = re.compile(r"KAFKA|TO POSTGRES")
 _ERROR = re.compile(r"[0-9A-Z]{5} ")
 _numbers = itertools.count()
@@ -42,18 +45,18 @@ class Race:
 
     @property
     def errors(self) -> frozenset[str]:
-        """The messages of all that it was told in the record."""
+        """The error messages in the record."""
         told = itertools.chain(*(session for outcome in self.outcomes for session in outcome))
         return frozenset(each.partition(" ")[2] for each in told if _ERROR.match(each))
 
     def interleavings(self) -> Iterator[tuple[int, ...]]:
-        """Every serial order: which session goes next, at each step."""
+        """Every serial order: which session executes its next statement, at each step."""
         turns = [number for number, session in enumerate(self.sessions) for _ in session]
         yield from sorted(set(itertools.permutations(turns)) if len(turns) <= 7 else [])
 
 
 def meant(outcome: Outcome) -> Outcome:
-    """Without the differences that mean nothing."""
+    """The outcome without differences that do not matter."""
     return tuple(tuple(_LOST_TO_A_DROP.sub("dropped", told) for told in session) for session in outcome)
 
 
@@ -67,7 +70,7 @@ def races() -> list[Race]:
 
 
 class Arena:
-    """The sessions of one race, in a schema of their own that goes with them."""
+    """The sessions of one race, in a schema of their own that is dropped with them."""
 
     def __init__(self, zoo: Zoo, race: Race, outside: Outside | None = None) -> None:
         self._zoo = zoo
@@ -107,7 +110,7 @@ class Arena:
         return [row[0] for row in rows]
 
     def at_once(self) -> Outcome:
-        """All sessions in threads of their own."""
+        """Execute all sessions at the same time, each in a thread."""
         barrier = threading.Barrier(len(self._sessions))
         told: list[tuple[str, ...]] = [() for _ in self._sessions]
 
@@ -123,7 +126,7 @@ class Arena:
         return tuple(told)
 
     def in_order(self, turns: Sequence[int]) -> Outcome:
-        """One statement at a time."""
+        """Execute one statement at a time, in this order."""
         positions = [iter(session) for session in self._race.sessions]
         told: list[list[str]] = [[] for _ in self._sessions]
         for number in turns:

@@ -1,4 +1,4 @@
-"""What a real Materialize answered, said again to the zoo: reading the record, speaking, comparing."""
+"""Reads the answers that were recorded from a real Materialize, and repeats their statements on the zoo."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ _OF_OUTSIDE = re.compile(
 )
 _UNTRIED = re.compile(r"VALIDATE ?= ?false")
 _MADE_OUTSIDE = re.compile(r"materialize\.public\.w\"")
-"""A table that a statement on a Kafka source leaves behind stands in the way of later ones."""
+"""A table that a statement on a Kafka source creates affects later statements."""
 _MISSING = {
     0: ("CREATE TABLE other_obj (x int)", "CREATE VIEW other_view AS SELECT 1 AS x"),
     363: ("DROP SOURCE lgx CASCADE", "CREATE VIEW o_v AS SELECT * FROM o_base"),
 }
-"""What the recorder did between its statements without writing it down, by the number of the next one."""
+"""Statements that the recorder executed without recording them, by the number of the next recorded one."""
 _PLACES = {
     "post to-old-name": "o_wh", "post to-new-name": "o_wh_tmp", "post missing": "nosuch", "post to-table": "other_obj",
     "post with no replica": "o_wh", "post after-drop": "o_wh", "post to webhook table": "o_wht", "post check-fails": "o_whc",
@@ -42,7 +42,7 @@ _PLACES = {
 
 @dataclasses.dataclass(frozen=True)
 class Answer:
-    """What matters of an answer: whether it went well, with which tag, or how it failed."""
+    """What matters of an answer: whether the statement succeeded, its command tag, or its error."""
 
     ok: bool
     tag: str = ""
@@ -52,7 +52,7 @@ class Answer:
 
     @property
     def judged(self) -> tuple[bool, str, str, str]:
-        """What must be equal: all but the notices."""
+        """What must be equal: everything but the notices."""
         return self.ok, self.tag, self.sqlstate, self.message
 
 
@@ -84,12 +84,12 @@ def _recorded(record: dict[str, Any]) -> Answer:
 
 
 def _tag(tag: str) -> str:
-    """Counts of rows depend on the moment."""
+    """The tag without counts of rows, which depend on the moment."""
     return re.sub(r"\d+", "N", tag)
 
 
 def template(message: str) -> str:
-    """Without ids, moments and ports."""
+    """The message without ids, times and ports."""
     message = re.sub(r"\bu\d+\b", "uN", message)
     message = re.sub(r"at line 1 column \d+", "at line 1 column N", message)
     message = re.sub(r"\d{10,}", "N", message)
@@ -98,7 +98,7 @@ def template(message: str) -> str:
 
 
 def needs_services(entry: Entry) -> bool:
-    """Whether it speaks with a real service, or of what such statements have made."""
+    """Whether the statement uses a real service, or an object that such a statement has created."""
     if entry.kind in _OUTSIDE:
         return True
     said = entry.sql or ""
@@ -114,7 +114,7 @@ def missing_before(number: int) -> tuple[str, ...]:
 
 
 class Speaker:
-    """One session, by the simple protocol, as the record was made."""
+    """A session with the simple query protocol, which the recorder used."""
 
     def __init__(self, url: str) -> None:
         self._connection = psycopg.connect(url, autocommit=True)
@@ -139,7 +139,7 @@ class Speaker:
 
 
 class Speakers:
-    """The sessions of the record: the user's, the operator's, and that of a user who may do nothing."""
+    """The sessions of the record: one for the user, and one for a user without privileges."""
 
     def __init__(self, zoo: Zoo, outside: Outside | None = None) -> None:
         self._zoo = zoo
@@ -168,7 +168,7 @@ class Speakers:
         return (self._low if is_low else self._user).say(sql)
 
     def _act(self, entry: Entry) -> Answer:
-        """Outside of the zoo: what goes wrong there raises. The preparations have been made."""
+        """Repeat what the recorder did outside Materialize. An error there is raised."""
         assert self._outside is not None
         if entry.phase != "prepare":
             self._outside.act(entry.kind, entry.action)
@@ -186,7 +186,7 @@ class Speakers:
 
 
 def request(url: str, body: bytes | None = None, headers: Mapping[str, str] | None = None) -> tuple[int, str]:
-    """Status and body of the answer to a GET or, with a body, a POST."""
+    """The status and the body of the answer to a GET request or, with a body, a POST request."""
     address = urllib.parse.urlsplit(url)
     connection = http.client.HTTPConnection(address.netloc)
     try:

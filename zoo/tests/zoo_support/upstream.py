@@ -1,4 +1,4 @@
-"""The real services that the recorded answers need beside the zoo, under the addresses and names of the record."""
+"""The real services that the recorded answers need, under the addresses and names of the record."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from racehound_zoo.server import Zoo
 _SERVICES = ("kafka", "schema-registry", "postgres", "mysql")
 _RUN = "recorded"
 _seeds = itertools.count(1)
-"""A topic's name has one: each zoo finds topics of its own."""
+"""The number is part of the names of topics, so that each zoo has topics of its own."""
 _RECORDS = 200
 _UPSTREAM = re.compile(r"upstream: (.*)|(.*) upstream")
 
 
 class Outside:
-    """Everything is there before the first statement is said. Use as a context manager."""
+    """The services. Everything exists before the first statement is executed. Use as a context manager."""
 
     def __init__(self, zoo: Zoo, instances: list[Instance]) -> None:
         seed = next(_seeds)
@@ -63,18 +63,18 @@ class Outside:
         self._session.close()
 
     def spelled(self, sql: str) -> str:
-        """A recorded statement with the addresses and names that hold here."""
+        """A recorded statement with the current addresses and names."""
         for recorded, here in self._spellings.items():
             sql = sql.replace(recorded, here)
         return sql
 
     def prepare(self, kind: str) -> None:
-        """What the recorder had prepared before the first statement of a kind."""
+        """Create what the recorder had created before the first statement of a kind."""
         prepared = {"UpsertSource": UpsertSource("o_ups"), "PostgresSource": self._postgres, "MySqlSource": self._mysql}
         self._run(prepared[kind].prepare())
 
     def act(self, kind: str, action: str) -> None:
-        """What the recorder did in another database."""
+        """Repeat what the recorder did in another database."""
         found = _UPSTREAM.fullmatch(action)
         assert found is not None, action
         sql = found[1] or found[2]
@@ -88,7 +88,7 @@ class Outside:
 
 
 def outside(zoo: Zoo, service: Callable[[str], Instance]) -> Outside | str:
-    """The services, or why they are not there."""
+    """The services, or the reason why they are not installed."""
     try:
         return Outside(zoo, [service(name) for name in _SERVICES])
     except pytest.skip.Exception as missing:

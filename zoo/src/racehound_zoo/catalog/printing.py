@@ -168,14 +168,14 @@ def _source(state: State, item: Item, name: str, definition: SourceDefinition) -
         return f"CREATE {kind} {name} IN CLUSTER {_cluster(state, item)} FROM {connector.text};"
     if isinstance(connector, LoadGenerator):
         options = f" ({_options(state, connector.options, {})})" if connector.options else ""
-        outside = f"LOAD GENERATOR {connector.generator}{options}"
+        origin = f"LOAD GENERATOR {connector.generator}{options}"
     else:
         assert isinstance(connector, External)
         connection = name_of(state, definition.connection or "")
-        outside = f"{connector.system} CONNECTION {connection} ({_options(state, connector.options, {})})"
+        origin = f"{connector.system} CONNECTION {connection} ({_options(state, connector.options, {})})"
     progress = f"\nEXPOSE PROGRESS AS {name_of(state, definition.progress)}" if definition.progress else ""
     encoding = _encoding(state, statement.key_format, statement.format, statement.envelope, definition.registry)
-    return f"CREATE SOURCE {name}\nIN CLUSTER {_cluster(state, item)}\nFROM {outside}{encoding}{progress};"
+    return f"CREATE SOURCE {name}\nIN CLUSTER {_cluster(state, item)}\nFROM {origin}{encoding}{progress};"
 
 
 def _shape(item: Item) -> list[str]:

@@ -60,8 +60,8 @@ def _table(plan: CatalogPlan, statement: CreateTableFromSource) -> UpstreamAnswe
     definition = source.definition
     if not isinstance(definition, SourceDefinition) or not system_of(definition):
         raise SqlError(f"source {spell(statement.source)} has no references")
-    outside, facts = connector(system_of(definition)), source_facts(plan.state, source)
-    offers = outside.offers(facts)
+    upstream, facts = connector(system_of(definition)), source_facts(plan.state, source)
+    offers = upstream.offers(facts)
     offer = matching(statement.reference, offers) if statement.reference else (offers[0] if len(offers) == 1 else None)
     if offer is None:
         raise SqlError(f"reference to {spell(statement.reference)} not found in source")
@@ -69,7 +69,7 @@ def _table(plan: CatalogPlan, statement: CreateTableFromSource) -> UpstreamAnswe
         statement.format, statement.key_format, statement.include, statement.envelope,
         connection_facts(plan.state, registry.id) if registry is not None else None,
     )  # fmt: skip
-    return UpstreamAnswers(offer, outside.shape(facts, offer, encoding))
+    return UpstreamAnswers(offer, upstream.shape(facts, offer, encoding))
 
 
 def _source(plan: CatalogPlan, statement: CreateSource, written: External) -> UpstreamAnswers:
@@ -80,21 +80,21 @@ def _source(plan: CatalogPlan, statement: CreateSource, written: External) -> Up
     _, existing = plan.find_existing(statement.name)
     if existing is not None:
         return NO_ANSWERS
-    outside = connector(written.system)
+    upstream = connector(written.system)
     facts = SourceFacts("", connection_facts(plan.state, connection.id), plain(written.options))
-    outside.check_source(facts)
+    upstream.check_source(facts)
     encoding = Encoding(
         statement.format, statement.key_format, statement.include, statement.envelope,
         connection_facts(plan.state, registry.id) if registry is not None else None,
     )  # fmt: skip
     if statement.tables is not None:
-        offers = outside.offers(facts)
+        offers = upstream.offers(facts)
         return UpstreamAnswers(
-            subsources=[(offer, outside.shape(facts, offer, encoding)) for offer in _wanted(statement, offers)]
+            subsources=[(offer, upstream.shape(facts, offer, encoding)) for offer in _wanted(statement, offers)]
         )
     if statement.format is not None:
-        offer = outside.offers(facts)[0]
-        return UpstreamAnswers(offer, outside.shape(facts, offer, encoding))
+        offer = upstream.offers(facts)[0]
+        return UpstreamAnswers(offer, upstream.shape(facts, offer, encoding))
     return NO_ANSWERS
 
 

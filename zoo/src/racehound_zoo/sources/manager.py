@@ -135,9 +135,9 @@ class Manager:
         if running is None:
             assert isinstance(item.definition, SourceDefinition)
             target = self._known[item.id].target if item.id in self._known else self._new_target(item)
-            outside, facts = connector(system_of(item.definition)), source_facts(state, item)
-            started = outside.start(facts, [*tables.values()], target.lease())
-            self._known[item.id] = _KnownSource(target, outside, facts, started)
+            upstream, facts = connector(system_of(item.definition)), source_facts(state, item)
+            started = upstream.start(facts, [*tables.values()], target.lease())
+            self._known[item.id] = _KnownSource(target, upstream, facts, started)
             self._sources[item.id] = _SourceEntry(started, frozenset(tables), _replicas(state, item)[0])
             return
         for key in running.tables - tables.keys():

@@ -1,4 +1,4 @@
-"""The zoo's catalog: names, privileges, and what its own check finds."""
+"""The catalog: names, privileges, and its own consistency check."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which defects are on, and what the engine hears of those that are."""
+"""Which defects are on, and what the engine is told about them."""
 
 from __future__ import annotations
 

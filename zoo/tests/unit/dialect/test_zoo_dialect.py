@@ -1,4 +1,4 @@
-"""The zoo's dialect: what statements mean, and how what is no statement is refused."""
+"""The parser: what statements mean, and how syntax errors are reported."""
 
 from __future__ import annotations
 

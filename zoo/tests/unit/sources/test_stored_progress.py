@@ -1,4 +1,4 @@
-"""What a source that follows another database knows of its tables."""
+"""The progress that a database source saves."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What statements of MySQL's binary log do to tables."""
+"""The effects of statements in MySQL's binary log on tables."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sets of MySQL's transactions."""
+"""Sets of MySQL's global transaction ids."""
 
 from __future__ import annotations
 

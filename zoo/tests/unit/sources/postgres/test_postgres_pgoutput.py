@@ -1,4 +1,4 @@
-"""The messages of logical replication, byte by byte, and the rows that come of them."""
+"""The messages of logical replication, byte by byte, and the changes of rows that they mean."""
 
 from __future__ import annotations
 
