@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
-import functools
 import shlex
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from racehound.cli.options import option, seed_or_random, server_options, statement_limit
-from racehound.errors import UserError
+from racehound.cli.options import default_target, option, seed_or_random, statement_limit, target_option
+from racehound.cli.target_options import choice, require_stepping, stepping_options
 
 if TYPE_CHECKING:
     from racehound.data.run_directory import RunDirectory
-    from racehound.databases.registry import Choice, Opened
     from racehound.loops.explore import Exploration, Met
     from racehound.report.exploration import Kind
-    from racehound.run.stage import Scripts, Stage
+    from racehound.run.stage import Scripts
     from racehound.run.strategies import ExploreOptions
 
 _SCHEDULES = 1000
@@ -40,7 +37,8 @@ _AGAIN = ("setup", "teardown", "check", "release")
 @option("--seed", type=click.IntRange(0, 2**63 - 1), help="Draw with this seed.", show_default="random")
 @option("--replay", metavar="SCHEDULE", help="Run this schedule only, e.g. '1 2 1 2' (--schedules times).", show_default=False)
 @option("--servers", type=click.IntRange(1, 64), default=2, help="Embedded servers at most that work at the same time.")
-@server_options
+@target_option
+@stepping_options
 @statement_limit
 @option("--out", metavar="DIR", help="The run directory.", show_default="racehound-runs/TIME-explore-SEED")
 def command(*, files: tuple[str, ...], **options: Any) -> int:  # noqa: ANN401 click's values
@@ -49,31 +47,24 @@ def command(*, files: tuple[str, ...], **options: Any) -> int:  # noqa: ANN401 c
 
     Exit code 0: nothing worse than an expected error, 1: findings, 2: bad input, 130: interrupted.
     """
+    from racehound.data.finding import Baseline
     from racehound.data.run_directory import RunDirectory
-    from racehound.databases.registry import Choice
+    from racehound.loops.recorded_run import read_scripts, record_exploration
 
-    scripts = _scripts(files, options)
+    require_stepping(options["target"], "racehound explore")
+    lone = (Path(options[name]) if options[name] else None for name in ("setup", "check", "teardown"))
+    scripts = read_scripts([Path(file) for file in files], *lone)
     asked = _asked(scripts, options)
-    choice = Choice(release=options["release"], url=options["url"])
+    place = choice(options["target"], options)
     directory = RunDirectory(Path(options["out"] or f"racehound-runs/{time.strftime('%Y%m%d-%H%M%S')}-explore-{asked.seed}"))
     try:
-        exploration = _explore(choice, scripts, asked, options["servers"], directory)
+        exploration = record_exploration(place, scripts, asked, directory, Baseline(), _tell, options["servers"])
     finally:
         directory.discard_unused()
     _report(exploration, scripts, _again(files, options), directory)
     if exploration.interrupted:
         return 130
     return 1 if any(met.outcome not in ("fine", "fail") for met in exploration.classes) else 0
-
-
-def _scripts(files: tuple[str, ...], options: Mapping[str, Any]) -> Scripts:
-    from racehound.run.session_script import read_script, read_session
-    from racehound.run.stage import Scripts
-
-    if len(files) < 2:
-        raise UserError("explore needs two or more session scripts: one is always alone")
-    setup, check, teardown = (read_script(Path(options[n])) if options[n] else None for n in ("setup", "check", "teardown"))
-    return Scripts(tuple(read_session(Path(file)) for file in files), setup, check, teardown)
 
 
 def _asked(scripts: Scripts, options: Mapping[str, Any]) -> ExploreOptions:
@@ -94,54 +85,8 @@ def _asked(scripts: Scripts, options: Mapping[str, Any]) -> ExploreOptions:
     return asked
 
 
-def _explore(choice: Choice, scripts: Scripts, asked: ExploreOptions, servers: int, directory: RunDirectory) -> Exploration:
-    from racehound.data.finding import Baseline, Store
-    from racehound.data.run_directory import redact
-    from racehound.databases.registry import opened
-    from racehound.loops.explore import explore
-    from racehound.report.sessions import write_sessions
-
-    with opened(choice, directory.server_log) as place:
-        target = place.target
-        where = {"target": choice.name, "release": choice.release, "url": redact(choice.url) if choice.url else None}
-        read = (*scripts.sessions, scripts.setup, scripts.check, scripts.teardown)
-        files = [script.file for script in read if script]
-        directory.write_run(run_id=target.run_id, server_release=target.release, **where, options=asked, scripts=files)
-        click.echo(f"--- {choice.name} {target.release}, run {target.run_id}, seed {asked.seed}, evidence in {directory.path}")
-        further = range(2, 1 if choice.url else servers + 1)
-        others = [functools.partial(_another, choice, scripts, asked, directory, number) for number in further]
-        store = Store(directory.findings, Baseline(), write_sessions)
-        with _stage(place, scripts, asked, directory, 1) as stage:
-            exploration = explore(scripts, asked, stage, store, others)
-        directory.write_summary(exploration)
-        return exploration
-
-
-@contextlib.contextmanager
-def _another(choice: Choice, scripts: Scripts, asked: ExploreOptions, directory: RunDirectory, number: int) -> Iterator[Stage]:
-    """A stage on a server of its own."""
-    from racehound.databases.registry import opened
-
-    log = directory.path / f"server-{number}.log"
-    with opened(choice, log) as place, _stage(place, scripts, asked, directory, number) as stage:
-        yield stage
-
-
-@contextlib.contextmanager
-def _stage(place: Opened, scripts: Scripts, asked: ExploreOptions, directory: RunDirectory, number: int) -> Iterator[Stage]:
-    """A stage with a history of its own."""
-    from racehound.data.history import Recorder, compress
-    from racehound.run.stage import Stage
-
-    path = directory.history(number, asked.seed)
-    recorder = Recorder(path)
-    stage = Stage(place.target, recorder, place.scratch, scripts, asked.statement_limit_s)
-    try:
-        yield stage
-    finally:
-        stage.close()
-        recorder.close()
-    compress(path)
+def _tell(line: str) -> None:
+    click.echo(f"--- {line}")
 
 
 def _report(exploration: Exploration, scripts: Scripts, again: str, directory: RunDirectory) -> None:
@@ -173,6 +118,8 @@ def _kind(met: Met) -> Kind:
 
 def _again(files: tuple[str, ...], options: Mapping[str, Any]) -> str:
     words = ["racehound", "explore", *files]
+    if options["target"] != default_target():
+        words += ["--target", options["target"]]
     for name in _AGAIN:
         if options[name]:
             words += [f"--{name}", options[name]]

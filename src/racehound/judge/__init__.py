@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from racehound.databases.materialize.health_oracle import HealthJudge
-from racehound.databases.postgres.oracles.at_rest import CatalogJudge, LeakJudge
 from racehound.judge.contents import judge_contents
 from racehound.judge.crash import judge_crashes
 from racehound.judge.errors import judge_errors
@@ -18,9 +16,6 @@ ORACLES: dict[str, Callable[[], Oracle]] = {
     "hang": lambda: HistoryOracle(judge_hangs),
     "contents": lambda: HistoryOracle(judge_contents),
     "errors": lambda: HistoryOracle(judge_errors),
-    "catalog": CatalogJudge,
-    "leaks": LeakJudge,
-    "health": HealthJudge,
     "names": NamesJudge,
 }
 """By the name that a target's dialect uses."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from racehound.data.finding import Finding, normalise
 from racehound.data.history import Mismatch
+from racehound.data.object_names import names_in
 from racehound.data.program import RECREATE
-from racehound.judge.dependencies import DependencyGraph, concerning, names_in
+from racehound.judge.dependencies import DependencyGraph, concerning
 from racehound.judge.oracle import Observed
 
 

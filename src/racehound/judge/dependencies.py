@@ -12,18 +12,12 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from racehound.data.history import Event, Statement
-from racehound.data.plan import BASE
+from racehound.data.object_names import BASE, names_in
 
-_NAME = re.compile(r"(?<![A-Za-z0-9])o_(?:base|\d+)(?![0-9])")
 _READ = re.compile(r"\s*(?:SELECT|TABLE|VALUES|SHOW|EXPLAIN|FETCH|SUBSCRIBE|DECLARE|CLOSE|VALIDATE)\b", re.IGNORECASE)
 _SESSION = re.compile(r"\s*(?:BEGIN|SET|RESET|DISCARD|LISTEN)\b", re.IGNORECASE)
 _DROP = re.compile(r"\s*DROP\b", re.IGNORECASE)
 _END = re.compile(r"\s*(?:COMMIT|ROLLBACK|END|ABORT)\b", re.IGNORECASE)
-
-
-def names_in(text: str) -> frozenset[str]:
-    """Names of the objects that a text mentions: `DROP TABLE o_0_tmp` mentions `o_0`."""
-    return frozenset(_NAME.findall(text))
 
 
 def is_read(sql: str) -> bool:

@@ -14,17 +14,9 @@ from typing import Literal
 
 from racehound.data.finding import Finding, normalise
 from racehound.data.history import Statement
-from racehound.databases.target import Dialect
-from racehound.judge.dependencies import (
-    Change,
-    DependencyGraph,
-    changes,
-    disturbers,
-    ends_transaction,
-    is_drop,
-    is_read,
-    names_in,
-)
+from racehound.data.object_names import names_in
+from racehound.databases.dialect import Dialect
+from racehound.judge.dependencies import Change, DependencyGraph, changes, disturbers, ends_transaction, is_drop, is_read
 from racehound.judge.oracle import Observed
 
 INDEX_CORRUPTED = "XX002"

@@ -45,7 +45,7 @@ class Observed:
         pids = {statement.pid for statement in statements}
         return Finding(
             oracle, severity, signature, title, self.program.seed, self.number, 1, self.target.release,
-            detail, statements, tuple(self.target.log_around(pids)), pairs or {}, database=self.target.dialect.database,
+            detail, statements, tuple(self.target.log_around(pids)), pairs or {}, database=self.target.dialect.title,
         )  # fmt: skip
 
 
