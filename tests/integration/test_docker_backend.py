@@ -442,6 +442,7 @@ def _await(done: Callable[[], bool], within: float) -> None:
         time.sleep(0.01)
 
 
+@pytest.mark.leftovers
 def test_a_killed_racehound_takes_its_containers_along(stand_in: StandIn, owner: subprocess.Popen[str]) -> None:
     directory, project = _line(owner)
     _line(owner)
@@ -453,6 +454,7 @@ def test_a_killed_racehound_takes_its_containers_along(stand_in: StandIn, owner:
     _await(lambda: not Path(directory).exists(), 10)
 
 
+@pytest.mark.leftovers
 def test_killed_in_the_midst_of_a_start_it_starts_nothing_any_more(stand_in: StandIn, owner: subprocess.Popen[str]) -> None:
     stand_in.answer("up", seconds=1000)
     directory, _ = _line(owner)
@@ -464,6 +466,7 @@ def test_killed_in_the_midst_of_a_start_it_starts_nothing_any_more(stand_in: Sta
     _await(lambda: not Path(directory).exists(), 10)
 
 
+@pytest.mark.leftovers
 def test_a_killed_guard_takes_the_containers_along(stand_in: StandIn, owner: subprocess.Popen[str]) -> None:
     directory, _ = _line(owner)
     (guard,) = map(int, _line(owner))
