@@ -42,6 +42,7 @@ class Freeze(_OfOwnServer):
     """SIGSTOP in the middle of a statement, with all the locks that it holds, and SIGCONT a little later."""
 
     name: ClassVar = "freeze"
+    order: ClassVar = 30
     summary: ClassVar = "a session's server process is stopped in the middle of a statement for 1 to 5 ms"
 
     @classmethod
@@ -72,6 +73,7 @@ class Kill(_Deadly):
     """SIGKILL in the middle of a statement. The postmaster ends all other sessions and recovers from the log (WAL)."""
 
     name: ClassVar = "kill"
+    order: ClassVar = 80
     summary: ClassVar = "a session's server process is killed (SIGKILL), which makes the server recover as from a crash"
 
     @classmethod
@@ -87,6 +89,7 @@ class Restart(_Deadly):
     """An orderly restart (`fast`: sessions are ended, transactions rolled back, a checkpoint is made)."""
 
     name: ClassVar = "restart"
+    order: ClassVar = 90
     summary: ClassVar = "the server is restarted (fast shutdown) in the middle of a statement"
 
     @classmethod
