@@ -8,7 +8,6 @@ it is internal. Run: `python bench/against_seed.py [--release 18.3] [--seconds 6
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import time
 from collections.abc import Sequence
 
@@ -16,7 +15,8 @@ import msgspec
 
 import workload
 from racehound.data.history import Recorder
-from racehound.data.plan import BASE, Plan, Timing
+from racehound.data.object_names import BASE
+from racehound.data.plan import Plan, Timing
 from racehound.data.program import Program
 from racehound.databases.postgres.dialect import POSTGRES
 from racehound.databases.postgres.target import PostgresTarget
@@ -53,7 +53,7 @@ def hunt(place: Opened, seed: int, seconds: float, *, peer: bool) -> tuple[int, 
     """Meetings with findings, and the distinct ones, in that many seconds."""
     target = place.target
     assert isinstance(target, PostgresTarget)
-    target.dialect = dataclasses.replace(POSTGRES, oracles=SEEN_BY_PEER) if peer else POSTGRES
+    place.database.oracles = SEEN_BY_PEER if peer else type(place.database).oracles
     met, distinct = 0, set[str]()
     until = time.monotonic() + seconds
     while time.monotonic() < until:

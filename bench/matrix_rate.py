@@ -30,7 +30,7 @@ def sample(place: Opened, count: int) -> tuple[list[Meeting], int]:
     """Meetings of the catalogue's operations, and how many there are in all."""
     known = deeds(place.target.kinds())
     begun = time.monotonic()
-    footprints = survey(place.target, known, every=True)
+    footprints = survey(place.database, place.target, known, every=True)
     print(f"survey of {len(known)} operations: {time.monotonic() - begun:.1f} s")
     chosen = different(known, footprints)
     planned = order(chosen, {deed.name: footprints[deed.name] for deed in chosen})

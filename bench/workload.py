@@ -8,13 +8,17 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from racehound.databases.registry import Choice, Opened, opened
+from racehound.databases.database import Choice
+from racehound.databases.registry import Opened, opened
 
 
 @contextlib.contextmanager
 def server(release: str | None = None) -> Iterator[Opened]:
     """An embedded server and a scratch directory, both gone afterwards."""
-    with tempfile.TemporaryDirectory() as directory, opened(Choice(release=release), Path(directory) / "server.log") as place:
+    with (
+        tempfile.TemporaryDirectory() as directory,
+        opened(Choice("postgres", release=release), Path(directory) / "server.log") as place,
+    ):
         yield place
 
 

@@ -23,7 +23,7 @@ import pytest
 if TYPE_CHECKING:
     from racehound.data.finding import Baseline, Finding, Store
     from racehound.data.run_directory import RunDirectory
-    from racehound.databases.registry import Choice
+    from racehound.databases.database import Choice
     from racehound.databases.target import Target
     from racehound.loops.hunt import HuntOptions
     from racehound.run.stage import Scripts
@@ -171,6 +171,10 @@ class Hunter:
             asked.update({name: value for name, value in source.items() if value is not None and name in defaults})
         if line["url"]:
             asked["release"] = None
+        if asked["target"] is None:
+            from racehound.databases.registry import default_name
+
+            asked["target"] = default_name()
         return asked
 
     def _baseline(self, asked: dict[str, Any]) -> Baseline:
@@ -181,7 +185,7 @@ class Hunter:
 
     def _run(self, asked: dict[str, Any], seed: int, work: Work) -> Hunted:
         from racehound.data.run_directory import RunDirectory
-        from racehound.databases.registry import Choice
+        from racehound.databases.database import Choice
 
         choice = Choice(asked["target"], asked["release"], asked["url"])
         directory = RunDirectory(self._directory(seed))
@@ -205,7 +209,7 @@ def _above(config: pytest.Config) -> Path:
 
 
 _COMMON: dict[str, Any] = {
-    "target": "postgres", "release": None, "url": None, "seed": None, "baseline": None, "statement_limit": 10.0,
+    "target": None, "release": None, "url": None, "seed": None, "baseline": None, "statement_limit": 10.0,
 }  # fmt: skip
 _HUNT: dict[str, Any] = {
     **_COMMON, "kinds": (), "runtime": 10.0, "scenario": "concurrent", "num_objects": 5, "tries": 100, "repetitions": None,
@@ -221,17 +225,17 @@ def _seed(asked: dict[str, Any]) -> int:
 
 
 def _hunt_options(asked: dict[str, Any]) -> HuntOptions:
-    from racehound.databases.registry import dialect
+    from racehound.databases.registry import database
     from racehound.loops.hunt import HuntOptions
     from racehound.run.perturbations.registry import named
 
-    known = dialect(asked["target"])
-    repetitions, share_s = asked["repetitions"] or known.repetitions, None if asked["repetitions"] else known.share_s
+    known = database(asked["target"]).dialect
+    repetitions, limit_s = asked["repetitions"] or known.repetitions, None if asked["repetitions"] else known.plan_limit_s
     return HuntOptions(
         seed=_seed(asked), runtime_s=float(asked["runtime"]), repetitions=repetitions, scenario=asked["scenario"],
         num_objects=asked["num_objects"], tries=asked["tries"], reset=asked["reset"],
         statement_limit_s=float(asked["statement_limit"]), kinds=tuple(asked["kinds"]),
-        perturb=named(asked["perturb"]), share_s=share_s,
+        perturb=named(asked["perturb"]), plan_limit_s=limit_s,
     )  # fmt: skip
 
 
@@ -262,19 +266,20 @@ def _hunt(
 
     import msgspec
 
-    from racehound.databases.registry import dialect, opened, printable_kinds
+    from racehound.databases.registry import database, opened
     from racehound.loops.hunt import Hunt, choose_kinds
     from racehound.report.console import PlainReporter
     from racehound.run.perturbations.registry import possible
 
     if choice.url is None:
-        choose_kinds(dialect(choice.name), printable_kinds(choice), options.kinds)
+        chosen = database(choice.name)
+        choose_kinds(chosen.kinds(), chosen.printable_kinds(choice), options.kinds)
     with opened(choice, directory.server_log) as place:
         options = msgspec.structs.replace(options, perturb=possible(words, place.target)[0])
         _write_run(directory, choice, place.target, options=options)
         store = _store(directory, baseline)
-        summary = Hunt(options, place.target, directory, store, PlainReporter(sys.stdout, 0), place.scratch).run()
-        where = f"{place.target.dialect.database} {place.target.release}"
+        summary = Hunt(options, place, directory, store, PlainReporter(sys.stdout, 0)).run()
+        where = f"{place.database.title} {place.target.release}"
     if summary.interrupted:
         raise KeyboardInterrupt
     did = f"{summary.plans} plans, {summary.repetitions} repetitions, {summary.statements} statements"
@@ -299,7 +304,7 @@ def _explore(
             exploration = explore(scripts, options, stage, _store(directory, baseline))
         finally:
             recorder.close()
-        where = f"{place.target.dialect.database} {place.target.release}"
+        where = f"{place.database.title} {place.target.release}"
     compress(path)
     directory.write_summary(exploration)
     if exploration.interrupted:

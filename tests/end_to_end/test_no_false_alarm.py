@@ -9,7 +9,7 @@ import pytest
 from tests.end_to_end.command import racehound
 
 from racehound.data.plan import ScenarioName
-from racehound.databases.postgres.dialect import POSTGRES
+from racehound.databases.postgres.kinds import KINDS
 
 SEEDS = range(1, 31)
 PLAN = ("--num-objects", "12")
@@ -21,12 +21,12 @@ def test_thirty_seeds_of_every_kind_find_nothing(scenario: ScenarioName, tmp_pat
     drawn: set[str] = set()
     for seed in SEEDS:
         drawn |= find_nothing(tmp_path, "--seed", str(seed), "--scenario", scenario, *PLAN)
-    for rare in sorted({kind.__name__ for kind in POSTGRES.kinds if kind.enabled} - drawn):
+    for rare in sorted({kind.__name__ for kind in KINDS if kind.enabled} - drawn):
         # Kinds that cost much are drawn seldom. The last link of a chain may be of any kind.
         options = ("--scenario", scenario, "--kinds", f"Table,{rare}", "--num-objects", "1")
         seed = next(s for s in range(1000) if rare in kinds_of(tmp_path, "--seed", str(s), *options))
         drawn |= find_nothing(tmp_path, "--seed", str(seed), *options)
-    assert drawn == {kind.__name__ for kind in POSTGRES.kinds if kind.enabled}
+    assert drawn == {kind.__name__ for kind in KINDS if kind.enabled}
 
 
 def find_nothing(directory: Path, *options: str) -> set[str]:

@@ -18,12 +18,14 @@ PROGRAMS = f"""
 import hashlib
 from racehound.loops.hunt import choose_kinds, plan_and_program
 from racehound.data.program import print_program
-from racehound.databases.registry import Choice, dialect, printable_kinds
-kinds = choose_kinds(dialect("postgres"), printable_kinds(Choice()), ())
+from racehound.databases.database import Choice
+from racehound.databases.registry import database
+known = database("postgres")
+kinds = choose_kinds(known.kinds(), known.printable_kinds(Choice("postgres")), ())
 for scenario in ("subsequent", "subsequent-chain", "concurrent"):
     digest = hashlib.sha256()
     for seed in range({SEEDS}):
-        digest.update(print_program(plan_and_program(dialect("postgres"), kinds, seed, scenario, 5, 100)[1]).encode())
+        digest.update(print_program(plan_and_program(known.dialect, kinds, seed, scenario, 5, 100)[1]).encode())
     print(scenario, digest.hexdigest())
 """
 

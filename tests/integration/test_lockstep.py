@@ -12,9 +12,10 @@ import pytest
 from racehound.data.finding import Baseline, Store
 from racehound.data.history import Blocked, Overdue, Passed, Recorder, RepetitionEnded, RepetitionStarted, Statement, read_history
 from racehound.data.schedule import Listed, Schedule, parse_schedule
+from racehound.databases.database import Choice
 from racehound.databases.postgres.stepping import PostgresStepping
 from racehound.databases.postgres.target import PostgresTarget
-from racehound.databases.registry import Choice, Opened, opened
+from racehound.databases.registry import Opened, opened
 from racehound.errors import TargetError, UserError
 from racehound.loops.explore import Exploration, Explorer, KnownErrors, Performance, explore
 from racehound.run import lockstep
@@ -30,14 +31,14 @@ TABLES = "CREATE TABLE t (a int); CREATE TABLE u (a int)"
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Opened]:
-    with opened(Choice(), tmp_path_factory.mktemp("log") / "server.log") as own:
+    with opened(Choice("postgres"), tmp_path_factory.mktemp("log") / "server.log") as own:
         yield own
 
 
 @pytest.fixture(scope="module")
 def old_place(maven: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Opened]:
     """A release with known races."""
-    with opened(Choice(release="18.3"), tmp_path_factory.mktemp("log") / "server.log") as own:
+    with opened(Choice("postgres", release="18.3"), tmp_path_factory.mktemp("log") / "server.log") as own:
         yield own
 
 

@@ -15,9 +15,11 @@ from racehound.data.finding import Finding
 from racehound.data.history import Event
 from racehound.data.matrix import Outcome, Relationship, read_matrix, worst
 from racehound.data.program import Program
-from racehound.databases.postgres.footprint import Surveyor
+from racehound.databases.database import Choice
+from racehound.databases.postgres.footprint import CatalogFootprints
+from racehound.databases.postgres.kinds.table import Table
 from racehound.databases.postgres.target import PostgresTarget
-from racehound.databases.registry import Choice, Opened, opened
+from racehound.databases.registry import Opened, opened
 from racehound.loops.matrix.crew import hosting
 from racehound.loops.matrix.encounter import Host
 from racehound.loops.matrix.journal import read_journal
@@ -48,7 +50,7 @@ def lab_on(release: str | None, directory: Path) -> Iterator[Lab]:
     def keep(finding: Finding, _program: Program, _events: list[Event]) -> None:
         found.append(finding)
 
-    with opened(Choice(release=release), directory / "server.log") as place, hosting(place, 10.0, keep) as host:
+    with opened(Choice("postgres", release=release), directory / "server.log") as place, hosting(place, 10.0, keep) as host:
         yield Lab(place, host, found)
 
 
@@ -99,7 +101,7 @@ def test_an_operation_meets_itself_in_one_order(sound: Lab) -> None:
 def test_a_footprint_tells_what_is_written_and_what_is_referred_to(sound: Lab) -> None:
     target = sound._place.target
     assert isinstance(target, PostgresTarget)
-    surveyor = Surveyor(target)
+    surveyor = CatalogFootprints(target, Table)
     try:
         view = surveyor.measure(sound.deeds["View.create"])
         dropped = surveyor.measure(sound.deeds["View.destroy"])

@@ -10,8 +10,9 @@ import pytest
 from racehound.data.finding import Finding
 from racehound.data.history import Recorder
 from racehound.data.program import Phase, Program, ProgramSession, Step
+from racehound.databases.database import Choice
 from racehound.databases.postgres.target import PostgresTarget
-from racehound.databases.registry import Choice, Opened, opened
+from racehound.databases.registry import Opened, opened
 from racehound.loops.trial import Trial
 from racehound.run.runner import Runner
 from racehound.wire.session import LibpqSession
@@ -26,7 +27,7 @@ CHEAT = "> SET allow_system_table_mods = on\n"
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Opened]:
     """A target of this module's own: it will be damaged."""
-    with opened(Choice(), tmp_path_factory.mktemp("log") / "server.log") as own:
+    with opened(Choice("postgres"), tmp_path_factory.mktemp("log") / "server.log") as own:
         yield own
 
 

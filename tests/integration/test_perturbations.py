@@ -14,10 +14,11 @@ import pytest
 from racehound.data.finding import Finding
 from racehound.data.history import Disturbed, Event, Recorder, Statement
 from racehound.data.program import Disturbance, Program, ProgramSession, Step
+from racehound.databases.database import Choice
 from racehound.databases.postgres.perturbations import signalled
 from racehound.databases.postgres.place import EmbeddedPlace
 from racehound.databases.postgres.target import PostgresTarget
-from racehound.databases.registry import Choice, Opened, opened
+from racehound.databases.registry import Opened, opened
 from racehound.errors import UserError
 from racehound.loops.trial import Trial, Verdict
 from racehound.run.perturbations.network import Jitter
@@ -43,7 +44,7 @@ NETWORK = ("network-jitter", "network-cut")
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Opened]:
     """A target of this module's own: its server will be killed."""
-    with opened(Choice(), tmp_path_factory.mktemp("log") / "server.log") as own:
+    with opened(Choice("postgres"), tmp_path_factory.mktemp("log") / "server.log") as own:
         yield own
 
 
@@ -247,7 +248,7 @@ def test_no_process_is_signalled_but_those_of_the_own_server(place: Opened, embe
 
 
 def test_what_a_server_cannot_be_disturbed_by_is_left_out_of_all_and_refused_by_name(embedded_server: EmbeddedServer) -> None:
-    with opened(Choice(url=embedded_server.address.url()), Path("unused.log")) as theirs:
+    with opened(Choice("postgres", url=embedded_server.address.url()), Path("unused.log")) as theirs:
         names, hindered = possible(["all"], theirs.target)
         assert {"freeze", "kill", "restart"} <= set(hindered)
         assert {"windows", "cancel", "terminate"} <= set(names)

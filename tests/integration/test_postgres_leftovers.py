@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from racehound.databases.database import Choice
 from racehound.databases.postgres.leftovers import remove_run
 from racehound.databases.postgres.place import RemotePlace
 from racehound.databases.postgres.target import PostgresTarget
-from racehound.databases.registry import Choice, opened
+from racehound.databases.registry import opened
 from racehound.errors import TargetError
 from racehound.services.embedded.server import EmbeddedServer
 from racehound.wire.session import LibpqSession
@@ -87,7 +88,7 @@ def test_what_a_server_of_the_users_does_not_let_go_of_is_told(embedded_server: 
 
 
 def test_a_server_of_our_own_that_does_not_let_go_is_made_anew(tmp_path: Path) -> None:
-    with opened(Choice(), tmp_path / "log") as place:
+    with opened(Choice("postgres"), tmp_path / "log") as place:
         target = place.target
         assert isinstance(target, PostgresTarget)
         target.rebuild()

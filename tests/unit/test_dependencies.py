@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from racehound.judge.dependencies import DependencyGraph, changes, concerning, names_in
+from racehound.data.object_names import names_in
+from racehound.judge.dependencies import DependencyGraph, changes, concerning
 from tests.unit.programs import program, statement
 
 

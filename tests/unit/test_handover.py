@@ -11,8 +11,9 @@ import pytest
 from racehound.data.finding import Finding, Reproduction
 from racehound.data.reduction import Pass, Reduction
 from racehound.data.scene import SETUP, Line, Scene
+from racehound.databases.postgres.handover import hand_over
+from racehound.databases.postgres.handover.check import check_of
 from racehound.report.handover import write_handover
-from racehound.report.handover.plain import check_of
 
 SCENE = Scene((
     Line(SETUP, "CREATE SCHEMA ${racehound.run}_o_0;"), Line(1, "BEGIN"), Line(1, "CREATE FUNCTION f()\nRETURNS int RETURN 1"),
@@ -27,7 +28,8 @@ def handed(
     reduction = Reduction(
         FINDING.id, database, "18.3", Reproduction(20, 19), 1.0, "minimal", (Pass("guesses"),), scene, replays=replays or {}
     )
-    written = write_handover(directory, FINDING, reduction)
+    formats = hand_over if database == "PostgreSQL" else lambda *_: None
+    written = write_handover(directory, FINDING, reduction, formats)
     assert written is not None
     return {path.name: path.read_text() for path in written.iterdir()}
 

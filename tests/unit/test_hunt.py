@@ -13,7 +13,7 @@ def repetitions(seconds_each: float, share_s: float | None, at_most: int = 5) ->
     """Of a plan."""
     options = HuntOptions(
         seed=1, runtime_s=60.0, repetitions=at_most, scenario="concurrent", num_objects=5, tries=1, reset="objects",
-        statement_limit_s=1.0, share_s=share_s,
+        statement_limit_s=1.0, plan_limit_s=share_s,
     )  # fmt: skip
     return next(number for number in itertools.count(1) if options.is_last(number, (number - 1) * seconds_each))
 

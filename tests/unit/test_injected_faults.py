@@ -11,9 +11,10 @@ from racehound.data.finding import Finding
 from racehound.data.history import Disturbed, Ends, Event, LogLine, Mismatch, Statement
 from racehound.data.plan import WindowEnd
 from racehound.data.program import ProgramSession, Step
+from racehound.databases.dialect import Dialect
 from racehound.databases.materialize.dialect import MATERIALIZE
 from racehound.databases.postgres.dialect import POSTGRES
-from racehound.databases.target import Dialect, Target
+from racehound.databases.target import Target
 from racehound.judge.contents import judge_contents
 from racehound.judge.crash import judge_crashes
 from racehound.judge.errors import judge_errors

@@ -9,9 +9,9 @@ import msgspec
 import pytest
 
 from racehound.data.finding import Finding
+from racehound.data.footprint import Footprint
 from racehound.data.matrix import DEFECTS, LETTERS, OUTCOMES, LeftOut, Matrix, Outcome, Relationship, read_matrix, worst
 from racehound.databases.postgres.dialect import POSTGRES
-from racehound.databases.postgres.footprint import Footprint
 from racehound.databases.postgres.kinds import KINDS
 from racehound.errors import UserError
 from racehound.loops.matrix.encounter import modes, outcome_of

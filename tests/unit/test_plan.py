@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from racehound.data.plan import BASE, SEED_LIMIT, KindEntry, Plan, ScenarioName, draw_plan
+from racehound.data.object_names import BASE
+from racehound.data.plan import SEED_LIMIT, KindEntry, Plan, ScenarioName, draw_plan
 from tests.unit.programs import CATALOGUE
 
 seeds = st.integers(0, SEED_LIMIT - 1)

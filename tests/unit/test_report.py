@@ -14,6 +14,7 @@ from racehound.data.history import Blocked, Event, Overdue, PlanStarted, Repetit
 from racehound.data.matrix import Matrix, Operation, Trial
 from racehound.data.program import ProgramSession, Step
 from racehound.databases.postgres.dialect import POSTGRES
+from racehound.databases.postgres.kinds import KINDS
 from racehound.report.again import again
 from racehound.report.drawers import became
 from racehound.report.github import annotation_lines
@@ -88,7 +89,7 @@ def test_manipulations_that_were_never_drawn_are_told_of_the_kinds_that_were() -
     statistics = Statistics()
     case = repetition(DROPS)
     statistics.add(case, became(case, POSTGRES))
-    told = {(row.kind, row.step): row.tries for row in statistics.rows(POSTGRES.kinds)}
+    told = {(row.kind, row.step): row.tries for row in statistics.rows(KINDS)}
     assert told["Role", "(destroy)"] == 1
     assert 0 in told.values()
     assert {kind for kind, _ in told} == {"Role"}
@@ -192,7 +193,7 @@ def contents_in(text: str) -> dict[str, Any]:
 
 
 def test_nothing_that_was_recorded_leaves_its_place_on_the_page(run: Path) -> None:
-    text = page(gather(run, (1,)))
+    text = page(gather(run, POSTGRES, KINDS, (1,)))
     assert text.count("<script") == 2
     assert any("<script>alert(1)" in shown for shown in contents_in(text)["plans"][0]["texts"])
     facts = dict(contents_in(text)["facts"])
@@ -205,7 +206,7 @@ def test_the_page_shows_a_matrix_where_there_is_one(run: Path) -> None:
     trial = Trial("Table.create", "Schema.destroy", "same", "commit", "corrupt", "row missing", (1, 2, 1), 0, (1, 2))
     texts = (("CREATE SCHEMA o",), ("BEGIN", "CREATE TABLE o.t ()", "COMMIT"), ("DROP SCHEMA o",))
     (run / "matrix.json").write_bytes(msgspec.json.encode(Matrix("postgres", "18.3", operations, texts, (trial,))))
-    shown = contents_in(page(gather(run)))["matrix"]
+    shown = contents_in(page(gather(run, POSTGRES, KINDS)))["matrix"]
     ((x, y, meeting, outcome, schedule, setup, sessions, reason),) = shown["trials"]
     assert (shown["operations"][x], shown["operations"][y]) == ("Table.create", "Schema.destroy")
     assert (shown["meetings"][meeting], shown["outcomes"][outcome]) == ("same, commit", "corrupt")
@@ -214,5 +215,5 @@ def test_the_page_shows_a_matrix_where_there_is_one(run: Path) -> None:
 
 
 def test_the_totals_are_those_of_the_histories(run: Path) -> None:
-    contents = gather(run)
+    contents = gather(run, POSTGRES, KINDS)
     assert contents.totals == [1, 0, 1, 0, 0]

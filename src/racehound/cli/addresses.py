@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import socket
-import urllib.parse
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from racehound.cli.options import option, together
+from racehound.databases.options import composition, http_url, kafka, schema_registry
 
 if TYPE_CHECKING:
     from racehound.services.kept import Running
-    from racehound.testdrive.materialize import Endpoint
     from racehound.testdrive.services import Aws, Services
 
 _AWS_FIELDS = {
@@ -26,21 +25,6 @@ _AWS_FIELDS = {
 }
 
 
-def _http_url(_ctx: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
-    if value is not None and not (value.startswith(("http://", "https://")) and urllib.parse.urlsplit(value).hostname):
-        raise click.BadParameter(f"{value!r} is not a URL: write http://HOST:PORT")
-    return value
-
-
-def _bootstrap(_ctx: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
-    """`PLAINTEXT://HOST:PORT` is accepted too: librdkafka takes both."""
-    for address in (value or "").split(",") if value is not None else ():
-        host, _, port = address.rpartition(":")
-        if not host or not port.isdecimal():
-            raise click.BadParameter(f"{address!r} is not an address: write HOST:PORT[,HOST:PORT…]")
-    return value
-
-
 def pairs(_ctx: click.Context, parameter: click.Parameter, values: Any) -> dict[str, str]:  # noqa: ANN401 click's or TOML's
     """`NAME=VALUE`, repeated, as a mapping."""
     texts = [values] if isinstance(values, str) else [str(text) for text in values or ()]
@@ -50,53 +34,31 @@ def pairs(_ctx: click.Context, parameter: click.Parameter, values: Any) -> dict[
     return dict(text.split("=", 1) for text in texts)
 
 
-def _url(name: str, what: str) -> Callable[[Any], Any]:
-    return option(name, metavar="URL", callback=_http_url, help=what, show_default=False)
-
-
 def _text(name: str, metavar: str, what: str) -> Callable[[Any], Any]:
     return option(name, metavar=metavar, help=what, show_default=False)
 
 
-materialize_ports = together(
-    _text("--materialize-internal-url", "URL", "The target's internal SQL port; of a Materialize port 6877 by default."),
-    _url("--materialize-http-url", "The target's HTTP port, for webhooks; of a Materialize 6876 by default."),
-    _url("--materialize-internal-http-url", "Its internal HTTP port, for its own checks; of a Materialize 6878 by default."),
-)
-composition_option = option(
-    "--composition", default="default", metavar="NAME", help="The services that are up under this name are used too."
-)
-kafka_option = option(
-    "--kafka-addr", metavar="HOST:PORT", callback=_bootstrap, help="Kafka's bootstrap servers.", show_default=False
-)
-registry_option = _url("--schema-registry-url", "The schema registry.")
+def _add(*options: click.Option) -> Callable[[Any], Any]:
+    """A decorator of options that are made elsewhere."""
+
+    def decorate(command: Any) -> Any:  # noqa: ANN401 click's
+        command.__dict__.setdefault("__click_params__", []).extend(reversed(options))
+        return command
+
+    return decorate
+
 
 address_options = together(
-    option("--url", metavar="URL", help="The target.", show_default="a PostgreSQL server started for the occasion"),
-    _text("--materialize-url", "URL", "The same as --url."),
-    materialize_ports,
-    composition_option,
-    kafka_option,
+    _add(composition(), kafka()),
     option(
         "--kafka-option", multiple=True, metavar="KEY=VALUE", callback=pairs, help="A setting of librdkafka; may be repeated."
     ),
-    registry_option,
-    _url("--aws-endpoint", "An S3 endpoint."),
+    _add(schema_registry(), http_url("--aws-endpoint", "An S3 endpoint.")),
     _text("--aws-region", "NAME", "Its region."),
     _text("--aws-access-key-id", "ID", "Who uses it."),
     _text("--aws-secret-access-key", "KEY", "The key that goes with the id."),
     _text("--aws-account", "NUMBER", "The account."),
 )
-
-
-def composition(name: str) -> Running | None:
-    """The composition that is up under this name. NotUpError for one that was asked for by name and is not."""
-    from racehound.services import kept
-
-    found = kept.running(name)
-    if found is None and name != kept.DEFAULT:
-        raise kept.NotUpError(name)
-    return found
 
 
 def services(options: Mapping[str, Any], running: Running | None) -> Services:
@@ -109,8 +71,6 @@ def services(options: Mapping[str, Any], running: Running | None) -> Services:
         kafka_options=options["kafka_option"],
         schema_registry=_without_slash(options["schema_registry_url"] or known.get("testdrive.schema-registry-url")),
         aws=_aws(options, known),
-        http=_without_slash(options["materialize_http_url"]),
-        internal_http=_without_slash(options["materialize_internal_http_url"]),
         hosts=running.hosts if running is not None else {},
     )
 
@@ -151,35 +111,3 @@ def _resolved(address: str) -> str:
     except OSError:
         return address
     return f"[{number}]:{port}" if ":" in str(number) else f"{number}:{port}"
-
-
-def endpoint(url: str, internal_url: str | None) -> Endpoint | None:
-    """Host, port and user of the target's URLs; None for one that is reached over a UNIX socket. UserError for no URL."""
-    import getpass
-
-    from racehound.testdrive.materialize import INTERNAL_SQL_PORT, Endpoint
-
-    parts = _connection_parts("--url", url)
-    internal = _connection_parts("--materialize-internal-url", internal_url) if internal_url else {}
-    host = parts.get("host", "")
-    if not host or host.startswith("/") or "," in host:
-        return None
-    return Endpoint(
-        host=host,
-        port=int(parts.get("port") or 5432),
-        user=parts.get("user") or getpass.getuser(),
-        internal_host=internal.get("host") or host,
-        internal_port=int(internal.get("port") or INTERNAL_SQL_PORT),
-    )
-
-
-def _connection_parts(name: str, url: str) -> dict[str, str]:
-    import psycopg
-    from psycopg.conninfo import conninfo_to_dict
-
-    try:
-        parts = {key: str(value) for key, value in conninfo_to_dict(url).items()}
-        int(parts.get("port") or 0)
-    except (psycopg.Error, ValueError) as error:
-        raise click.BadOptionUsage(name, f"{name}: not a PostgreSQL connection string: {str(error).strip()}") from error
-    return parts

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from racehound.cli.options import option, seed_or_random, server_options, statement_limit
+from racehound.cli.options import default_target, option, seed_or_random, statement_limit, target_option
+from racehound.cli.target_options import choice, require_stepping, stepping_options
 from racehound.errors import UserError
 
 if TYPE_CHECKING:
     from racehound.data.run_directory import RunDirectory
-    from racehound.databases.registry import Choice, Opened
+    from racehound.databases.database import Choice
+    from racehound.databases.registry import Opened
     from racehound.loops.explore import Exploration, Met
     from racehound.report.exploration import Kind
     from racehound.run.stage import Scripts, Stage
@@ -40,7 +42,8 @@ _AGAIN = ("setup", "teardown", "check", "release")
 @option("--seed", type=click.IntRange(0, 2**63 - 1), help="Draw with this seed.", show_default="random")
 @option("--replay", metavar="SCHEDULE", help="Run this schedule only, e.g. '1 2 1 2' (--schedules times).", show_default=False)
 @option("--servers", type=click.IntRange(1, 64), default=2, help="Embedded servers at most that work at the same time.")
-@server_options
+@target_option
+@stepping_options
 @statement_limit
 @option("--out", metavar="DIR", help="The run directory.", show_default="racehound-runs/TIME-explore-SEED")
 def command(*, files: tuple[str, ...], **options: Any) -> int:  # noqa: ANN401 click's values
@@ -50,14 +53,14 @@ def command(*, files: tuple[str, ...], **options: Any) -> int:  # noqa: ANN401 c
     Exit code 0: nothing worse than an expected error, 1: findings, 2: bad input, 130: interrupted.
     """
     from racehound.data.run_directory import RunDirectory
-    from racehound.databases.registry import Choice
 
+    require_stepping(options["target"], "racehound explore")
     scripts = _scripts(files, options)
     asked = _asked(scripts, options)
-    choice = Choice(release=options["release"], url=options["url"])
+    place = choice(options["target"], options)
     directory = RunDirectory(Path(options["out"] or f"racehound-runs/{time.strftime('%Y%m%d-%H%M%S')}-explore-{asked.seed}"))
     try:
-        exploration = _explore(choice, scripts, asked, options["servers"], directory)
+        exploration = _explore(place, scripts, asked, options["servers"], directory)
     finally:
         directory.discard_unused()
     _report(exploration, scripts, _again(files, options), directory)
@@ -108,7 +111,7 @@ def _explore(choice: Choice, scripts: Scripts, asked: ExploreOptions, servers: i
         files = [script.file for script in read if script]
         directory.write_run(run_id=target.run_id, server_release=target.release, **where, options=asked, scripts=files)
         click.echo(f"--- {choice.name} {target.release}, run {target.run_id}, seed {asked.seed}, evidence in {directory.path}")
-        further = range(2, 1 if choice.url else servers + 1)
+        further = range(2, servers + 1 if place.database.can_start and not choice.url else 1)
         others = [functools.partial(_another, choice, scripts, asked, directory, number) for number in further]
         store = Store(directory.findings, Baseline(), write_sessions)
         with _stage(place, scripts, asked, directory, 1) as stage:
@@ -173,6 +176,8 @@ def _kind(met: Met) -> Kind:
 
 def _again(files: tuple[str, ...], options: Mapping[str, Any]) -> str:
     words = ["racehound", "explore", *files]
+    if options["target"] != default_target():
+        words += ["--target", options["target"]]
     for name in _AGAIN:
         if options[name]:
             words += [f"--{name}", options[name]]

@@ -11,9 +11,9 @@ from racehound.cli.options import target_argument
 @target_argument
 def command(target: str) -> None:
     """List the kinds of TARGET: what a seed draws for each, and its manipulations."""
-    from racehound.databases.registry import dialect
+    from racehound.databases.registry import database
 
-    for kind in dialect(target).kinds:
+    for kind in database(target).kinds():
         flags = [] if kind.can_be_referenced else ["cannot be referred to"]
         flags += [] if kind.enabled else ["only when named by --kinds"]
         summary = (kind.__doc__ or "").strip().split("\n")[0]

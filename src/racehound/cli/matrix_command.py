@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from racehound.cli.options import names, option, server_options, statement_limit
+from racehound.cli.options import default_target, names, option, statement_limit
+from racehound.cli.target_options import choice, require_stepping, stepping_options
 from racehound.errors import UserError
 
 if TYPE_CHECKING:
     from racehound.data.matrix import Matrix
-    from racehound.databases.registry import Choice
+    from racehound.databases.database import Choice
     from racehound.loops.matrix.crew import Progress
     from racehound.loops.matrix.journal import Asked, Met
     from racehound.loops.matrix.run import MatrixOptions
@@ -25,8 +26,21 @@ if TYPE_CHECKING:
 _TOLD_EVERY_S = 10.0
 
 
-@click.group("matrix", invoke_without_command=True)
-@server_options
+class _Matrix(click.Group):
+    """Takes the database as its first word, unless that is one of its commands."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if args and not args[0].startswith("-") and args[0] not in self.commands:
+            args = ["--target", *args]
+        return super().parse_args(ctx, args)
+
+    def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        formatter.write_usage(ctx.command_path, "[TARGET] [OPTIONS] [COMMAND [ARGS]...]")
+
+
+@click.group("matrix", cls=_Matrix, invoke_without_command=True)
+@option("--target", default=default_target, hidden=True)
+@stepping_options
 @option("--kinds", multiple=True, callback=names, metavar="A,B,…", help="Only operations of these kinds.", show_default="all")
 @option("--operations", multiple=True, callback=names, metavar="PATTERN,…", show_default="one of each sort",
         help="Only operations of these names; `Schema.*`, `*.destroy`.")  # fmt: skip
@@ -39,7 +53,7 @@ _TOLD_EVERY_S = 10.0
 @option("--resume", metavar="DIR", help="Go on with the run in this directory.", show_default=False)
 @click.pass_context
 def command(ctx: click.Context, /, **options: Any) -> int | None:  # noqa: ANN401 click's values
-    """Try every operation of the catalogue against every other on the same objects: started together, and each within the other's
+    """Try every operation of TARGET's catalogue against every other on the same objects: started together, and each within the other's
     transaction, committed and rolled back.
 
     Exit code 0: nothing worse than known weaknesses, 1: findings, 2: bad input, 130: interrupted.
@@ -48,9 +62,10 @@ def command(ctx: click.Context, /, **options: Any) -> int | None:  # noqa: ANN40
         return None
     import msgspec
 
-    from racehound.databases.registry import Choice
     from racehound.loops.matrix.journal import Asked
     from racehound.loops.matrix.run import MatrixOptions
+
+    require_stepping(options["target"], "racehound matrix")
 
     resumed = _resumed(ctx, options) if options["resume"] else None
     narrowed = bool(options["operations"])
@@ -61,8 +76,8 @@ def command(ctx: click.Context, /, **options: Any) -> int | None:  # noqa: ANN40
         servers=options["servers"],
         statement_limit_s=options["statement_limit"],
     )
-    choice = Choice(release=resumed[0] if resumed else options["release"], url=options["url"])
-    return run_matrix(choice, asked, options["resume"] or options["out"], goes_on=bool(resumed))
+    place = choice(options["target"], options, resumed[0] if resumed else None)
+    return run_matrix(place, asked, options["resume"] or options["out"], goes_on=bool(resumed))
 
 
 def run_matrix(choice: Choice, asked: MatrixOptions, out: str | None, *, goes_on: bool = False) -> int:
@@ -168,30 +183,38 @@ def diff(old: str, new: str) -> int:
 @command.command("operations")
 def operations() -> int:
     """List the operations of the catalogue with their statements."""
-    from racehound.databases.registry import dialect
+    from racehound.databases.registry import database
     from racehound.report.columns import columns
     from racehound.scenarios.pairs import deeds
 
-    click.echo(columns(("operation", "what"), [(d.name, d.operation.shape) for d in deeds(dialect("postgres").kinds)]))
+    chosen = database(_target())
+    known = deeds(chosen.kinds())
+    click.echo(columns(("operation", "what"), [(d.name, d.operation.shape) for d in known]))
     return 0
 
 
 @command.command("again")
 @click.argument("x")
 @click.argument("y")
-@server_options
+@stepping_options
 @option("--times", type=click.IntRange(1), default=1, help="How often.")
 @option("--ground", type=click.Choice(["same", "y over x", "x over y", "common"]), show_default="all that there are",
         help="How their objects stand to each other.")  # fmt: skip
 @statement_limit
 def again(x: str, y: str, **options: Any) -> int:  # noqa: ANN401 click's values
     """Let the operations X and Y meet again, in all modes, and say how often each outcome came."""
-    from racehound.databases.registry import Choice
     from racehound.loops.matrix.again import hold_again
     from racehound.report.columns import columns
 
-    choice = Choice(release=options["release"], url=options["url"])
-    counts = hold_again(choice, x, y, options["ground"], options["times"], options["statement_limit"])
+    require_stepping(_target(), "racehound matrix again")
+    counts = hold_again(choice(_target(), options), x, y, options["ground"], options["times"], options["statement_limit"])
     rows = [(ground, f"{first} first", mode, o, str(n), sig) for (ground, first, mode, o, sig), n in counts.items()]
     click.echo(columns(("objects", "order", "mode", "outcome", "times", "why"), rows))
     return 0
+
+
+def _target() -> str:
+    """The database that the group was given."""
+    context = click.get_current_context().parent
+    assert context is not None
+    return str(context.params["target"])

@@ -9,14 +9,14 @@ from typing import Any, TypeVar, get_args
 import click
 
 from racehound.data.plan import SEED_LIMIT, ScenarioName
+from racehound.databases.options import variable_of
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
 def option(name: str, *names: str, **settings: Any) -> Callable[[_Command], _Command]:  # noqa: ANN401 click's own settings
     """An option that can also be given as a variable: `--num-objects` is `RACEHOUND_NUM_OBJECTS`. `names`: more names."""
-    variable = "RACEHOUND_" + name.partition("/")[0].removeprefix("--").upper().replace("-", "_")
-    return click.option(name, *names, envvar=variable, show_default=settings.pop("show_default", True), **settings)
+    return click.option(name, *names, envvar=variable_of(name), show_default=settings.pop("show_default", True), **settings)
 
 
 def together(*options: Callable[[Any], Any]) -> Callable[[_Command], _Command]:
@@ -36,17 +36,15 @@ def names(_ctx: click.Context, _parameter: click.Parameter, value: Any) -> tuple
     return tuple(part.strip() for text in values for part in str(text).split(",") if part.strip())
 
 
-target_argument = click.argument("target", default="postgres", envvar="RACEHOUND_TARGET")
+def default_target() -> str:
+    """The database that a command uses when its user names none."""
+    from racehound.databases.registry import default_name
 
-server_options = together(
-    option("--release", metavar="X.Y", help="Start this release of the target instead of the embedded one."),
-    option(
-        "--url",
-        "--materialize-url",
-        metavar="URL",
-        help="Hunt in a server that runs already; only what racehound creates is touched.",
-    ),
-)
+    return default_name()
+
+
+target_argument = click.argument("target", default=default_target, envvar="RACEHOUND_TARGET")
+target_option = option("--target", metavar="NAME", default=default_target, show_default="the default one", help="The database.")
 
 program_options = together(
     option("--seed", type=click.IntRange(0, SEED_LIMIT - 1), help="Start with this seed.", show_default="random"),

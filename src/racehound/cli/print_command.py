@@ -21,15 +21,17 @@ def command(
     import msgspec
 
     from racehound.data.program import print_program
-    from racehound.databases.registry import Choice, dialect, printable_kinds
+    from racehound.databases.database import Choice
+    from racehound.databases.registry import database
     from racehound.loops.hunt import choose_kinds, plan_and_program
     from racehound.run.perturbations.printing import print_draws
     from racehound.run.perturbations.registry import named
 
-    chosen = choose_kinds(dialect(target), printable_kinds(Choice(target, release)), kinds)
+    known = database(target)
+    chosen = choose_kinds(known.kinds(), known.printable_kinds(Choice(target, release)), kinds)
     names = named(perturb or ("default",))
     _, program = plan_and_program(
-        dialect(target), chosen, seed_or_random(seed), scenario, num_objects, tries, names,  # type: ignore[arg-type]
+        known.dialect, chosen, seed_or_random(seed), scenario, num_objects, tries, names,  # type: ignore[arg-type]
     )  # fmt: skip
     text = (
         msgspec.json.format(msgspec.json.encode(program), indent=1) if as_json else print_program(program) + print_draws(program)

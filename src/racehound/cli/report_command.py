@@ -10,7 +10,7 @@ import click
 if TYPE_CHECKING:
     from racehound.data.finding import Finding
     from racehound.data.program import Program
-    from racehound.databases.target import Dialect
+    from racehound.databases.database import Database
 
 Format = Literal["html", "junit", "trace", "github"]
 
@@ -45,17 +45,19 @@ def _html(run: Path, out: Path, plans: tuple[int, ...]) -> None:
     from racehound.report.html.contents import gather
     from racehound.report.html.page import page
 
-    write_atomically(out, page(gather(run, plans)).encode())
+    _, database = _read(run)
+    write_atomically(out, page(gather(run, database.dialect, database.kinds(), plans)).encode())
 
 
 def _trace(run: Path, out: Path) -> None:
     from racehound.report.recorded import repetitions
     from racehound.report.trace import write_trace
 
-    facts, dialect = _read(run)
+    facts, database = _read(run)
     partial = out.with_name(out.name + ".part")
     with partial.open("wb") as sink:
-        write_trace(sink, repetitions(run), dialect, {"racehound": facts.get("racehound"), "target": dialect.database})
+        about = {"racehound": facts.get("racehound"), "target": database.title}
+        write_trace(sink, repetitions(run), database.dialect, about)
     partial.replace(out)
 
 
@@ -65,7 +67,7 @@ def _junit(run: Path, out: Path) -> None:
     from racehound.report.junit import write_hunt_junit
     from racehound.report.summary import finding_text
 
-    facts, dialect = _read(run)
+    facts, database = _read(run)
     summary = run / "summary.json"
     ended: dict[str, Any] = msgspec.json.decode(summary.read_bytes()) if summary.is_file() else {}
     told = [(finding, finding_text(finding, run)) for finding, _ in _findings(run)]
@@ -74,7 +76,7 @@ def _junit(run: Path, out: Path) -> None:
         "release": str(facts.get("server_release")),
         "racehound": str(facts.get("racehound")),
     }
-    write_hunt_junit(out, dialect.oracles, told, ended.get("seconds", 0.0), properties)
+    write_hunt_junit(out, database.oracles, told, ended.get("seconds", 0.0), properties)
 
 
 def _github(run: Path) -> None:
@@ -86,12 +88,13 @@ def _github(run: Path) -> None:
     click.echo(annotation_lines(told), nl=False)
 
 
-def _read(run: Path) -> tuple[dict[str, Any], Dialect]:
+def _read(run: Path) -> tuple[dict[str, Any], Database]:
+    """run.json, and the database that it names."""
     from racehound.data.run_directory import read_run
-    from racehound.databases.registry import dialect
+    from racehound.databases.registry import database
 
     facts = read_run(run)
-    return facts, dialect(facts.get("target", ""))
+    return facts, database(facts.get("target", ""))
 
 
 def _findings(run: Path) -> list[tuple[Finding, Program]]:

@@ -16,13 +16,14 @@ from click.core import ParameterSource
 from racehound.cli.matrix_command import run_matrix
 from racehound.cli.options import option, program_options, scenario, seed_or_random, statement_limit, target_argument
 from racehound.cli.target_options import choice as chosen_target
-from racehound.cli.target_options import target_options
+from racehound.cli.target_options import require_stepping, target_options
 from racehound.errors import UserError
 
 if TYPE_CHECKING:
     from racehound.data.finding import Baseline
     from racehound.data.run_directory import RunDirectory
-    from racehound.databases.registry import Choice, Opened
+    from racehound.databases.database import Choice
+    from racehound.databases.registry import Opened
     from racehound.databases.target import Target
     from racehound.loops.hunt import HuntOptions, Summary
 
@@ -38,7 +39,7 @@ _OF_PAIRS = ("target", "scenario", "release", "url", "kinds", "runtime", "statem
 @program_options
 @option("--runtime", type=click.FloatRange(0, min_open=True), default=600.0, metavar="SECONDS", help="How long to hunt.")
 @option("--repetitions", type=click.IntRange(1), metavar="N", help="Repetitions of each drawn plan.",
-        show_default="100, of a Materialize 5")  # fmt: skip
+        show_default="as the database says: 100, or 5 where they are slow")  # fmt: skip
 @option("--max-findings", type=click.IntRange(1), metavar="N", show_default="none",
         help="End as soon as there are that many, known weaknesses aside.")  # fmt: skip
 @option("--reduce", type=click.FloatRange(0), default=60.0, metavar="SECONDS",
@@ -51,7 +52,7 @@ _OF_PAIRS = ("target", "scenario", "release", "url", "kinds", "runtime", "statem
 @option("--quiet/--verbose", default=None, help="Findings and summary only, or a line per repetition.", show_default=False)
 @click.pass_context
 def command(ctx: click.Context, /, **options: Any) -> int:  # noqa: ANN401 click's values
-    """Hunt for races in TARGET (postgres or materialize): draw plans from seeds, let their objects race until time is up.
+    """Hunt for races in TARGET (see racehound targets): draw plans from seeds, let their objects race until time is up.
 
     With --scenario pairs nothing is drawn: every operation meets every other one, as by racehound matrix, until all is done.
 
@@ -59,7 +60,7 @@ def command(ctx: click.Context, /, **options: Any) -> int:  # noqa: ANN401 click
     """
     from racehound.data.finding import Baseline, read_baseline
     from racehound.data.run_directory import RunDirectory
-    from racehound.databases.registry import dialect, printable_kinds
+    from racehound.databases.registry import database
     from racehound.loops.hunt import HuntOptions, choose_kinds
     from racehound.run.perturbations.registry import named
 
@@ -68,14 +69,15 @@ def command(ctx: click.Context, /, **options: Any) -> int:  # noqa: ANN401 click
     words = options["perturb"] or ("default",)
     seed = seed_or_random(options["seed"])
     choice = chosen_target(options["target"], options)
+    chosen = database(choice.name)
     if choice.url is None:
-        choose_kinds(dialect(choice.name), printable_kinds(choice), options["kinds"])
+        choose_kinds(chosen.kinds(), chosen.printable_kinds(choice), options["kinds"])
     baseline = read_baseline(Path(options["baseline"])) if options["baseline"] else Baseline()
     hunt_options = HuntOptions(
         seed=seed,
         runtime_s=options["runtime"],
-        repetitions=options["repetitions"] or dialect(choice.name).repetitions,
-        share_s=None if options["repetitions"] else dialect(choice.name).share_s,
+        repetitions=options["repetitions"] or chosen.dialect.repetitions,
+        plan_limit_s=None if options["repetitions"] else chosen.dialect.plan_limit_s,
         scenario=options["scenario"],
         num_objects=options["num_objects"],
         tries=options["tries"],
@@ -99,11 +101,9 @@ def command(ctx: click.Context, /, **options: Any) -> int:  # noqa: ANN401 click
 
 def _run_pairs(ctx: click.Context, options: Mapping[str, Any]) -> int:
     """The matrix. UserError for what it cannot be asked, where it is said on the command line."""
-    from racehound.databases.registry import Choice
     from racehound.loops.matrix.run import MatrixOptions
 
-    if options["target"] != "postgres":
-        raise UserError(f"--scenario {PAIRS}: {options['target']} cannot be led in lock-step, and that needs it")
+    require_stepping(options["target"], f"--scenario {PAIRS}")
     for name in options.keys() - _OF_PAIRS:
         if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE:
             raise UserError(f"--{name.replace('_', '-')} means nothing with --scenario {PAIRS}: leave it out")
@@ -113,7 +113,7 @@ def _run_pairs(ctx: click.Context, options: Mapping[str, Any]) -> int:
         runtime_s=float("inf") if until_done else options["runtime"],
         statement_limit_s=options["statement_limit"],
     )
-    return run_matrix(Choice(release=options["release"], url=options["url"]), asked, options["out"])
+    return run_matrix(chosen_target(options["target"], options), asked, options["out"])
 
 
 def _hunt(
@@ -143,7 +143,7 @@ def _hunt(
         reporter = _reporter(quiet=quiet)
         try:
             store = Store(directory.findings, baseline, write_sessions)
-            summary = Hunt(options, target, directory, store, reporter, place.scratch).run()
+            summary = Hunt(options, place, directory, store, reporter).run()
         finally:
             reporter.close()
         if reduce_s and not summary.interrupted:

@@ -1,110 +1,97 @@
-"""Which target: the options that say it, the same for every command that hunts in one, and the choice that they come to."""
+"""Which server: the options that say it, the same for every command that opens a target, and the choice that they come to."""
 
 from __future__ import annotations
 
-import urllib.parse
-from collections.abc import Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from click.core import ParameterSource
 
-from racehound.cli import addresses
-from racehound.cli.options import option, server_options, together
+from racehound.cli.options import option, together
+from racehound.databases.registry import database, databases
 from racehound.errors import UserError
 
 if TYPE_CHECKING:
-    from racehound.databases.materialize.opening import Options
-    from racehound.databases.materialize.surroundings import Surroundings
-    from racehound.databases.registry import Choice
+    from racehound.databases.database import Choice, Database
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
-def _database_url(_ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
-    """`SCHEME://[USER@]HOST[:PORT]`, of the scheme that the option's hint shows."""
-    if value is not None:
-        scheme = (parameter.metavar or "").partition("://")[0]
-        parts = urllib.parse.urlsplit(value)
-        if parts.scheme not in {scheme, f"{scheme}ql"} or not parts.hostname:
-            raise click.BadParameter(f"{value!r} is not a URL: write {parameter.metavar}")
-    return value
+def server_options(command: _Command) -> _Command:
+    """`--release` and `--url`."""
+    names = [name for each in databases().values() for name in each.url_options()]
+    decorate: Callable[[_Command], _Command] = together(
+        option("--release", metavar="X.Y", help="Start this release of the target instead of the embedded one."),
+        option(
+            "--url", *names, metavar="URL", help="Hunt in a server that runs already; only what racehound creates is touched."
+        ),
+    )
+    return decorate(command)
 
 
-service_options = together(
-    addresses.composition_option,
-    addresses.kafka_option,
-    addresses.registry_option,
-    option("--postgres-url", metavar="postgres://USER@HOST:PORT", callback=_database_url, show_default=False,
-           help="The PostgreSQL, as a superuser, that sources of a Materialize read."),
-    option("--mysql-url", metavar="mysql://USER@HOST:PORT", callback=_database_url, show_default=False,
-           help="The MySQL that sources of a Materialize read."),
-    option("--mysql-password", metavar="WORD", help="Its user's password.", show_default=False),
-)  # fmt: skip
-"""Where the services around a Materialize are."""
-
-_materialize_options = together(
-    addresses.materialize_ports,
-    option("--materialize-log", metavar="FILE", type=click.Path(exists=True, dir_okay=False, path_type=Path),
-           help="The log of the server at --url, to be searched for panics.", show_default=False),
-    service_options,
-    option("--upsert-records", type=click.IntRange(1), default=1_000_000, help="Records in the topic of an UpsertSource."),
-)  # fmt: skip
-_MATERIALIZE_ONLY = (
-    "materialize_internal_url", "materialize_http_url", "materialize_internal_http_url", "materialize_log", "composition",
-    "kafka_addr", "schema_registry_url", "postgres_url", "mysql_url", "mysql_password", "upsert_records",
-)  # fmt: skip
-
-target_options = together(server_options, _materialize_options)
-"""`--release`, `--url`, and what more there is to say of a Materialize."""
+def url_option(command: _Command) -> _Command:
+    """`--url` of `racehound testdrive`."""
+    names = [name for each in databases().values() for name in each.url_options()]
+    shown = "a server of the default database that is started for the occasion"
+    decorate: Callable[[_Command], _Command] = option("--url", *names, metavar="URL", help="The target.", show_default=shown)
+    return decorate(command)
 
 
-def choice(name: str, options: Mapping[str, Any], release: str | None = None) -> Choice:
-    """The target of that name as the options describe it. `release`: the one to start where they say nothing.
+def target_options(command: _Command) -> _Command:
+    """`--release`, `--url`, and the options of every installed database."""
+    return server_options(_with(command, (each for known in databases().values() for each in known.options())))
 
-    UserError for options that the target does not have.
+
+def stepping_options(command: _Command) -> _Command:
+    """`--release`, `--url`, and the options of the databases that can be run in lock-step."""
+    able = (known for known in databases().values() if known.can_step)
+    return server_options(_with(command, (each for known in able for each in known.options())))
+
+
+def script_options(command: _Command) -> _Command:
+    """Those that databases add to `racehound testdrive`."""
+    return _with(command, (each for known in databases().values() for each in known.script_options()))
+
+
+def clean_options(command: _Command) -> _Command:
+    """Those that databases add to `racehound clean`."""
+    return _with(command, (each for known in databases().values() for each in known.clean_options()))
+
+
+def _with(command: _Command, options: Iterable[click.Option]) -> _Command:
+    """Click collects the parameters of a command in reverse order, as decorators are applied."""
+    collected: list[click.Parameter] = command.__dict__.setdefault("__click_params__", [])
+    collected.extend(reversed(list(options)))
+    return command
+
+
+def choice(name: str, values: Mapping[str, Any], release: str | None = None) -> Choice:
+    """The server of the database of that name that the options describe. `release`: the one to start where they say nothing.
+
+    UserError for options that say something of another database.
     """
-    from racehound.databases.registry import Choice
+    from racehound.databases.database import Choice
 
-    release = options["release"] or (None if options["url"] else release)
-    if name != "materialize":
-        _refuse_strangers(name)
-        return Choice(name, release, options["url"])
-    return Choice(name, release, options["url"], _materialize(options))
-
-
-def _refuse_strangers(name: str) -> None:
-    """What was typed for another target must not be silently without effect (variables and files serve several commands)."""
-    context = click.get_current_context()
-    for stranger in _MATERIALIZE_ONLY:
-        if context.get_parameter_source(stranger) is ParameterSource.COMMANDLINE:
-            raise UserError(f"--{stranger.replace('_', '-')} says something of a Materialize, and the target is {name}")
+    chosen = database(name)
+    _refuse_strangers(chosen)
+    complete = {each.name: each.default for each in chosen.options()} | dict(values)
+    release = values["release"] or (None if values["url"] else release)
+    return Choice(name, release, values["url"], chosen.read_options(complete))
 
 
-def _materialize(options: Mapping[str, Any]) -> Options:
-    from racehound.databases.materialize.opening import Options
-
-    return Options(
-        internal_url=options["materialize_internal_url"],
-        http_url=options["materialize_http_url"],
-        internal_http_url=options["materialize_internal_http_url"],
-        log=options["materialize_log"],
-        composition=options["composition"],
-        services=given_services(options),
-        kinds=options.get("kinds", ()),
-        upsert_records=options["upsert_records"],
-        tell=lambda text: click.echo(text, err=True),
-    )
+def _refuse_strangers(chosen: Database) -> None:
+    """What was typed for another database must not be silently without effect (variables and files serve several commands)."""
+    context = click.get_current_context(silent=True)
+    own = {each.name for each in chosen.options()}
+    for other in databases().values():
+        for stranger in other.options():
+            typed = context and context.get_parameter_source(stranger.name or "") is ParameterSource.COMMANDLINE
+            if typed and stranger.name not in own:
+                raise UserError(f"{stranger.opts[0]} says something of {other.title}, and the target is {chosen.name}")
 
 
-def given_services(options: Mapping[str, Any]) -> Surroundings | None:
-    """Those whose addresses were given; None where none was."""
-    from racehound.databases.materialize.surroundings import Surroundings
-
-    found = Surroundings(
-        kafka=options["kafka_addr"],
-        registry=(options["schema_registry_url"] or "").rstrip("/") or None,
-        postgres=options["postgres_url"],
-        mysql=options["mysql_url"],
-        mysql_password=options["mysql_password"] or "",
-    )
-    return found if found.capabilities else None
+def require_stepping(name: str, what: str) -> None:
+    """UserError where the database of that name cannot be run in lock-step, which `what` needs."""
+    if not database(name).can_step:
+        raise UserError(f"{what}: {database(name).title} cannot be run in lock-step, and that needs it")

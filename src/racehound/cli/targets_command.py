@@ -8,7 +8,7 @@ import click
 @click.command("targets")
 def command() -> None:
     """List the databases that can be tested."""
-    from racehound.databases.registry import dialects
+    from racehound.databases.registry import databases
 
-    for dialect in dialects():
-        click.echo(f"{dialect.name}: {dialect.summary} ({len(dialect.kinds)} kinds)")
+    for database in databases().values():
+        click.echo(f"{database.name}: {database.summary} ({len(database.kinds())} kinds)")

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import functools
 import random
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,10 +15,11 @@ import click
 
 from racehound.cli import addresses
 from racehound.cli.options import option
+from racehound.cli.target_options import script_options, url_option
 from racehound.errors import TargetError, UserError
 
 if TYPE_CHECKING:
-    from racehound.testdrive.materialize import Endpoint
+    from racehound.databases.database import Database, ScriptServer
     from racehound.testdrive.runner import Result, Settings, Surroundings
     from racehound.testdrive.script import Script
     from racehound.testdrive.services import Services
@@ -39,8 +39,11 @@ def _seconds(_ctx: click.Context, _parameter: click.Parameter, value: Any) -> fl
 @click.command("testdrive")
 @click.argument("files", nargs=-1, required=True, metavar="FILES…")
 @option("--var", multiple=True, metavar="NAME=VALUE", callback=addresses.pairs, help="Set the variable arg.NAME.")
+@option("--target", metavar="NAME", help="The database.", show_default="what answers at --url, else the default one")
+@url_option
+@script_options
 @addresses.address_options
-@option("--release", metavar="X.Y", help="Start this release of PostgreSQL.", show_default=False)
+@option("--release", metavar="X.Y", help="Start this release of the target.", show_default=False)
 @option("--seed", type=click.IntRange(0, 2**32 - 1), help="Value of testdrive.seed.", show_default="random")
 @option("--default-timeout", default="10s", metavar="DURATION", callback=_seconds, help="How long a statement is tried.")
 @option("--initial-backoff", default="50ms", metavar="DURATION", callback=_seconds, help="Pause before the second try.")
@@ -50,15 +53,17 @@ def _seconds(_ctx: click.Context, _parameter: click.Parameter, value: Any) -> fl
 @option("--shuffle-tests", is_flag=True, help="Run the files in an order drawn from the seed.")
 @option("--no-reset", is_flag=True, help="Do not clean the target (nor Kafka) before each file.")
 @option("--rewrite-results", is_flag=True, help="Rewrite what the files expect where it is not what comes.")
-@option("--consistency-checks", type=click.Choice(_CHECKS), help="When a Materialize is to check itself.", show_default="file")
+@option(
+    "--consistency-checks", type=click.Choice(_CHECKS), help="When a target that can is to check itself.", show_default="file"
+)
 @option("--junit-report", metavar="FILE", type=click.Path(dir_okay=False, writable=True), help="Write the results there as XML.",
         show_default=False)  # fmt: skip
 @option("--temp-dir", metavar="DIR", help="Where scripts put their files.", show_default="a new one")
 def command(*, files: tuple[str, ...], **options: Any) -> int:  # noqa: ANN401 click's values
     """Run the testdrive scripts FILES (`-`: standard input) against a target.
 
-    A Materialize is cleaned before each file, databases and roles dropped, unless --no-reset is given. Exit code 0: all passed,
-    1: a file failed, 2: a file is written wrongly, or a service died.
+    A target that racehound starts is made anew before each file, and one that knows how to be cleaned is cleaned, unless
+    --no-reset is given. Exit code 0: all passed, 1: a file failed, 2: a file is written wrongly, or a service died.
     """
     from racehound.testdrive.runner import read_script, run_scripts
 
@@ -77,21 +82,17 @@ def command(*, files: tuple[str, ...], **options: Any) -> int:  # noqa: ANN401 c
 
 def _require_possible(files: Sequence[str], options: Mapping[str, Any]) -> None:
     """UserError for options that cannot go together, before anything is started."""
-    from racehound.databases.registry import Choice
+    from racehound.databases.database import Choice
+    from racehound.databases.registry import database
     from racehound.testdrive.runner import STANDARD_INPUT
 
-    if options["url"] and options["materialize_url"]:
-        raise UserError("--materialize-url is another name of --url: give one of them")
-    Choice(release=options["release"], url=_url(options))
+    if options["target"]:
+        database(options["target"])
+    Choice(options["target"] or "", release=options["release"], url=options["url"])
     if options["rewrite_results"] and STANDARD_INPUT in files:
         raise UserError("--rewrite-results rewrites files; standard input is none")
     if options["junit_report"] and not Path(options["junit_report"]).absolute().parent.is_dir():
         raise UserError(f"--junit-report {options['junit_report']}: its directory does not exist")
-
-
-def _url(options: Mapping[str, Any]) -> str | None:
-    url: str | None = options["url"] or options["materialize_url"]
-    return url
 
 
 def _settings(options: Mapping[str, Any]) -> Settings:
@@ -120,7 +121,7 @@ def _report(options: Mapping[str, Any], settings: Settings, results: Sequence[Re
         if options["junit_report"]:
             from racehound.report.junit import write_junit
 
-            target = redact(_url(options) or "") or f"embedded PostgreSQL {options['release'] or ''}".strip()
+            target = redact(options["url"] or "") or f"{_database(options).title} {options['release'] or ''}".strip()
             write_junit(Path(options["junit_report"]), results, {"seed": str(settings.seed), "target": target})
 
 
@@ -136,28 +137,23 @@ def _conclude(results: Sequence[Result], seed: int) -> int:
     return 1 if failed else 0
 
 
-@dataclasses.dataclass(frozen=True)
-class _Target:
-    """Where the scripts run, and how it is made clean for each."""
-
-    url: str
-    services: Services
-    variables: Mapping[str, str]
-    renew: Callable[[], object]
-
-
 @contextlib.contextmanager
 def _surroundings(options: Mapping[str, Any], settings: Settings) -> Iterator[Surroundings]:
+    from racehound.databases.registry import databases
+    from racehound.services import kept
     from racehound.services.embedded.installation import wheel
     from racehound.testdrive.runner import Surroundings
     from racehound.wire.session import LibpqSession
 
-    running = addresses.composition(options["composition"])
+    running = kept.asked_for(options["composition"])
     services = addresses.services(options, running)
     known = {**(running.variables if running else {}), **addresses.variables(services)}
-    with _directory(options["temp_dir"]) as temp_dir, _target(options, services) as target:
+    for database in databases().values():
+        services, named = database.script_addresses(options, services)
+        known |= named
+    with _directory(options["temp_dir"]) as temp_dir, _server(options, services) as target:
         if options["consistency_checks"] in {"file", "statement"} and target.services.internal_http is None:
-            raise UserError("--consistency-checks: the target has no internal HTTP port: --materialize-internal-http-url")
+            raise UserError("--consistency-checks: the target has no internal HTTP port that could be asked")
         yield Surroundings(
             url=target.url,
             connect=LibpqSession.connect,
@@ -170,7 +166,7 @@ def _surroundings(options: Mapping[str, Any], settings: Settings) -> Iterator[Su
         )
 
 
-def _prepare(options: Mapping[str, Any], target: _Target, seed: int, script: Script) -> None:
+def _prepare(options: Mapping[str, Any], target: ScriptServer, seed: int, script: Script) -> None:
     """Make the target clean, and Kafka of what an earlier script has left there."""
     from racehound.testdrive import leftovers
 
@@ -182,48 +178,25 @@ def _prepare(options: Mapping[str, Any], target: _Target, seed: int, script: Scr
 
 
 @contextlib.contextmanager
-def _target(options: Mapping[str, Any], services: Services) -> Iterator[_Target]:
-    """At the address that was given, or a server of our own with an empty database for each file."""
-    if (url := _url(options)) is not None:
-        yield _given_target(url, options["materialize_internal_url"], services)
-        return
-    from racehound.databases.registry import Choice, opened_databases
-    from racehound.testdrive import materialize
+def _server(options: Mapping[str, Any], services: Services) -> Iterator[ScriptServer]:
+    """At the address that was given, or a server of racehound's own that is made anew for each file."""
+    from racehound.databases.database import Choice
 
-    choice = Choice(release=options["release"])
-    with tempfile.TemporaryDirectory() as directory, opened_databases(choice, Path(directory) / "server.log") as databases:
-        endpoint = addresses.endpoint(databases.url, None)
-        found = materialize.variables(endpoint, None, services) if endpoint else {}
-        yield _Target(databases.url, services, found, databases.renew)
+    chosen = _database(options)
+    choice = Choice(chosen.name, options["release"], options["url"])
+    with chosen.script_server(choice, options, services) as server:
+        yield server
 
 
-def _given_target(url: str, internal_url: str | None, services: Services) -> _Target:
-    """A Materialize has further ports and is cleaned; any other server stays as it is."""
-    from racehound.testdrive import materialize
+def _database(options: Mapping[str, Any]) -> Database:
+    """The one that was named, else the one that answers at --url, else the default one."""
+    from racehound.databases.registry import database, default_name, recognised
     from racehound.wire.session import LibpqSession
 
-    endpoint = addresses.endpoint(url, internal_url)
-    with contextlib.closing(LibpqSession.connect(url)) as session:
-        environment = materialize.environment_id(session)
-    if endpoint is None:
-        return _Target(url, services, {}, lambda: None)
-    if environment is None:
-        return _Target(url, services, materialize.variables(endpoint, None, services), lambda: None)
-    services = dataclasses.replace(
-        services,
-        http=services.http or f"http://{endpoint.host}:{materialize.HTTP_PORT}",
-        internal_http=services.internal_http or f"http://{endpoint.internal_host}:{materialize.INTERNAL_HTTP_PORT}",
-    )
-    found = materialize.variables(endpoint, environment, services)
-    return _Target(url, services, found, functools.partial(_reset, endpoint))
-
-
-def _reset(endpoint: Endpoint) -> None:
-    from racehound.testdrive import materialize
-    from racehound.wire.session import LibpqSession
-
-    with contextlib.closing(LibpqSession.connect(endpoint.operator_url)) as session:
-        materialize.reset(session, endpoint.user)
+    if options["target"] or not options["url"]:
+        return database(options["target"] or default_name())
+    with contextlib.closing(LibpqSession.connect(options["url"])) as session:
+        return recognised(session)
 
 
 @contextlib.contextmanager

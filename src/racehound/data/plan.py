@@ -12,14 +12,14 @@ from typing import Any, Literal
 
 import msgspec
 
+from racehound.data.object_names import BASE
+
 ScenarioName = Literal["subsequent", "subsequent-chain", "concurrent"]
 WindowEnd = Literal["none", "commit", "rollback"]
 BaseLife = Literal["still", "manipulated", "recreated"]
 
 SEED_LIMIT = 2**63
 """Seeds are whole numbers from 0 to this limit, exclusive: one type, on the command line and in the generator."""
-
-BASE = "o_base"
 
 
 class KindEntry(msgspec.Struct, frozen=True):

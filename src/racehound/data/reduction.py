@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -63,6 +65,18 @@ class Reduction(msgspec.Struct, frozen=True, omit_defaults=True):
 def _program_size(program: Program | None) -> str:
     steps = sum(len(session.steps) for session in program.sessions) if program else 0
     return f"{steps} steps of {len(program.sessions) if program else 0} sessions"
+
+
+@dataclasses.dataclass(frozen=True)
+class HandOver:
+    """A reduced finding in forms that can be run without racehound."""
+
+    files: Mapping[str, str]
+    """File names and texts."""
+    how: Sequence[str]
+    """How each form is run, a sentence each."""
+    check: str = ""
+    """A query whose rows show the finding; "" where there is none."""
 
 
 _REDUCTION = msgspec.json.Decoder(Reduction)

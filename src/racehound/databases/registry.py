@@ -1,151 +1,87 @@
-"""The targets there are, and how a run opens one."""
+"""The databases that are installed, and how a run opens a target of one."""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
+import importlib.metadata
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from racehound.databases.target import Dialect, Target
-from racehound.errors import TargetError, UserError
-from racehound.kinds.kind import Kind
+from racehound.databases.database import Choice, Database
+from racehound.databases.target import Target
+from racehound.errors import UserError
 from racehound.services import scratch
+from racehound.session import Session
 
-if TYPE_CHECKING:
-    from racehound.databases.materialize.opening import Options
-    from racehound.services.embedded.server import EmbeddedServer
-
-DEFAULT = "postgres"
-_SCRIPTS = "testdrive"
-"""Name of the database that scripts run in."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Choice:
-    """Which target a user wants: its name, and a release or an address of it."""
-
-    name: str = DEFAULT
-    release: str | None = None
-    url: str | None = None
-    materialize: Options | None = None
-    """What else a user says of a Materialize."""
-
-    def __post_init__(self) -> None:
-        if self.release and self.url:
-            raise UserError("--release starts a server of that release, --url names one that runs: give one of them")
+GROUP = "racehound.databases"
+"""The entry-point group; each entry names a subclass of `Database`, or a function that returns an instance."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Opened:
-    """A started target and the scratch directory of the run."""
+    """A started target, the database that it is one of, and the scratch directory of the run."""
 
+    database: Database
     target: Target
     scratch: Path
 
 
-def dialects() -> tuple[Dialect, ...]:
-    """All targets, by what can be known without a server."""
-    from racehound.databases.materialize.dialect import MATERIALIZE
-    from racehound.databases.postgres.dialect import POSTGRES
+@functools.cache
+def databases() -> Mapping[str, Database]:
+    """All installed databases by name, the default one first. Their actions are part of the language from then on.
 
-    return (POSTGRES, MATERIALIZE)
+    UserError for a plug-in that cannot be loaded, and for two of one name.
+    """
+    found: dict[str, Database] = {}
+    for entry in importlib.metadata.entry_points(group=GROUP):
+        database = _loaded(entry)
+        if found.setdefault(database.name, database) is not database:
+            raise UserError(f"two installed databases are called {database.name!r}: uninstall one ({entry.value})")
+    return dict(sorted(found.items(), key=lambda item: (not item[1].is_default, item[0])))
 
 
-def dialect(name: str) -> Dialect:
-    """The target of that name; UserError when there is none."""
-    known = {each.name: each for each in dialects()}
+def _loaded(entry: importlib.metadata.EntryPoint) -> Database:
+    try:
+        database = entry.load()()
+    except Exception as error:
+        raise UserError(f"the database plug-in {entry.name} ({entry.value}) cannot be loaded: {error!r}") from error
+    if not isinstance(database, Database):
+        raise UserError(f"the database plug-in {entry.name} ({entry.value}) is no racehound.databases.database.Database")
+    return database
+
+
+def database(name: str) -> Database:
+    """The database of that name; UserError when none is installed."""
+    known = databases()
     if name not in known:
         raise UserError(f"unknown target {name!r}; there are: {', '.join(known)}")
     return known[name]
 
 
-def printable_kinds(choice: Choice) -> Sequence[type[Kind]]:
-    """The kinds that an embedded server of the chosen release can have: what `print` draws from, without starting it."""
-    if choice.name == "materialize":
-        # What its services and its release make possible is asked when it runs.
-        return dialect(choice.name).kinds
-    from racehound.databases.postgres.target import EMBEDDED_CAPABILITIES, is_available
-    from racehound.services.embedded import installation, releases
+def default_name() -> str:
+    """Name of the database that commands use when their user names none; UserError where none is the default."""
+    found = next((each.name for each in databases().values() if each.is_default), None)
+    if found is None:
+        raise UserError("no installed database is the default one: name one of " + (", ".join(databases()) or "(none installed)"))
+    return found
 
-    major = releases.parse(choice.release or installation.wheel().version)[0]
-    return [kind for kind in dialect(choice.name).kinds if is_available(kind, major, EMBEDDED_CAPABILITIES)]
+
+def recognised(session: Session) -> Database:
+    """The database that the server at the other end of a session is one of; the default one where none recognises it."""
+    return next((each for each in databases().values() if each.recognises(session)), database(default_name()))
 
 
 @contextlib.contextmanager
 def opened(choice: Choice, log_path: Path) -> Iterator[Opened]:
     """Start the chosen target; on leaving, remove what the run created in it and end a server of ours."""
-    dialect(choice.name)
+    chosen = database(choice.name)
     run_id = f"rh{secrets.token_hex(4)}"
     directory = scratch.create(run_id)
     try:
-        with _opened(choice, run_id, directory, log_path) as target:
-            yield Opened(target, directory)
+        with chosen.opened(choice, run_id, directory, log_path) as target:
+            yield Opened(chosen, target, directory)
     finally:
         scratch.remove(directory)
-
-
-@contextlib.contextmanager
-def _opened(choice: Choice, run_id: str, directory: Path, log_path: Path) -> Iterator[Target]:
-    if choice.name == "materialize":
-        from racehound.databases.materialize import opening
-
-        options = dataclasses.replace(choice.materialize or opening.Options(), url=choice.url, release=choice.release)
-        with opening.opened(options, run_id, directory, log_path) as materialize:
-            yield materialize
-        return
-    target = _postgres(choice, run_id, directory, log_path)
-    try:
-        target.start()
-        yield target
-    finally:
-        target.stop()
-
-
-class Databases:
-    """A database on a server of our own, for scripts; `renew` empties it, under the same address."""
-
-    def __init__(self, server: EmbeddedServer) -> None:
-        self._server = server
-        self.url = server.address.url(_SCRIPTS)
-
-    def renew(self) -> None:
-        """Drop and make it. Whoever is still connected is disconnected. TargetError when that fails."""
-        from racehound.wire.session import LibpqSession
-
-        session = LibpqSession.connect(self._server.address.conninfo())
-        for sql in (f"DROP DATABASE IF EXISTS {_SCRIPTS} WITH (FORCE)", f"CREATE DATABASE {_SCRIPTS}"):
-            outcome = session.execute(sql)
-            if outcome.error:
-                raise TargetError(f"{sql}: {outcome.error.message}")
-        session.close()
-
-
-@contextlib.contextmanager
-def opened_databases(choice: Choice, log_path: Path) -> Iterator[Databases]:
-    """A server of our own with an empty database for scripts; ended on leaving."""
-    from racehound.services.embedded import releases
-    from racehound.services.embedded.server import EmbeddedServer
-
-    directory = scratch.create(f"rh{secrets.token_hex(4)}")
-    try:
-        server = EmbeddedServer(releases.find(choice.release), directory, log_path)
-        server.start()
-        try:
-            databases = Databases(server)
-            databases.renew()
-            yield databases
-        finally:
-            server.stop()
-    finally:
-        scratch.remove(directory)
-
-
-def _postgres(choice: Choice, run_id: str, directory: Path, log_path: Path) -> Target:
-    from racehound.databases.postgres.place import EmbeddedPlace, RemotePlace
-    from racehound.databases.postgres.target import PostgresTarget
-
-    place = RemotePlace(choice.url) if choice.url else EmbeddedPlace(choice.release, directory, log_path)
-    return PostgresTarget(place, run_id)

@@ -1,55 +1,23 @@
-"""What a target is: the database under test, as the rest of the house sees it.
-
-A `Dialect` is what can be known without a server (so that a program can be printed anywhere); a `Target` is one that runs.
-"""
+"""Target: one running server under test, as the sessions, the oracles and the loops see it."""
 
 from __future__ import annotations
 
+import abc
 import dataclasses
-from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Literal, Protocol
+from collections.abc import Collection, Mapping, Sequence
+from typing import Literal
 
-from racehound.data.history import Statement
+from racehound.databases.dialect import Dialect
+from racehound.databases.stepping import Stepping
+from racehound.errors import TargetError, UserError
 from racehound.kinds.kind import Kind
 from racehound.services.service import Endpoint
-from racehound.session import ServerError, Session
+from racehound.session import Session
 from racehound.testdrive.services import Services
 
-Reach = Literal["none", "exact", "named", "related", "anywhere"]
-"""How near a statement must be to have brought an error about. exact: it names what the error names. named: or what that is
-built on. related: it is about what has a common ground with that. anywhere: it was under way meanwhile, whatever about."""
-
 Reset = Literal["objects", "database", "services"]
-"""objects: drop what a repetition left. database: a new one from a template. services: a new server."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Dialect:
-    """The static side of a target."""
-
-    name: str
-    database: str
-    """Its name as its makers spell it."""
-    summary: str
-    kinds: tuple[type[Kind], ...]
-    allows_transaction: Callable[[str], bool]
-    """Whether every statement of a fragment may run inside a transaction block."""
-    is_internal: Callable[[Statement], bool]
-    """Whether an error is one that the server should never show: it says itself that something went wrong inside."""
-    is_race_outcome: Callable[[Statement], bool]
-    """Whether an error is of the sort that a statement may meet because of what others did (never, if nobody did)."""
-    is_transient: Callable[[ServerError], bool]
-    """Whether the same statement may succeed when it is simply tried again."""
-    oracles: tuple[str, ...]
-    """Names of the oracles that apply, in the order in which they judge."""
-    may_cause: Callable[[Statement, str], Reach] = lambda _error, _other: "related"
-    """How near another session's statement of that sort must be to have brought a race outcome about."""
-    is_missing: Callable[[Statement | ServerError], bool] = lambda _error: False
-    """Whether an error says that something is not there, and only that."""
-    repetitions: int = 100
-    """How many of a plan are a few seconds' work, so that a hunt sees many plans."""
-    share_s: float | None = None
-    """Where a repetition of some plans takes far longer than of others: seconds after which the next one is a plan's last."""
+"""What is made new before a repetition. objects: what a repetition left is dropped. database: a new working database.
+services: a new server."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,71 +36,114 @@ class Wait:
         return f"{self.session} (pid {self.pid}, {self.state}, {self.event or 'no wait event'}){behind}: {self.query}"
 
 
-class Target(Protocol):
-    """A running target. All methods raise `TargetError` when racehound cannot go on with it."""
+class Target(abc.ABC):
+    """A server and the working database in it that a run uses.
+
+    A database's package subclasses it. The methods without a default must be written; each of the others has a default for a
+    database that cannot do what it is for. All methods raise `TargetError` when racehound cannot go on with the server.
+    """
 
     dialect: Dialect
     run_id: str
+    """`rh` and eight hexadecimal digits; whatever the run creates outside the working database bears it."""
+    owned: bool
+    """Whether racehound started the server, and so may restart it and read its files and log."""
 
     @property
+    @abc.abstractmethod
     def release(self) -> str:
         """Version of the server, e.g. `18.6`."""
 
+    @abc.abstractmethod
+    def start(self) -> None:
+        """Start the server, or connect to it, and learn what it is."""
+
+    @abc.abstractmethod
+    def stop(self) -> None:
+        """Remove everything that the run created and, if racehound started the server, end it."""
+
+    @abc.abstractmethod
+    def rebuild(self) -> None:
+        """Make a new working database. Sessions opened before are of no use afterwards. A server of our own that is gone is
+        started again."""
+
+    @abc.abstractmethod
+    def reset(self) -> bool:
+        """Drop what a repetition left in the working database; False when a rebuild is needed."""
+
+    @abc.abstractmethod
+    def open(self, session: str, via: Endpoint | None = None) -> Session:
+        """Open a session of that name in the working database. `via`: through a proxy that listens there."""
+
     @property
-    def owned(self) -> bool:
-        """Whether racehound started the server, and so may restart it, read its files and log."""
+    @abc.abstractmethod
+    def observer(self) -> Session:
+        """A session in the working database that no program uses: oracles read through it. A new one after each rebuild."""
+
+    @abc.abstractmethod
+    def alive(self) -> bool:
+        """Whether the server answers; waits for the end of a crash recovery."""
+
+    @abc.abstractmethod
+    def variables(self) -> Mapping[str, str]:
+        """Values of the variables that fragments use, e.g. `racehound.run`."""
+
+    def kinds(self) -> Sequence[type[Kind]]:
+        """The kinds that this server can have, in the catalogue's order."""
+        return ()
 
     @property
     def secrets(self) -> tuple[str, ...]:
         """Texts that never go into a history or a report: the passwords of addresses."""
-
-    def start(self) -> None: ...
-
-    def stop(self) -> None:
-        """Remove all that was created and, if racehound started the server, end it."""
-
-    def kinds(self) -> Sequence[type[Kind]]:
-        """The kinds that this server can have, in the dialect's order."""
-
-    def variables(self) -> Mapping[str, str]:
-        """Values of the variables that fragments use, e.g. `racehound.run`."""
+        return ()
 
     @property
     def services(self) -> Services:
         """What actions of the language talk to besides the target."""
+        return Services()
 
     @property
     def endpoint(self) -> Endpoint | None:
-        """Where the server takes TCP connections of sessions; None where it has only a UNIX socket."""
-
-    def open(self, session: str, via: Endpoint | None = None) -> Session:
-        """A new session in the working database, recognisable as the session's on the server; `via`: through a proxy there."""
-
-    def rebuild(self) -> None:
-        """A new working database; sessions opened before are of no use afterwards. Restarts a server of ours that is gone."""
-
-    def reset(self) -> bool:
-        """Drop what a repetition left in the working database; False when a rebuild is needed."""
-
-    @property
-    def observer(self) -> Session:
-        """A session in the working database that is nobody's session: oracles read through it. A new one after each rebuild."""
+        """Where the server takes TCP connections of sessions; None where it has only a UNIX socket, or several addresses."""
+        return None
 
     def restart(self) -> None:
-        """A new server with nothing in it (only where `owned`)."""
-
-    def alive(self) -> bool:
-        """Whether the server answers; waits for the end of a crash recovery."""
+        """Start a new server with nothing in it."""
+        raise TargetError("a server that racehound did not start is not restarted")
 
     def waits(self) -> list[Wait]:
-        """What every session of the working database does and waits for, right now."""
+        """What every session of the working database does and waits for, right now; empty where the server does not tell."""
+        return []
 
     def terminate(self, pid: int) -> None:
         """End a server session by force."""
+        raise TargetError(f"{self.dialect.title} has no way to end session {pid}")
 
     def new_log_lines(self) -> list[str]:
         """Lines since the last call that tell of a crash, or of an internal error in a process that serves no session of
         racehound; none where the log cannot be read."""
+        return []
 
-    def log_around(self, pids: Collection[int]) -> list[str]:
+    def log_around(self, pids: Collection[int]) -> list[str]:  # noqa: ARG002 no log, no lines
         """The last lines that the server logged for these processes or for itself."""
+        return []
+
+    def stepping(self) -> Stepping:
+        """How lock-step leads this target, in the working database as it is now."""
+        raise UserError(f"{self.dialect.title} cannot be run in lock-step")
+
+    def recover(self) -> None:
+        """Wait until the server, all of whose sessions a perturbation has ended, answers again, and keep the working database.
+
+        TargetError when it does not come back.
+        """
+        raise TargetError(f"the sessions of {self.dialect.title} were ended, and racehound cannot wait for its recovery")
+
+    def names(self) -> Mapping[str, frozenset[str]] | None:
+        """What the working database holds, by space of names (`judge.claims`); None where the target cannot tell."""
+        return None
+
+    @property
+    def database(self) -> str:
+        """Name of the working database."""
+        return ""

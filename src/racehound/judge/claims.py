@@ -14,7 +14,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from racehound.data.history import Statement
-from racehound.judge.dependencies import DependencyGraph, ends_transaction, names_in
+from racehound.data.object_names import names_in
+from racehound.judge.dependencies import DependencyGraph, ends_transaction
 
 _IDENT = r"[\w.]+"
 _NOUNS = {

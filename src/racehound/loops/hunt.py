@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 
 import msgspec
 
@@ -14,7 +13,9 @@ from racehound.data.history import PlanStarted, Recorder, compress
 from racehound.data.plan import KindEntry, Plan, ScenarioName, draw_plan
 from racehound.data.program import Program, print_program
 from racehound.data.run_directory import RunDirectory
-from racehound.databases.target import Dialect, Reset, Target
+from racehound.databases.dialect import Dialect
+from racehound.databases.registry import Opened
+from racehound.databases.target import Reset
 from racehound.errors import UserError
 from racehound.kinds.kind import Kind
 from racehound.loops.trial import Trial, Verdict
@@ -42,12 +43,12 @@ class HuntOptions(msgspec.Struct, frozen=True):
     """End when there are that many."""
     perturb: tuple[str, ...] = DEFAULT
     """Names of the perturbations."""
-    share_s: float | None = None
+    plan_limit_s: float | None = None
     """Seconds after which a plan's next repetition is its last, so that slow ones do not use up the time."""
 
     def is_last(self, number: int, elapsed_s: float) -> bool:
         """Whether a repetition, begun so long after its plan's first one, is the last of that: never the first of several."""
-        has_had_its_share = self.share_s is not None and number > 1 and elapsed_s > self.share_s
+        has_had_its_share = self.plan_limit_s is not None and number > 1 and elapsed_s > self.plan_limit_s
         return has_had_its_share or number == self.repetitions
 
 
@@ -66,13 +67,13 @@ class Summary(msgspec.Struct, frozen=True):
     interrupted: bool
 
 
-def choose_kinds(dialect: Dialect, available: Sequence[type[Kind]], names: Sequence[str]) -> list[type[Kind]]:
-    """The kinds to draw from, in the catalogue's order: the named ones, or all enabled, of those that the server can have.
+def choose_kinds(catalogue: Sequence[type[Kind]], available: Sequence[type[Kind]], names: Sequence[str]) -> list[type[Kind]]:
+    """The kinds to draw from, in the order of the catalogue: the named ones, or all enabled, of those that the server can have.
 
     UserError for a name that no kind has, or one that the server cannot have, and where none could be the base object.
     """
     possible = {kind.__name__.lower() for kind in available}
-    known = {kind.__name__.lower() for kind in dialect.kinds}
+    known = {kind.__name__.lower() for kind in catalogue}
     for name in names:
         if name.lower() not in known:
             raise UserError(f"unknown kind {name!r}; `racehound kinds` lists those there are")
@@ -117,15 +118,14 @@ def _entry(kind: type[Kind]) -> KindEntry:
 class Hunt:
     """One hunt over a started target. `run` may be interrupted by Ctrl-C and then ends as it would have when time is up."""
 
-    def __init__(
-        self, options: HuntOptions, target: Target, directory: RunDirectory, store: Store, reporter: Reporter, scratch: Path
-    ) -> None:
+    def __init__(self, options: HuntOptions, opened: Opened, directory: RunDirectory, store: Store, reporter: Reporter) -> None:
         self._options = options
-        self._target = target
+        self._target = opened.target
+        self._catalogue = opened.database.kinds()
         self._directory = directory
         self._store = store
         self._reporter = reporter
-        self._scratch = scratch
+        self._scratch = opened.scratch
         self._started = time.monotonic()
         self._deadline = self._started + options.runtime_s
         self._counts: Counter[str] = Counter()
@@ -133,7 +133,7 @@ class Hunt:
 
     def run(self) -> Summary:
         """Hunt until the runtime is over; the summary is also kept in the run directory."""
-        kinds = choose_kinds(self._target.dialect, self._target.kinds(), self._options.kinds)
+        kinds = choose_kinds(self._catalogue, self._target.kinds(), self._options.kinds)
         interrupted = False
         seed = self._options.seed
         try:

@@ -158,7 +158,7 @@ class Reducer:
             self._lab.close()
         if reduction is not None:
             write_reduction(self._directory, reduction)
-            write_handover(self._directory, self.finding, reduction)
+            write_handover(self._directory, self.finding, reduction, self._place.database.hand_over)
         return reduction
 
     # In lock-step
@@ -251,7 +251,7 @@ class Reducer:
     ) -> Reduction:
         return Reduction(
             finding=self.finding.id,
-            database=self._place.target.dialect.database,
+            database=self._place.target.dialect.title,
             release=self._place.target.release,
             reproduction=rate.reproduction,
             seconds=round(time.monotonic() - self._started, 3),
@@ -319,7 +319,7 @@ def replay_scene(directory: Path, place: Opened, repetitions: int, statement_lim
     replays = {**reduction.replays, place.target.release: rate.reproduction}
     known = msgspec.structs.replace(reduction, replays=replays)
     write_reduction(directory, known)
-    write_handover(directory, read_finding(directory)[0], known)
+    write_handover(directory, read_finding(directory)[0], known, place.database.hand_over)
     return rate
 
 

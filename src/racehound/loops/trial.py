@@ -14,12 +14,13 @@ import msgspec
 
 from racehound.data.finding import Finding
 from racehound.data.history import Disturbed, Event, LogLine, RepetitionEnded, Statement
+from racehound.data.object_names import names_in
 from racehound.data.program import Program
+from racehound.databases import registry
 from racehound.databases.target import Reset, Target
 from racehound.errors import TargetError
 from racehound.judge import AT_REST, ORACLES
 from racehound.judge.crash import BACKGROUND
-from racehound.judge.dependencies import names_in
 from racehound.judge.errors import ErrorClass, judgement_of
 from racehound.judge.oracle import Observed, Oracle, RestOracle
 from racehound.run.runner import Runner
@@ -50,9 +51,10 @@ class Judge:
 
     def __init__(self, runner: SessionHost) -> None:
         self._runner = runner
-        names = runner.target.dialect.oracles
-        self._at_rest = [ORACLES[name]() for name in names if name in AT_REST]
-        self._afterwards = [ORACLES[name]() for name in names if name not in AT_REST]
+        database = registry.database(runner.target.dialect.name)
+        known = {**ORACLES, **database.own_oracles()}
+        self._at_rest = [known[name]() for name in database.oracles if name in AT_REST]
+        self._afterwards = [known[name]() for name in database.oracles if name not in AT_REST]
 
     def begin(self) -> None:
         """Let the oracles look at a clean working database."""

@@ -11,7 +11,8 @@ import msgspec
 
 from racehound.data.history import Event, RepetitionEnded, Statement
 from racehound.data.program import Program
-from racehound.databases.target import Dialect, Target
+from racehound.databases.dialect import Dialect
+from racehound.databases.target import Target
 from racehound.judge.errors import ErrorClass, judgement_of
 from racehound.judge.oracle import Observed
 from racehound.report.recorded import Repetition

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 import msgspec
 
 from racehound.data.history import Fault, LogLine, Mismatch, Overdue, Statement
-from racehound.databases.target import Dialect
+from racehound.databases.dialect import Dialect
 from racehound.judge.errors import shape
 from racehound.report.drawers import Became, became
 from racehound.report.recorded import Repetition

@@ -9,8 +9,6 @@ from pathlib import Path
 
 from racehound.data.history import Fault, Recorder
 from racehound.data.program import Phase, Step
-from racehound.databases.postgres.stepping import PostgresStepping
-from racehound.databases.postgres.target import PostgresTarget
 from racehound.databases.stepping import Stepping
 from racehound.databases.target import Target
 from racehound.errors import TargetError, UserError
@@ -74,7 +72,7 @@ class Stage:
         """A new working database and new sessions."""
         self.close()
         self.target.rebuild()
-        self._stepping = stepping(self.target)
+        self._stepping = self.target.stepping()
         self._variables = dict(self.target.variables())
         self._open_missing()
         patient = BlockingSession(self._stepping.open(DIRECTOR), self._stepping, self._limit_s)
@@ -181,10 +179,3 @@ class Stage:
             temp_dir=self._temp_dir,
             max_tries=1,  # a statement that is tried again would be another statement of the schedule
         )
-
-
-def stepping(target: Target) -> Stepping:
-    """How to lead a target in lock-step, in its working database. UserError where that is not possible."""
-    if isinstance(target, PostgresTarget):
-        return PostgresStepping(target)
-    raise UserError(f"{target.dialect.name} cannot be led in lock-step")

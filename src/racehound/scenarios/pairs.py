@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from racehound.data.matrix import RELATIONSHIPS, Mode, Operation, Relationship
-from racehound.data.plan import BASE
+from racehound.data.object_names import BASE
 from racehound.data.program import Phase, Program, ProgramSession, Step
 from racehound.kinds.kind import Kind
 from racehound.testdrive.parser import parse_fragment

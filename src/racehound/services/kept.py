@@ -63,6 +63,14 @@ def running(name: str = DEFAULT) -> Running | None:
     return Running(name, answer.variables, answer.hosts)
 
 
+def asked_for(name: str) -> Running | None:
+    """The composition of that name if it is up. NotUpError for one that was asked for by name and is not up."""
+    found = running(name)
+    if found is None and name != DEFAULT:
+        raise NotUpError(name)
+    return found
+
+
 def ask(name: str, request: Request, tell: Callable[[Progress], object] = lambda _: None) -> Answer:
     """Send a request to the keeper of that name and wait for its answer.
 

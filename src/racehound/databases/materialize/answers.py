@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 import re
 
-from racehound.databases.target import Reach
+from racehound.databases.dialect import Reach
 
 _GONE = re.compile(r"\b(?:DROP|RENAME|SWAP|APPLY\s+REPLACEMENT|OR\s+REPLACE|ROLLBACK)\b", re.IGNORECASE)
 """Statements after which something is no longer there under its name."""

@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 
 from racehound.data.history import Statement
+from racehound.databases.dialect import Dialect, Reach
 from racehound.databases.materialize import answers
-from racehound.databases.materialize.kinds import KINDS
-from racehound.databases.target import Dialect, Reach
 from racehound.session import ServerError
 
 _CREATE = re.compile(r"> CREATE (?:TABLE|VIEW|MATERIALIZED VIEW|INDEX|DEFAULT INDEX) (?!.*\bFROM SOURCE\b)")
@@ -71,18 +70,25 @@ def is_transient(error: ServerError) -> bool:
     return error.sqlstate == "40001" or error.message.startswith("another session modified the catalog")
 
 
+_DEATH = re.compile(r"thread '[^']*' (?:\(\d+\) )?panicked at|fatal runtime error|\b(?:process|service) .* (?:exited|crashed)\b")
+
+
+def death_in(line: str) -> str:
+    """A panic, an abort, or what racehound itself notes of a process of the server that has ended."""
+    match = _DEATH.search(line)
+    return line[match.start() :] if match else ""
+
+
 MATERIALIZE = Dialect(
     name="materialize",
-    database="Materialize",
-    summary="Materialize: at an address (--url), in Docker, or environmentd and clusterd on the path",
-    kinds=KINDS,
+    title="Materialize",
     allows_transaction=allows_transaction,
     is_internal=is_internal,
     is_race_outcome=is_race_outcome,
     is_transient=is_transient,
     may_cause=may_cause,
     is_missing=is_missing,
-    oracles=("crash", "hang", "contents", "errors", "names", "health"),
+    death_in=death_in,
     repetitions=5,
-    share_s=3.0,
+    plan_limit_s=3.0,
 )

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import cast
 
 from racehound.data.finding import Finding, normalise
+from racehound.data.object_names import names_in
 from racehound.databases.materialize.target import MaterializeTarget
 from racehound.databases.target import Target
-from racehound.judge.dependencies import DependencyGraph, concerning, names_in
+from racehound.judge.dependencies import DependencyGraph, concerning
 from racehound.judge.oracle import Observed
 
 

@@ -19,7 +19,7 @@ from racehound.databases.materialize import health, sinks
 from racehound.databases.materialize.dialect import MATERIALIZE
 from racehound.databases.materialize.health import Complaint
 from racehound.databases.materialize.inventory import inventory
-from racehound.databases.materialize.kinds import MaterializeKind
+from racehound.databases.materialize.kinds import KINDS, MaterializeKind
 from racehound.databases.materialize.leftovers import mark_statement
 from racehound.databases.materialize.place import Place
 from racehound.databases.materialize.session import MaterializeSession, quoted
@@ -27,7 +27,7 @@ from racehound.databases.materialize.settings import Environment, Settings, envi
 from racehound.databases.materialize.surroundings import Surroundings, Switchboard
 from racehound.databases.materialize.sweep import Sweeper, remove_run
 from racehound.databases.materialize.upstream import Sweep, sweeps
-from racehound.databases.target import Wait
+from racehound.databases.target import Target, Wait
 from racehound.errors import TargetError
 from racehound.kinds.kind import Kind
 from racehound.services.service import Endpoint
@@ -41,8 +41,8 @@ _WAITS_LIMIT_S = 2.0
 _Known = TypeVar("_Known")
 
 
-class MaterializeTarget:
-    """See `targets.target.Target`. Used by the hunt's thread; `waits`, `terminate` and `open` also by others."""
+class MaterializeTarget(Target):
+    """See `databases.target.Target`. Used by the hunt's thread; `waits`, `terminate` and `open` also by others."""
 
     dialect = MATERIALIZE
 
@@ -119,7 +119,7 @@ class MaterializeTarget:
 
     def kinds(self) -> Sequence[type[Kind]]:
         capabilities = self.capabilities
-        return [kind for kind in MATERIALIZE.kinds if is_available(kind, capabilities)]
+        return [kind for kind in KINDS if is_available(kind, capabilities)]
 
     def variables(self) -> Mapping[str, str]:
         return {

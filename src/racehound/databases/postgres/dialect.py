@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 
 from racehound.data.history import Statement
-from racehound.databases.postgres.kinds import KINDS
-from racehound.databases.target import Dialect
+from racehound.databases.dialect import Dialect
 from racehound.session import ServerError
 
 _OUTSIDE_TRANSACTIONS = re.compile(
@@ -76,14 +75,46 @@ def is_transient(error: ServerError) -> bool:
     return error.sqlstate in ("40P01", "40001", "55P03") or error.message.startswith("tuple concurrently")
 
 
+_INDEX_CORRUPTED = "XX002"
+_DATA_CORRUPTED = "XX001"
+"""Also met while a table is truncated, so that it proves damage only where nobody changes the table."""
+
+
+def shows_corruption(error: Statement, disturbed: bool) -> bool:
+    """SQLSTATEs that say that stored data or an index is damaged (PostgreSQL documentation, appendix A)."""
+    return error.sqlstate == _INDEX_CORRUPTED or (error.sqlstate == _DATA_CORRUPTED and not disturbed)
+
+
+_DEATH = re.compile(r"PANIC|TRAP: |was terminated by signal \d+(?:: [\w ]+)?|server process .* exited with exit code \d+")
+_KILLED = re.compile(r"\(PID (?P<pid>\d+)\) was terminated by signal 9\b")
+_INTERNAL_IN_LOG = re.compile(r"\bXX\d{3}\b")
+
+
+def death_in(line: str) -> str:
+    match = _DEATH.search(line)
+    if match is None:
+        return ""
+    return f"server process {match[0]}" if "terminated by signal" in match[0] else line[match.start() :]
+
+
+def killed_pid(line: str) -> int:
+    match = _KILLED.search(line)
+    return int(match["pid"]) if match else 0
+
+
+def internal_error_in(line: str) -> str:
+    return (line.rpartition("ERROR:  ")[2] or line) if _INTERNAL_IN_LOG.search(line) else ""
+
+
 POSTGRES = Dialect(
     name="postgres",
-    database="PostgreSQL",
-    summary="PostgreSQL 14 to 18: embedded (default), any release (--release), or a server of yours (--url)",
-    kinds=KINDS,
+    title="PostgreSQL",
     allows_transaction=allows_transaction,
     is_internal=is_internal,
     is_race_outcome=is_race_outcome,
     is_transient=is_transient,
-    oracles=("crash", "hang", "catalog", "contents", "errors", "leaks"),
+    shows_corruption=shows_corruption,
+    death_in=death_in,
+    killed_pid=killed_pid,
+    internal_error_in=internal_error_in,
 )

@@ -8,19 +8,18 @@ catalogs says. Objects go by the server's names for them (`pg_identify_object`),
 
 from __future__ import annotations
 
-import dataclasses
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-import msgspec
-
-from racehound.data.plan import BASE
+from racehound.data.footprint import Footprint
+from racehound.data.object_names import BASE
+from racehound.databases.database import Footprints
 from racehound.databases.postgres.oracles.catalog_map import Catalog, CatalogMap, read_catalog_map
 from racehound.databases.postgres.target import PostgresTarget
 from racehound.errors import TargetError
-from racehound.judge.dependencies import names_in
+from racehound.kinds.kind import Kind
 from racehound.run.session_script import run_alone
-from racehound.scenarios.pairs import Deed, common_base
+from racehound.scenarios.pairs import Deed
 from racehound.session import Session
 from racehound.testdrive.parser import parse_fragment
 from racehound.testdrive.script import Script, Sql
@@ -48,38 +47,12 @@ WHERE pid = {pid} AND locktype = 'object' AND objid >= {first} AND objsubid = 0 
 _SHARED_LOCK = "AccessShareLock"
 
 
-class Footprint(msgspec.Struct, frozen=True):
-    """What one operation touches, as `CATALOG OBJECT`; locks and contents of relations as `heap OBJECT`.
+class CatalogFootprints(Footprints):
+    """Measures footprints in the working database of a target. Each operation's object is built over a plain table."""
 
-    Measured with the operation's object `o_0` over the table `o_base`.
-    """
-
-    writes: frozenset[str]
-    reads: frozenset[str]
-    """What its rows refer to, and what it locks with others."""
-    transactional: bool
-    """Whether it may stand in a transaction."""
-    shared: frozenset[str] = frozenset()
-    """Those of the written rows that all databases share, as `CATALOG OBJECT`: where the row is, and to what it belongs."""
-
-    def of(self, name: str) -> Footprint:
-        """The part that concerns one of the two: what belongs to `o_0` on the table is `o_0`'s."""
-
-        def mine(touched: str) -> bool:
-            names = names_in(touched)
-            return name in names and (name != BASE or len(names) == 1)
-
-        writes, reads, shared = (frozenset(filter(mine, touched)) for touched in (self.writes, self.reads, self.shared))
-        return Footprint(writes, reads, self.transactional, shared)
-
-
-@dataclasses.dataclass
-class Surveyor:
-    """Measures footprints in the working database of a target."""
-
-    target: PostgresTarget
-
-    def __post_init__(self) -> None:
+    def __init__(self, target: PostgresTarget, plain_table: Callable[[str], Kind]) -> None:
+        self.target = target
+        self._plain_table = plain_table
         self.target.rebuild()
         self._open()
         self._map = read_catalog_map(self._session)
@@ -88,10 +61,10 @@ class Surveyor:
         self._session = self.target.open("surveyor")
         self._first = int(_cell(self._session, "SELECT oid FROM pg_database WHERE datname = current_database()"))
 
-    def measure(self, deed: Deed) -> Footprint:
-        """The footprint of a deed. CommandFailed when it does not succeed alone."""
+    def measure(self, operation: Deed) -> Footprint:
+        """The footprint of an operation. CommandFailed when it does not succeed alone."""
         try:
-            return self._measured(deed)
+            return self._measured(operation)
         finally:
             self._session.reset()
             if not self.target.reset():
@@ -103,7 +76,7 @@ class Surveyor:
         self._session.close()
 
     def _measured(self, deed: Deed) -> Footprint:
-        thing = deed.thing("o_0", common_base(deed.kind))
+        thing = deed.thing("o_0", self._plain_table(BASE))
         for step in deed.preparation(thing):
             run_alone(parse_fragment(step.fragment), self._context(self._session))
         commands = deed.commands(thing)

@@ -13,15 +13,15 @@ from pathlib import Path
 from psycopg.conninfo import make_conninfo
 
 from racehound.databases.postgres.dialect import POSTGRES
-from racehound.databases.postgres.kinds import ELSEWHERE, PostgresKind
+from racehound.databases.postgres.kinds import ELSEWHERE, KINDS, PostgresKind
 from racehound.databases.postgres.place import Place
 from racehound.databases.postgres.sweep import Sweeper
-from racehound.databases.target import Wait
+from racehound.databases.stepping import Stepping
+from racehound.databases.target import Target, Wait
 from racehound.errors import TargetError, UserError
 from racehound.kinds.kind import Kind
 from racehound.services.service import Endpoint
 from racehound.session import Outcome, Session
-from racehound.testdrive.services import Services
 from racehound.wire.session import LibpqSession
 
 OLDEST = 14
@@ -59,8 +59,8 @@ class Server:
         return int(self.release.partition(".")[0])
 
 
-class PostgresTarget:
-    """See `targets.target.Target`. Used by the hunt's thread; `waits`, `terminate` and `open` also by others."""
+class PostgresTarget(Target):
+    """See `databases.target.Target`. Used by the hunt's thread; `waits`, `terminate` and `open` also by others."""
 
     dialect = POSTGRES
 
@@ -116,7 +116,7 @@ class PostgresTarget:
 
     def kinds(self) -> Sequence[type[Kind]]:
         asked = self._asked
-        return [kind for kind in POSTGRES.kinds if is_available(kind, asked.major, asked.capabilities)]
+        return [kind for kind in KINDS if is_available(kind, asked.major, asked.capabilities)]
 
     def variables(self) -> Mapping[str, str]:
         return {
@@ -125,11 +125,6 @@ class PostgresTarget:
             "racehound.conninfo": self.place.own_conninfo(),
             "racehound.user": _value(self.observer.execute("SELECT current_user")),
         }
-
-    @property
-    def services(self) -> Services:
-        """None: its kinds need no others."""
-        return Services()
 
     @property
     def endpoint(self) -> Endpoint | None:
@@ -189,6 +184,11 @@ class PostgresTarget:
     def terminate(self, pid: int) -> None:
         with self._administration() as administration:
             administration.execute(f"SELECT pg_terminate_backend({pid})")
+
+    def stepping(self) -> Stepping:
+        from racehound.databases.postgres.stepping import PostgresStepping
+
+        return PostgresStepping(self)
 
     def new_log_lines(self) -> list[str]:
         return self.place.new_log_lines()

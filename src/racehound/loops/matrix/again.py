@@ -7,7 +7,8 @@ from collections import Counter
 from pathlib import Path
 
 from racehound.data.matrix import Relationship
-from racehound.databases.registry import Choice, opened
+from racehound.databases.database import Choice
+from racehound.databases.registry import opened
 from racehound.errors import UserError
 from racehound.loops.matrix.crew import hosting
 from racehound.scenarios.pairs import Deed, Meeting, deeds, grounds

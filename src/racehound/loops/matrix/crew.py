@@ -14,7 +14,8 @@ from pathlib import Path
 import msgspec
 
 from racehound.data.history import Recorder
-from racehound.databases.registry import Choice, Opened, opened
+from racehound.databases.database import Choice
+from racehound.databases.registry import Opened, opened
 from racehound.loops.matrix.encounter import Host, Keep
 from racehound.loops.matrix.journal import Journal, Met
 from racehound.run.stage import Scripts, Stage

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import msgspec
 
+from racehound.data.footprint import Footprint
 from racehound.data.matrix import LeftOut, Matrix, Mode, Operation, Outcome, Relationship, Trial
-from racehound.databases.postgres.footprint import Footprint
 from racehound.errors import UserError
 from racehound.scenarios.pairs import mirrored
 

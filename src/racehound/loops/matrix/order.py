@@ -10,9 +10,9 @@ import dataclasses
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+from racehound.data.footprint import Footprint
 from racehound.data.matrix import LeftOut, Relationship
-from racehound.data.plan import BASE
-from racehound.databases.postgres.footprint import Footprint
+from racehound.data.object_names import BASE
 from racehound.scenarios.pairs import Deed, Meeting, grounds
 
 NOTHING_SHARED = "they share nothing that either of them changes"

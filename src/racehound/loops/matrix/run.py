@@ -9,13 +9,13 @@ from pathlib import Path
 import msgspec
 
 from racehound.data.finding import Finding, Store, write_atomically
+from racehound.data.footprint import Footprint
 from racehound.data.history import Event
 from racehound.data.matrix import LeftOut, Matrix
 from racehound.data.program import Program
 from racehound.data.run_directory import RunDirectory, redact
-from racehound.databases.postgres.footprint import Footprint, Surveyor
-from racehound.databases.postgres.target import PostgresTarget
-from racehound.databases.registry import Choice, Opened, opened
+from racehound.databases.database import Choice, Database
+from racehound.databases.registry import Opened, opened
 from racehound.databases.target import Target
 from racehound.errors import UserError
 from racehound.loops.matrix.crew import Crew, Progress, Report, places
@@ -67,14 +67,14 @@ class MatrixRun:
     def _go_on(self, place: Opened, path: Path) -> bool:
         """Whether all is done."""
         target = place.target
-        if not isinstance(target, PostgresTarget):
-            raise UserError(f"{target.dialect.name} cannot be led in lock-step, and the matrix needs that")
+        if not place.database.can_step:
+            raise UserError(f"{place.database.title} cannot be run in lock-step, and the matrix needs that")
         facts = {"target": self._choice.name, "release": self._choice.release, "options": self._options}
         url = redact(self._choice.url) if self._choice.url else None
         self._directory.write_run(run_id=target.run_id, server_release=target.release, **facts, url=url)
         known, over = read_journal(path) if path.exists() else (None, [])
         chosen = choose(deeds(target.kinds()), self._options)
-        header = self._begun(target, chosen, known)
+        header = self._begun(place.database, target, chosen, known)
         journal = Journal(path)
         try:
             if known is None:
@@ -83,14 +83,14 @@ class MatrixRun:
         finally:
             journal.close()
 
-    def _begun(self, target: PostgresTarget, chosen: Sequence[Deed], header: Header | None) -> Header:
+    def _begun(self, database: Database, target: Target, chosen: Sequence[Deed], header: Header | None) -> Header:
         """The header of the journal: of the run that is gone on with, or a new one after a survey."""
         asked = Asked(self._options.kinds, self._options.operations, self._options.every)
         if header is not None:
             if (header.release, header.asked) != (target.release, asked):
                 raise UserError(f"{self._directory.path} holds a matrix of {header.release} that was asked for in another way")
             return header
-        footprints = survey(target, chosen, self._options.every)
+        footprints = survey(database, target, chosen, self._options.every)
         names = set(footprints)
         operations = tuple(deed.operation for deed in chosen if deed.name in names)
         planned = order([deed for deed in chosen if deed.name in names], footprints)
@@ -132,10 +132,9 @@ def matches(name: str, pattern: str) -> bool:
     return fnmatch.fnmatchcase(name, pattern.replace("[", "[[]"))
 
 
-def survey(target: Target, chosen: Sequence[Deed], every: bool) -> dict[str, Footprint]:
+def survey(database: Database, target: Target, chosen: Sequence[Deed], every: bool) -> dict[str, Footprint]:
     """What each operation touches; without those that do it as another one does, unless every one is wanted."""
-    assert isinstance(target, PostgresTarget)
-    surveyor = Surveyor(target)
+    surveyor = database.footprints(target)
     try:
         measured = {deed.name: surveyor.measure(deed) for deed in chosen}
     finally:

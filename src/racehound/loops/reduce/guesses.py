@@ -14,8 +14,9 @@ from collections.abc import Callable, Iterator, Sequence
 
 from racehound.data.finding import Finding
 from racehound.data.history import Statement
+from racehound.data.object_names import names_in
 from racehound.data.scene import SETUP, Line, Scene
-from racehound.judge.dependencies import DependencyGraph, is_drop, is_read, names_in
+from racehound.judge.dependencies import DependencyGraph, is_drop, is_read
 from racehound.loops.reduce.transcript import DIRECTOR, Spoken, Unit, units
 from racehound.testdrive.printer import print_command
 from racehound.testdrive.script import Sql

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
+from racehound.data.object_names import names_in
 from racehound.data.program import Program, ProgramSession, Step
-from racehound.judge.dependencies import names_in
 from racehound.loops.reduce.search import Search, without_chunks
 from racehound.testdrive.parser import parse_fragment
 from racehound.testdrive.printer import print_script

@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
+from racehound.data.object_names import names_in
 from racehound.data.scene import SETUP, Line, Scene
-from racehound.judge.dependencies import ends_transaction, names_in
+from racehound.judge.dependencies import ends_transaction
 from racehound.loops.reduce.search import Search, without_chunks
 from racehound.loops.reduce.shorten import shortened
 

@@ -1,7 +1,6 @@
-"""Hand-over: a reduced scene as others can run it: with psql alone, PostgreSQL's isolationtester, Python, or testdrive.
+"""Hand-over: a reduced finding in forms that others can run without racehound, with a bug report.
 
-Beside the scripts lies a bug report. Everything is text made of the scene, the finding and the reduction; nothing here talks to a
-server.
+Everything is text made of the scene, the finding and the reduction; nothing here talks to a server.
 """
 
 from racehound.report.handover.directory import write_handover

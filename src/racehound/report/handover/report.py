@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from racehound.data.finding import Finding
-from racehound.data.reduction import Reduction
+from racehound.data.reduction import HandOver, Reduction
 from racehound.data.scene import Scene
 from racehound.report.handover.plain import setup_of
 
@@ -21,8 +19,9 @@ _EXPECTED = {
 }
 
 
-def report(scene: Scene, finding: Finding, reduction: Reduction, files: Iterable[str], check: str) -> str:
+def report(scene: Scene, finding: Finding, reduction: Reduction, forms: HandOver) -> str:
     """The text."""
+    check = forms.check
     setup = "".join(f"{sql};\n" for sql in setup_of(scene))
     return "\n".join([
         f"# {finding.title}", "",
@@ -33,7 +32,7 @@ def report(scene: Scene, finding: Finding, reduction: Reduction, files: Iterable
         "## Observed", "", f"{finding.title} ({finding.severity})", *(f"- {line}" for line in finding.detail), "",
         *(["```sql", f"{check};", "```", "", "returns rows.", ""] if check else []),
         "## Expected", "", _EXPECTED[finding.severity], "",
-        "## Again", "", *_how(files), "",
+        "## Again", "", *(f"- {how}" for how in forms.how), "",
     ])  # fmt: skip
 
 
@@ -44,14 +43,3 @@ def _table(scene: Scene) -> list[str]:
         said = " ".join(line.sql.split()).replace("|", "\\|")
         rows.append(f"| {turn} | {' | '.join(f'`{said}`' if line.session == number else '' for number in sessions)} |")
     return rows
-
-
-def _how(files: Iterable[str]) -> list[str]:
-    words = {
-        "setup.sql": "`psql -f setup.sql`, then a psql for each session (`psql -f session-1.sql`), which says when it waits.",
-        "race.py": "`python race.py 'dbname=scratch'` does it all; it needs psycopg 3.",
-        "race.spec": "`isolationtester 'dbname=scratch' < race.spec`, PostgreSQL's own.",
-        "session-1.td": "`.td`: scripts of testdrive, a session each; the comments say whose turn it is.",
-    }
-    there = set(files)
-    return [f"- {said}" for name, said in words.items() if name in there or (name == "setup.sql" and "session-1.sql" in there)]

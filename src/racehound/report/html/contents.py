@@ -12,9 +12,9 @@ import msgspec
 from racehound.data.finding import finding_directories
 from racehound.data.history import Statement
 from racehound.data.run_directory import read_run
-from racehound.databases.registry import dialect
-from racehound.databases.target import Dialect
+from racehound.databases.dialect import Dialect
 from racehound.errors import UserError
+from racehound.kinds.kind import Kind
 from racehound.report.drawers import BECAME, Became, became
 from racehound.report.html.findings import ShownFinding, shown_finding
 from racehound.report.html.matrix import ShownMatrix, shown_matrix
@@ -56,13 +56,12 @@ class Contents(msgspec.Struct):
     """Whole plans that were asked for."""
 
 
-def gather(run: Path, plans: Sequence[int] = ()) -> Contents:
+def gather(run: Path, spoken: Dialect, catalogue: Sequence[type[Kind]], plans: Sequence[int] = ()) -> Contents:
     """Everything the page shows of the run directory. `plans`: numbers of those whose whole timeline is wanted.
 
     UserError when it is no run directory, or has no plan of that number.
     """
     facts = read_run(run)
-    spoken = dialect(facts.get("target", ""))
     findings = [shown_finding(directory, run, facts, spoken) for directory in finding_directories(run)]
     read = _Reading(spoken, plans)
     for repetition in repetitions(run):
@@ -72,7 +71,7 @@ def gather(run: Path, plans: Sequence[int] = ()) -> Contents:
     summary = _summary(run)
     course = read.clock.course()
     return Contents(
-        title=f"{spoken.database} {facts.get('server_release') or ''}".strip(),
+        title=f"{spoken.title} {facts.get('server_release') or ''}".strip(),
         verdict=_verdict(findings, summary),
         facts=_facts(run, facts, summary, read, spoken),
         settings=[_setting(key, value) for key, value in facts.get("options", {}).items() if key != "seed"],
@@ -80,7 +79,7 @@ def gather(run: Path, plans: Sequence[int] = ()) -> Contents:
         drawers=BECAME,
         totals=[sum(bucket.drawers[at] for bucket in course.buckets) for at in range(len(BECAME))],
         findings=findings,
-        statistics=[_shown(row) for row in read.statistics.rows(spoken.kinds)],
+        statistics=[_shown(row) for row in read.statistics.rows(catalogue)],
         course=course,
         matrix=shown_matrix(run),
         plans=read.timelines(),
@@ -148,7 +147,7 @@ def _facts(path: Path, run: dict[str, Any], summary: dict[str, Any], read: _Read
     seconds = summary.get("seconds")
     began = dt.datetime.fromtimestamp(run.get("clock_zero_unix_s", 0) + read.first_ns / 1e9, dt.UTC)
     facts = {
-        "target": f"{spoken.database} {run.get('server_release') or ''}".strip(),
+        "target": f"{spoken.title} {run.get('server_release') or ''}".strip(),
         "address": run.get("url"),
         "racehound": run.get("racehound"),
         "run": run.get("run_id"),

@@ -11,7 +11,7 @@ from racehound.data.finding import Finding, Reproduction, read_finding
 from racehound.data.history import read_history
 from racehound.data.program import Program, print_program
 from racehound.data.reduction import read_reduction
-from racehound.databases.target import Dialect
+from racehound.databases.dialect import Dialect
 from racehound.loops.reduce.rates import Rate
 from racehound.report.again import again
 from racehound.report.drawers import became

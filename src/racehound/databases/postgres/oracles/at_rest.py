@@ -8,6 +8,7 @@ from typing import cast
 
 from racehound.data.finding import Finding, normalise
 from racehound.data.history import Statement
+from racehound.data.object_names import names_in
 from racehound.databases.postgres.oracles.catalog import CatalogOracle, Violation
 from racehound.databases.postgres.oracles.dump import dump_error
 from racehound.databases.postgres.oracles.growth import Size, grown, sizes
@@ -15,7 +16,7 @@ from racehound.databases.postgres.oracles.leaks import Leak, find_leaks
 from racehound.databases.postgres.oracles.relation_files import FileViolation, check_relation_files
 from racehound.databases.postgres.target import PostgresTarget
 from racehound.databases.target import Target
-from racehound.judge.dependencies import DependencyGraph, concerning, names_in
+from racehound.judge.dependencies import DependencyGraph, concerning
 from racehound.judge.oracle import Observed
 from racehound.session import Session
 

@@ -1,0 +1,198 @@
+"""Materialize as a plug-in of racehound."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import urllib.parse
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from racehound.databases import options
+from racehound.databases.database import Choice, Database, ScriptServer
+from racehound.databases.materialize.dialect import MATERIALIZE
+from racehound.databases.target import Target
+from racehound.errors import TargetError, UserError
+from racehound.kinds.kind import Kind
+from racehound.session import Session
+
+if TYPE_CHECKING:
+    from racehound.databases.materialize.opening import Options
+    from racehound.databases.materialize.surroundings import Surroundings
+    from racehound.judge.oracle import Oracle
+    from racehound.run.perturbations.perturbation import Perturbation
+    from racehound.testdrive.services import Services
+
+
+class MaterializeDatabase(Database):
+    """Materialize, with the services that its sources and sinks need."""
+
+    dialect = MATERIALIZE
+    summary = "Materialize: at an address (--url), in Docker, or environmentd and clusterd on the path"
+    can_start = True
+    oracles = ("crash", "hang", "contents", "errors", "names", "health")
+
+    @contextlib.contextmanager
+    def opened(self, choice: Choice, run_id: str, directory: Path, log_path: Path) -> Iterator[Target]:
+        from racehound.databases.materialize import opening
+
+        asked = dataclasses.replace(choice.options or opening.Options(), url=choice.url, release=choice.release)
+        with opening.opened(asked, run_id, directory, log_path) as target:
+            yield target
+
+    def options(self) -> Sequence[click.Option]:
+        log = options.option(
+            "--materialize-log", metavar="FILE", type=click.Path(exists=True, dir_okay=False, path_type=Path),
+            help="The log of the server at --url, to be searched for panics.", show_default=False,
+        )  # fmt: skip
+        records = options.option(
+            "--upsert-records", type=click.IntRange(1), default=1_000_000, help="Records in the topic of an UpsertSource."
+        )
+        return (*_ports(), log, *_services(), records)
+
+    def read_options(self, values: Mapping[str, Any]) -> Options:
+        from racehound.databases.materialize.opening import Options
+
+        return Options(
+            internal_url=values["materialize_internal_url"],
+            http_url=values["materialize_http_url"],
+            internal_http_url=values["materialize_internal_http_url"],
+            log=values["materialize_log"],
+            composition=values["composition"],
+            services=_given_services(values),
+            kinds=values.get("kinds", ()),
+            upsert_records=values["upsert_records"],
+            tell=lambda text: click.echo(text, err=True),
+        )
+
+    def url_options(self) -> Sequence[str]:
+        return ("--materialize-url",)
+
+    def script_options(self) -> Sequence[click.Option]:
+        return _ports()
+
+    def script_addresses(self, values: Mapping[str, Any], services: Services) -> tuple[Services, Mapping[str, str]]:
+        from racehound.databases.materialize import scripts
+
+        return scripts.addresses(values, services)
+
+    def clean_options(self) -> Sequence[click.Option]:
+        internal = options.option(
+            "--materialize-internal-url",
+            metavar="URL",
+            help="Its internal SQL port, if it is a Materialize.",
+            show_default="6877",
+        )
+        run = options.option(
+            "--run", "run_id", metavar="ID",
+            help="Remove what this run left in a Materialize, though nobody knows whether it is over.",
+        )  # fmt: skip
+        return (internal, *_services(), run)
+
+    def recognises(self, session: Session) -> bool:
+        return session.execute("SELECT mz_version()").ok
+
+    def clean(self, url: str, values: Mapping[str, Any], *, dry_run: bool) -> Iterator[str]:
+        """Runs that go on are passed over without a word; those of which that cannot be known are named to the user."""
+        from racehound.databases.materialize.leftovers import remove, runs
+        from racehound.databases.materialize.place import Addresses
+        from racehound.databases.materialize.session import MaterializeSession
+
+        address = Addresses.given(url, values["materialize_internal_url"]).internal
+        with contextlib.closing(MaterializeSession.connect(address, "racehound clean")) as operator:
+            for left in runs(operator):
+                if left.is_ours and not left.is_dead:
+                    continue
+                if not left.is_dead and left.run_id != values["run_id"]:
+                    names = ", ".join(left.names)
+                    click.echo(f"left alone {names}: whether the run is over cannot be known; --run {left.run_id} removes it")
+                    continue
+                failures = [] if dry_run else remove(operator, left, _services_of(values))
+                if failures:
+                    raise TargetError(f"run {left.run_id} could not be removed: {failures[0]}")
+                yield from left.names
+
+    @contextlib.contextmanager
+    def script_server(self, choice: Choice, values: Mapping[str, Any], services: Services) -> Iterator[ScriptServer]:
+        from racehound.databases.materialize import scripts
+
+        if choice.url is None:
+            raise UserError("racehound testdrive --target materialize needs the address of one: --url")
+        yield scripts.server_at(choice.url, values, services)
+
+    def kinds(self) -> Sequence[type[Kind]]:
+        from racehound.databases.materialize.kinds import KINDS
+
+        return KINDS
+
+    def own_oracles(self) -> Mapping[str, Callable[[], Oracle]]:
+        from racehound.databases.materialize.health_oracle import HealthJudge
+
+        return {"health": HealthJudge}
+
+    def perturbations(self) -> Sequence[type[Perturbation]]:
+        from racehound.databases.materialize.perturbations import ServiceKill
+
+        return (ServiceKill,)
+
+
+def _ports() -> Sequence[click.Option]:
+    return (
+        options.option("--materialize-internal-url", metavar="URL", show_default=False,
+                       help="The target's internal SQL port; of a Materialize port 6877 by default."),
+        options.http_url("--materialize-http-url", "The target's HTTP port, for webhooks; of a Materialize 6876 by default."),
+        options.http_url(
+            "--materialize-internal-http-url", "Its internal HTTP port, for its own checks; of a Materialize 6878 by default."
+        ),
+    )  # fmt: skip
+
+
+def _services() -> Sequence[click.Option]:
+    """Where the services around it are."""
+    return (
+        options.composition(),
+        options.kafka(),
+        options.schema_registry(),
+        options.option("--postgres-url", metavar="postgres://USER@HOST:PORT", callback=_checked_url, show_default=False,
+                       help="The PostgreSQL, as a superuser, that sources of a Materialize read."),
+        options.option("--mysql-url", metavar="mysql://USER@HOST:PORT", callback=_checked_url, show_default=False,
+                       help="The MySQL that sources of a Materialize read."),
+        options.option("--mysql-password", metavar="WORD", help="Its user's password.", show_default=False),
+    )  # fmt: skip
+
+
+def _checked_url(_ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    """`SCHEME://[USER@]HOST[:PORT]`, of the scheme that the option's hint shows."""
+    if value is not None:
+        scheme = (parameter.metavar or "").partition("://")[0]
+        parts = urllib.parse.urlsplit(value)
+        if parts.scheme not in {scheme, f"{scheme}ql"} or not parts.hostname:
+            raise click.BadParameter(f"{value!r} is not a URL: write {parameter.metavar}")
+    return value
+
+
+def _given_services(values: Mapping[str, Any]) -> Surroundings | None:
+    """The services whose addresses were given; None where none was."""
+    from racehound.databases.materialize.surroundings import Surroundings
+
+    found = Surroundings(
+        kafka=values["kafka_addr"],
+        registry=(values["schema_registry_url"] or "").rstrip("/") or None,
+        postgres=values["postgres_url"],
+        mysql=values["mysql_url"],
+        mysql_password=values["mysql_password"] or "",
+    )
+    return found if found.capabilities else None
+
+
+def _services_of(values: Mapping[str, Any]) -> Surroundings:
+    """The services whose addresses were given, else those of the composition, as far as they are there."""
+    from racehound.databases.materialize.surroundings import Surroundings, of_variables
+    from racehound.services import kept
+
+    given = _given_services(values)
+    running = kept.asked_for(values["composition"]) if given is None else None
+    return given or (of_variables(running.variables) if running else Surroundings())

@@ -1,0 +1,83 @@
+"""A Materialize for the scripts of the language: its addresses, and what cleans it before each script."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from racehound.databases.database import ScriptServer
+from racehound.errors import UserError
+from racehound.testdrive import materialize
+from racehound.testdrive.materialize import Endpoint
+from racehound.testdrive.services import Services
+from racehound.wire.session import LibpqSession
+
+
+def server_at(url: str, values: Mapping[str, Any], services: Services) -> ScriptServer:
+    """The server at an address. UserError where that is no Materialize, or has no address that scripts could use."""
+    endpoint = endpoint_of(url, values["materialize_internal_url"])
+    with contextlib.closing(LibpqSession.connect(url)) as session:
+        environment = materialize.environment_id(session)
+    if environment is None:
+        raise UserError("--url: the server there is no Materialize")
+    if endpoint is None:
+        return ScriptServer(url, {}, services)
+    services = dataclasses.replace(
+        services,
+        http=services.http or f"http://{endpoint.host}:{materialize.HTTP_PORT}",
+        internal_http=services.internal_http or f"http://{endpoint.internal_host}:{materialize.INTERNAL_HTTP_PORT}",
+    )
+    variables = materialize.variables(endpoint, environment, services)
+    return ScriptServer(url, variables, services, lambda: _reset(endpoint))
+
+
+def addresses(values: Mapping[str, Any], services: Services) -> tuple[Services, Mapping[str, str]]:
+    """The HTTP ports that the options give, among the services and as variables."""
+    found = dataclasses.replace(
+        services,
+        http=_without_slash(values["materialize_http_url"]),
+        internal_http=_without_slash(values["materialize_internal_http_url"]),
+    )
+    named = {"http-addr": found.http, "internal-http-addr": found.internal_http}
+    return found, {f"testdrive.materialize-{name}": url.partition("://")[2] for name, url in named.items() if url}
+
+
+def endpoint_of(url: str, internal_url: str | None) -> Endpoint | None:
+    """Host, port and user of its addresses; None for a server that is reached over a UNIX socket. UserError for no address."""
+    import getpass
+
+    parts = _parts("--url", url)
+    internal = _parts("--materialize-internal-url", internal_url) if internal_url else {}
+    host = parts.get("host", "")
+    if not host or host.startswith("/") or "," in host:
+        return None
+    return Endpoint(
+        host=host,
+        port=int(parts.get("port") or 5432),
+        user=parts.get("user") or getpass.getuser(),
+        internal_host=internal.get("host") or host,
+        internal_port=int(internal.get("port") or materialize.INTERNAL_SQL_PORT),
+    )
+
+
+def _parts(name: str, url: str) -> dict[str, str]:
+    import psycopg
+    from psycopg.conninfo import conninfo_to_dict
+
+    try:
+        parts = {key: str(value) for key, value in conninfo_to_dict(url).items()}
+        int(parts.get("port") or 0)
+    except (psycopg.Error, ValueError) as error:
+        raise UserError(f"{name}: not a PostgreSQL connection string: {str(error).strip()}") from error
+    return parts
+
+
+def _reset(endpoint: Endpoint) -> None:
+    with contextlib.closing(LibpqSession.connect(endpoint.operator_url)) as session:
+        materialize.reset(session, endpoint.user)
+
+
+def _without_slash(url: str | None) -> str | None:
+    return url and url.rstrip("/")

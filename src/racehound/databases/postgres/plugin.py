@@ -1,0 +1,127 @@
+"""PostgreSQL as a plug-in of racehound."""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from racehound.databases.database import Choice, Database, Footprints, ScriptServer
+from racehound.databases.postgres.dialect import POSTGRES
+from racehound.databases.target import Target
+from racehound.errors import TargetError
+from racehound.kinds.kind import Kind
+
+if TYPE_CHECKING:
+    from racehound.data.finding import Finding
+    from racehound.data.reduction import HandOver
+    from racehound.data.scene import Scene
+    from racehound.judge.oracle import Oracle
+    from racehound.run.perturbations.perturbation import Perturbation
+    from racehound.testdrive.services import Services
+
+_SCRIPTS = "testdrive"
+"""Name of the database that scripts run in."""
+
+
+class PostgresDatabase(Database):
+    """PostgreSQL 14 to 18."""
+
+    dialect = POSTGRES
+    summary = "PostgreSQL 14 to 18: embedded (default), any release (--release), or a server of yours (--url)"
+    is_default = True
+    can_start = True
+    can_step = True
+    oracles = ("crash", "hang", "catalog", "contents", "errors", "leaks")
+
+    @contextlib.contextmanager
+    def opened(self, choice: Choice, run_id: str, directory: Path, log_path: Path) -> Iterator[Target]:
+        from racehound.databases.postgres.place import EmbeddedPlace, RemotePlace
+        from racehound.databases.postgres.target import PostgresTarget
+
+        place = RemotePlace(choice.url) if choice.url else EmbeddedPlace(choice.release, directory, log_path)
+        target = PostgresTarget(place, run_id)
+        try:
+            target.start()
+            yield target
+        finally:
+            target.stop()
+
+    def clean(self, url: str, values: Mapping[str, Any], *, dry_run: bool) -> Iterator[str]:  # noqa: ARG002 it has no option
+        from psycopg.conninfo import make_conninfo
+
+        from racehound.databases.postgres.leftovers import dead_runs, remove_run
+        from racehound.wire.session import LibpqSession
+
+        def connect(database: str) -> LibpqSession:
+            return LibpqSession.connect(make_conninfo(url, dbname=database))
+
+        with contextlib.closing(LibpqSession.connect(url)) as session:
+            for run_id, left in dead_runs(session).items():
+                failures = [] if dry_run else remove_run(session, run_id, connect)
+                if failures:
+                    raise TargetError(f"run {run_id} could not be removed: {failures[0]}")
+                yield from left
+
+    @contextlib.contextmanager
+    def script_server(self, choice: Choice, values: Mapping[str, Any], services: Services) -> Iterator[ScriptServer]:  # noqa: ARG002
+        if choice.url is not None:
+            yield ScriptServer(choice.url, _script_variables(choice.url), services)
+            return
+        from racehound.databases.postgres.scripts import started
+
+        with started(choice.release, _SCRIPTS) as (url, renew):
+            yield ScriptServer(url, _script_variables(url), services, renew)
+
+    def kinds(self) -> Sequence[type[Kind]]:
+        from racehound.databases.postgres.kinds import KINDS
+
+        return KINDS
+
+    def printable_kinds(self, choice: Choice) -> Sequence[type[Kind]]:
+        from racehound.databases.postgres.target import EMBEDDED_CAPABILITIES, is_available
+        from racehound.services.embedded import installation, releases
+
+        major = releases.parse(choice.release or installation.wheel().version)[0]
+        return [kind for kind in self.kinds() if is_available(kind, major, EMBEDDED_CAPABILITIES)]
+
+    def plain_table(self, name: str) -> Kind:
+        from racehound.databases.postgres.kinds.table import Table
+
+        return Table(name=name)
+
+    def own_oracles(self) -> Mapping[str, Callable[[], Oracle]]:
+        from racehound.databases.postgres.oracles.at_rest import CatalogJudge, LeakJudge
+
+        return {"catalog": CatalogJudge, "leaks": LeakJudge}
+
+    def perturbations(self) -> Sequence[type[Perturbation]]:
+        from racehound.databases.postgres.perturbations import Freeze, Kill, Restart
+
+        return (Freeze, Kill, Restart)
+
+    def footprints(self, target: Target) -> Footprints:
+        from racehound.databases.postgres.footprint import CatalogFootprints
+        from racehound.databases.postgres.target import PostgresTarget
+
+        assert isinstance(target, PostgresTarget)
+        return CatalogFootprints(target, self.plain_table)
+
+    def hand_over(self, scene: Scene, finding: Finding, title: str) -> HandOver:
+        from racehound.databases.postgres.handover import hand_over
+
+        return hand_over(scene, finding, title)
+
+
+def _script_variables(url: str) -> dict[str, str]:
+    """Where scripts find the server. Most public scripts were written for a Materialize: they know any server by that name."""
+    from psycopg.conninfo import conninfo_to_dict
+
+    parts = {key: str(value) for key, value in conninfo_to_dict(url).items()}
+    host = parts.get("host", "")
+    if not host or host.startswith("/") or "," in host:
+        return {}
+    found = {"sql-addr": f"{host}:{parts.get('port') or 5432}", "user": parts.get("user") or getpass.getuser()}
+    return {f"testdrive.materialize-{name}": value for name, value in found.items()}
