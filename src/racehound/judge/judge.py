@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 
 import msgspec
 
@@ -24,21 +24,20 @@ class Judge:
         known = list(oracles)
         self._at_rest = [oracle for oracle in known if isinstance(oracle, RestOracle)]
         self._of_history = [oracle for oracle in known if isinstance(oracle, HistoryOracle)]
+        self._pool = ThreadPoolExecutor(max(1, len(self._at_rest)), "oracle")
+        """Oracles at rest only read, and each has sessions of its own: they look at the same time."""
 
     def begin(self, target: Target) -> None:
         """Let the oracles at rest read a new working database. TargetError."""
         for oracle in self._at_rest:
             oracle.begin(target)
 
-    def suspects(self, rest: TargetAtRest, pool: Executor) -> bool:
-        """Whether `at_rest` may find anything, as far as one quick look of each oracle tells.
-
-        The first oracle looks in this thread, the others in the pool.
-        """
+    def suspects(self, rest: TargetAtRest) -> bool:
+        """Whether `at_rest` may find anything, as far as one quick look of each oracle tells."""
         if not self._at_rest:
             return False
         first, *others = self._at_rest
-        looks = [pool.submit(_suspects, oracle, rest) for oracle in others]
+        looks = [self._pool.submit(_suspects, oracle, rest) for oracle in others]
         suspicious = [_suspects(first, rest), *(look.result() for look in looks)]
         return any(suspicious)
 
@@ -48,11 +47,8 @@ class Judge:
         Also returned is why the target could not be judged completely, or "": a server with a broken catalog may crash when it
         is asked.
         """
-        if not self._at_rest:
-            return [], ""
-        # The oracles only read, and each has sessions of its own: they look at the same time.
-        with ThreadPoolExecutor(len(self._at_rest)) as pool:
-            looks = [pool.submit(oracle.judge, rest) for oracle in self._at_rest]
+        looks = [self._pool.submit(oracle.judge, rest) for oracle in self._at_rest]
+        wait(looks)
         judgements: list[Callable[[], list[Finding]]] = [look.result for look in looks]
         if whole_plan:
             judgements += [functools.partial(oracle.judge_plan, rest) for oracle in self._at_rest]

@@ -22,8 +22,6 @@ from racehound.services.embedded.server import EmbeddedServer
 _KILLED_SHARE = 0.2
 _RESTARTED_SHARE = 0.1
 """In how many of the repetitions: what follows takes longer than the repetition itself."""
-_NOTICE_LIMIT_S = 10.0
-_LOOK_S = 0.005
 
 
 class _OfOwnServer(Perturbation):
@@ -103,23 +101,6 @@ class Restart(_Deadly):
             # Whether it is there again is asked when the sessions rest.
             self.server.restart("fast")
         return "restarted the server"
-
-
-def recover(target: Target) -> None:
-    """Wait until the server, all of whose sessions were ended, is there again, and look at the same database anew.
-
-    TargetError when it does not come back, or has never noticed.
-    """
-    assert isinstance(target, PostgresTarget)
-    # A postmaster takes new sessions until it learns of a child's death: only the end of old ones shows that it has.
-    deadline = time.monotonic() + _NOTICE_LIMIT_S
-    while target.observer.execute("SELECT 1").status != "lost":
-        if time.monotonic() > deadline:
-            raise TargetError("the server did not notice that one of its processes was killed")
-        time.sleep(_LOOK_S)
-    if not target.alive():
-        raise TargetError("the server did not come back after a perturbation had ended it")
-    target.reconnect()
 
 
 def _server(target: Target) -> EmbeddedServer | None:

@@ -39,8 +39,8 @@ class Header(msgspec.Struct, frozen=True):
     left_out: tuple[LeftOut, ...]
 
 
-class Note(msgspec.Struct, frozen=True, array_like=True):
-    """A trial of a meeting."""
+class PairTrial(msgspec.Struct, frozen=True, array_like=True):
+    """A trial of a pair: one order and one mode."""
 
     y_first: bool
     mode: Mode
@@ -49,8 +49,8 @@ class Note(msgspec.Struct, frozen=True, array_like=True):
     schedule: tuple[int, ...]
 
 
-class Met(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A meeting that is over."""
+class PairResult(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The trials of a pair that has been tried."""
 
     x: str
     y: str
@@ -58,7 +58,7 @@ class Met(msgspec.Struct, frozen=True, omit_defaults=True):
     setup: tuple[str, ...]
     x_does: tuple[str, ...]
     y_does: tuple[str, ...]
-    notes: tuple[Note, ...] = ()
+    notes: tuple[PairTrial, ...] = ()
     seconds: float = 0.0
     trouble: str = ""
     """Why there are not all trials."""
@@ -76,7 +76,7 @@ class Journal:
         _drop_torn_line(path)
         self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
 
-    def append(self, entry: Header | Met) -> None:
+    def append(self, entry: Header | PairResult) -> None:
         """Keep an entry; OSError when the disk is full."""
         line = msgspec.json.encode(entry) + b"\n"
         with self._lock:
@@ -95,23 +95,23 @@ def _drop_torn_line(path: Path) -> None:
             os.truncate(path, content.rfind(b"\n") + 1)
 
 
-def read_journal(path: Path) -> tuple[Header, list[Met]]:
+def read_journal(path: Path) -> tuple[Header, list[PairResult]]:
     """What there is so far. UserError for a file that is no journal."""
     try:
         lines = [line for line in path.read_bytes().splitlines(keepends=True) if line.endswith(b"\n")]
         if not lines:
             raise UserError(f"{path}: there is nothing in it to resume")
-        return msgspec.json.decode(lines[0], type=Header), [_MET.decode(line) for line in lines[1:]]
+        return msgspec.json.decode(lines[0], type=Header), [_RESULT.decode(line) for line in lines[1:]]
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}") from error
     except msgspec.MsgspecError as error:
         raise UserError(f"{path} holds no journal that this version can read: {error}") from error
 
 
-_MET = msgspec.json.Decoder(Met)
+_RESULT = msgspec.json.Decoder(PairResult)
 
 
-def matrix_of(header: Header, met: Iterable[Met], *, complete: bool) -> Matrix:
+def matrix_of(header: Header, results: Iterable[PairResult], *, complete: bool) -> Matrix:
     """The journal as a matrix: every trial with the operation that comes first as its x."""
     texts: dict[tuple[str, ...], int] = {}
 
@@ -120,16 +120,16 @@ def matrix_of(header: Header, met: Iterable[Met], *, complete: bool) -> Matrix:
 
     trials: list[Trial] = []
     troubles, seconds = 0, 0.0
-    for meeting in met:
-        troubles += bool(meeting.trouble)
-        seconds += meeting.seconds
-        for note in meeting.notes:
-            names, does = (meeting.x, meeting.y), (meeting.x_does, meeting.y_does)
+    for result in results:
+        troubles += bool(result.trouble)
+        seconds += result.seconds
+        for note in result.notes:
+            names, does = (result.x, result.y), (result.x_does, result.y_does)
             (x, y), (first, second) = (names[::-1], does[::-1]) if note.y_first else (names, does)
-            ground = mirrored(meeting.ground) if note.y_first else meeting.ground
+            ground = mirrored(result.ground) if note.y_first else result.ground
             sessions = number(session_text(note.mode, first)), number(second)
             what = note.mode, note.outcome, note.signature, note.schedule
-            trials.append(Trial(x, y, ground, *what, number(meeting.setup), sessions))
+            trials.append(Trial(x, y, ground, *what, number(result.setup), sessions))
     trouble = (LeftOut("they could not be brought to meet (see the journal)", troubles),) if troubles else ()
     return Matrix(
         target=header.target,

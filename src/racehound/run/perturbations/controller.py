@@ -107,7 +107,7 @@ class PerturbationController:
         if not done:
             return
         disturbed = Disturbed(
-            repetition=session.place.repetition,
+            repetition=session.position.repetition,
             text=f"{by.name} of {drawn.session}: {done}",
             at_ns=at_ns,
             perturbation=by.name,
@@ -157,8 +157,8 @@ class StatementWatcher:
 
     def before(self, session: RecordedSession) -> None:
         """Make the pause that statements of this step are to be sent after."""
-        place = session.place
-        here = (place.step, place.attempt)
+        position = session.position
+        here = (position.step, position.attempt)
         self._statement = self._statement + 1 if here == self._try else 0
         self._try = here
         for drawn in self._due(session, holding_back=True):
@@ -174,7 +174,7 @@ class StatementWatcher:
 
     def _due(self, session: RecordedSession, *, holding_back: bool) -> list[Disturbance]:
         """What was drawn for this statement, once."""
-        pending = self._pending.get((session.place.step, self._statement), [])
+        pending = self._pending.get((session.position.step, self._statement), [])
         due = [drawn for drawn in pending if self._turbulence.holds_back(drawn) == holding_back]
         for drawn in due:
             pending.remove(drawn)

@@ -86,15 +86,6 @@ class PerturbationSet:
                 raise UserError(f"--perturb {name}: {reason}")
         return tuple(name for name in wanted if name not in hindered), hindered
 
-    def perturbed(self, program: Program, names: Iterable[str]) -> Program:
-        """The program with these perturbations and no others."""
-        chosen = frozenset(names)
-        sessions = tuple(
-            ProgramSession(session.name, tuple(_timed(step, chosen) for step in session.steps)) for session in program.sessions
-        )
-        perturbations = tuple(name for name in self._by_name if name in chosen)
-        return msgspec.structs.replace(program, sessions=sessions, perturbations=perturbations)
-
     def draw(self, program: Program, repetition: int) -> tuple[Disturbance, ...]:
         """What a program's perturbations do in a repetition. Each draws from the seed alone, so that the others do not matter."""
         drawn: list[Disturbance] = []
@@ -107,6 +98,15 @@ class PerturbationSet:
         if name not in self._by_name:
             raise UserError(f"the program asks for the perturbation {name!r}, and there is none")
         return self._by_name[name]
+
+
+def perturbed(program: Program, names: Sequence[str]) -> Program:
+    """The program with these perturbations and no others. `names`: in order, as `PerturbationSet.named` gives them."""
+    chosen = frozenset(names)
+    sessions = tuple(
+        ProgramSession(session.name, tuple(_timed(step, chosen) for step in session.steps)) for session in program.sessions
+    )
+    return msgspec.structs.replace(program, sessions=sessions, perturbations=tuple(n for n in names if n not in TIMINGS))
 
 
 def _timed(step: Step, chosen: frozenset[str]) -> Step:
