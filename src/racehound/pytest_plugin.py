@@ -21,12 +21,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from racehound.data.finding import Baseline, Finding, Store
+    from racehound.data.finding import Baseline, Finding
     from racehound.data.run_directory import RunDirectory
     from racehound.databases.database import Choice
-    from racehound.databases.target import Target
     from racehound.loops.hunt import HuntOptions
-    from racehound.run.stage import Scripts
+    from racehound.run.session_script import Scripts
     from racehound.run.strategies import ExploreOptions
 
     Work = Callable[[Choice, RunDirectory], tuple[list[Finding], str]]
@@ -227,15 +226,16 @@ def _seed(asked: dict[str, Any]) -> int:
 def _hunt_options(asked: dict[str, Any]) -> HuntOptions:
     from racehound.databases.registry import database
     from racehound.loops.hunt import HuntOptions
-    from racehound.run.perturbations.registry import named
+    from racehound.run.perturbations.registry import PerturbationSet
 
-    known = database(asked["target"]).dialect
+    chosen = database(asked["target"])
+    known = chosen.dialect
     repetitions, limit_s = asked["repetitions"] or known.repetitions, None if asked["repetitions"] else known.plan_limit_s
     return HuntOptions(
         seed=_seed(asked), runtime_s=float(asked["runtime"]), repetitions=repetitions, scenario=asked["scenario"],
         num_objects=asked["num_objects"], tries=asked["tries"], reset=asked["reset"],
         statement_limit_s=float(asked["statement_limit"]), kinds=tuple(asked["kinds"]),
-        perturb=named(asked["perturb"]), plan_limit_s=limit_s,
+        perturb=PerturbationSet(chosen.perturbations()).named(asked["perturb"]), plan_limit_s=limit_s,
     )  # fmt: skip
 
 
@@ -249,14 +249,9 @@ def _explore_options(asked: dict[str, Any]) -> ExploreOptions:
 
 
 def _scripts(above: Path, sessions: Sequence[str | Path], *lone: str | Path | None) -> Scripts:
-    from racehound.errors import UserError
-    from racehound.run.session_script import read_script, read_session
-    from racehound.run.stage import Scripts
+    from racehound.loops.recorded_run import read_scripts
 
-    if len(sessions) < 2:
-        raise UserError("explore needs two or more session scripts: one is always alone")
-    setup, check, teardown = (read_script(above / name) if name else None for name in lone)
-    return Scripts(tuple(read_session(above / name) for name in sessions), setup, check, teardown)
+    return read_scripts([above / name for name in sessions], *(above / name if name else None for name in lone))
 
 
 def _hunt(
@@ -264,63 +259,36 @@ def _hunt(
 ) -> tuple[list[Finding], str]:
     import sys
 
-    import msgspec
-
-    from racehound.databases.registry import database, opened
-    from racehound.loops.hunt import Hunt, choose_kinds
+    from racehound.loops.recorded_run import record_hunt
     from racehound.report.console import PlainReporter
-    from racehound.run.perturbations.registry import possible
 
-    if choice.url is None:
-        chosen = database(choice.name)
-        choose_kinds(chosen.kinds(), chosen.printable_kinds(choice), options.kinds)
-    with opened(choice, directory.server_log) as place:
-        options = msgspec.structs.replace(options, perturb=possible(words, place.target)[0])
-        _write_run(directory, choice, place.target, options=options)
-        store = _store(directory, baseline)
-        summary = Hunt(options, place, directory, store, PlainReporter(sys.stdout, 0)).run()
-        where = f"{place.database.title} {place.target.release}"
+    summary = record_hunt(choice, options, words, directory, baseline, PlainReporter(sys.stdout, 0), _say_nothing)
     if summary.interrupted:
         raise KeyboardInterrupt
     did = f"{summary.plans} plans, {summary.repetitions} repetitions, {summary.statements} statements"
-    return summary.findings, f"{where}: {summary.seconds:.0f} s, {did}"
+    return summary.findings, f"{_where(choice, directory)}: {summary.seconds:.0f} s, {did}"
 
 
 def _explore(
     choice: Choice, scripts: Scripts, options: ExploreOptions, baseline: Baseline, directory: RunDirectory
 ) -> tuple[list[Finding], str]:
-    from racehound.data.history import Recorder, compress
-    from racehound.databases.registry import opened
-    from racehound.loops.explore import explore
-    from racehound.run.stage import Stage
+    from racehound.loops.recorded_run import record_exploration
 
-    path = directory.history(1, options.seed)
-    with opened(choice, directory.server_log) as place:
-        read = (*scripts.sessions, scripts.setup, scripts.check, scripts.teardown)
-        _write_run(directory, choice, place.target, options=options, scripts=[script.file for script in read if script])
-        recorder = Recorder(path)
-        try:
-            stage = Stage(place.target, recorder, place.scratch, scripts, options.statement_limit_s)
-            exploration = explore(scripts, options, stage, _store(directory, baseline))
-        finally:
-            recorder.close()
-        where = f"{place.database.title} {place.target.release}"
-    compress(path)
-    directory.write_summary(exploration)
+    exploration = record_exploration(choice, scripts, options, directory, baseline, _say_nothing)
     if exploration.interrupted:
         raise KeyboardInterrupt
-    return exploration.findings, f"{where}: {exploration.schedules} schedules of {exploration.interleavings} interleavings"
+    return (
+        exploration.findings,
+        f"{_where(choice, directory)}: {exploration.schedules} schedules of {exploration.interleavings} interleavings",
+    )
 
 
-def _store(directory: RunDirectory, baseline: Baseline) -> Store:
-    from racehound.data.finding import Store
-    from racehound.report.sessions import write_sessions
+def _where(choice: Choice, directory: RunDirectory) -> str:
+    from racehound.data.run_directory import read_run
+    from racehound.databases.registry import database
 
-    return Store(directory.findings, baseline, write_sessions)
+    return f"{database(choice.name).title} {read_run(directory.path)['server_release']}"
 
 
-def _write_run(directory: RunDirectory, choice: Choice, target: Target, **facts: Any) -> None:  # noqa: ANN401
-    from racehound.data.run_directory import redact
-
-    where = {"target": choice.name, "release": choice.release, "url": redact(choice.url) if choice.url else None}
-    directory.write_run(run_id=target.run_id, server_release=target.release, **where, **facts)
+def _say_nothing(_line: str) -> None:
+    """A test's report tells it all."""

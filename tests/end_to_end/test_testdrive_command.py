@@ -152,7 +152,6 @@ BAD = {
     "name of a composition": (("--composition", "No Body"), "No Body"),
     "standard input rewritten": (("--rewrite-results", "-"), "standard input"),
     "report nowhere": (("--junit-report", "absent/out.xml"), "absent"),
-    "two targets": (("--url", "postgres://a", "--materialize-url", "postgres://b"), "--materialize-url"),
     "target and release": (("--url", "postgres://a", "--release", "17.4"), "--release"),
     "no target": (("--url", "port=x y z"), "--url"),
     "seed": (("--seed", "-1"), "-1"),

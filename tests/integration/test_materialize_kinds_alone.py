@@ -122,7 +122,7 @@ def _live(stage: Stage, made: MaterializeKind, base: MaterializeKind | None) -> 
     stage.run(f"{title}: create", made.create())
     assert stage.traces() != before or not made.building(), title
     stage.run(f"{title}: verify", made.verify())
-    for manipulation in made.manipulations():
+    for manipulation in made.all_manipulations():
         stage.run(f"{title}: {manipulation}", made.manipulate(manipulation))
         stage.run(f"{title}: verify after {manipulation}", made.verify())
     if base:

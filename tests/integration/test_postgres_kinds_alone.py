@@ -126,7 +126,7 @@ def _live(stage: Stage, made: PostgresKind, base: PostgresKind | None) -> None:
     stage.run(f"{title}: create", made.create())
     assert stage.traces() != before, title
     stage.run(f"{title}: verify", made.verify())
-    for manipulation in made.manipulations():
+    for manipulation in made.all_manipulations():
         stage.run(f"{title}: {manipulation}", made.manipulate(manipulation))
         stage.run(f"{title}: verify after {manipulation}", made.verify())
     if base:
@@ -197,7 +197,7 @@ def _lead(stage: Stage, made: PostgresKind, title: str) -> None:
     stage.run(f"{title}: prepare", made.prepare())
     before = stage.traces()
     stage.run(f"{title}: create", made.create())
-    for manipulation in made.manipulations():
+    for manipulation in made.all_manipulations():
         stage.run(f"{title}: {manipulation}", made.manipulate(manipulation))
         stage.run(f"{title}: verify after {manipulation}", made.verify())
     stage.run(f"{title}: destroy", made.destroy())

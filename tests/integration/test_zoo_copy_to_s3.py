@@ -126,7 +126,7 @@ def test_a_connection_that_lets_in_is_validated(session: Connection) -> None:
 @pytest.mark.parametrize(("encoding", "line"), [("csv", "foo,bar"), ("parquet", "foo bar")])
 def test_the_kind_lives_its_life(interpreter: Interpreter, zoo: Zoo, bucket: str, encoding: Any, line: str) -> None:
     made = CopyToS3(f"o_{encoding}", encoding=encoding)
-    for manipulation in made.manipulations():
+    for manipulation in made.all_manipulations():
         for fragment in (made.prepare(), made.create(), made.manipulate(manipulation), made.verify(), made.destroy()):
             interpreter.run(parse(fragment, "a life"))
     _verify(interpreter, bucket, made.name, line)

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 from racehound.data.history import Statement
 from racehound.data.plan import KindEntry
 from racehound.data.program import Phase, Program
-from racehound.kinds.kind import Fragment, Kind, manipulation
+from racehound.kinds.kind import Fragment, Kind, changes
 from racehound.scenarios.casting import Cast
 
 
@@ -30,7 +30,7 @@ class Box(Kind):
     def destroy(self) -> Fragment:
         return f"> DROP {self.name}\n"
 
-    @manipulation
+    @changes
     def paint(self) -> Fragment:
         return f"> PAINT {self.name}\n"
 
@@ -44,7 +44,7 @@ class Lid(Box):
     def create(self) -> Fragment:
         return f"> VACUUM {self.name}\n"
 
-    @manipulation
+    @changes
     def turn(self) -> Fragment:
         return f"> TURN {self.name}\n"
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
-import functools
 import shlex
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,15 +12,12 @@ import click
 
 from racehound.cli.options import default_target, option, seed_or_random, statement_limit, target_option
 from racehound.cli.target_options import choice, require_stepping, stepping_options
-from racehound.errors import UserError
 
 if TYPE_CHECKING:
     from racehound.data.run_directory import RunDirectory
-    from racehound.databases.database import Choice
-    from racehound.databases.registry import Opened
-    from racehound.loops.explore import Exploration, Met
+    from racehound.loops.explore import Exploration, OutcomeGroup
     from racehound.report.exploration import Kind
-    from racehound.run.stage import Scripts, Stage
+    from racehound.run.session_script import Scripts
     from racehound.run.strategies import ExploreOptions
 
 _SCHEDULES = 1000
@@ -52,31 +47,24 @@ def command(*, files: tuple[str, ...], **options: Any) -> int:  # noqa: ANN401 c
 
     Exit code 0: nothing worse than an expected error, 1: findings, 2: bad input, 130: interrupted.
     """
+    from racehound.data.finding import Baseline
     from racehound.data.run_directory import RunDirectory
+    from racehound.loops.recorded_run import read_scripts, record_exploration
 
     require_stepping(options["target"], "racehound explore")
-    scripts = _scripts(files, options)
+    lone = (Path(options[name]) if options[name] else None for name in ("setup", "check", "teardown"))
+    scripts = read_scripts([Path(file) for file in files], *lone)
     asked = _asked(scripts, options)
     place = choice(options["target"], options)
     directory = RunDirectory(Path(options["out"] or f"racehound-runs/{time.strftime('%Y%m%d-%H%M%S')}-explore-{asked.seed}"))
     try:
-        exploration = _explore(place, scripts, asked, options["servers"], directory)
+        exploration = record_exploration(place, scripts, asked, directory, Baseline(), _tell, options["servers"])
     finally:
         directory.discard_unused()
     _report(exploration, scripts, _again(files, options), directory)
     if exploration.interrupted:
         return 130
     return 1 if any(met.outcome not in ("fine", "fail") for met in exploration.classes) else 0
-
-
-def _scripts(files: tuple[str, ...], options: Mapping[str, Any]) -> Scripts:
-    from racehound.run.session_script import read_script, read_session
-    from racehound.run.stage import Scripts
-
-    if len(files) < 2:
-        raise UserError("explore needs two or more session scripts: one is always alone")
-    setup, check, teardown = (read_script(Path(options[n])) if options[n] else None for n in ("setup", "check", "teardown"))
-    return Scripts(tuple(read_session(Path(file)) for file in files), setup, check, teardown)
 
 
 def _asked(scripts: Scripts, options: Mapping[str, Any]) -> ExploreOptions:
@@ -97,54 +85,8 @@ def _asked(scripts: Scripts, options: Mapping[str, Any]) -> ExploreOptions:
     return asked
 
 
-def _explore(choice: Choice, scripts: Scripts, asked: ExploreOptions, servers: int, directory: RunDirectory) -> Exploration:
-    from racehound.data.finding import Baseline, Store
-    from racehound.data.run_directory import redact
-    from racehound.databases.registry import opened
-    from racehound.loops.explore import explore
-    from racehound.report.sessions import write_sessions
-
-    with opened(choice, directory.server_log) as place:
-        target = place.target
-        where = {"target": choice.name, "release": choice.release, "url": redact(choice.url) if choice.url else None}
-        read = (*scripts.sessions, scripts.setup, scripts.check, scripts.teardown)
-        files = [script.file for script in read if script]
-        directory.write_run(run_id=target.run_id, server_release=target.release, **where, options=asked, scripts=files)
-        click.echo(f"--- {choice.name} {target.release}, run {target.run_id}, seed {asked.seed}, evidence in {directory.path}")
-        further = range(2, servers + 1 if place.database.can_start and not choice.url else 1)
-        others = [functools.partial(_another, choice, scripts, asked, directory, number) for number in further]
-        store = Store(directory.findings, Baseline(), write_sessions)
-        with _stage(place, scripts, asked, directory, 1) as stage:
-            exploration = explore(scripts, asked, stage, store, others)
-        directory.write_summary(exploration)
-        return exploration
-
-
-@contextlib.contextmanager
-def _another(choice: Choice, scripts: Scripts, asked: ExploreOptions, directory: RunDirectory, number: int) -> Iterator[Stage]:
-    """A stage on a server of its own."""
-    from racehound.databases.registry import opened
-
-    log = directory.path / f"server-{number}.log"
-    with opened(choice, log) as place, _stage(place, scripts, asked, directory, number) as stage:
-        yield stage
-
-
-@contextlib.contextmanager
-def _stage(place: Opened, scripts: Scripts, asked: ExploreOptions, directory: RunDirectory, number: int) -> Iterator[Stage]:
-    """A stage with a history of its own."""
-    from racehound.data.history import Recorder, compress
-    from racehound.run.stage import Stage
-
-    path = directory.history(number, asked.seed)
-    recorder = Recorder(path)
-    stage = Stage(place.target, recorder, place.scratch, scripts, asked.statement_limit_s)
-    try:
-        yield stage
-    finally:
-        stage.close()
-        recorder.close()
-    compress(path)
+def _tell(line: str) -> None:
+    click.echo(f"--- {line}")
 
 
 def _report(exploration: Exploration, scripts: Scripts, again: str, directory: RunDirectory) -> None:
@@ -163,7 +105,7 @@ def _report(exploration: Exploration, scripts: Scripts, again: str, directory: R
     click.echo(f"\n{len(exploration.findings)} findings; everything is in {directory.path}")
 
 
-def _kind(met: Met) -> Kind:
+def _kind(met: OutcomeGroup) -> Kind:
     from racehound.data.schedule import print_schedule
     from racehound.report.exploration import Kind, Line
 

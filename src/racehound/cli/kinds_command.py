@@ -20,4 +20,4 @@ def command(target: str) -> None:
         click.echo(f"{kind.__name__}: {summary}" + (f" ({', '.join(flags)})" if flags else ""))
         for name, values in kind.attributes().items():
             click.echo(f"    {name}: {', '.join(map(str, values))}")
-        click.echo(f"    manipulations: {', '.join(kind.manipulations())}")
+        click.echo(f"    manipulations: {', '.join(kind.all_manipulations())}")

@@ -12,8 +12,8 @@ from typing import Any
 
 import click
 
-from racehound import __version__
 from racehound.errors import RacehoundError
+from racehound.version import __version__
 
 COMMANDS = {
     "run": "Hunt: draw objects, let them race, judge what happened.",

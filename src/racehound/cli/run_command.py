@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from racehound.data.run_directory import RunDirectory
     from racehound.databases.database import Choice
     from racehound.databases.registry import Opened
-    from racehound.databases.target import Target
     from racehound.loops.hunt import HuntOptions, Summary
 
 PAIRS = "pairs"
@@ -61,8 +60,9 @@ def command(ctx: click.Context, /, **options: Any) -> int:  # noqa: ANN401 click
     from racehound.data.finding import Baseline, read_baseline
     from racehound.data.run_directory import RunDirectory
     from racehound.databases.registry import database
-    from racehound.loops.hunt import HuntOptions, choose_kinds
-    from racehound.run.perturbations.registry import named
+    from racehound.loops.hunt import HuntOptions
+    from racehound.loops.recorded_run import require_kinds
+    from racehound.run.perturbations.registry import PerturbationSet
 
     if options["scenario"] == PAIRS:
         return _run_pairs(ctx, options)
@@ -70,8 +70,7 @@ def command(ctx: click.Context, /, **options: Any) -> int:  # noqa: ANN401 click
     seed = seed_or_random(options["seed"])
     choice = chosen_target(options["target"], options)
     chosen = database(choice.name)
-    if choice.url is None:
-        choose_kinds(chosen.kinds(), chosen.printable_kinds(choice), options["kinds"])
+    require_kinds(choice, options["kinds"])
     baseline = read_baseline(Path(options["baseline"])) if options["baseline"] else Baseline()
     hunt_options = HuntOptions(
         seed=seed,
@@ -85,7 +84,7 @@ def command(ctx: click.Context, /, **options: Any) -> int:  # noqa: ANN401 click
         statement_limit_s=options["statement_limit"],
         kinds=options["kinds"],
         max_findings=options["max_findings"],
-        perturb=named(words),
+        perturb=PerturbationSet(chosen.perturbations()).named(words),
     )
     _interrupt_on_terminate()
     click.echo(f"--- Random seed is {seed}")
@@ -126,31 +125,26 @@ def _hunt(
     *,
     quiet: bool | None,
 ) -> Summary:
-    import msgspec
+    from racehound.cli.reduce_command import teller
+    from racehound.loops.recorded_run import record_hunt, reduce_findings
 
-    from racehound.data.finding import Store
-    from racehound.data.run_directory import redact
-    from racehound.databases.registry import opened
-    from racehound.loops.hunt import Hunt
-    from racehound.report.sessions import write_sessions
+    reporter = _reporter(quiet=quiet)
 
-    with opened(choice, directory.server_log) as place:
-        target = place.target
-        options = msgspec.structs.replace(options, perturb=_perturbations(words, target))
-        asked = {"target": choice.name, "release": choice.release, "url": redact(choice.url) if choice.url else None}
-        directory.write_run(run_id=target.run_id, server_release=target.release, **asked, options=options)
-        click.echo(f"--- {choice.name} {target.release}, run {target.run_id}, evidence in {directory.path}")
-        reporter = _reporter(quiet=quiet)
-        try:
-            store = Store(directory.findings, baseline, write_sessions)
-            summary = Hunt(options, place, directory, store, reporter).run()
-        finally:
-            reporter.close()
+    def after(summary: Summary, opened: Opened) -> None:
+        reporter.close()
         if reduce_s and not summary.interrupted:
-            _reduce(summary, directory, place, reduce_s, options.statement_limit_s)
+            reduce_findings(summary, opened, directory, reduce_s, options.statement_limit_s, teller(), _tell)
         # Before the server is left: whatever that says, the summary is told.
         click.echo(_summary_text(summary, directory))
-        return summary
+
+    try:
+        return record_hunt(choice, options, words, directory, baseline, reporter, _tell, after)
+    finally:
+        reporter.close()
+
+
+def _tell(line: str) -> None:
+    click.echo(f"--- {line}")
 
 
 def _summary_text(summary: Summary, directory: RunDirectory) -> str:
@@ -162,25 +156,6 @@ def _summary_text(summary: Summary, directory: RunDirectory) -> str:
         f"{summary.repetitions} repetitions, {summary.statements} statements: {outcomes}"
     )
     return summary_text(summary.findings, facts, summary.silenced, directory.path)
-
-
-def _reduce(summary: Summary, directory: RunDirectory, place: Opened, limit_s: float, statement_limit_s: float) -> None:
-    from racehound.cli.reduce_command import teller
-    from racehound.loops.reduction import reduce_all
-
-    told = reduce_all(summary.findings, directory, place, limit_s, statement_limit_s, teller())
-    if told:
-        click.echo(f"--- {told}")
-
-
-def _perturbations(words: tuple[str, ...], target: Target) -> tuple[str, ...]:
-    """Those that the target can have; the user is told which of `all` were left out."""
-    from racehound.run.perturbations.registry import possible
-
-    names, hindered = possible(words, target)
-    for name, reason in hindered.items():
-        click.echo(f"--- without {name}: {reason}")
-    return names
 
 
 def _reporter(*, quiet: bool | None) -> Any:  # noqa: ANN401 one of two classes of the same face

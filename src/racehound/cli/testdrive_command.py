@@ -195,7 +195,11 @@ def _database(options: Mapping[str, Any]) -> Database:
 
     if options["target"] or not options["url"]:
         return database(options["target"] or default_name())
-    with contextlib.closing(LibpqSession.connect(options["url"])) as session:
+    try:
+        session = LibpqSession.connect(options["url"])
+    except UserError as error:
+        raise UserError(f"--url: {error}") from error
+    with contextlib.closing(session):
         return recognised(session)
 
 

@@ -59,7 +59,7 @@ class PlannedObject(msgspec.Struct, frozen=True):
     manipulator: int
     """0…99; the manipulation is number `manipulator % n` of the kind's n."""
     lag: int
-    """How many rendezvous later than the first sessions this one starts its life, so that one's create meets another's destroy."""
+    """How many rendezvous later than the first sessions this one starts, so that one's create meets another's destroy."""
     dropped_last: bool
     """Concurrent only: destroyed when all sessions have come to rest and what is left was judged, not while others go on."""
     create: Timing
@@ -154,7 +154,7 @@ def _draw_kind(rng: random.Random, left: list[KindEntry], *, referable: bool = F
 
 
 def _draw_reference(rng: random.Random, scenario: ScenarioName, targets: Sequence[PlannedObject]) -> PlannedObject:
-    """The base or, in the concurrent scenario, rather an object drawn before: what a session drops, another may be building on."""
+    """The base or, in the concurrent scenario, more often an object drawn before: one session drops what another builds on."""
     over_base, which = rng.random() < 0.35, rng.random()
     if scenario == "subsequent-chain":
         return targets[-1]

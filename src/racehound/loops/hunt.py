@@ -115,7 +115,7 @@ def _entry(kind: type[Kind]) -> KindEntry:
         weight=kind.weight,
         shared=kind.cluster_wide,
         single=kind.single,
-        rarely_idle=len(kind.manipulations()) if kind.rarely_idle else 0,
+        rarely_idle=len(kind.all_manipulations()) if kind.rarely_idle else 0,
     )
 
 

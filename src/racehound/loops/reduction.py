@@ -24,9 +24,9 @@ from racehound.loops.reduce.guesses import Guesser, culprit_of
 from racehound.loops.reduce.program_passes import minimise_program
 from racehound.loops.reduce.rates import Rate, measure
 from racehound.loops.reduce.scene_passes import minimise
+from racehound.loops.reduce.scene_program import lockstep_program_of
 from racehound.loops.reduce.search import Search, Teller, TimeIsUpError, say_nothing
 from racehound.loops.reduce.sequential import nearly
-from racehound.loops.reduce.scene_program import lockstep_program_of
 from racehound.loops.reduce.transcript import check_of, transcript
 from racehound.loops.repetition import RepetitionRunner
 from racehound.report.handover import write_handover

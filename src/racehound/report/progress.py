@@ -40,3 +40,16 @@ class Reporter(Protocol):
 
     def finding(self, finding: Finding) -> None:
         """A defect was met for the first time."""
+
+
+class Silent:
+    """A reporter that tells nobody."""
+
+    def program(self, text: str) -> None:
+        pass
+
+    def progress(self, progress: Progress) -> None:
+        pass
+
+    def finding(self, finding: Finding) -> None:
+        pass

@@ -58,7 +58,7 @@ class Statistics:
         drawn = {kind for kind, _ in self._rows}
         for kind in kinds:
             if kind.__name__ in drawn:
-                for name in kind.manipulations()[1:]:
+                for name in list(kind.all_manipulations())[1:]:
                     self._row(kind.__name__, name)
         return [self._rows[key] for key in sorted(self._rows)]
 

@@ -9,7 +9,7 @@ import time
 from racehound.data.history import Recorder
 from racehound.databases.stepping import SteppedSession, Stepping
 from racehound.errors import TargetError
-from racehound.run.recorded_session import StepPosition, RecordedSession, Running
+from racehound.run.recorded_session import RecordedSession, Running, StepPosition
 from racehound.session import Outcome
 
 _LOOK_S = 0.05

@@ -8,7 +8,15 @@ from typing import Literal
 
 import msgspec
 
-from racehound.data.schedule import Listed, Schedule, TurnOrder, count_interleavings, draw_schedule, interleavings, serial_schedules
+from racehound.data.schedule import (
+    Listed,
+    Schedule,
+    TurnOrder,
+    count_interleavings,
+    draw_schedule,
+    interleavings,
+    serial_schedules,
+)
 from racehound.errors import UserError
 from racehound.run.pct import Prioritised
 from racehound.run.session_script import Scripts, lengths

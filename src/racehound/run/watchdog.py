@@ -73,7 +73,9 @@ class Watchdog:
             self._judge(session, case, age_s)
         elif case.cancelled_ns and not case.terminated and time.monotonic_ns() - case.cancelled_ns > GRACE_S * 1e9:
             case.terminated = True
-            text = f"terminated {session.position.session} (pid {session.pid}): it ignored the request to cancel {case.running.sql}"
+            text = (
+                f"terminated {session.position.session} (pid {session.pid}): it ignored the request to cancel {case.running.sql}"
+            )
             self._recorder.append(Fault(session.position.repetition, text, time.monotonic_ns()))
             self._target.terminate(session.pid)
 

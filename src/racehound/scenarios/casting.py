@@ -35,7 +35,7 @@ class Player:
 
     @property
     def manipulation(self) -> str:
-        names = self.kind.manipulations()
+        names = tuple(self.kind.all_manipulations())
         return names[self.planned.manipulator % len(names)]
 
     def prepare(self) -> Step:

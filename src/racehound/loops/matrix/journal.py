@@ -1,6 +1,6 @@
-"""The journal of a matrix: what was asked and measured in its first line, then a line per meeting as soon as it is over.
+"""The journal of a matrix. Its first line holds what was asked and measured; each pair that has been tried adds a line.
 
-A line that a kill has cut off is left out when it is read, and the meeting is held again.
+A last line that a kill has cut off is left out when the journal is read, and its pair is tried again.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ FILE = "matrix.jsonl"
 
 
 class Asked(msgspec.Struct, frozen=True):
-    """The options that choose operations; see `run.MatrixOptions`."""
+    """The options that choose operations (`MatrixOptions`)."""
 
     kinds: tuple[str, ...] = ()
     operations: tuple[str, ...] = ()
@@ -54,22 +54,22 @@ class PairResult(msgspec.Struct, frozen=True, omit_defaults=True):
 
     x: str
     y: str
-    ground: Relationship
+    relationship: Relationship = msgspec.field(name="ground")  # as version 0.1 writes it
     setup: tuple[str, ...]
     x_does: tuple[str, ...]
     y_does: tuple[str, ...]
-    notes: tuple[PairTrial, ...] = ()
+    trials: tuple[PairTrial, ...] = msgspec.field(default=(), name="notes")  # as version 0.1 writes it
     seconds: float = 0.0
     trouble: str = ""
     """Why there are not all trials."""
 
     @property
     def key(self) -> tuple[str, str, Relationship]:
-        return self.x, self.y, self.ground
+        return self.x, self.y, self.relationship
 
 
 class Journal:
-    """Appends to the file. Safe to use from all workers at once."""
+    """Appends to the file. Several threads may use it at the same time."""
 
     def __init__(self, path: Path) -> None:
         self._lock = threading.Lock()
@@ -112,7 +112,7 @@ _RESULT = msgspec.json.Decoder(PairResult)
 
 
 def matrix_of(header: Header, results: Iterable[PairResult], *, complete: bool) -> Matrix:
-    """The journal as a matrix: every trial with the operation that comes first as its x."""
+    """The journal as a matrix. In it, the operation that comes first is the x of each trial."""
     texts: dict[tuple[str, ...], int] = {}
 
     def number(text: tuple[str, ...]) -> int:
@@ -123,13 +123,13 @@ def matrix_of(header: Header, results: Iterable[PairResult], *, complete: bool) 
     for result in results:
         troubles += bool(result.trouble)
         seconds += result.seconds
-        for note in result.notes:
+        for trial in result.trials:
             names, does = (result.x, result.y), (result.x_does, result.y_does)
-            (x, y), (first, second) = (names[::-1], does[::-1]) if note.y_first else (names, does)
-            ground = mirrored(result.ground) if note.y_first else result.ground
-            sessions = number(session_text(note.mode, first)), number(second)
-            what = note.mode, note.outcome, note.signature, note.schedule
-            trials.append(Trial(x, y, ground, *what, number(result.setup), sessions))
+            (x, y), (first, second) = (names[::-1], does[::-1]) if trial.y_first else (names, does)
+            relationship = mirrored(result.relationship) if trial.y_first else result.relationship
+            sessions = number(session_text(trial.mode, first)), number(second)
+            what = trial.mode, trial.outcome, trial.signature, trial.schedule
+            trials.append(Trial(x, y, relationship, *what, number(result.setup), sessions))
     trouble = (LeftOut("they could not be brought to meet (see the journal)", troubles),) if troubles else ()
     return Matrix(
         target=header.target,
@@ -144,5 +144,5 @@ def matrix_of(header: Header, results: Iterable[PairResult], *, complete: bool) 
 
 
 def session_text(mode: Mode, does: tuple[str, ...]) -> tuple[str, ...]:
-    """What the session that comes first does, in words."""
+    """The statements of the session that comes first."""
     return does if mode == "together" else ("BEGIN", *does, mode.upper())

@@ -17,13 +17,12 @@ from racehound.data.program import Program
 from racehound.data.schedule import Listed, Together, TurnOrder
 from racehound.databases.registry import Opened
 from racehound.errors import TargetError, UserError
-from racehound.kinds.kind import Kind
 from racehound.loops.matrix.journal import PairResult, PairTrial
 from racehound.loops.repetition import JudgedRepetition, RepetitionRunner
 from racehound.run.lockstep import Move
 from racehound.run.lockstep_program import lockstep_program
 from racehound.run.lockstep_runner import LockstepRunner
-from racehound.scenarios.pairs import Deed, Meeting
+from racehound.scenarios.pairs import Pair, Side
 from racehound.testdrive.parser import parse_fragment
 from racehound.testdrive.printer import print_command
 from racehound.testdrive.script import Sql
@@ -61,7 +60,7 @@ class PairRunner:
     def close(self) -> None:
         self._lockstep.close()
 
-    def run(self, pair: Meeting) -> PairResult:
+    def run(self, pair: Pair) -> PairResult:
         """All trials of a pair."""
         started = time.monotonic()
         trials = _Trials(pair, self._run_once, self._keep)
@@ -74,7 +73,7 @@ class PairRunner:
                 trouble = str(error).split("\n", 1)[0]
                 if isinstance(error, UserError):
                     break  # the same preparation fails in every mode
-        texts = [tuple(c.text for c in operation.commands(thing)) for operation, thing in trials.sides]
+        texts = [tuple(c.text for c in side.commands()) for side in trials.sides]
         setup = tuple(text for step in pair.setup() for text in _texts(step.fragment))
         seconds = round(time.monotonic() - started, 4)
         return PairResult(*pair.key, setup, texts[0], texts[1], tuple(done), seconds, trouble)
@@ -104,23 +103,24 @@ def pair_runner(opened: Opened, limit_s: float, keep: Keep) -> Iterator[PairRunn
             yield runner
 
 
-def modes(pair: Meeting, allowed: Callable[[str], bool]) -> Iterator[tuple[bool, Mode]]:
+def modes(pair: Pair, allowed: Callable[[str], bool]) -> Iterator[tuple[bool, Mode]]:
     """Whether y comes first, and the mode. Of an operation with itself both orders are the same.
 
     `allowed`: whether every statement of a fragment may run inside a transaction.
     """
-    for y_first in (False, True)[: 1 if pair.x is pair.y and pair.ground in ("same", "common") else 2]:
-        operation, thing = (pair.y, pair.things[1]) if y_first else (pair.x, pair.things[0])
+    alike = pair.x.operation == pair.y.operation and pair.relationship in ("same", "common")
+    for y_first in (False, True)[: 1 if alike else 2]:
+        first = pair.y if y_first else pair.x
         for mode in MODES:
-            if mode == "together" or operation.may_be_transaction(thing, allowed):
+            if mode == "together" or first.may_be_transaction(allowed):
                 yield y_first, mode
 
 
 class _Trials:
     """The trials of one pair."""
 
-    def __init__(self, pair: Meeting, run_once: RunOnce, keep: Keep) -> None:
-        self.sides: tuple[tuple[Deed, Kind], tuple[Deed, Kind]] = ((pair.x, pair.things[0]), (pair.y, pair.things[1]))
+    def __init__(self, pair: Pair, run_once: RunOnce, keep: Keep) -> None:
+        self.sides: tuple[Side, Side] = (pair.x, pair.y)
         self._pair = pair
         self._run_once = run_once
         self._keep = keep
@@ -137,7 +137,7 @@ class _Trials:
                 self._keep(finding, program, repetition.events)
         return PairTrial(y_first, mode, outcome, signature, repetition.schedule)
 
-    def _comes_serially(self, signature: str, y_first: bool) -> bool:  # noqa: FBT001 private
+    def _comes_serially(self, signature: str, y_first: bool) -> bool:
         """Whether the same finding shows when one session begins after the other has ended: then no race causes it."""
         if y_first not in self._serial_signatures:
             found: set[str] = set()
@@ -151,7 +151,7 @@ class _Trials:
 
     def _counts(self, *, y_first: bool) -> tuple[int, int]:
         """Statements of the operation that comes first, and of the other one."""
-        counts = [len(operation.commands(thing)) for operation, thing in self.sides]
+        counts = [len(side.commands()) for side in self.sides]
         return (counts[1], counts[0]) if y_first else (counts[0], counts[1])
 
 

@@ -1,47 +1,48 @@
-"""A crew: workers with a server each, who hold one meeting after the other and write down what came of it."""
+"""A pool of workers, each with a server of its own, that try pairs until none is left."""
 
 from __future__ import annotations
 
 import contextlib
 import functools
-import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
 
-from racehound.data.history import Recorder
 from racehound.databases.database import Choice
 from racehound.databases.registry import Opened, opened
-from racehound.loops.matrix.encounter import Host, Keep
-from racehound.loops.matrix.journal import Journal, Met
-from racehound.run.stage import Scripts, Stage
-from racehound.scenarios.pairs import Meeting
+from racehound.loops.matrix.journal import Journal, PairResult
+from racehound.loops.matrix.pair_runner import Keep, pair_runner
+from racehound.scenarios.pairs import Pair
 
 
-class Progress(msgspec.Struct):
+class MatrixProgress(msgspec.Struct):
     """How far a run is."""
 
-    meetings: int
+    pairs: int
     """How many there are, those of an earlier run among them."""
     over: int = 0
+    """How many have been tried."""
     trials: int = 0
     """Of this run."""
     seconds: float = 0.0
 
 
-Report = Callable[[Met, Progress], None]
-OpenPlace = Callable[[], contextlib.AbstractContextManager[Opened]]
+Report = Callable[[PairResult, MatrixProgress], None]
+OpenTarget = Callable[[], contextlib.AbstractContextManager[Opened]]
 """Opens a target for a worker of its own."""
 
 
-class Crew:
-    """Holds meetings until none is left, the time is up, or it is told to end: what is under way is brought to its end."""
+class WorkerPool:
+    """Tries pairs until none is left, the time is up, or Ctrl-C. Pairs that were begun are finished.
 
-    def __init__(self, journal: Journal, keep: Keep, report: Report, progress: Progress, limit_s: float) -> None:
+    `limit_s`: seconds after which a statement counts as hanging.
+    """
+
+    def __init__(self, journal: Journal, keep: Keep, report: Report, progress: MatrixProgress, limit_s: float) -> None:
         self._journal = journal
         self._keep = keep
         self._report = report
@@ -51,18 +52,18 @@ class Crew:
         self._ending = threading.Event()
         self._started = time.monotonic()
 
-    def work(self, places: Sequence[OpenPlace], meetings: Sequence[Meeting], runtime_s: float) -> None:
-        """A worker at each place. Ctrl-C ends it early. What one worker cannot go on with ends all: its error is raised."""
-        queue = iter(meetings)
+    def run(self, targets: Sequence[OpenTarget], pairs: Sequence[Pair], runtime_s: float) -> None:
+        """Start a worker for each target. An error that ends one worker ends all, and is raised."""
+        queue = iter(pairs)
         self._started = time.monotonic()
 
-        def next_meeting() -> Meeting | None:
+        def next_pair() -> Pair | None:
             with self._lock:
                 late = time.monotonic() - self._started > runtime_s
                 return None if late or self._ending.is_set() else next(queue, None)
 
-        with ThreadPoolExecutor(len(places)) as pool:
-            workers = [pool.submit(self._work, place, next_meeting) for place in places]
+        with ThreadPoolExecutor(len(targets)) as pool:
+            workers = [pool.submit(self._work, target, next_pair) for target in targets]
             try:
                 for worker in workers:
                     worker.result()
@@ -72,33 +73,22 @@ class Crew:
                 self._ending.set()
                 raise
 
-    def _work(self, place: OpenPlace, next_meeting: Callable[[], Meeting | None]) -> None:
-        with place() as own, hosting(own, self._limit_s, self._keep) as host:
-            while (meeting := next_meeting()) is not None:
-                self._note(host.hold(meeting, own.target.dialect.allows_transaction))
+    def _work(self, open_target: OpenTarget, next_pair: Callable[[], Pair | None]) -> None:
+        with open_target() as target, pair_runner(target, self._limit_s, self._keep) as runner:
+            while (pair := next_pair()) is not None:
+                self._note(runner.run(pair))
 
-    def _note(self, met: Met) -> None:
-        self._journal.append(met)
+    def _note(self, result: PairResult) -> None:
+        self._journal.append(result)
         with self._lock:
             self._progress.over += 1
-            self._progress.trials += len(met.notes)
+            self._progress.trials += len(result.trials)
             self._progress.seconds = time.monotonic() - self._started
-            self._report(met, self._progress)
+            self._report(result, self._progress)
 
 
-@contextlib.contextmanager
-def hosting(place: Opened, limit_s: float, keep: Keep) -> Iterator[Host]:
-    """Who holds meetings on a place. There is no history of all statements: what a finding needs is kept with it."""
-    recorder = Recorder(Path(os.devnull))
-    host = Host(Stage(place.target, recorder, place.scratch, Scripts(()), limit_s), keep)
-    try:
-        yield host
-    finally:
-        host.close()
-        recorder.close()
-
-
-def places(choice: Choice, first: Opened, servers: int, directory: Path) -> list[OpenPlace]:
-    """The place that is open already and, where the servers are racehound's own, others like it, for their workers to open."""
-    logs = [] if choice.url else [directory / f"server-{number}.log" for number in range(2, servers + 1)]
+def targets(choice: Choice, first: Opened, servers: int, directory: Path) -> list[OpenTarget]:
+    """The target that is open already and, where racehound can start servers, others like it for their workers to open."""
+    further = range(2, servers + 1 if first.database.can_start and not choice.url else 1)
+    logs = [directory / f"server-{number}.log" for number in further]
     return [lambda: contextlib.nullcontext(first), *(functools.partial(opened, choice, log) for log in logs)]

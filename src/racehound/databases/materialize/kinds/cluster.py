@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from racehound.databases.materialize.kinds.base import MaterializeKind, unlike
 from racehound.databases.materialize.kinds.text import Statements, none_of, run
-from racehound.kinds.kind import Fragment, manipulation
+from racehound.kinds.kind import Fragment, Manipulations, changes, creates, destroys
 
 SIZE = "SIZE '${racehound.cluster-size}'"
 
@@ -40,6 +40,14 @@ class Cluster(Working):
     """A managed cluster, and another one without replicas to swap with. Verified: its materialized view equals its query."""
 
     weight: ClassVar[int] = 26
+    manipulations: ClassVar[Manipulations] = {
+        "replicate": ("use_two_replicas", "use_one_replica"),
+        "resize": ("resize", "resize_back"),
+        "stop_and_start": ("stop", "use_one_replica"),
+        "rename": ("drop_renamed", "rename", "rename_back"),
+        "swap": ("swap",) * 2,
+        "recreate": ("destroy_if_exists", "create_without_owner"),
+    }
 
     @property
     def cluster(self) -> str:
@@ -62,34 +70,49 @@ class Cluster(Working):
     def _setting(self, *options: str) -> Fragment:
         return run(*(f"ALTER CLUSTER {self.ident} SET ({option})" for option in options))
 
-    @manipulation
-    def replicate(self) -> Fragment:
-        return self._setting("REPLICATION FACTOR 2", "REPLICATION FACTOR 1")
+    @changes
+    def use_two_replicas(self) -> Fragment:
+        return self._setting("REPLICATION FACTOR 2")
 
-    @manipulation
+    @changes
+    def use_one_replica(self) -> Fragment:
+        return self._setting("REPLICATION FACTOR 1")
+
+    @changes
+    def stop(self) -> Fragment:
+        return self._setting("REPLICATION FACTOR 0")
+
+    @changes
     def resize(self) -> Fragment:
-        return self._setting("SIZE '${racehound.other-cluster-size}'", SIZE)
+        return self._setting("SIZE '${racehound.other-cluster-size}'")
 
-    @manipulation
-    def stop_and_start(self) -> Fragment:
-        return self._setting("REPLICATION FACTOR 0", "REPLICATION FACTOR 1")
+    @changes
+    def resize_back(self) -> Fragment:
+        return self._setting(SIZE)
 
-    @manipulation
+    @changes
+    def drop_renamed(self) -> Fragment:
+        return run(f"DROP CLUSTER IF EXISTS {self.shared('_tmp')} CASCADE")
+
+    @changes
     def rename(self) -> Fragment:
-        temporary = self.shared("_tmp")
-        return run(
-            f"DROP CLUSTER IF EXISTS {temporary} CASCADE",
-            f"ALTER CLUSTER {self.ident} RENAME TO {temporary}",
-            f"ALTER CLUSTER {temporary} RENAME TO {self.ident}",
-        )
+        return run(f"ALTER CLUSTER {self.ident} RENAME TO {self.shared('_tmp')}")
 
-    @manipulation
+    @changes
+    def rename_back(self) -> Fragment:
+        return run(f"ALTER CLUSTER {self.shared('_tmp')} RENAME TO {self.ident}")
+
+    @changes
     def swap(self) -> Fragment:
-        return run(*[f"ALTER CLUSTER {self.ident} SWAP WITH {self.other}"] * 2)
+        return run(f"ALTER CLUSTER {self.ident} SWAP WITH {self.other}")
 
-    @manipulation
-    def recreate(self) -> Fragment:
-        return run(*self.razing("IF EXISTS "), *self.building())
+    @destroys
+    def destroy_if_exists(self) -> Fragment:
+        return run(*self.razing("IF EXISTS "))
+
+    @creates
+    def create_without_owner(self) -> Fragment:
+        return run(*self.building())
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,6 +121,10 @@ class ClusterReplica(Working):
 
     can_be_referenced: ClassVar[bool] = False
     weight: ClassVar[int] = 4
+    manipulations: ClassVar[Manipulations] = {
+        "drop_and_create": ("drop_replica", "create_replica"),
+        "rename": ("rename", "rename_back"),
+    }
 
     @property
     def replica(self) -> str:
@@ -110,16 +137,18 @@ class ClusterReplica(Working):
             f"CREATE CLUSTER REPLICA {self.replica} {SIZE}",
         )
 
-    @manipulation
-    def drop_and_create(self) -> Fragment:
-        return run(
-            f"DROP CLUSTER REPLICA IF EXISTS {self.replica}",
-            f"CREATE CLUSTER REPLICA {self.replica} {SIZE}",
-        )
+    @changes
+    def drop_replica(self) -> Fragment:
+        return run(f"DROP CLUSTER REPLICA IF EXISTS {self.replica}")
 
-    @manipulation
+    @changes
+    def create_replica(self) -> Fragment:
+        return run(f"CREATE CLUSTER REPLICA {self.replica} {SIZE}")
+
+    @changes
     def rename(self) -> Fragment:
-        return run(
-            f"ALTER CLUSTER REPLICA {self.replica} RENAME TO {self.name}_r3",
-            f"ALTER CLUSTER REPLICA {self.ident}.{self.name}_r3 RENAME TO {self.name}_r2",
-        )
+        return run(f"ALTER CLUSTER REPLICA {self.replica} RENAME TO {self.name}_r3")
+
+    @changes
+    def rename_back(self) -> Fragment:
+        return run(f"ALTER CLUSTER REPLICA {self.ident}.{self.name}_r3 RENAME TO {self.name}_r2")

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from racehound.databases.materialize.kinds.base import CONSTANT, MaterializeKind
 from racehound.databases.materialize.kinds.text import TIMES, Statements, none_of, run
-from racehound.kinds.kind import Fragment, manipulation
+from racehound.kinds.kind import Fragment, Manipulations, changes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -16,6 +16,10 @@ class Comment(MaterializeKind):
 
     can_be_referenced: ClassVar[bool] = False
     weight: ClassVar[int] = 18
+    manipulations: ClassVar[Manipulations] = {
+        "change": ("change", "restore") * TIMES,
+        "remove_and_set": ("remove", "restore") * TIMES,
+    }
 
     @property
     def view(self) -> str:
@@ -39,13 +43,17 @@ class Comment(MaterializeKind):
     def razing(self, maybe: str = "") -> Statements:
         return (self._commenting("NULL"),) if self.base.noun else (f"DROP VIEW {maybe}{self.view} CASCADE",)
 
-    @manipulation
+    @changes
     def change(self) -> Fragment:
-        return run(self._commenting(f"'{self.name}, changed'"), self._commenting(f"'{self.name}'")) * TIMES
+        return run(self._commenting(f"'{self.name}, changed'"))
 
-    @manipulation
-    def remove_and_set(self) -> Fragment:
-        return run(self._commenting("NULL"), self._commenting(f"'{self.name}'")) * TIMES
+    @changes
+    def restore(self) -> Fragment:
+        return run(self._commenting(f"'{self.name}'"))
+
+    @changes
+    def remove(self) -> Fragment:
+        return run(self._commenting("NULL"))
 
     def verify(self) -> Fragment:
         """Clusters and roles are in no list of objects, and an id with which a comment is left alone is the catalog's own."""

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from racehound.databases.materialize.kinds.lives import Commented, Owned, Renamed
 from racehound.databases.materialize.kinds.text import TIMES, Statements, run
-from racehound.kinds.kind import Fragment, manipulation
+from racehound.kinds.kind import Fragment, Manipulations, changes, reads
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,6 +17,9 @@ class Secret(Owned, Commented, Renamed):
     noun: ClassVar[str] = "SECRET"
     short: ClassVar[str] = "secret"
     weight: ClassVar[int] = 4
+    manipulations: ClassVar[Manipulations] = {
+        "alter": ("alter",) * TIMES,
+    }
 
     @property
     def secret(self) -> str:
@@ -25,9 +28,9 @@ class Secret(Owned, Commented, Renamed):
     def building(self) -> Statements:
         return (f"CREATE SECRET {self.ident} AS 'postgres'",)
 
-    @manipulation
+    @changes
     def alter(self) -> Fragment:
-        return run(*[f"ALTER SECRET {self.ident} AS 'postgres'"] * TIMES)
+        return run(f"ALTER SECRET {self.ident} AS 'postgres'")
 
     def verify(self) -> Fragment:
         return self.verify_catalog()
@@ -41,6 +44,11 @@ class Connection(Owned, Commented, Renamed):
     noun: ClassVar[str] = "CONNECTION"
     short: ClassVar[str] = "connection"
     weight: ClassVar[int] = 5
+    manipulations: ClassVar[Manipulations] = {
+        "validate": ("validate",) * TIMES,
+        "alter": ("alter",) * TIMES,
+        "alter_unvalidated": ("set_wrong_host", "restore_host"),
+    }
 
     @property
     def own_secret(self) -> str:
@@ -58,21 +66,22 @@ class Connection(Owned, Commented, Renamed):
         dropped = super().razing(maybe)
         return dropped if self.base.secret else (*dropped, f"DROP SECRET {maybe}{self.own_secret}")
 
-    @manipulation
+    @reads
     def validate(self) -> Fragment:
-        return run(*[f"VALIDATE CONNECTION {self.ident}"] * TIMES)
+        return run(f"VALIDATE CONNECTION {self.ident}")
 
-    @manipulation
+    @changes
     def alter(self) -> Fragment:
         host = "HOST = '${racehound.postgres-host}'"
-        return run(*[f"ALTER CONNECTION {self.ident} SET ({host}) WITH (VALIDATE = true)"] * TIMES)
+        return run(f"ALTER CONNECTION {self.ident} SET ({host}) WITH (VALIDATE = true)")
 
-    @manipulation
-    def alter_unvalidated(self) -> Fragment:
-        return run(
-            f"ALTER CONNECTION {self.ident} SET (HOST = 'nowhere.invalid') WITH (VALIDATE = false)",
-            f"ALTER CONNECTION {self.ident} SET (HOST = '${{racehound.postgres-host}}') WITH (VALIDATE = false)",
-        )
+    @changes
+    def set_wrong_host(self) -> Fragment:
+        return run(f"ALTER CONNECTION {self.ident} SET (HOST = 'nowhere.invalid') WITH (VALIDATE = false)")
+
+    @changes
+    def restore_host(self) -> Fragment:
+        return run(f"ALTER CONNECTION {self.ident} SET (HOST = '${{racehound.postgres-host}}') WITH (VALIDATE = false)")
 
     def verify(self) -> Fragment:
         return run(f"VALIDATE CONNECTION {self.ident}") + self.verify_catalog()

@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 
 from racehound.databases.materialize.kinds.base import MaterializeKind
 from racehound.databases.materialize.kinds.text import Statements, action, remember, run
-from racehound.kinds.kind import Fragment, manipulation
+from racehound.kinds.kind import Fragment, reads
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,7 +39,7 @@ class CopyToS3(MaterializeKind):
         how = f"AWS CONNECTION = {self.ident}, FORMAT = '{self.encoding}'"
         return f"COPY ({query}) TO 's3://${{racehound.run}}/{key}' WITH ({how})"
 
-    @manipulation
+    @reads
     def copy(self) -> Fragment:
         return run(self._copying(self.query, self.name))
 

@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 
 from racehound.databases.materialize.kinds.lives import Commented, Owned
 from racehound.databases.materialize.kinds.text import TIMES, Statements, ask, run
-from racehound.kinds.kind import Fragment, manipulation
+from racehound.kinds.kind import Fragment, Manipulations, changes, destroys
 
 _DEFINITIONS = {
     "list": "LIST (ELEMENT TYPE = int4)",
@@ -24,6 +24,10 @@ class Type(Owned, Commented):
 
     noun: ClassVar[str] = "TYPE"
     weight: ClassVar[int] = 4
+    manipulations: ClassVar[Manipulations] = {
+        "use": ("drop_user", "create_user", "drop_created_user") * TIMES,
+        "recreate": ("destroy_if_exists", "create"),
+    }
 
     @property
     def table(self) -> str:
@@ -48,14 +52,26 @@ class Type(Owned, Commented):
             f"CREATE TABLE {self.table} (a TEXT, b TEXT, c {self.ident})",
         )
 
-    @manipulation
-    def use(self) -> Fragment:
-        table = self.inside(f"{self.name}_new")
-        return run(f"DROP TABLE IF EXISTS {table}", f"CREATE TABLE {table} (a {self.ident})", f"DROP TABLE {table}") * TIMES
+    @property
+    def _user(self) -> str:
+        """Another table with a column of the type."""
+        return self.inside(f"{self.name}_new")
 
-    @manipulation
-    def recreate(self) -> Fragment:
-        return run(f"DROP TYPE IF EXISTS {self.ident} CASCADE", *self.building(), *self.adoption())
+    @changes
+    def drop_user(self) -> Fragment:
+        return run(f"DROP TABLE IF EXISTS {self._user}")
+
+    @changes
+    def create_user(self) -> Fragment:
+        return run(f"CREATE TABLE {self._user} (a {self.ident})")
+
+    @changes
+    def drop_created_user(self) -> Fragment:
+        return run(f"DROP TABLE {self._user}")
+
+    @destroys
+    def destroy_if_exists(self) -> Fragment:
+        return run(*self.razing("IF EXISTS "))
 
     def verify(self) -> Fragment:
         return ask(f"SELECT count(*), count(c) FROM {self.table}", "0 0")

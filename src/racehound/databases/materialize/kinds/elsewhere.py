@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 from racehound.databases.materialize.kinds.base import CONSTANT
 from racehound.databases.materialize.kinds.lives import Named
 from racehound.databases.materialize.kinds.text import Statements, action, ask, run
-from racehound.kinds.kind import Fragment, manipulation
+from racehound.kinds.kind import Fragment, Manipulations, changes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,6 +20,10 @@ class SqlServerSource(Named):
     requires: ClassVar[frozenset[str]] = frozenset({"sql-server"})
     noun: ClassVar[str] = "TABLE"
     short: ClassVar[str] = "table"
+    manipulations: ClassVar[Manipulations] = {
+        "insert_and_delete": ("insert_and_delete",),
+        "rename": ("drop_renamed", "rename", "rename_back"),
+    }
 
     @property
     def relation(self) -> str:
@@ -53,13 +57,9 @@ class SqlServerSource(Named):
     def building(self) -> Statements:
         return (f"CREATE TABLE {self.ident} FROM SOURCE {self.name}_source (REFERENCE dbo.{self.table})",)
 
-    @manipulation
+    @changes
     def insert_and_delete(self) -> Fragment:
         return self.upstream(f"INSERT INTO {self.table} VALUES ('new', 'bar')", f"DELETE FROM {self.table} WHERE a = 'new'")
-
-    @manipulation
-    def rename(self) -> Fragment:
-        return run(*self.renaming())
 
     def verify(self) -> Fragment:
         return ask(f"SELECT a, b FROM {self.ident} WHERE a <> 'new'", "foo bar")
@@ -77,6 +77,9 @@ class IcebergSink(Named):
     can_be_referenced: ClassVar[bool] = False
     noun: ClassVar[str] = "SINK"
     short: ClassVar[str] = "sink"
+    manipulations: ClassVar[Manipulations] = {
+        "rename": ("drop_renamed", "rename", "rename_back"),
+    }
 
     @property
     def upstream(self) -> str:
@@ -94,10 +97,6 @@ class IcebergSink(Named):
 
     def clear(self) -> Fragment:
         return ""
-
-    @manipulation
-    def rename(self) -> Fragment:
-        return run(*self.renaming())
 
     def verify(self) -> Fragment:
         return self.verify_catalog()

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 from racehound.databases.materialize.kinds.base import MaterializeKind
 from racehound.databases.materialize.kinds.lives import Renamed
 from racehound.databases.materialize.kinds.text import TIMES, Statements, ask, none_of, remember, run
-from racehound.kinds.kind import Fragment, manipulation
+from racehound.kinds.kind import Fragment, Manipulations, changes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,6 +50,10 @@ class Generator(MaterializeKind):
     """What follows LOAD GENERATOR."""
     collections: ClassVar[tuple[str, ...]] = ()
     """Those that become tables; the first one is what dependents select from."""
+    manipulations: ClassVar[Manipulations] = {
+        "rename": ("rename", "rename_back"),
+        "recreate_a_collection": ("drop_collection", "create_collection") * TIMES,
+    }
 
     @property
     def as_tables(self) -> bool:
@@ -97,21 +101,24 @@ class Generator(MaterializeKind):
             return (f"DROP SOURCE {maybe}{self.ident} CASCADE",)
         return (f"DROP SCHEMA {maybe}{self.schema} CASCADE",)
 
-    @manipulation
+    @changes
     def rename(self) -> Fragment:
         """The source, which stays in its schema."""
-        suffix = "_tmp_source"
-        return run(
-            f"ALTER SOURCE {self.ident} RENAME TO {self.label(suffix)}",
-            f"ALTER SOURCE {self.spelling(suffix)} RENAME TO {self.name}",
-        )
+        return run(f"ALTER SOURCE {self.ident} RENAME TO {self.label('_tmp_source')}")
 
-    @manipulation
-    def recreate_a_collection(self) -> Fragment:
-        """Where they are tables: the last one, dropped with what stands on it and made again. A subsource cannot come back."""
-        last = self.collections[-1]
-        again = (f"DROP TABLE IF EXISTS {self.collection(last)} CASCADE", self._table(last))
-        return run(*again) * TIMES if self.as_tables else ""
+    @changes
+    def rename_back(self) -> Fragment:
+        return run(f"ALTER SOURCE {self.spelling('_tmp_source')} RENAME TO {self.name}")
+
+    @changes
+    def drop_collection(self) -> Fragment:
+        """The last one, where they are tables, with what stands on it. A subsource could not come back."""
+        dropped = f"DROP TABLE IF EXISTS {self.collection(self.collections[-1])} CASCADE"
+        return run(dropped) if self.as_tables else ""
+
+    @changes
+    def create_collection(self) -> Fragment:
+        return run(self._table(self.collections[-1])) if self.as_tables else ""
 
     def belongs(self, child: str, column: str, parent: str) -> Fragment:
         """No row of one collection refers to a row that another one has not."""

@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 from racehound.databases.materialize.kinds.base import CLUSTER, CONSTANT, MaterializeKind
 from racehound.databases.materialize.kinds.lives import Named
 from racehound.databases.materialize.kinds.text import Statements, action, ask, none_of, patiently, remember, run
-from racehound.kinds.kind import Fragment, manipulation
+from racehound.kinds.kind import Fragment, Manipulations, changes
 
 REGISTRY = "csr_conn"
 RECORDS = "${racehound.upsert-records}"
@@ -128,6 +128,10 @@ class KafkaSink(Named):
     noun: ClassVar[str] = "SINK"
     short: ClassVar[str] = "sink"
     weight: ClassVar[int] = 24
+    manipulations: ClassVar[Manipulations] = {
+        "set_from": ("drop_other_view", "create_other_view", "set_from_other", "set_from_first", "drop_created_view"),
+        "rename": ("drop_renamed", "rename", "rename_back"),
+    }
 
     @property
     def count(self) -> str:
@@ -171,21 +175,30 @@ class KafkaSink(Named):
     def adoption(self) -> Statements:
         return ()
 
-    @manipulation
-    def set_from(self) -> Fragment:
-        """Another materialized view of the same rows, and back."""
-        other = self.inside(f"{self.name}_tmp_mv")
-        return run(
-            f"DROP MATERIALIZED VIEW IF EXISTS {other}",
-            f"CREATE MATERIALIZED VIEW {other} {self.in_cluster}AS SELECT * FROM {self.upstream}",
-            f"ALTER SINK {self.ident} SET FROM {other}",
-            f"ALTER SINK {self.ident} SET FROM {self.upstream}",
-            f"DROP MATERIALIZED VIEW {other}",
-        )
+    @property
+    def _other(self) -> str:
+        """Another materialized view of the same rows."""
+        return self.inside(f"{self.name}_tmp_mv")
 
-    @manipulation
-    def rename(self) -> Fragment:
-        return run(*self.renaming())
+    @changes
+    def drop_other_view(self) -> Fragment:
+        return run(f"DROP MATERIALIZED VIEW IF EXISTS {self._other}")
+
+    @changes
+    def create_other_view(self) -> Fragment:
+        return run(f"CREATE MATERIALIZED VIEW {self._other} {self.in_cluster}AS SELECT * FROM {self.upstream}")
+
+    @changes
+    def set_from_other(self) -> Fragment:
+        return run(f"ALTER SINK {self.ident} SET FROM {self._other}")
+
+    @changes
+    def set_from_first(self) -> Fragment:
+        return run(f"ALTER SINK {self.ident} SET FROM {self.upstream}")
+
+    @changes
+    def drop_created_view(self) -> Fragment:
+        return run(f"DROP MATERIALIZED VIEW {self._other}")
 
     def verify(self) -> Fragment:
         """The topic is folded and compared at rest, by the target (`targets/materialize/sinks.py`): statements cannot read it."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import ClassVar
 
 from racehound.databases.materialize.kinds.base import MaterializeKind
-from racehound.databases.materialize.kinds.text import TIMES, Statements, run
-from racehound.kinds.kind import Fragment, manipulation
+from racehound.databases.materialize.kinds.text import TIMES, run
+from racehound.kinds.kind import Fragment, Manipulations, changes
 
 
 class Named(MaterializeKind):
     """It can be renamed."""
 
+    manipulations: ClassVar[Manipulations] = {}
     short: ClassVar[str] = ""
     """What its temporary name ends in."""
 
@@ -20,36 +21,52 @@ class Named(MaterializeKind):
         """The suffix of its temporary name."""
         return f"_tmp_{self.short}"
 
-    def renaming(self) -> Statements:
-        """The statements that rename it and rename it back, after removing what an interrupted life has left."""
-        return (
-            f"DROP {self.noun} IF EXISTS {self.spelling(self.temporary)}",
-            f"ALTER {self.noun} {self.spelling()} RENAME TO {self.label(self.temporary)}",
-            f"ALTER {self.noun} {self.spelling(self.temporary)} RENAME TO {self.label()}",
-        )
+    @changes
+    def drop_renamed(self) -> Fragment:
+        """What an interrupted life has left under the temporary name."""
+        return run(f"DROP {self.noun} IF EXISTS {self.spelling(self.temporary)}")
+
+    @changes
+    def rename(self) -> Fragment:
+        return run(f"ALTER {self.noun} {self.spelling()} RENAME TO {self.label(self.temporary)}")
+
+    @changes
+    def rename_back(self) -> Fragment:
+        return run(f"ALTER {self.noun} {self.spelling(self.temporary)} RENAME TO {self.label()}")
 
 
 class Renamed(Named):
     """The first thing that is done to it is renaming it, twice."""
 
-    @manipulation
-    def rename(self) -> Fragment:
-        return run(*self.renaming())
+    manipulations: ClassVar[Manipulations] = {
+        "rename": ("drop_renamed", "rename", "rename_back"),
+    }
 
 
 class Owned(MaterializeKind):
     """It has an owner, the user of the run or, for a while, whoever has one."""
 
-    @manipulation
-    def reown(self) -> Fragment:
-        """To the same owner: what is checked and written is what a change would check and write."""
-        owner = self.base.role or "${racehound.user}"
-        return run(*[f"ALTER {self.noun} {self.ident} OWNER TO {owner}"] * TIMES)
+    manipulations: ClassVar[Manipulations] = {
+        "reown": ("change_owner",) * TIMES,
+    }
+
+    @changes
+    def change_owner(self) -> Fragment:
+        """To the same owner: the server checks and writes what it would check and write for another one."""
+        return run(f"ALTER {self.noun} {self.ident} OWNER TO {self.base.role or '${racehound.user}'}")
 
 
 class Commented(MaterializeKind):
     """It can have a comment."""
 
-    @manipulation
+    manipulations: ClassVar[Manipulations] = {
+        "comment": ("comment", "remove_comment"),
+    }
+
+    @changes
     def comment(self) -> Fragment:
-        return run(f"COMMENT ON {self.noun} {self.ident} IS '{self.name}'", f"COMMENT ON {self.noun} {self.ident} IS NULL")
+        return run(f"COMMENT ON {self.noun} {self.ident} IS '{self.name}'")
+
+    @changes
+    def remove_comment(self) -> Fragment:
+        return run(f"COMMENT ON {self.noun} {self.ident} IS NULL")

@@ -7,11 +7,16 @@ from typing import ClassVar
 
 from racehound.databases.materialize.kinds.base import CONSTANT, MaterializeKind, unlike
 from racehound.databases.materialize.kinds.text import TIMES, Statements, none_of, run
-from racehound.kinds.kind import Fragment, manipulation
+from racehound.kinds.kind import Fragment, Manipulations, changes, creates, destroys
 
 
 class Namespace(MaterializeKind):
     """What others are made in. It holds a view of the base. Verified: the view equals its query."""
+
+    manipulations: ClassVar[Manipulations] = {
+        "create_and_drop_inside": ("drop_inside", "create_inside", "drop_created_inside") * TIMES,
+        "comment": ("comment", "remove_comment"),
+    }
 
     @property
     def view(self) -> str:
@@ -25,14 +30,30 @@ class Namespace(MaterializeKind):
     def building(self) -> Statements:
         return f"CREATE {self.noun} {self.ident}", f"CREATE VIEW {self.view} AS {self.query}"
 
-    @manipulation
-    def create_and_drop_inside(self) -> Fragment:
-        table = f"{self.home}.{self.name}_new"
-        return run(f"DROP TABLE IF EXISTS {table}", f"CREATE TABLE {table} (a TEXT)", f"DROP TABLE {table}") * TIMES
+    @property
+    def _inside(self) -> str:
+        """Another table inside."""
+        return f"{self.home}.{self.name}_new"
 
-    @manipulation
+    @changes
+    def drop_inside(self) -> Fragment:
+        return run(f"DROP TABLE IF EXISTS {self._inside}")
+
+    @changes
+    def create_inside(self) -> Fragment:
+        return run(f"CREATE TABLE {self._inside} (a TEXT)")
+
+    @changes
+    def drop_created_inside(self) -> Fragment:
+        return run(f"DROP TABLE {self._inside}")
+
+    @changes
     def comment(self) -> Fragment:
-        return run(f"COMMENT ON {self.noun} {self.ident} IS '{self.name}'", f"COMMENT ON {self.noun} {self.ident} IS NULL")
+        return run(f"COMMENT ON {self.noun} {self.ident} IS '{self.name}'")
+
+    @changes
+    def remove_comment(self) -> Fragment:
+        return run(f"COMMENT ON {self.noun} {self.ident} IS NULL")
 
     def verify(self) -> Fragment:
         return none_of(unlike(f"SELECT * FROM {self.view}", self.query))
@@ -44,6 +65,10 @@ class Schema(Namespace):
 
     noun: ClassVar[str] = "SCHEMA"
     weight: ClassVar[int] = 8
+    manipulations: ClassVar[Manipulations] = {
+        "rename": ("drop_renamed", "rename", "rename_back"),
+        "swap": ("swap",) * 2,
+    }
 
     @property
     def database(self) -> str:
@@ -64,17 +89,21 @@ class Schema(Namespace):
     def razing(self, maybe: str = "") -> Statements:
         return tuple(f"DROP SCHEMA {maybe}{self.spelling(suffix)} CASCADE" for suffix in ("", "_other"))
 
-    @manipulation
-    def rename(self) -> Fragment:
-        return run(
-            f"DROP SCHEMA IF EXISTS {self.spelling('_tmp')} CASCADE",
-            f"ALTER SCHEMA {self.spelling()} RENAME TO {self.name}_tmp",
-            f"ALTER SCHEMA {self.spelling('_tmp')} RENAME TO {self.name}",
-        )
+    @changes
+    def drop_renamed(self) -> Fragment:
+        return run(f"DROP SCHEMA IF EXISTS {self.spelling('_tmp')} CASCADE")
 
-    @manipulation
+    @changes
+    def rename(self) -> Fragment:
+        return run(f"ALTER SCHEMA {self.spelling()} RENAME TO {self.name}_tmp")
+
+    @changes
+    def rename_back(self) -> Fragment:
+        return run(f"ALTER SCHEMA {self.spelling('_tmp')} RENAME TO {self.name}")
+
+    @changes
     def swap(self) -> Fragment:
-        return run(*[f"ALTER SCHEMA {self.ident} SWAP WITH {self.name}_other"] * 2)
+        return run(f"ALTER SCHEMA {self.ident} SWAP WITH {self.name}_other")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,24 +113,40 @@ class Database(Namespace):
     noun: ClassVar[str] = "DATABASE"
     in_environment: ClassVar[bool] = True
     weight: ClassVar[int] = 5
+    manipulations: ClassVar[Manipulations] = {
+        "create_and_drop_schema": ("drop_schema", "create_schema", "create_view_in_schema", "drop_created_schema") * TIMES,
+        "recreate": ("destroy_if_exists", "create_without_owner"),
+    }
 
     @property
     def home(self) -> str:
         return f"{self.ident}.public"
 
-    @manipulation
-    def create_and_drop_schema(self) -> Fragment:
-        schema = f"{self.ident}.{self.name}_schema"
-        return (
-            run(
-                f"DROP SCHEMA IF EXISTS {schema} CASCADE",
-                f"CREATE SCHEMA {schema}",
-                f"CREATE VIEW {schema}.{self.name}_new AS {CONSTANT}",
-                f"DROP SCHEMA {schema} CASCADE",
-            )
-            * TIMES
-        )
+    @property
+    def _schema(self) -> str:
+        """Another schema inside."""
+        return f"{self.ident}.{self.name}_schema"
 
-    @manipulation
-    def recreate(self) -> Fragment:
-        return run(*self.razing("IF EXISTS "), *self.building())
+    @changes
+    def drop_schema(self) -> Fragment:
+        return run(f"DROP SCHEMA IF EXISTS {self._schema} CASCADE")
+
+    @changes
+    def create_schema(self) -> Fragment:
+        return run(f"CREATE SCHEMA {self._schema}")
+
+    @changes
+    def create_view_in_schema(self) -> Fragment:
+        return run(f"CREATE VIEW {self._schema}.{self.name}_new AS {CONSTANT}")
+
+    @changes
+    def drop_created_schema(self) -> Fragment:
+        return run(f"DROP SCHEMA {self._schema} CASCADE")
+
+    @destroys
+    def destroy_if_exists(self) -> Fragment:
+        return run(*self.razing("IF EXISTS "))
+
+    @creates
+    def create_without_owner(self) -> Fragment:
+        return run(*self.building())

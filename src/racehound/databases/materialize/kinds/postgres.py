@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 from typing import ClassVar
 
-from racehound.databases.materialize.kinds.text import Statements, action, run
+from racehound.databases.materialize.kinds.text import Statements, action
 from racehound.databases.materialize.kinds.upstream import PASSWORD, Following
-from racehound.kinds.kind import Fragment, manipulation
+from racehound.kinds.kind import Fragment, Manipulations, changes
 
 
 class PostgresFollowing(Following):
@@ -52,18 +52,13 @@ class PostgresFollowing(Following):
 class PostgresSource(PostgresFollowing):
     """A table of another PostgreSQL. Verified: it has the rows that are there, by count and digest."""
 
-    @manipulation
-    def insert(self) -> Fragment:
-        return self._inserting()
+    manipulations: ClassVar[Manipulations] = {
+        "insert": ("insert",),
+        "update": ("update",),
+        "delete": ("delete",),
+        "rename": ("drop_renamed", "rename", "rename_back"),
+    }
 
-    @manipulation
+    @changes
     def update(self) -> Fragment:
         return self.upstream(f"UPDATE {self.reference} SET b = b || 'bar'")
-
-    @manipulation
-    def delete(self) -> Fragment:
-        return self._deleting()
-
-    @manipulation
-    def rename(self) -> Fragment:
-        return run(*self.renaming())

@@ -12,7 +12,7 @@ from racehound.databases.materialize.kinds.mysql import MySqlFollowing
 from racehound.databases.materialize.kinds.postgres import PostgresFollowing
 from racehound.databases.materialize.kinds.text import TRUE, ask, patiently, run
 from racehound.databases.materialize.kinds.upstream import Following
-from racehound.kinds.kind import Fragment, manipulation
+from racehound.kinds.kind import Fragment, Manipulations, changes, reads
 
 _TIMES = 2
 
@@ -20,6 +20,7 @@ _TIMES = 2
 class OwnCluster(MaterializeKind):
     """Its source works in a cluster that nothing else works in."""
 
+    manipulations: ClassVar[Manipulations] = {}
     weight: ClassVar[int] = 12
 
     @property
@@ -35,31 +36,42 @@ class OwnCluster(MaterializeKind):
         cluster = self.source_cluster
         return run(f"DROP CLUSTER IF EXISTS {cluster} CASCADE", f"CREATE CLUSTER {cluster} ({SIZE}, REPLICATION FACTOR 1)")
 
-    def _restarting(self) -> Fragment:
-        """It loses its replica, and has another one."""
-        return run(*(f"ALTER CLUSTER {self.source_cluster} SET (REPLICATION FACTOR {count})" for count in (0, 1)))
+    @changes
+    def stop_cluster(self) -> Fragment:
+        return run(f"ALTER CLUSTER {self.source_cluster} SET (REPLICATION FACTOR 0)")
+
+    @changes
+    def start_cluster(self) -> Fragment:
+        return run(f"ALTER CLUSTER {self.source_cluster} SET (REPLICATION FACTOR 1)")
 
 
 class RestartedFollowing(OwnCluster, Following):
     """Follows a table of another database."""
 
+    manipulations: ClassVar[Manipulations] = {
+        "restart": ("insert", "stop_cluster", "start_cluster") * _TIMES,
+        "add_table": (*("insert", "create_second", "insert", "compare_tables") * _TIMES, "drop_second"),
+        "recreate_source": ("recreate_source",),
+    }
+
     def prepare(self) -> Fragment:
         return self._making_cluster() + super().prepare()
 
-    @manipulation
-    def restart(self) -> Fragment:
-        """What was written just before is on its way."""
-        return (self._inserting() + self._restarting()) * _TIMES
+    @changes
+    def create_second(self) -> Fragment:
+        return run(f"DROP TABLE IF EXISTS {self.second}", self.table_of_source(self.second))
 
-    @manipulation
-    def add_table(self) -> Fragment:
-        """It is written before and after, and in the end both have the same rows."""
+    @reads
+    def compare_tables(self) -> Fragment:
+        """In the end both have the same rows."""
         counts = " = ".join(f"(SELECT count(*) FROM {name} WHERE a = 'foo')" for name in (self.second, self.ident))
-        added = run(f"DROP TABLE IF EXISTS {self.second}", self.table_of_source(self.second))
-        compared = patiently(ask(f"SELECT {counts}", TRUE))
-        return (self._inserting() + added + self._inserting() + compared) * _TIMES + run(f"DROP TABLE {self.second}")
+        return patiently(ask(f"SELECT {counts}", TRUE))
 
-    @manipulation
+    @changes
+    def drop_second(self) -> Fragment:
+        return run(f"DROP TABLE {self.second}")
+
+    @changes
     def recreate_source(self) -> Fragment:
         """It is dropped as soon as it is there, and made once more."""
         _, *making = self.connecting()
@@ -84,23 +96,35 @@ class RestartedMySqlSource(RestartedFollowing, MySqlFollowing):
 class RestartedUpsertSource(OwnCluster, UpsertSource):
     """A topic as a table whose source is restarted and has two tables. Verified: as UpsertSource."""
 
+    manipulations: ClassVar[Manipulations] = {
+        "restart": ("recreate_table", "stop_cluster", "start_cluster") * _TIMES,
+        "add_table": ("create_both_tables", "verify_second", "drop_second"),
+        "recreate_source": ("recreate_source",),
+    }
+
     def prepare(self) -> Fragment:
         return self._making_cluster() + super().prepare()
 
-    @manipulation
-    def restart(self) -> Fragment:
-        """While the records are being read."""
-        again = run(f"DROP TABLE IF EXISTS {self.ident} CASCADE", *self.building())
-        return (again + self._restarting()) * _TIMES
+    @changes
+    def recreate_table(self) -> Fragment:
+        """Then the cluster is stopped while the records are being read."""
+        return run(f"DROP TABLE IF EXISTS {self.ident} CASCADE", *self.building())
 
-    @manipulation
-    def add_table(self) -> Fragment:
+    @changes
+    def create_both_tables(self) -> Fragment:
         """Two tables begin to read at the same time."""
         tables = (self.ident, self.second)
-        made = run(*(f"DROP TABLE IF EXISTS {name} CASCADE" for name in tables), *map(self.table_of_source, tables))
-        return made + self.verify_table(self.second) + run(f"DROP TABLE {self.second} CASCADE")
+        return run(*(f"DROP TABLE IF EXISTS {name} CASCADE" for name in tables), *map(self.table_of_source, tables))
 
-    @manipulation
+    @reads
+    def verify_second(self) -> Fragment:
+        return self.verify_table(self.second)
+
+    @changes
+    def drop_second(self) -> Fragment:
+        return run(f"DROP TABLE {self.second} CASCADE")
+
+    @changes
     def recreate_source(self) -> Fragment:
         """It is dropped as soon as it is there, and made once more."""
         return run(*self.connecting_source, *self.connecting_source, *self.building())

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from racehound.databases.materialize.kinds.base import CONSTANT, SCHEMA, MaterializeKind
 from racehound.databases.materialize.kinds.text import TIMES, Statements, none_of, run
-from racehound.kinds.kind import Fragment, manipulation
+from racehound.kinds.kind import Fragment, Manipulations, changes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,6 +17,14 @@ class Role(MaterializeKind):
     noun: ClassVar[str] = "ROLE"
     in_environment: ClassVar[bool] = True
     weight: ClassVar[int] = 16
+    manipulations: ClassVar[Manipulations] = {
+        "grant_and_revoke": ("revoke", "grant") * TIMES,
+        "change_members": ("grant_to_member", "revoke_from_member") * TIMES,
+        "alter_default_privileges": ("grant_by_default", "revoke_by_default"),
+        "reassign_owned": ("reassign_owned", "reassign_back"),
+        "drop_owned": ("drop_owned_by_other", "grant_to_other"),
+        "alter_settings": ("set_cluster", "reset_cluster") * TIMES,
+    }
 
     @property
     def role(self) -> str:
@@ -68,34 +76,54 @@ class Role(MaterializeKind):
         other, own = ((f"DROP OWNED BY {role} CASCADE", f"DROP ROLE {maybe}{role}") for role in (self.other, self.ident))
         return *view, *other, f"COMMENT ON ROLE {self.ident} IS NULL", *own
 
-    @manipulation
-    def grant_and_revoke(self) -> Fragment:
-        return run(f"REVOKE SELECT ON {self.held} FROM {self.ident}", f"GRANT SELECT ON {self.held} TO {self.ident}") * TIMES
+    @changes
+    def revoke(self) -> Fragment:
+        return run(f"REVOKE SELECT ON {self.held} FROM {self.ident}")
 
-    @manipulation
-    def change_members(self) -> Fragment:
-        return run(f"GRANT {self.ident} TO {self.other}", f"REVOKE {self.ident} FROM {self.other}") * TIMES
+    @changes
+    def grant(self) -> Fragment:
+        return run(f"GRANT SELECT ON {self.held} TO {self.ident}")
 
-    @manipulation
-    def alter_default_privileges(self) -> Fragment:
-        alter = f"ALTER DEFAULT PRIVILEGES FOR ROLE {self.ident}"
-        return run(f"{alter} GRANT SELECT ON TABLES TO {self.other}", f"{alter} REVOKE SELECT ON TABLES FROM {self.other}")
+    @changes
+    def grant_to_member(self) -> Fragment:
+        return run(f"GRANT {self.ident} TO {self.other}")
 
-    @manipulation
+    @changes
+    def revoke_from_member(self) -> Fragment:
+        return run(f"REVOKE {self.ident} FROM {self.other}")
+
+    @changes
+    def grant_by_default(self) -> Fragment:
+        return run(f"ALTER DEFAULT PRIVILEGES FOR ROLE {self.ident} GRANT SELECT ON TABLES TO {self.other}")
+
+    @changes
+    def revoke_by_default(self) -> Fragment:
+        return run(f"ALTER DEFAULT PRIVILEGES FOR ROLE {self.ident} REVOKE SELECT ON TABLES FROM {self.other}")
+
+    @changes
     def reassign_owned(self) -> Fragment:
-        return run(f"REASSIGN OWNED BY {self.ident} TO {self.other}", f"REASSIGN OWNED BY {self.other} TO {self.ident}")
+        return run(f"REASSIGN OWNED BY {self.ident} TO {self.other}")
 
-    @manipulation
-    def drop_owned(self) -> Fragment:
-        """Privileges go too, and come back."""
-        return run(
-            f"DROP OWNED BY {self.other} CASCADE",
-            f"GRANT ALL ON SCHEMA {self.base.home} TO {self.other}",
-        )
+    @changes
+    def reassign_back(self) -> Fragment:
+        return run(f"REASSIGN OWNED BY {self.other} TO {self.ident}")
 
-    @manipulation
-    def alter_settings(self) -> Fragment:
-        return run(f"ALTER ROLE {self.ident} SET cluster = quickstart", f"ALTER ROLE {self.ident} RESET cluster") * TIMES
+    @changes
+    def drop_owned_by_other(self) -> Fragment:
+        """The other role's privileges go, too."""
+        return run(f"DROP OWNED BY {self.other} CASCADE")
+
+    @changes
+    def grant_to_other(self) -> Fragment:
+        return run(f"GRANT ALL ON SCHEMA {self.base.home} TO {self.other}")
+
+    @changes
+    def set_cluster(self) -> Fragment:
+        return run(f"ALTER ROLE {self.ident} SET cluster = quickstart")
+
+    @changes
+    def reset_cluster(self) -> Fragment:
+        return run(f"ALTER ROLE {self.ident} RESET cluster")
 
     def verify(self) -> Fragment:
         roles = "SELECT id FROM mz_catalog.mz_roles"

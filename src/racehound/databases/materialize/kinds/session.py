@@ -8,7 +8,7 @@ from typing import ClassVar
 from racehound.databases.materialize.kinds.base import MaterializeKind
 from racehound.databases.materialize.kinds.generator import AuctionSource
 from racehound.databases.materialize.kinds.text import TIMES, Statements, action, ask, run
-from racehound.kinds.kind import Fragment, manipulation
+from racehound.kinds.kind import Fragment, Manipulations, destroys, reads
 
 _TIME = "<time>"
 
@@ -60,7 +60,7 @@ class Subscription(MaterializeKind):
             + run("ROLLBACK")
         )
 
-    @manipulation
+    @reads
     def follow(self) -> Fragment:
         return self._following(TIMES)
 
@@ -75,6 +75,9 @@ class TransactionalSource(MaterializeKind):
     requires: ClassVar[frozenset[str]] = frozenset({"transactional-sources"})
     noun: ClassVar[str] = "SOURCE"
     weight: ClassVar[int] = 5
+    manipulations: ClassVar[Manipulations] = {
+        "recreate": ("destroy_if_exists", "create"),
+    }
 
     @property
     def relation(self) -> str:
@@ -106,9 +109,9 @@ class TransactionalSource(MaterializeKind):
     def razing(self, maybe: str = "") -> Statements:
         return "ROLLBACK", f"DROP SOURCE {maybe}{self.ident} CASCADE"
 
-    @manipulation
-    def recreate(self) -> Fragment:
-        return run(*self.razing("IF EXISTS "), *self.building())
+    @destroys
+    def destroy_if_exists(self) -> Fragment:
+        return run(*self.razing("IF EXISTS "))
 
     def verify(self) -> Fragment:
         return run("ROLLBACK") + ask(f"SELECT count(*) - count(id) FROM {self.relation}", "0")

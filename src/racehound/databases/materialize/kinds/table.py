@@ -8,7 +8,7 @@ from typing import ClassVar
 from racehound.databases.materialize.kinds.base import MaterializeKind
 from racehound.databases.materialize.kinds.lives import Commented, Owned, Renamed
 from racehound.databases.materialize.kinds.text import TIMES, TRUE, Statements, ask, none_of, remember, run
-from racehound.kinds.kind import Fragment, manipulation
+from racehound.kinds.kind import Fragment, Manipulations, changes
 
 _GROUP = 10
 
@@ -41,6 +41,14 @@ class WrittenTable(Owned, Commented, Renamed):
     noun: ClassVar[str] = "TABLE"
     short: ClassVar[str] = "table"
     weight: ClassVar[int] = 26
+    manipulations: ClassVar[Manipulations] = {
+        "rename": ("drop_renamed", "rename", "rename_back", "insert_and_read", "drop_renamed", "rename", "rename_back"),
+        "insert": ("insert_and_read",) * TIMES,
+        "update": ("update",) * TIMES,
+        "insert_and_delete": ("insert_new", "delete_new") * TIMES,
+        "copy": ("copy",) * TIMES,
+        "add_column": ("add_column", "insert_and_read"),
+    }
 
     @property
     def relation(self) -> str:
@@ -58,41 +66,37 @@ class WrittenTable(Owned, Commented, Renamed):
         rows = ", ".join(f"('{key}', 'b{number}')" for number in range(_GROUP))
         return f"INSERT INTO {self.ident} (a, b) VALUES {rows}"
 
-    def _insert_and_look(self) -> Fragment:
+    def building(self) -> Statements:
+        return f"CREATE TABLE {self.ident} (a TEXT, b TEXT)", self._insert("0")
+
+    @changes
+    def insert_and_read(self) -> Fragment:
         """A group, and whether it is there: nobody else writes here."""
         key = f"${{{self.name}-key}}"
         there = ask(f"SELECT count(*) > 0 FROM {self.ident} WHERE a = '{key}'", TRUE)
         return remember(f"{self.name}-key", "SELECT now()::text") + run(self._insert(key)) + there
 
-    def building(self) -> Statements:
-        return f"CREATE TABLE {self.ident} (a TEXT, b TEXT)", self._insert("0")
-
-    @manipulation
-    def rename(self) -> Fragment:
-        """It is written to in between, under its own name."""
-        return super().rename() + self._insert_and_look() + super().rename()
-
-    @manipulation
-    def insert(self) -> Fragment:
-        return self._insert_and_look() * TIMES
-
-    @manipulation
+    @changes
     def update(self) -> Fragment:
-        return run(*[f"UPDATE {self.ident} SET b = b || '.' WHERE a = '0'"] * TIMES)
+        return run(f"UPDATE {self.ident} SET b = b || '.' WHERE a = '0'")
 
-    @manipulation
-    def insert_and_delete(self) -> Fragment:
-        return run(self._insert("new"), f"DELETE FROM {self.ident} WHERE a = 'new'") * TIMES
+    @changes
+    def insert_new(self) -> Fragment:
+        return run(self._insert("new"))
 
-    @manipulation
+    @changes
+    def delete_new(self) -> Fragment:
+        return run(f"DELETE FROM {self.ident} WHERE a = 'new'")
+
+    @changes
     def copy(self) -> Fragment:
         """What is read and what is written are of one moment."""
-        return run(f"INSERT INTO {self.ident} (a, b) SELECT 'new', b FROM {self.ident} WHERE a = '0'") * TIMES
+        return run(f"INSERT INTO {self.ident} (a, b) SELECT 'new', b FROM {self.ident} WHERE a = '0'")
 
-    @manipulation
+    @changes
     def add_column(self) -> Fragment:
         """There is no way back, so further times find the column there."""
-        return run(f"ALTER TABLE {self.ident} ADD COLUMN IF NOT EXISTS c INT") + self._insert_and_look()
+        return run(f"ALTER TABLE {self.ident} ADD COLUMN IF NOT EXISTS c INT")
 
     def verify(self) -> Fragment:
         broken = none_of(f"SELECT a, count(*) FROM {self.ident} GROUP BY a HAVING count(*) % {_GROUP} <> 0")

@@ -12,7 +12,7 @@ from typing import ClassVar
 from racehound.databases.materialize.kinds.base import CLUSTER
 from racehound.databases.materialize.kinds.lives import Named
 from racehound.databases.materialize.kinds.text import TRUE, Statements, ask, none_of, patiently, remember, run
-from racehound.kinds.kind import Fragment
+from racehound.kinds.kind import Fragment, Manipulations, changes
 
 PASSWORD = "racehound-source"  # noqa: S105 of a role in a database that holds nothing else
 _MARK = "mark "
@@ -25,6 +25,7 @@ _ON_ITS_WAY_S = "90"
 class Following(Named):
     """A table made from a source that follows one table of another database, by a role of its own."""
 
+    manipulations: ClassVar[Manipulations] = {}
     noun: ClassVar[str] = "TABLE"
     short: ClassVar[str] = "table"
 
@@ -57,10 +58,12 @@ class Following(Named):
         """The statements, run in the other database."""
         raise NotImplementedError
 
-    def _inserting(self) -> Fragment:
+    @changes
+    def insert(self) -> Fragment:
         return self.upstream(f"INSERT INTO {self.reference} VALUES ('foo', 'bar')")
 
-    def _deleting(self) -> Fragment:
+    @changes
+    def delete(self) -> Fragment:
         return self.upstream(f"DELETE FROM {self.reference} WHERE length(b) > {_LONGEST}")
 
     # In the target.

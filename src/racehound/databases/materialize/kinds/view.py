@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 from racehound.databases.materialize.kinds.base import MaterializeKind, unlike
 from racehound.databases.materialize.kinds.lives import Named, Renamed
 from racehound.databases.materialize.kinds.text import TIMES, Statements, none_of, run
-from racehound.kinds.kind import Fragment, manipulation
+from racehound.kinds.kind import Fragment, Manipulations, changes
 
 
 class Defined(MaterializeKind):
@@ -148,26 +148,28 @@ class ReplacedView(Materialized, Named):
 
     requires: ClassVar[frozenset[str]] = frozenset({"replacement"})
     weight: ClassVar[int] = 8
+    manipulations: ClassVar[Manipulations] = {
+        "replace": ("create_replacement", "apply_replacement") * TIMES,
+        "prepare_and_drop": ("create_replacement", "drop_replacement") * TIMES,
+        "rename": ("drop_renamed", "rename", "rename_back"),
+    }
 
     @property
     def replacement(self) -> str:
         """The one that is to take its place."""
         return self.inside(f"{self.name}_new")
 
-    def _replacing(self) -> Statements:
-        return (
+    @changes
+    def create_replacement(self) -> Fragment:
+        return run(
             f"DROP MATERIALIZED VIEW IF EXISTS {self.replacement} CASCADE",
             f"CREATE REPLACEMENT MATERIALIZED VIEW {self.replacement} FOR {self.ident} AS {self.query}",
         )
 
-    @manipulation
-    def replace(self) -> Fragment:
-        return run(*self._replacing(), f"ALTER MATERIALIZED VIEW {self.ident} APPLY REPLACEMENT {self.replacement}") * TIMES
+    @changes
+    def apply_replacement(self) -> Fragment:
+        return run(f"ALTER MATERIALIZED VIEW {self.ident} APPLY REPLACEMENT {self.replacement}")
 
-    @manipulation
-    def prepare_and_drop(self) -> Fragment:
-        return run(*self._replacing(), f"DROP MATERIALIZED VIEW {self.replacement}") * TIMES
-
-    @manipulation
-    def rename(self) -> Fragment:
-        return run(*self.renaming())
+    @changes
+    def drop_replacement(self) -> Fragment:
+        return run(f"DROP MATERIALIZED VIEW {self.replacement}")

@@ -8,7 +8,7 @@ from typing import ClassVar
 from racehound.databases.postgres.kinds import rows
 from racehound.databases.postgres.kinds.lives import Commented, Recreated
 from racehound.databases.postgres.kinds.text import Statements, ask, run
-from racehound.kinds.kind import Fragment, manipulation
+from racehound.kinds.kind import Fragment, Manipulations, changes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,6 +18,12 @@ class AccessMethod(Commented, Recreated):
     in_schema: ClassVar[bool] = False
     weight: ClassVar[int] = 5
     noun: ClassVar[str] = "ACCESS METHOD"
+    manipulations: ClassVar[Manipulations] = {
+        "use_by_table": ("create_table", "drop_table"),
+        "make_index_method": ("create_index_method", "drop_index_method"),
+        "write_copy": ("insert",) * 5,
+        "vacuum_copy": ("vacuum_copy",),
+    }
 
     @property
     def using(self) -> str:
@@ -35,17 +41,23 @@ class AccessMethod(Commented, Recreated):
         created = f"CREATE ACCESS METHOD {self.name} TYPE TABLE HANDLER heap_tableam_handler"
         return created, *self.carrying(using=self.using)
 
-    @manipulation
-    def use_by_table(self) -> Fragment:
-        table = self.inside(f"{self.name}_new")
+    @property
+    def _other_table(self) -> str:
+        return self.inside(f"{self.name}_new")
+
+    @changes
+    def create_table(self) -> Fragment:
+        table = self._other_table
         return run(
-            f"DROP TABLE IF EXISTS {table} CASCADE",
-            f"CREATE TABLE {table} USING {self.name} AS SELECT * FROM {self.carrier}",
-            f"DROP TABLE {table} CASCADE",
+            f"DROP TABLE IF EXISTS {table} CASCADE", f"CREATE TABLE {table} USING {self.name} AS SELECT * FROM {self.carrier}"
         )
 
-    @manipulation
-    def make_index_method(self) -> Fragment:
+    @changes
+    def drop_table(self) -> Fragment:
+        return run(f"DROP TABLE {self._other_table} CASCADE")
+
+    @changes
+    def create_index_method(self) -> Fragment:
         """The hash index under another name, with an operator class and an index: the planner knows no second B-tree."""
         method = f"{self.name}_hash"
         operators = "OPERATOR 1 =, FUNCTION 1 hashtext(text)"
@@ -54,14 +66,17 @@ class AccessMethod(Commented, Recreated):
             f"CREATE ACCESS METHOD {method} TYPE INDEX HANDLER hashhandler",
             f"CREATE OPERATOR CLASS {self.inside(method)} DEFAULT FOR TYPE text USING {method} AS {operators}",
             f"CREATE INDEX {method}_index ON {self.carrier} USING {method} (a)",
-            f"DROP ACCESS METHOD {method} CASCADE",
         )
 
-    @manipulation
-    def write_copy(self) -> Fragment:
-        return run(*[rows.insert(self.carrier)] * 5)
+    @changes
+    def drop_index_method(self) -> Fragment:
+        return run(f"DROP ACCESS METHOD {self.name}_hash CASCADE")
 
-    @manipulation
+    @changes
+    def insert(self) -> Fragment:
+        return run(rows.insert(self.carrier))
+
+    @changes
     def vacuum_copy(self) -> Fragment:
         return run(f"VACUUM FULL {self.carrier}")
 

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from racehound.databases.postgres.kinds.lives import Commented, Owned
 from racehound.databases.postgres.kinds.text import Statements, ask, run
-from racehound.kinds.kind import Fragment, manipulation
+from racehound.kinds.kind import Fragment, Manipulations, changes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,6 +20,10 @@ class Comment(Commented):
 
     cluster_wide: ClassVar[bool] = True
     can_be_referenced: ClassVar[bool] = False
+    manipulations: ClassVar[Manipulations] = {
+        "comment": ("change_comment", "comment") * 5,
+        "remove_and_again": ("remove_comment", "comment") * 5,
+    }
 
     @property
     def on(self) -> str:
@@ -43,13 +47,17 @@ class Comment(Commented):
         """What is not there cannot be without comment."""
         return super().razing(maybe)[1:] if maybe else super().razing()
 
-    @manipulation
-    def comment(self) -> Fragment:
-        return run(self._saying("'another'"), self._saying(f"'{self.name}'")) * 5
+    @changes
+    def change_comment(self) -> Fragment:
+        return run(self._saying("'another'"))
 
-    @manipulation
-    def remove_and_again(self) -> Fragment:
-        return run(self._saying("NULL"), self._saying(f"'{self.name}'")) * 5
+    @changes
+    def comment(self) -> Fragment:
+        return run(self._saying(f"'{self.name}'"))
+
+    @changes
+    def remove_comment(self) -> Fragment:
+        return run(self._saying("NULL"))
 
     def verify(self) -> Fragment:
         this = f"d.description = '{self.name}' AND d.classoid = 'pg_class'::regclass"
@@ -64,6 +72,11 @@ class LargeObject(Commented, Owned):
     can_be_referenced: ClassVar[bool] = False
     in_schema: ClassVar[bool] = False
     noun: ClassVar[str] = "LARGE OBJECT"
+    manipulations: ClassVar[Manipulations] = {
+        "recreate": ("destroy", "create"),
+        "write": ("write",) * 5,
+        "grant_and_revoke": ("grant", "revoke") * 5,
+    }
 
     @property
     def number(self) -> int:
@@ -88,19 +101,17 @@ class LargeObject(Commented, Owned):
     def destroy(self) -> Fragment:
         return ask(f"SELECT lo_unlink({self.number})", "1") + run(*super().razing()[1:])
 
-    @manipulation
-    def recreate(self) -> Fragment:
-        return self.destroy() + self.create()
-
-    @manipulation
+    @changes
     def write(self) -> Fragment:
-        return ask(f"SELECT lo_put({self.number}, 3000, '{self.name}')", '""') * 5
+        return ask(f"SELECT lo_put({self.number}, 3000, '{self.name}')", '""')
 
-    @manipulation
-    def grant_and_revoke(self) -> Fragment:
-        return (
-            run(f"GRANT ALL ON LARGE OBJECT {self.number} TO PUBLIC", f"REVOKE ALL ON LARGE OBJECT {self.number} FROM PUBLIC") * 5
-        )
+    @changes
+    def grant(self) -> Fragment:
+        return run(f"GRANT ALL ON LARGE OBJECT {self.number} TO PUBLIC")
+
+    @changes
+    def revoke(self) -> Fragment:
+        return run(f"REVOKE ALL ON LARGE OBJECT {self.number} FROM PUBLIC")
 
     def verify(self) -> Fragment:
         """lo_put locks nothing: a page that it leaves behind the end of its object is the server's fault, not the reader's."""

@@ -12,7 +12,7 @@ from typing import ClassVar, Literal
 from racehound.databases.postgres.kinds import rows
 from racehound.databases.postgres.kinds.lives import Commented, OnTable, Recreated, Renamed
 from racehound.databases.postgres.kinds.text import Statements, ask, run
-from racehound.kinds.kind import Fragment, manipulation
+from racehound.kinds.kind import Fragment, Manipulations, changes, creates, destroys
 
 
 def attempt(statement: str, condition: str) -> Fragment:
@@ -26,6 +26,10 @@ class Constraint(Commented, Recreated, Renamed, OnTable):
 
     noun: ClassVar[str] = "CONSTRAINT"
     can_be_referenced: ClassVar[bool] = False
+    manipulations: ClassVar[Manipulations] = {
+        "drop_and_again": ("drop_if_exists", "add"),
+        "insert": ("insert",) * 10,
+    }
 
     @property
     def definition(self) -> str:
@@ -57,13 +61,17 @@ class Constraint(Commented, Recreated, Renamed, OnTable):
             "WHERE p.oid = t.tableoid AND p.relispartition)))"
         )
 
-    @manipulation
-    def drop_and_again(self) -> Fragment:
-        return run(self.dropping("IF EXISTS "), self.adding())
+    @destroys
+    def drop_if_exists(self) -> Fragment:
+        return run(self.dropping("IF EXISTS "))
 
-    @manipulation
+    @creates
+    def add(self) -> Fragment:
+        return run(self.adding())
+
+    @changes
     def insert(self) -> Fragment:
-        return run(*[rows.insert(self.on, self.row_prefix)] * 10)
+        return run(rows.insert(self.on, self.row_prefix))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,6 +82,10 @@ class UniqueConstraint(Constraint):
 
     can_be_referenced: ClassVar[bool] = True
     requires: ClassVar[frozenset[str]] = frozenset({"superuser", "amcheck"})
+    manipulations: ClassVar[Manipulations] = {
+        "duplicate": ("duplicate",),
+        "update_keys": ("update_key",) * 10,
+    }
 
     @property
     def relation(self) -> str:
@@ -107,15 +119,15 @@ class UniqueConstraint(Constraint):
     def definition(self) -> str:
         return "UNIQUE (a, b)" + (" DEFERRABLE INITIALLY DEFERRED" if self.deferrable else "")
 
-    @manipulation
+    @changes
     def duplicate(self) -> Fragment:
         again = f"INSERT INTO {self.on} (a, b) SELECT a, b FROM {self.only} WHERE a = '{self.initial_key}'"
         at_once = "SET CONSTRAINTS ALL IMMEDIATE; " if self.deferrable else ""
         return attempt(f"{at_once}{again}", "unique_violation")
 
-    @manipulation
-    def update_keys(self) -> Fragment:
-        return run(*[rows.update(self.on, self.initial_key)] * 10)
+    @changes
+    def update_key(self) -> Fragment:
+        return run(rows.update(self.on, self.initial_key))
 
     def verify(self) -> Fragment:
         duplicates = (
@@ -132,6 +144,10 @@ class CheckConstraint(Constraint):
     """A CHECK on the base, by its function where it is one. Verified: no row violates it while it exists, valid."""
 
     not_valid: Literal[False, True] = False
+    manipulations: ClassVar[Manipulations] = {
+        "validate": ("drop_if_exists", "add_not_valid", "validate"),
+        "violate": ("violate",),
+    }
 
     @property
     def condition(self) -> str:
@@ -142,15 +158,15 @@ class CheckConstraint(Constraint):
     def definition(self) -> str:
         return f"CHECK ({self.condition})" + (" NOT VALID" if self.not_valid else "")
 
-    @manipulation
-    def validate(self) -> Fragment:
-        return run(
-            self.dropping("IF EXISTS "),
-            f"ALTER TABLE {self.on} ADD CONSTRAINT {self.name} CHECK ({self.condition}) NOT VALID",
-            f"ALTER TABLE {self.on} VALIDATE CONSTRAINT {self.name}",
-        )
+    @creates
+    def add_not_valid(self) -> Fragment:
+        return run(f"ALTER TABLE {self.on} ADD CONSTRAINT {self.name} CHECK ({self.condition}) NOT VALID")
 
-    @manipulation
+    @changes
+    def validate(self) -> Fragment:
+        return run(f"ALTER TABLE {self.on} VALIDATE CONSTRAINT {self.name}")
+
+    @changes
     def violate(self) -> Fragment:
         bad = f"INSERT INTO {self.on} (a, b) SELECT '{self.row_prefix}-', 'b' || i FROM generate_series(0, {rows.GROUP - 1}) AS i"
         return attempt(bad, "check_violation")
@@ -167,6 +183,11 @@ class NotNull(Commented, Recreated, OnTable):
 
     can_be_referenced: ClassVar[bool] = False
     noun: ClassVar[str] = "COLUMN"
+    manipulations: ClassVar[Manipulations] = {
+        "drop_and_again": ("drop", "set"),
+        "set_by_valid_check": ("drop", "add_check", "validate_check", "set", "drop_check"),
+        "violate": ("violate",),
+    }
 
     def spelling(self, suffix: str = "", schema: str | None = None) -> str:  # noqa: ARG002 the constraint's name is the server's
         return f"{self.on}.{self.marked}"
@@ -180,24 +201,32 @@ class NotNull(Commented, Recreated, OnTable):
     def dropping(self, maybe: str = "") -> str:
         return self._altering("DROP", maybe)
 
-    @manipulation
-    def drop_and_again(self) -> Fragment:
-        return run(self._altering("DROP"), self._altering("SET"))
+    @destroys
+    def drop(self) -> Fragment:
+        return run(self._altering("DROP"))
 
-    @manipulation
-    def set_by_valid_check(self) -> Fragment:
-        """A valid CHECK spares SET NOT NULL its scan of the table: the server believes the constraint."""
+    @creates
+    def set(self) -> Fragment:
+        return run(self._altering("SET"))
+
+    @changes
+    def add_check(self) -> Fragment:
         check = f"{self.name}_check"
         return run(
-            self._altering("DROP"),
             f"ALTER TABLE {self.on} DROP CONSTRAINT IF EXISTS {check}",
             f"ALTER TABLE {self.on} ADD CONSTRAINT {check} CHECK ({self.marked} IS NOT NULL) NOT VALID",
-            f"ALTER TABLE {self.on} VALIDATE CONSTRAINT {check}",
-            self._altering("SET"),
-            f"ALTER TABLE {self.on} DROP CONSTRAINT {check}",
         )
 
-    @manipulation
+    @changes
+    def validate_check(self) -> Fragment:
+        """A valid CHECK spares SET NOT NULL its scan of the table: the server believes the constraint."""
+        return run(f"ALTER TABLE {self.on} VALIDATE CONSTRAINT {self.name}_check")
+
+    @changes
+    def drop_check(self) -> Fragment:
+        return run(f"ALTER TABLE {self.on} DROP CONSTRAINT {self.name}_check")
+
+    @changes
     def violate(self) -> Fragment:
         values = "NULL, 'b' || i" if self.marked == "a" else f"'{self.row_prefix}' || '0', NULL"
         bad = f"INSERT INTO {self.on} (a, b) SELECT {values} FROM generate_series(0, {rows.GROUP - 1}) AS i"

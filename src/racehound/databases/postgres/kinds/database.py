@@ -9,7 +9,7 @@ from racehound.databases.postgres.kinds import rows
 from racehound.databases.postgres.kinds.lives import Global
 from racehound.databases.postgres.kinds.role import Holding
 from racehound.databases.postgres.kinds.text import Statements, ask, run
-from racehound.kinds.kind import Fragment, manipulation
+from racehound.kinds.kind import Fragment, Manipulations, changes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,6 +21,11 @@ class Database(Global, Holding):
     in_cluster: ClassVar[bool] = True
     weight: ClassVar[int] = 2
     noun: ClassVar[str] = "DATABASE"
+    manipulations: ClassVar[Manipulations] = {
+        "alter_settings": ("set_work_mem", "reset_settings"),
+        "limit_connections": ("forbid_connections", "allow_connections"),
+        "grant_and_revoke": ("revoke", "grant") * 3,
+    }
 
     @property
     def other_owner(self) -> str:
@@ -49,19 +54,32 @@ class Database(Global, Holding):
         dropping, *helpers = super().razing()
         return dropping, f"REVOKE ALL ON {self.held} FROM {self.other_owner}", *member, *helpers
 
-    @manipulation
-    def alter_settings(self) -> Fragment:
-        return run(f"ALTER DATABASE {self.ident} SET work_mem = '1MB'", f"ALTER DATABASE {self.ident} RESET ALL")
+    def _altering(self, action: str) -> Fragment:
+        return run(f"ALTER DATABASE {self.ident} {action}")
 
-    @manipulation
-    def limit_connections(self) -> Fragment:
-        return run(f"ALTER DATABASE {self.ident} CONNECTION LIMIT 0", f"ALTER DATABASE {self.ident} CONNECTION LIMIT -1")
+    @changes
+    def set_work_mem(self) -> Fragment:
+        return self._altering("SET work_mem = '1MB'")
 
-    @manipulation
-    def grant_and_revoke(self) -> Fragment:
-        return (
-            run(f"REVOKE CONNECT ON DATABASE {self.ident} FROM PUBLIC", f"GRANT CONNECT ON DATABASE {self.ident} TO PUBLIC") * 3
-        )
+    @changes
+    def reset_settings(self) -> Fragment:
+        return self._altering("RESET ALL")
+
+    @changes
+    def forbid_connections(self) -> Fragment:
+        return self._altering("CONNECTION LIMIT 0")
+
+    @changes
+    def allow_connections(self) -> Fragment:
+        return self._altering("CONNECTION LIMIT -1")
+
+    @changes
+    def revoke(self) -> Fragment:
+        return run(f"REVOKE CONNECT ON DATABASE {self.ident} FROM PUBLIC")
+
+    @changes
+    def grant(self) -> Fragment:
+        return run(f"GRANT CONNECT ON DATABASE {self.ident} TO PUBLIC")
 
     def verify(self) -> Fragment:
         unknown = "NOT EXISTS (SELECT FROM pg_roles AS r WHERE r.oid = d.datdba)"
@@ -77,6 +95,13 @@ class Tablespace(Global):
     in_cluster: ClassVar[bool] = True
     weight: ClassVar[int] = 8
     noun: ClassVar[str] = "TABLESPACE"
+    manipulations: ClassVar[Manipulations] = {
+        "recreate": ("destroy", "create"),
+        "move_in_and_out": ("move_table_out", "move_table_in"),
+        "set_options": ("set_option", "reset_option"),
+        "create_inside": ("create_inside", "insert_inside", "drop_inside"),
+        "write_copy": ("insert",) * 5,
+    }
 
     @property
     def tablespace(self) -> str:
@@ -113,37 +138,45 @@ class Tablespace(Global):
         dropping, *helpers = super().razing(maybe)
         return *helpers, *(() if maybe else self._emptying()), dropping
 
-    @manipulation
-    def recreate(self) -> Fragment:
-        return run(*self.razing(), *self.building(), *self.adoption())
+    @changes
+    def move_table_out(self) -> Fragment:
+        return run(f"ALTER TABLE {self.carrier} SET TABLESPACE pg_default")
 
-    @manipulation
-    def move_in_and_out(self) -> Fragment:
-        return run(
-            f"ALTER TABLE {self.carrier} SET TABLESPACE pg_default",
-            f"ALTER TABLE {self.carrier} SET TABLESPACE {self.ident}",
-        )
+    @changes
+    def move_table_in(self) -> Fragment:
+        return run(f"ALTER TABLE {self.carrier} SET TABLESPACE {self.ident}")
 
-    @manipulation
-    def set_options(self) -> Fragment:
-        return run(
-            f"ALTER TABLESPACE {self.ident} SET (random_page_cost = 2)", f"ALTER TABLESPACE {self.ident} RESET (random_page_cost)"
-        )
+    @changes
+    def set_option(self) -> Fragment:
+        return run(f"ALTER TABLESPACE {self.ident} SET (random_page_cost = 2)")
 
-    @manipulation
+    @changes
+    def reset_option(self) -> Fragment:
+        return run(f"ALTER TABLESPACE {self.ident} RESET (random_page_cost)")
+
+    @property
+    def _other_table(self) -> str:
+        return self.inside(f"{self.name}_new")
+
+    @changes
     def create_inside(self) -> Fragment:
-        table = self.inside(f"{self.name}_new")
         key = f"PRIMARY KEY (a, b) USING INDEX{self.tablespace}"
         return run(
-            f"DROP TABLE IF EXISTS {table} CASCADE",
-            f"CREATE TABLE {table} ({rows.COLUMNS}, {key}){self.tablespace}",
-            rows.insert(table),
-            f"DROP TABLE {table} CASCADE",
+            f"DROP TABLE IF EXISTS {self._other_table} CASCADE",
+            f"CREATE TABLE {self._other_table} ({rows.COLUMNS}, {key}){self.tablespace}",
         )
 
-    @manipulation
-    def write_copy(self) -> Fragment:
-        return run(*[rows.insert(self.carrier)] * 5)
+    @changes
+    def insert_inside(self) -> Fragment:
+        return run(rows.insert(self._other_table))
+
+    @changes
+    def drop_inside(self) -> Fragment:
+        return run(f"DROP TABLE {self._other_table} CASCADE")
+
+    @changes
+    def insert(self) -> Fragment:
+        return run(rows.insert(self.carrier))
 
     def verify(self) -> Fragment:
         return ask(rows.broken_groups(self.carrier))

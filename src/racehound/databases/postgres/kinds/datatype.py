@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 
 from racehound.databases.postgres.kinds.lives import AsColumn, Local
 from racehound.databases.postgres.kinds.text import Statements, ask, run
-from racehound.kinds.kind import Fragment, manipulation
+from racehound.kinds.kind import Fragment, Manipulations, changes, reads
 
 
 class DataType(Local, AsColumn):
@@ -45,22 +45,38 @@ class DataType(Local, AsColumn):
 class EnumType(DataType):
     """An enum. Verified: neither two labels nor two places in its order are the same."""
 
+    manipulations: ClassVar[Manipulations] = {
+        "add_value": ("add_value_before", "add_value_after", "add_value_at_end"),
+        "rename_value": ("rename_value", "rename_value_back"),
+    }
+
     @property
     def definition(self) -> str:
         return "AS ENUM ('a', 'b', 'c')"
 
-    @manipulation
-    def add_value(self) -> Fragment:
+    def _adding(self, value: str) -> Fragment:
         """A value cannot be removed; adding it again does nothing."""
-        return run(
-            f"ALTER TYPE {self.ident} ADD VALUE IF NOT EXISTS 'aa' BEFORE 'b'",
-            f"ALTER TYPE {self.ident} ADD VALUE IF NOT EXISTS 'ab' AFTER 'aa'",
-            f"ALTER TYPE {self.ident} ADD VALUE IF NOT EXISTS 'd'",
-        )
+        return run(f"ALTER TYPE {self.ident} ADD VALUE IF NOT EXISTS {value}")
 
-    @manipulation
+    @changes
+    def add_value_before(self) -> Fragment:
+        return self._adding("'aa' BEFORE 'b'")
+
+    @changes
+    def add_value_after(self) -> Fragment:
+        return self._adding("'ab' AFTER 'aa'")
+
+    @changes
+    def add_value_at_end(self) -> Fragment:
+        return self._adding("'d'")
+
+    @changes
     def rename_value(self) -> Fragment:
-        return run(f"ALTER TYPE {self.ident} RENAME VALUE 'a' TO 'z'", f"ALTER TYPE {self.ident} RENAME VALUE 'z' TO 'a'")
+        return run(f"ALTER TYPE {self.ident} RENAME VALUE 'a' TO 'z'")
+
+    @changes
+    def rename_value_back(self) -> Fragment:
+        return run(f"ALTER TYPE {self.ident} RENAME VALUE 'z' TO 'a'")
 
     def verify(self) -> Fragment:
         return "".join(
@@ -81,24 +97,31 @@ class OverType(DataType):
 class CompositeType(OverType):
     """A row type with an attribute of the base's type. Verified: it has as many attributes as it says."""
 
+    manipulations: ClassVar[Manipulations] = {
+        "add_and_drop_attribute": ("add_attribute", "drop_attribute"),
+        "rename_attribute": ("rename_attribute", "rename_attribute_back"),
+    }
+
     @property
     def definition(self) -> str:
         of_base = f", c {self.base.type}" if self.base.type else ""
         return f"AS (a text, b text{of_base})"
 
-    @manipulation
-    def add_and_drop_attribute(self) -> Fragment:
-        return run(
-            f"ALTER TYPE {self.ident} ADD ATTRIBUTE {self.name}_new text CASCADE",
-            f"ALTER TYPE {self.ident} DROP ATTRIBUTE {self.name}_new CASCADE",
-        )
+    @changes
+    def add_attribute(self) -> Fragment:
+        return run(f"ALTER TYPE {self.ident} ADD ATTRIBUTE {self.name}_new text CASCADE")
 
-    @manipulation
+    @changes
+    def drop_attribute(self) -> Fragment:
+        return run(f"ALTER TYPE {self.ident} DROP ATTRIBUTE {self.name}_new CASCADE")
+
+    @changes
     def rename_attribute(self) -> Fragment:
-        return run(
-            f"ALTER TYPE {self.ident} RENAME ATTRIBUTE b TO b_tmp CASCADE",
-            f"ALTER TYPE {self.ident} RENAME ATTRIBUTE b_tmp TO b CASCADE",
-        )
+        return run(f"ALTER TYPE {self.ident} RENAME ATTRIBUTE b TO b_tmp CASCADE")
+
+    @changes
+    def rename_attribute_back(self) -> Fragment:
+        return run(f"ALTER TYPE {self.ident} RENAME ATTRIBUTE b_tmp TO b CASCADE")
 
     def verify(self) -> Fragment:
         there = "SELECT count(*) FROM pg_attribute AS a WHERE a.attrelid = c.oid AND a.attnum > 0"
@@ -113,29 +136,46 @@ class Domain(OverType):
     """A domain over the base's type, or over text. Verified: NULL, which every constraint lets pass, can be cast to it."""
 
     noun: ClassVar[str] = "DOMAIN"
+    manipulations: ClassVar[Manipulations] = {
+        "add_and_validate_constraint": ("add_constraint", "validate_constraint", "drop_constraint"),
+        "rename_constraint": ("rename_constraint", "rename_constraint_back"),
+        "set_default": ("set_default", "drop_default"),
+    }
 
     @property
     def definition(self) -> str:
         return f"AS {self.base.type or 'text'} CONSTRAINT {self.name}_short CHECK (length(VALUE::text) < 1000)"
 
-    @manipulation
-    def add_and_validate_constraint(self) -> Fragment:
-        return run(
-            f"ALTER DOMAIN {self.ident} ADD CONSTRAINT {self.name}_check CHECK (VALUE::text <> '~') NOT VALID",
-            f"ALTER DOMAIN {self.ident} VALIDATE CONSTRAINT {self.name}_check",
-            f"ALTER DOMAIN {self.ident} DROP CONSTRAINT {self.name}_check",
-        )
+    def _altering(self, action: str) -> Fragment:
+        return run(f"ALTER DOMAIN {self.ident} {action}")
 
-    @manipulation
+    @changes
+    def add_constraint(self) -> Fragment:
+        return self._altering(f"ADD CONSTRAINT {self.name}_check CHECK (VALUE::text <> '~') NOT VALID")
+
+    @changes
+    def validate_constraint(self) -> Fragment:
+        return self._altering(f"VALIDATE CONSTRAINT {self.name}_check")
+
+    @changes
+    def drop_constraint(self) -> Fragment:
+        return self._altering(f"DROP CONSTRAINT {self.name}_check")
+
+    @changes
     def rename_constraint(self) -> Fragment:
-        return run(
-            f"ALTER DOMAIN {self.ident} RENAME CONSTRAINT {self.name}_short TO {self.name}_tmp",
-            f"ALTER DOMAIN {self.ident} RENAME CONSTRAINT {self.name}_tmp TO {self.name}_short",
-        )
+        return self._altering(f"RENAME CONSTRAINT {self.name}_short TO {self.name}_tmp")
 
-    @manipulation
+    @changes
+    def rename_constraint_back(self) -> Fragment:
+        return self._altering(f"RENAME CONSTRAINT {self.name}_tmp TO {self.name}_short")
+
+    @changes
     def set_default(self) -> Fragment:
-        return run(f"ALTER DOMAIN {self.ident} SET DEFAULT NULL", f"ALTER DOMAIN {self.ident} DROP DEFAULT")
+        return self._altering("SET DEFAULT NULL")
+
+    @changes
+    def drop_default(self) -> Fragment:
+        return self._altering("DROP DEFAULT")
 
     def verify(self) -> Fragment:
         return ask(f"SELECT count(NULL::{self.ident})", "0")
@@ -146,6 +186,10 @@ class RangeType(OverType):
     """A range over the base's type, or over text, with its multirange. Verified: the two belong together."""
 
     collated: Literal[False, True] = False
+    manipulations: ClassVar[Manipulations] = {
+        "rename_multirange": ("rename_multirange", "rename_multirange_back"),
+        "use_values": ("use_values",),
+    }
 
     @property
     def multirange(self) -> str:
@@ -157,14 +201,15 @@ class RangeType(OverType):
         collation = ', collation = "C"' if self.collated and not self.base.type else ""
         return f"AS RANGE (subtype = {self.base.type or 'text'}{collation}, multirange_type_name = {self.multirange})"
 
-    @manipulation
+    @changes
     def rename_multirange(self) -> Fragment:
-        short = f"{self.name}_multi"
-        return run(
-            f"ALTER TYPE {self.multirange} RENAME TO {short}_tmp", f"ALTER TYPE {self.inside(short + '_tmp')} RENAME TO {short}"
-        )
+        return run(f"ALTER TYPE {self.multirange} RENAME TO {self.name}_multi_tmp")
 
-    @manipulation
+    @changes
+    def rename_multirange_back(self) -> Fragment:
+        return run(f"ALTER TYPE {self.inside(f'{self.name}_multi_tmp')} RENAME TO {self.name}_multi")
+
+    @reads
     def use_values(self) -> Fragment:
         return ask(f"SELECT count(i) FROM (SELECT '{{}}'::{self.multirange} AS i FROM generate_series(1, 10)) AS used", "10")
 

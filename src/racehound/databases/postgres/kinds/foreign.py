@@ -9,7 +9,7 @@ from racehound.databases.postgres.kinds import rows
 from racehound.databases.postgres.kinds.base import PostgresKind, given_to
 from racehound.databases.postgres.kinds.lives import Commented, Global, Moved, Owned, Recreated, Renamed
 from racehound.databases.postgres.kinds.text import Statements, ask, run
-from racehound.kinds.kind import Fragment, manipulation
+from racehound.kinds.kind import Fragment, Manipulations, changes, creates, destroys, reads
 
 
 def conninfo(database: str) -> str:
@@ -88,6 +88,12 @@ class ForeignServer(Loopback, Global):
     """A server with a user mapping for everybody and a foreign table onto the base. Verified: the table shows whole groups."""
 
     noun: ClassVar[str] = "SERVER"
+    manipulations: ClassVar[Manipulations] = {
+        "alter_options": ("add_option", "set_option", "drop_option"),
+        "import_schema": ("import_schema", "drop_imported"),
+        "alter_mapping": ("add_mapping_option", "drop_mapping_option"),
+        "replace_foreign_table": ("replace_foreign_table",),
+    }
 
     @property
     def through(self) -> str:
@@ -121,15 +127,19 @@ class ForeignServer(Loopback, Global):
         """The role has got it already."""
         return ()
 
-    @manipulation
-    def alter_options(self) -> Fragment:
-        return run(
-            f"ALTER SERVER {self.name} VERSION '2' OPTIONS (ADD fetch_size '7')",
-            f"ALTER SERVER {self.name} OPTIONS (SET fetch_size '9')",
-            f"ALTER SERVER {self.name} OPTIONS (DROP fetch_size)",
-        )
+    @changes
+    def add_option(self) -> Fragment:
+        return run(f"ALTER SERVER {self.name} VERSION '2' OPTIONS (ADD fetch_size '7')")
 
-    @manipulation
+    @changes
+    def set_option(self) -> Fragment:
+        return run(f"ALTER SERVER {self.name} OPTIONS (SET fetch_size '9')")
+
+    @changes
+    def drop_option(self) -> Fragment:
+        return run(f"ALTER SERVER {self.name} OPTIONS (DROP fetch_size)")
+
+    @changes
     def import_schema(self) -> Fragment:
         schema, _, name = self.source.rpartition(".")
         into = f"{self.name}_imported"
@@ -137,17 +147,21 @@ class ForeignServer(Loopback, Global):
             f"DROP SCHEMA IF EXISTS {into} CASCADE",
             f"CREATE SCHEMA {into}",
             f"IMPORT FOREIGN SCHEMA {schema or 'public'} LIMIT TO ({name}) FROM SERVER {self.name} INTO {into}",
-            f"DROP SCHEMA {into} CASCADE",
         )
 
-    @manipulation
-    def alter_mapping(self) -> Fragment:
-        return run(
-            f"ALTER USER MAPPING FOR PUBLIC SERVER {self.name} OPTIONS (ADD password_required 'false')",
-            f"ALTER USER MAPPING FOR PUBLIC SERVER {self.name} OPTIONS (DROP password_required)",
-        )
+    @changes
+    def drop_imported(self) -> Fragment:
+        return run(f"DROP SCHEMA {self.name}_imported CASCADE")
 
-    @manipulation
+    @changes
+    def add_mapping_option(self) -> Fragment:
+        return run(f"ALTER USER MAPPING FOR PUBLIC SERVER {self.name} OPTIONS (ADD password_required 'false')")
+
+    @changes
+    def drop_mapping_option(self) -> Fragment:
+        return run(f"ALTER USER MAPPING FOR PUBLIC SERVER {self.name} OPTIONS (DROP password_required)")
+
+    @changes
     def replace_foreign_table(self) -> Fragment:
         return run(f"DROP FOREIGN TABLE IF EXISTS {self.foreign_table} CASCADE", self.reading(self.foreign_table))
 
@@ -165,6 +179,10 @@ class UserMapping(Loopback, Recreated):
     can_be_referenced: ClassVar[bool] = False
     in_schema: ClassVar[bool] = False
     noun: ClassVar[str] = "USER MAPPING"
+    manipulations: ClassVar[Manipulations] = {
+        "alter_options": ("add_option", "set_option", "drop_option"),
+        "drop_and_again": ("drop_if_exists", "create_mapping") * 3,
+    }
 
     @property
     def user(self) -> str:
@@ -190,17 +208,25 @@ class UserMapping(Loopback, Recreated):
     def building(self) -> Statements:
         return *self.sourcing, *self.connecting, self._creating(), self.reading(self.foreign_table)
 
-    @manipulation
-    def alter_options(self) -> Fragment:
-        return run(
-            f"ALTER USER MAPPING {self.ident} OPTIONS (ADD password 'x')",
-            f"ALTER USER MAPPING {self.ident} OPTIONS (SET password 'y')",
-            f"ALTER USER MAPPING {self.ident} OPTIONS (DROP password)",
-        )
+    @changes
+    def add_option(self) -> Fragment:
+        return run(f"ALTER USER MAPPING {self.ident} OPTIONS (ADD password 'x')")
 
-    @manipulation
-    def drop_and_again(self) -> Fragment:
-        return run(self.dropping("IF EXISTS "), self._creating()) * 3
+    @changes
+    def set_option(self) -> Fragment:
+        return run(f"ALTER USER MAPPING {self.ident} OPTIONS (SET password 'y')")
+
+    @changes
+    def drop_option(self) -> Fragment:
+        return run(f"ALTER USER MAPPING {self.ident} OPTIONS (DROP password)")
+
+    @destroys
+    def drop_if_exists(self) -> Fragment:
+        return run(self.dropping("IF EXISTS "))
+
+    @creates
+    def create_mapping(self) -> Fragment:
+        return run(self._creating())
 
     def verify(self) -> Fragment:
         gone = "NOT EXISTS (SELECT FROM pg_foreign_server AS s WHERE s.oid = m.umserver)"
@@ -216,6 +242,13 @@ class ForeignTable(Loopback, Commented, Recreated, Moved, Renamed, Owned):
     """
 
     noun: ClassVar[str] = "FOREIGN TABLE"
+    manipulations: ClassVar[Manipulations] = {
+        "alter_options": ("add_option", "set_option", "drop_option"),
+        "add_and_drop_column": ("add_column", "drop_column"),
+        "add_and_validate_constraint": ("add_constraint", "validate_constraint", "drop_constraint"),
+        "write": ("insert",) * 3 + ("read_unless_written",),
+        "analyze": ("analyze",),
+    }
 
     @property
     def relation(self) -> str:
@@ -231,28 +264,53 @@ class ForeignTable(Loopback, Commented, Recreated, Moved, Renamed, Owned):
     def _altering(self, *actions: str) -> Fragment:
         return run(*(f"ALTER FOREIGN TABLE {self.ident} {action}" for action in actions))
 
-    @manipulation
-    def alter_options(self) -> Fragment:
-        return self._altering("OPTIONS (ADD fetch_size '7')", "OPTIONS (SET fetch_size '9')", "OPTIONS (DROP fetch_size)")
+    @changes
+    def add_option(self) -> Fragment:
+        return self._altering("OPTIONS (ADD fetch_size '7')")
 
-    @manipulation
-    def add_and_drop_column(self) -> Fragment:
-        return self._altering(f"ADD COLUMN {self.name}_new integer", f"DROP COLUMN {self.name}_new CASCADE")
+    @changes
+    def set_option(self) -> Fragment:
+        return self._altering("OPTIONS (SET fetch_size '9')")
 
-    @manipulation
-    def add_and_validate_constraint(self) -> Fragment:
-        check = f"{self.name}_check"
-        return self._altering(
-            f"ADD CONSTRAINT {check} CHECK (a <> '~') NOT VALID", f"VALIDATE CONSTRAINT {check}", f"DROP CONSTRAINT {check}"
-        )
+    @changes
+    def drop_option(self) -> Fragment:
+        return self._altering("OPTIONS (DROP fetch_size)")
 
-    @manipulation
-    def write(self) -> Fragment:
+    @changes
+    def add_column(self) -> Fragment:
+        return self._altering(f"ADD COLUMN {self.name}_new integer")
+
+    @changes
+    def drop_column(self) -> Fragment:
+        return self._altering(f"DROP COLUMN {self.name}_new CASCADE")
+
+    @changes
+    def add_constraint(self) -> Fragment:
+        return self._altering(f"ADD CONSTRAINT {self.name}_check CHECK (a <> '~') NOT VALID")
+
+    @changes
+    def validate_constraint(self) -> Fragment:
+        return self._altering(f"VALIDATE CONSTRAINT {self.name}_check")
+
+    @changes
+    def drop_constraint(self) -> Fragment:
+        return self._altering(f"DROP CONSTRAINT {self.name}_check")
+
+    @property
+    def _is_writable(self) -> bool:
+        return not self.base.relation or bool(self.base.table)
+
+    @changes
+    def insert(self) -> Fragment:
         """Through the foreign table where that leads to a table."""
-        writes = not self.base.relation or self.base.table
-        return run(rows.insert(self.ident, self.base.row_prefix if self.base.table else "")) * 3 if writes else self.verify()
+        prefix = self.base.row_prefix if self.base.table else ""
+        return run(rows.insert(self.ident, prefix)) if self._is_writable else ""
 
-    @manipulation
+    @reads
+    def read_unless_written(self) -> Fragment:
+        return "" if self._is_writable else self.verify()
+
+    @changes
     def analyze(self) -> Fragment:
         return run(f"ANALYZE {self.ident}")
 

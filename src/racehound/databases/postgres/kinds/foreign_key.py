@@ -10,7 +10,7 @@ from racehound.databases.postgres.kinds.base import given_to
 from racehound.databases.postgres.kinds.constraint import attempt
 from racehound.databases.postgres.kinds.lives import Commented, Recreated, Renamed
 from racehound.databases.postgres.kinds.text import Statements, ask, run
-from racehound.kinds.kind import Fragment, manipulation
+from racehound.kinds.kind import Fragment, Manipulations, changes, creates, destroys
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,6 +24,13 @@ class ForeignKey(Commented, Recreated, Renamed):
 
     can_be_referenced: ClassVar[bool] = False
     noun: ClassVar[str] = "CONSTRAINT"
+    manipulations: ClassVar[Manipulations] = {
+        "drop_and_validate": ("drop_if_exists", "add_not_valid", "validate"),
+        "alter_deferrability": ("make_deferrable", "insert_referencing", "make_not_deferrable"),
+        "write_both_sides": ("insert_referencing", "insert_referenced", "delete_inserted") * 5,
+        "delete_referenced": ("insert_referencing", "delete_referenced"),
+        "orphan": ("orphan",),
+    }
 
     @property
     def referenced(self) -> str:
@@ -78,40 +85,50 @@ class ForeignKey(Commented, Recreated, Renamed):
         references = f"FOREIGN KEY (a, b) REFERENCES {self.referenced} (a, b) {actions}{how}"
         return f"ALTER TABLE {self.referencing} ADD CONSTRAINT {self.name} {references}"
 
-    @property
-    def _referring(self) -> str:
+    @destroys
+    def drop_if_exists(self) -> Fragment:
+        return run(f"ALTER TABLE {self.referencing} DROP CONSTRAINT IF EXISTS {self.name}")
+
+    @creates
+    def add_not_valid(self) -> Fragment:
+        return run(self._adding("" if self.base.parent else " NOT VALID"))
+
+    @changes
+    def validate(self) -> Fragment:
+        return run(f"ALTER TABLE {self.referencing} VALIDATE CONSTRAINT {self.name}")
+
+    def _altering(self, deferrability: str) -> Fragment:
+        return run(f"ALTER TABLE {self.referencing} ALTER CONSTRAINT {self.name} {deferrability}")
+
+    @changes
+    def make_deferrable(self) -> Fragment:
+        return self._altering("DEFERRABLE INITIALLY DEFERRED")
+
+    @changes
+    def make_not_deferrable(self) -> Fragment:
+        return self._altering("NOT DEFERRABLE")
+
+    @changes
+    def insert_referencing(self) -> Fragment:
         """A whole group of rows that reference a whole group, as far as that is there."""
-        return f"INSERT INTO {self.referencing} (a, b) SELECT a, b FROM {self.only} WHERE a = '{self.initial_key}'"
+        return run(f"INSERT INTO {self.referencing} (a, b) SELECT a, b FROM {self.only} WHERE a = '{self.initial_key}'")
 
-    @manipulation
-    def drop_and_validate(self) -> Fragment:
-        return run(
-            f"ALTER TABLE {self.referencing} DROP CONSTRAINT IF EXISTS {self.name}",
-            self._adding("" if self.base.parent else " NOT VALID"),
-            f"ALTER TABLE {self.referencing} VALIDATE CONSTRAINT {self.name}",
-        )
+    @changes
+    def insert_referenced(self) -> Fragment:
+        return run(rows.insert(self.referenced, self.base.row_prefix))
 
-    @manipulation
-    def alter_deferrability(self) -> Fragment:
-        alter = f"ALTER TABLE {self.referencing} ALTER CONSTRAINT {self.name}"
-        return run(f"{alter} DEFERRABLE INITIALLY DEFERRED", self._referring, f"{alter} NOT DEFERRABLE")
+    @changes
+    def delete_inserted(self) -> Fragment:
+        return run(f"DELETE FROM {self.only} WHERE a LIKE '%.%.%'")
 
-    @manipulation
-    def write_both_sides(self) -> Fragment:
-        return run(*[self._referring, rows.insert(self.referenced, self.base.row_prefix), self._cutting] * 5)
-
-    @property
-    def _cutting(self) -> str:
-        return f"DELETE FROM {self.only} WHERE a LIKE '%.%.%'"
-
-    @manipulation
+    @changes
     def delete_referenced(self) -> Fragment:
         """With NO ACTION the rows are still referenced, unless others removed those that do."""
         again = rows.fill(self.referenced, prefix=self.initial_key.removesuffix("0"))
         gone = f"DELETE FROM {self.only} WHERE a = '{self.initial_key}'"
-        return run(self._referring) + attempt(f"{gone}; {again}", "foreign_key_violation")
+        return attempt(f"{gone}; {again}", "foreign_key_violation")
 
-    @manipulation
+    @changes
     def orphan(self) -> Fragment:
         orphans = (
             f"INSERT INTO {self.referencing} (a, b) SELECT 'nobody', 'b' || i FROM generate_series(0, {rows.GROUP - 1}) AS i"

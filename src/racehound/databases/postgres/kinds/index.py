@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 from racehound.databases.postgres.kinds import rows
 from racehound.databases.postgres.kinds.lives import Commented, OnTable, Recreated, Renamed
 from racehound.databases.postgres.kinds.text import Statements, ask, run
-from racehound.kinds.kind import Fragment, manipulation
+from racehound.kinds.kind import Fragment, Manipulations, changes, creates, destroys
 
 _KEYS = {
     "btree": "{a}",
@@ -51,6 +51,14 @@ class Index(Commented, Recreated, Renamed, OnTable):
     requires: ClassVar[frozenset[str]] = frozenset({"superuser", "amcheck"})
     weight: ClassVar[int] = 15
     noun: ClassVar[str] = "INDEX"
+    manipulations: ClassVar[Manipulations] = {
+        "reindex": ("reindex",),
+        "reindex_concurrently": ("reindex_concurrently",),
+        "alter": ("reindex_partitioned", "set_option", "reset_option"),
+        "drop_concurrently_and_again": ("drop_concurrently", "create_concurrently"),
+        "update_table": ("update_table",) * 10,
+        "insert_into_table": ("insert_into_table",) * 10,
+    }
 
     @property
     def is_partitioned(self) -> bool:
@@ -80,34 +88,45 @@ class Index(Commented, Recreated, Renamed, OnTable):
         partial = " AND b <> ''" if self.variety == "partial" else ""
         return _CONDITIONS[self.method].format(key=self._key(column)) + partial
 
-    @manipulation
+    @changes
     def reindex(self) -> Fragment:
         return run(f"REINDEX INDEX {self.ident}")
 
-    @manipulation
+    @changes
     def reindex_concurrently(self) -> Fragment:
         return run(f"REINDEX INDEX CONCURRENTLY {self.ident}")
 
-    @manipulation
-    def alter(self) -> Fragment:
-        setting, name = _OPTIONS[self.method]
-        if self.is_partitioned:
-            return run(f"REINDEX TABLE {self.on}")
-        return run(f"ALTER INDEX {self.ident} SET ({setting})", f"ALTER INDEX {self.ident} RESET ({name})")
+    @changes
+    def reindex_partitioned(self) -> Fragment:
+        return run(f"REINDEX TABLE {self.on}") if self.is_partitioned else ""
 
-    @manipulation
-    def drop_concurrently_and_again(self) -> Fragment:
+    @changes
+    def set_option(self) -> Fragment:
+        setting, _ = _OPTIONS[self.method]
+        return "" if self.is_partitioned else run(f"ALTER INDEX {self.ident} SET ({setting})")
+
+    @changes
+    def reset_option(self) -> Fragment:
+        _, name = _OPTIONS[self.method]
+        return "" if self.is_partitioned else run(f"ALTER INDEX {self.ident} RESET ({name})")
+
+    @destroys
+    def drop_concurrently(self) -> Fragment:
         how = "" if self.is_partitioned else "CONCURRENTLY "
-        return run(f"DROP INDEX {how}IF EXISTS {self.ident}", self._creating(concurrently=True))
+        return run(f"DROP INDEX {how}IF EXISTS {self.ident}")
 
-    @manipulation
+    @creates
+    def create_concurrently(self) -> Fragment:
+        return run(self._creating(concurrently=True))
+
+    @changes
     def update_table(self) -> Fragment:
         """New versions on the same page, which an index that is being built must not miss."""
-        return run(*[rows.update(self.on, self.initial_key)] * 10)
+        return run(rows.update(self.on, self.initial_key))
 
-    @manipulation
+    @changes
     def insert_into_table(self) -> Fragment:
-        return run(*[rows.insert(self.on, self.row_prefix)] * 10)
+        return run(rows.insert(self.on, self.row_prefix))
 
     def verify(self) -> Fragment:
         tree_check = ask(f"SELECT racehound.bt_index_check('{self.ident}'::regclass, true)", '""')

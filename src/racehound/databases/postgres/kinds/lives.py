@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from racehound.databases.postgres.kinds.base import PostgresKind
 from racehound.databases.postgres.kinds.text import Statements, run
-from racehound.kinds.kind import Fragment, manipulation
+from racehound.kinds.kind import Fragment, Manipulations, changes, destroys
 
 OTHER_OWNER = "${racehound.run}_owner"
 ELSEWHERE = "racehound_elsewhere"
@@ -17,33 +17,57 @@ that of the catalog oracle included, in every repetition."""
 class Commented(PostgresKind):
     """It can have a comment."""
 
-    @manipulation
+    manipulations: ClassVar[Manipulations] = {
+        "comment": ("comment", "remove_comment"),
+    }
+
+    @changes
     def comment(self) -> Fragment:
-        return run(f"COMMENT ON {self.noun} {self.ident} IS '{self.name}'", f"COMMENT ON {self.noun} {self.ident} IS NULL")
+        return run(f"COMMENT ON {self.noun} {self.ident} IS '{self.name}'")
+
+    @changes
+    def remove_comment(self) -> Fragment:
+        return run(f"COMMENT ON {self.noun} {self.ident} IS NULL")
 
 
 class Recreated(PostgresKind):
     """It can be dropped, with all that stands on it, and made again: what is built on it meanwhile may lose its ground."""
 
-    @manipulation
-    def recreate(self) -> Fragment:
-        return run(*self.razing("IF EXISTS "), *self.building(), *self.adoption())
+    manipulations: ClassVar[Manipulations] = {
+        "recreate": ("destroy_if_exists", "create"),
+    }
+
+    @destroys
+    def destroy_if_exists(self) -> Fragment:
+        return run(*self.razing("IF EXISTS "))
 
 
 class Renamed(PostgresKind):
     """It can be renamed."""
 
+    manipulations: ClassVar[Manipulations] = {
+        "rename": ("rename", "rename_back"),
+    }
+
     def renaming(self, old: str, new: str) -> str:
         """The statement that renames it from one suffix of its name to the other."""
         return f"ALTER {self.noun} {self.spelling(old)} RENAME TO {self.label(new)}"
 
-    @manipulation
+    @changes
     def rename(self) -> Fragment:
-        return run(self.renaming("", "_tmp"), self.renaming("_tmp", ""))
+        return run(self.renaming("", "_tmp"))
+
+    @changes
+    def rename_back(self) -> Fragment:
+        return run(self.renaming("_tmp", ""))
 
 
 class Owned(PostgresKind):
     """It has an owner."""
+
+    manipulations: ClassVar[Manipulations] = {
+        "change_owner": ("change_owner", "restore_owner"),
+    }
 
     @property
     def other_owner(self) -> str:
@@ -57,13 +81,21 @@ class Owned(PostgresKind):
         """The statement that makes a role its owner."""
         return (f"ALTER {self.noun} {self.ident} OWNER TO {role}",)
 
-    @manipulation
+    @changes
     def change_owner(self) -> Fragment:
-        return run(*self.owning(self.other_owner), *self.owning(self.base.role or "SESSION_USER"))
+        return run(*self.owning(self.other_owner))
+
+    @changes
+    def restore_owner(self) -> Fragment:
+        return run(*self.owning(self.base.role or "SESSION_USER"))
 
 
 class Moved(PostgresKind):
     """It can move to another schema."""
+
+    manipulations: ClassVar[Manipulations] = {
+        "move_schema": ("move_schema", "move_schema_back"),
+    }
 
     @property
     def elsewhere(self) -> str:
@@ -74,9 +106,13 @@ class Moved(PostgresKind):
         """The statement that moves it from one schema to the other."""
         return f"ALTER {self.noun} {self.spelling(schema=old)} SET SCHEMA {new}"
 
-    @manipulation
+    @changes
     def move_schema(self) -> Fragment:
-        return run(self.moving(self.schema, self.elsewhere), self.moving(self.elsewhere, self.schema))
+        return run(self.moving(self.schema, self.elsewhere))
+
+    @changes
+    def move_schema_back(self) -> Fragment:
+        return run(self.moving(self.elsewhere, self.schema))
 
 
 class Global(Commented, Recreated, Renamed, Owned):

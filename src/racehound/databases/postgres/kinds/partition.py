@@ -10,7 +10,7 @@ from racehound.databases.postgres.kinds.base import given_to
 from racehound.databases.postgres.kinds.lives import Local
 from racehound.databases.postgres.kinds.table import Tabular
 from racehound.databases.postgres.kinds.text import Statements, ask, run
-from racehound.kinds.kind import Fragment, manipulation
+from racehound.kinds.kind import Fragment, Manipulations, changes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,6 +22,23 @@ class Partition(Tabular, Local):
     """
 
     noun: ClassVar[str] = "TABLE"
+    manipulations: ClassVar[Manipulations] = {
+        "detach": ("detach", "attach"),
+        "detach_concurrently": ("detach_concurrently", "attach"),
+        "insert_through_parent": ("insert_through_parent",) * 10,
+        "split": (
+            "drop_part",
+            "detach",
+            "create_part",
+            "move_rows_to_part",
+            "attach_without_part",
+            "detach",
+            "detach_part",
+            "move_rows_back",
+            "drop_detached_part",
+            "attach",
+        ),
+    }
 
     @property
     def relation(self) -> str:
@@ -65,41 +82,62 @@ class Partition(Tabular, Local):
             rows.fill(self.ident, prefix=self.row_prefix),
         )
 
-    @property
-    def _attach(self) -> str:
-        return f"ALTER TABLE {self.of} ATTACH PARTITION {self.ident} {self.bounds}"
+    @changes
+    def attach(self) -> Fragment:
+        return run(f"ALTER TABLE {self.of} ATTACH PARTITION {self.ident} {self.bounds}")
 
-    @manipulation
+    @changes
     def detach(self) -> Fragment:
-        return run(f"ALTER TABLE {self.of} DETACH PARTITION {self.ident}", self._attach)
+        return run(f"ALTER TABLE {self.of} DETACH PARTITION {self.ident}")
 
-    @manipulation
+    @changes
     def detach_concurrently(self) -> Fragment:
-        return run(f"ALTER TABLE {self.of} DETACH PARTITION {self.ident} CONCURRENTLY", self._attach)
+        return run(f"ALTER TABLE {self.of} DETACH PARTITION {self.ident} CONCURRENTLY")
 
-    @manipulation
+    @changes
     def insert_through_parent(self) -> Fragment:
-        return run(*[rows.insert(self.of, self.row_prefix)] * 10)
+        return run(rows.insert(self.of, self.row_prefix))
 
-    @manipulation
-    def split(self) -> Fragment:
-        """The first group gets a partition of its own for a while."""
-        middle = f"'{self.name}.0/'"
-        part = self.inside(f"{self.name}_part")
+    @property
+    def _part(self) -> str:
+        """A partition that the first group gets for itself for a while."""
+        return self.inside(f"{self.name}_part")
+
+    @property
+    def _middle(self) -> str:
+        return f"'{self.name}.0/'"
+
+    @changes
+    def drop_part(self) -> Fragment:
+        return run(f"DROP TABLE IF EXISTS {self._part}")
+
+    @changes
+    def create_part(self) -> Fragment:
+        bounds = f"FOR VALUES FROM ('{self.name}.') TO ({self._middle})"
+        return run(f"CREATE TABLE {self._part} PARTITION OF {self.of} {bounds}")
+
+    @changes
+    def move_rows_to_part(self) -> Fragment:
         moved = f"DELETE FROM {self.ident} WHERE a = '{self.name}.0' RETURNING a, b"
-        back = f"DELETE FROM {part} RETURNING a, b"
-        return run(
-            f"DROP TABLE IF EXISTS {part}",
-            f"ALTER TABLE {self.of} DETACH PARTITION {self.ident}",
-            f"CREATE TABLE {part} PARTITION OF {self.of} FOR VALUES FROM ('{self.name}.') TO ({middle})",
-            f"WITH moved AS ({moved}) INSERT INTO {self.of} (a, b) SELECT a, b FROM moved",
-            f"ALTER TABLE {self.of} ATTACH PARTITION {self.ident} FOR VALUES FROM ({middle}) TO ('{self.name}/')",
-            f"ALTER TABLE {self.of} DETACH PARTITION {self.ident}",
-            f"ALTER TABLE {self.of} DETACH PARTITION {part}",
-            f"WITH back AS ({back}) INSERT INTO {self.ident} (a, b) SELECT a, b FROM back",
-            f"DROP TABLE {part} CASCADE",
-            self._attach,
-        )
+        return run(f"WITH moved AS ({moved}) INSERT INTO {self.of} (a, b) SELECT a, b FROM moved")
+
+    @changes
+    def attach_without_part(self) -> Fragment:
+        bounds = f"FOR VALUES FROM ({self._middle}) TO ('{self.name}/')"
+        return run(f"ALTER TABLE {self.of} ATTACH PARTITION {self.ident} {bounds}")
+
+    @changes
+    def detach_part(self) -> Fragment:
+        return run(f"ALTER TABLE {self.of} DETACH PARTITION {self._part}")
+
+    @changes
+    def move_rows_back(self) -> Fragment:
+        back = f"DELETE FROM {self._part} RETURNING a, b"
+        return run(f"WITH back AS ({back}) INSERT INTO {self.ident} (a, b) SELECT a, b FROM back")
+
+    @changes
+    def drop_detached_part(self) -> Fragment:
+        return run(f"DROP TABLE {self._part} CASCADE")
 
     def verify(self) -> Fragment:
         heap_check = "" if self.base.using else ask(f"SELECT count(*) FROM racehound.verify_heapam('{self.ident}')", "0")

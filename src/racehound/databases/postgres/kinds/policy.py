@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 from racehound.databases.postgres.kinds import rows
 from racehound.databases.postgres.kinds.lives import NamedOnTable
 from racehound.databases.postgres.kinds.text import Statements, ask, run
-from racehound.kinds.kind import Fragment, manipulation
+from racehound.kinds.kind import Fragment, Manipulations, changes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,6 +22,12 @@ class Policy(NamedOnTable):
 
     can_be_referenced: ClassVar[bool] = False
     noun: ClassVar[str] = "POLICY"
+    manipulations: ClassVar[Manipulations] = {
+        "alter": ("alter", "restore"),
+        "enable_and_disable": ("disable", "force", "do_not_force", "enable"),
+        "read": ("verify",) * 10,
+        "insert": ("insert",) * 10,
+    }
 
     @property
     def reader(self) -> str:
@@ -55,26 +61,37 @@ class Policy(NamedOnTable):
             f"CREATE POLICY {self.name} ON {self.on} AS {self.mode} TO {grantees} USING ({self.condition})",
         )
 
-    @manipulation
+    @changes
     def alter(self) -> Fragment:
-        alter = f"ALTER POLICY {self.name} ON {self.on}"
-        return run(
-            f"{alter} TO {self.reader} USING (a <> '0')",
-            f"{alter} TO {self.base.role or 'PUBLIC'} USING ({self.condition}) WITH CHECK (true)",
-        )
+        return run(f"ALTER POLICY {self.name} ON {self.on} TO {self.reader} USING (a <> '0')")
 
-    @manipulation
-    def enable_and_disable(self) -> Fragment:
-        states = ("DISABLE", "FORCE", "NO FORCE", "ENABLE")
-        return run(*(f"ALTER TABLE {self.on} {state} ROW LEVEL SECURITY" for state in states))
+    @changes
+    def restore(self) -> Fragment:
+        grantees = self.base.role or "PUBLIC"
+        return run(f"ALTER POLICY {self.name} ON {self.on} TO {grantees} USING ({self.condition}) WITH CHECK (true)")
 
-    @manipulation
-    def read(self) -> Fragment:
-        return self.verify() * 10
+    def _row_security(self, state: str) -> Fragment:
+        return run(f"ALTER TABLE {self.on} {state} ROW LEVEL SECURITY")
 
-    @manipulation
+    @changes
+    def disable(self) -> Fragment:
+        return self._row_security("DISABLE")
+
+    @changes
+    def force(self) -> Fragment:
+        return self._row_security("FORCE")
+
+    @changes
+    def do_not_force(self) -> Fragment:
+        return self._row_security("NO FORCE")
+
+    @changes
+    def enable(self) -> Fragment:
+        return self._row_security("ENABLE")
+
+    @changes
     def insert(self) -> Fragment:
-        return run(*[rows.insert(self.on, self.row_prefix)] * 10)
+        return run(rows.insert(self.on, self.row_prefix))
 
     def verify(self) -> Fragment:
         return ask(rows.broken_groups(self.view))

@@ -9,7 +9,7 @@ from racehound.databases.postgres.kinds import rows
 from racehound.databases.postgres.kinds.base import PostgresKind
 from racehound.databases.postgres.kinds.lives import Global
 from racehound.databases.postgres.kinds.text import Statements, ask, run
-from racehound.kinds.kind import Fragment, manipulation
+from racehound.kinds.kind import Fragment, Manipulations, changes, creates, destroys
 
 
 class Publishing(PostgresKind):
@@ -46,6 +46,12 @@ class Publication(Publishing, Global):
     """A publication of the base. Verified: what it publishes exists."""
 
     noun: ClassVar[str] = "PUBLICATION"
+    manipulations: ClassVar[Manipulations] = {
+        "drop_and_add_table": ("drop_table", "add_table"),
+        "set_table": ("set_table",) * 3,
+        "set_options": ("publish_all_writes", "publish_through_root", "restore_options"),
+        "write": ("insert",) * 5,
+    }
 
     def building(self) -> Statements:
         return self.publishing(self.name)
@@ -53,25 +59,33 @@ class Publication(Publishing, Global):
     def _altering(self, *actions: str) -> Fragment:
         return run(*(f"ALTER PUBLICATION {self.name} {action}" for action in actions))
 
-    @manipulation
-    def drop_and_add_table(self) -> Fragment:
-        return self._altering(f"DROP TABLE {self.published}", f"ADD TABLE {self.published}")
+    @changes
+    def drop_table(self) -> Fragment:
+        return self._altering(f"DROP TABLE {self.published}")
 
-    @manipulation
+    @changes
+    def add_table(self) -> Fragment:
+        return self._altering(f"ADD TABLE {self.published}")
+
+    @changes
     def set_table(self) -> Fragment:
-        return self._altering(f"SET TABLE {self.published}") * 3
+        return self._altering(f"SET TABLE {self.published}")
 
-    @manipulation
-    def set_options(self) -> Fragment:
-        return self._altering(
-            "SET (publish = 'insert, update, delete, truncate')",
-            "SET (publish_via_partition_root = true)",
-            "SET (publish = 'insert, truncate', publish_via_partition_root = false)",
-        )
+    @changes
+    def publish_all_writes(self) -> Fragment:
+        return self._altering("SET (publish = 'insert, update, delete, truncate')")
 
-    @manipulation
-    def write(self) -> Fragment:
-        return run(*[rows.insert(self.published, self.row_prefix)] * 5)
+    @changes
+    def publish_through_root(self) -> Fragment:
+        return self._altering("SET (publish_via_partition_root = true)")
+
+    @changes
+    def restore_options(self) -> Fragment:
+        return self._altering("SET (publish = 'insert, truncate', publish_via_partition_root = false)")
+
+    @changes
+    def insert(self) -> Fragment:
+        return run(rows.insert(self.published, self.row_prefix))
 
     def verify(self) -> Fragment:
         gone = "NOT EXISTS (SELECT FROM pg_class AS c WHERE c.oid = r.prrelid)"
@@ -90,6 +104,13 @@ class ReplicationSlot(Publishing):
 
     in_cluster: ClassVar[bool] = True
     weight: ClassVar[int] = 1
+    manipulations: ClassVar[Manipulations] = {
+        "recreate": ("destroy", "create"),
+        "recreate_in_block": ("drop_in_block", "create_in_block") * 2,
+        "write_and_peek": ("insert", "verify") * 3,
+        "write_and_get": ("insert", "get_changes"),
+        "advance": ("advance",),
+    }
 
     @property
     def publication(self) -> str:
@@ -121,25 +142,24 @@ class ReplicationSlot(Publishing):
         options = f"'proto_version', '1', 'publication_names', '{self.publication}'"
         return f"pg_logical_slot_{how}_binary_changes('{self.ident}', NULL, NULL, {options})"
 
-    @manipulation
-    def recreate(self) -> Fragment:
-        return self.destroy() + self.create()
-
-    @manipulation
-    def recreate_in_block(self) -> Fragment:
+    @destroys
+    def drop_in_block(self) -> Fragment:
         """As functions that set up replication do it."""
-        dropping = f"PERFORM pg_drop_replication_slot('{self.ident}')"
-        return run(f"DO $$BEGIN {dropping}; END$$", f"DO $$BEGIN PERFORM {self._making}; END$$") * 2
+        return run(f"DO $$BEGIN PERFORM pg_drop_replication_slot('{self.ident}'); END$$")
 
-    @manipulation
-    def write_and_peek(self) -> Fragment:
-        return (run(rows.insert(self.published, self.row_prefix)) + self.verify()) * 3
+    @creates
+    def create_in_block(self) -> Fragment:
+        return run(f"DO $$BEGIN PERFORM {self._making}; END$$")
 
-    @manipulation
-    def write_and_get(self) -> Fragment:
-        return run(rows.insert(self.published, self.row_prefix)) + self._ask_groups("get")
+    @changes
+    def insert(self) -> Fragment:
+        return run(rows.insert(self.published, self.row_prefix))
 
-    @manipulation
+    @changes
+    def get_changes(self) -> Fragment:
+        return self._ask_groups("get")
+
+    @changes
     def advance(self) -> Fragment:
         return ask(f"SELECT count(*) FROM pg_replication_slot_advance('{self.ident}', pg_current_wal_flush_lsn())", "1")
 

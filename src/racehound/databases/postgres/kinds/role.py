@@ -8,7 +8,7 @@ from typing import ClassVar
 from racehound.databases.postgres.kinds.base import PostgresKind
 from racehound.databases.postgres.kinds.lives import Commented, Recreated, Renamed
 from racehound.databases.postgres.kinds.text import Statements, ask, run
-from racehound.kinds.kind import Fragment, manipulation
+from racehound.kinds.kind import Fragment, Manipulations, changes, reads
 
 
 class Holding(PostgresKind):
@@ -46,6 +46,18 @@ class Role(Commented, Recreated, Renamed, Holding):
     in_cluster: ClassVar[bool] = True
     weight: ClassVar[int] = 25
     noun: ClassVar[str] = "ROLE"
+    manipulations: ClassVar[Manipulations] = {
+        "recreate": ("destroy", "create"),
+        "grant_and_revoke": ("revoke", "grant") * 5,
+        "change_members": ("grant_to_member", "revoke_admin_option", "revoke_from_member"),
+        "become_member": ("become_member", "leave_other") * 3,
+        "leave_and_join": ("leave_group", "join_group") * 3,
+        "alter_default_privileges": ("grant_by_default", "revoke_by_default"),
+        "reassign_owned": ("reassign_owned",),
+        "drop_owned": ("drop_owned",),
+        "set_role": ("set_role",) * 3,
+        "alter_settings": ("set_work_mem", "reset_settings"),
+    }
 
     @property
     def role(self) -> str:
@@ -71,58 +83,77 @@ class Role(Commented, Recreated, Renamed, Holding):
         helpers = super().razing()[1:]
         return *owned, *(helpers if maybe else ()), self.dropping(maybe), *(() if maybe else helpers)
 
-    @manipulation
-    def recreate(self) -> Fragment:
-        return run(*self.razing()) + self.create()
+    @changes
+    def revoke(self) -> Fragment:
+        return run(f"REVOKE ALL ON {self.held} FROM {self.ident}")
 
-    @manipulation
-    def grant_and_revoke(self) -> Fragment:
-        return run(f"REVOKE ALL ON {self.held} FROM {self.ident}", f"GRANT ALL ON {self.held} TO {self.ident}") * 5
+    @changes
+    def grant(self) -> Fragment:
+        return run(f"GRANT ALL ON {self.held} TO {self.ident}")
 
-    @manipulation
-    def change_members(self) -> Fragment:
-        return run(
-            f"GRANT {self.ident} TO {self.other} WITH ADMIN OPTION",
-            f"REVOKE ADMIN OPTION FOR {self.ident} FROM {self.other}",
-            f"REVOKE {self.ident} FROM {self.other}",
-        )
+    @changes
+    def grant_to_member(self) -> Fragment:
+        return run(f"GRANT {self.ident} TO {self.other} WITH ADMIN OPTION")
 
-    @manipulation
+    @changes
+    def revoke_admin_option(self) -> Fragment:
+        return run(f"REVOKE ADMIN OPTION FOR {self.ident} FROM {self.other}")
+
+    @changes
+    def revoke_from_member(self) -> Fragment:
+        return run(f"REVOKE {self.ident} FROM {self.other}")
+
+    @changes
     def become_member(self) -> Fragment:
-        return run(f"GRANT {self.other} TO {self.ident}", f"REVOKE {self.other} FROM {self.ident}") * 3
+        return run(f"GRANT {self.other} TO {self.ident}")
 
-    @manipulation
-    def leave_and_join(self) -> Fragment:
+    @changes
+    def leave_other(self) -> Fragment:
+        return run(f"REVOKE {self.other} FROM {self.ident}")
+
+    @property
+    def _group(self) -> str:
         """The base, where that is a role; else the role that its other one is."""
-        group = self.base.role or self.other
-        return run(f"REVOKE {group} FROM {self.ident}", f"GRANT {group} TO {self.ident}") * 3
+        return self.base.role or self.other
 
-    @manipulation
-    def alter_default_privileges(self) -> Fragment:
-        alter = f"ALTER DEFAULT PRIVILEGES FOR ROLE {self.ident}"
-        return run(f"{alter} GRANT SELECT ON TABLES TO {self.other}", f"{alter} REVOKE SELECT ON TABLES FROM {self.other}")
+    @changes
+    def leave_group(self) -> Fragment:
+        return run(f"REVOKE {self._group} FROM {self.ident}")
 
-    @manipulation
+    @changes
+    def join_group(self) -> Fragment:
+        return run(f"GRANT {self._group} TO {self.ident}")
+
+    @changes
+    def grant_by_default(self) -> Fragment:
+        return run(f"ALTER DEFAULT PRIVILEGES FOR ROLE {self.ident} GRANT SELECT ON TABLES TO {self.other}")
+
+    @changes
+    def revoke_by_default(self) -> Fragment:
+        return run(f"ALTER DEFAULT PRIVILEGES FOR ROLE {self.ident} REVOKE SELECT ON TABLES FROM {self.other}")
+
+    @changes
     def reassign_owned(self) -> Fragment:
         """What it owns becomes the session user's."""
         return run(f"REASSIGN OWNED BY {self.ident} TO SESSION_USER")
 
-    @manipulation
+    @changes
     def drop_owned(self) -> Fragment:
         """Its privileges are dropped too, and a carrier if it owns one."""
         return run(f"DROP OWNED BY {self.ident} CASCADE")
 
-    @manipulation
+    @reads
     def set_role(self) -> Fragment:
-        """Nothing between the two, which might fail as a role that is gone and leave the session in its clothes."""
-        return run(f"SET ROLE {self.ident}", "RESET ROLE") * 3
+        """Nothing stands between the two: it might fail because the role is gone, and the session would keep the role."""
+        return run(f"SET ROLE {self.ident}", "RESET ROLE")
 
-    @manipulation
-    def alter_settings(self) -> Fragment:
-        return run(
-            f"ALTER ROLE {self.ident} IN DATABASE ${{racehound.database}} SET work_mem = '1MB'",
-            f"ALTER ROLE {self.ident} IN DATABASE ${{racehound.database}} RESET ALL",
-        )
+    @changes
+    def set_work_mem(self) -> Fragment:
+        return run(f"ALTER ROLE {self.ident} IN DATABASE ${{racehound.database}} SET work_mem = '1MB'")
+
+    @changes
+    def reset_settings(self) -> Fragment:
+        return run(f"ALTER ROLE {self.ident} IN DATABASE ${{racehound.database}} RESET ALL")
 
     def verify(self) -> Fragment:
         this = f"to_regrole('{self.ident}')"
@@ -139,6 +170,18 @@ class DefaultPrivileges(Holding):
 
     cluster_wide: ClassVar[bool] = True
     can_be_referenced: ClassVar[bool] = False
+    manipulations: ClassVar[Manipulations] = {
+        "grant_and_revoke_more": (
+            "grant_on_functions",
+            "revoke_on_functions",
+            "grant_on_types",
+            "revoke_on_types",
+            "grant_on_sequences",
+            "revoke_on_sequences",
+        ),
+        "revoke_and_grant": ("revoke", "grant") * 5,
+        "use_them": ("drop_table_if_exists", "allow_creation", "create_table", "drop_table", "forbid_creation"),
+    }
 
     @property
     def grantee(self) -> str:
@@ -170,31 +213,63 @@ class DefaultPrivileges(Holding):
         held = (f"REVOKE ALL ON {self.held} FROM {self.grantee}",)
         return *super().razing()[:1], *held, *revoking, *super().razing()[1:]
 
-    @manipulation
-    def grant_and_revoke_more(self) -> Fragment:
-        actions = [
-            f"{verb} {privilege} ON {things} {way} {self.grantee}"
-            for privilege, things in (("EXECUTE", "FUNCTIONS"), ("USAGE", "TYPES"), ("USAGE", "SEQUENCES"))
-            for verb, way in (("GRANT", "TO"), ("REVOKE", "FROM"))
-        ]
-        return run(*map(self._altering, actions))
+    @changes
+    def grant_on_functions(self) -> Fragment:
+        return run(self._altering(f"GRANT EXECUTE ON FUNCTIONS TO {self.grantee}"))
 
-    @manipulation
-    def revoke_and_grant(self) -> Fragment:
-        actions = (f"REVOKE SELECT ON TABLES FROM {self.grantee}", f"GRANT SELECT ON TABLES TO {self.grantee}")
-        return run(*map(self._altering, actions)) * 5
+    @changes
+    def revoke_on_functions(self) -> Fragment:
+        return run(self._altering(f"REVOKE EXECUTE ON FUNCTIONS FROM {self.grantee}"))
 
-    @manipulation
-    def use_them(self) -> Fragment:
-        """A table gets them when the grantor creates it: in one statement, so that a failure ends the role too."""
-        table = self.inside(f"{self.name}_new")
-        return run(
-            f"DROP TABLE IF EXISTS {table} CASCADE",
-            f"GRANT CREATE ON SCHEMA {self.schema} TO {self.grantor}",
-            f"DO $do$BEGIN SET LOCAL ROLE {self.grantor}; CREATE TABLE {table} (a text); RESET ROLE; END$do$",
-            f"DROP TABLE {table} CASCADE",
-            f"REVOKE CREATE ON SCHEMA {self.schema} FROM {self.grantor}",
-        )
+    @changes
+    def grant_on_types(self) -> Fragment:
+        return run(self._altering(f"GRANT USAGE ON TYPES TO {self.grantee}"))
+
+    @changes
+    def revoke_on_types(self) -> Fragment:
+        return run(self._altering(f"REVOKE USAGE ON TYPES FROM {self.grantee}"))
+
+    @changes
+    def grant_on_sequences(self) -> Fragment:
+        return run(self._altering(f"GRANT USAGE ON SEQUENCES TO {self.grantee}"))
+
+    @changes
+    def revoke_on_sequences(self) -> Fragment:
+        return run(self._altering(f"REVOKE USAGE ON SEQUENCES FROM {self.grantee}"))
+
+    @changes
+    def revoke(self) -> Fragment:
+        return run(self._altering(f"REVOKE SELECT ON TABLES FROM {self.grantee}"))
+
+    @changes
+    def grant(self) -> Fragment:
+        return run(self._altering(f"GRANT SELECT ON TABLES TO {self.grantee}"))
+
+    @property
+    def _other_table(self) -> str:
+        return self.inside(f"{self.name}_new")
+
+    @changes
+    def drop_table_if_exists(self) -> Fragment:
+        return run(f"DROP TABLE IF EXISTS {self._other_table} CASCADE")
+
+    @changes
+    def allow_creation(self) -> Fragment:
+        return run(f"GRANT CREATE ON SCHEMA {self.schema} TO {self.grantor}")
+
+    @changes
+    def create_table(self) -> Fragment:
+        """The grantor creates a table, which gets the privileges: in one statement, so that a failure ends the role, too."""
+        created = f"CREATE TABLE {self._other_table} (a text)"
+        return run(f"DO $do$BEGIN SET LOCAL ROLE {self.grantor}; {created}; RESET ROLE; END$do$")
+
+    @changes
+    def drop_table(self) -> Fragment:
+        return run(f"DROP TABLE {self._other_table} CASCADE")
+
+    @changes
+    def forbid_creation(self) -> Fragment:
+        return run(f"REVOKE CREATE ON SCHEMA {self.schema} FROM {self.grantor}")
 
     def verify(self) -> Fragment:
         return ask(

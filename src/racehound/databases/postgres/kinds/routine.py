@@ -9,7 +9,7 @@ from racehound.databases.postgres.kinds import rows
 from racehound.databases.postgres.kinds.base import PostgresKind, given_to
 from racehound.databases.postgres.kinds.lives import Commented, Local, Moved, Owned, Recreated
 from racehound.databases.postgres.kinds.text import Statements, ask, run
-from racehound.kinds.kind import Fragment, manipulation
+from racehound.kinds.kind import Fragment, Manipulations, changes, creates, destroys, reads
 
 Body = Literal["sql", "atomic", "plpgsql"]
 """An SQL function kept as text, one kept as a parse tree (its dependencies are recorded), and one in PL/pgSQL."""
@@ -44,6 +44,20 @@ class Function(Local):
     body: Body = "sql"
 
     noun: ClassVar[str] = "FUNCTION"
+    manipulations: ClassVar[Manipulations] = {
+        "replace": ("replace_by_plpgsql", "replace_by_atomic", "replace_by_sql", "replace_by_itself"),
+        "alter": (
+            "set_cost",
+            "make_definer",
+            "make_invoker",
+            "set_work_mem",
+            "reset_settings",
+            "make_parallel_safe",
+            "restore_cost",
+        ),
+        "call": ("call",) * 10,
+        "grant_and_revoke": ("revoke", "grant") * 5,
+    }
 
     @property
     def function(self) -> str | None:
@@ -65,33 +79,64 @@ class Function(Local):
     def building(self) -> Statements:
         return (self._creating(self.body),)
 
-    @manipulation
-    def replace(self) -> Fragment:
-        others: tuple[Body, ...] = ("plpgsql", "atomic", "sql", self.body)
-        return run(*(self._creating(body, "OR REPLACE ") for body in others))
+    @changes
+    def replace_by_plpgsql(self) -> Fragment:
+        return run(self._creating("plpgsql", "OR REPLACE "))
 
-    @manipulation
-    def alter(self) -> Fragment:
-        actions = (
-            "COST 7",
-            "SECURITY DEFINER",
-            "SECURITY INVOKER",
-            "SET work_mem = '1MB'",
-            "RESET ALL",
-            "PARALLEL SAFE",
-            "COST 100",
-        )
-        return run(*(f"ALTER FUNCTION {self.ident} {action}" for action in actions))
+    @changes
+    def replace_by_atomic(self) -> Fragment:
+        return run(self._creating("atomic", "OR REPLACE "))
 
-    @manipulation
+    @changes
+    def replace_by_sql(self) -> Fragment:
+        return run(self._creating("sql", "OR REPLACE "))
+
+    @changes
+    def replace_by_itself(self) -> Fragment:
+        return run(self._creating(self.body, "OR REPLACE "))
+
+    def _altering(self, action: str) -> Fragment:
+        return run(f"ALTER FUNCTION {self.ident} {action}")
+
+    @changes
+    def set_cost(self) -> Fragment:
+        return self._altering("COST 7")
+
+    @changes
+    def make_definer(self) -> Fragment:
+        return self._altering("SECURITY DEFINER")
+
+    @changes
+    def make_invoker(self) -> Fragment:
+        return self._altering("SECURITY INVOKER")
+
+    @changes
+    def set_work_mem(self) -> Fragment:
+        return self._altering("SET work_mem = '1MB'")
+
+    @changes
+    def reset_settings(self) -> Fragment:
+        return self._altering("RESET ALL")
+
+    @changes
+    def make_parallel_safe(self) -> Fragment:
+        return self._altering("PARALLEL SAFE")
+
+    @changes
+    def restore_cost(self) -> Fragment:
+        return self._altering("COST 100")
+
+    @reads
     def call(self) -> Fragment:
-        return ask(f"SELECT count({self.ident}(i::text)) FROM generate_series(1, 10) AS i", "10") * 10
+        return ask(f"SELECT count({self.ident}(i::text)) FROM generate_series(1, 10) AS i", "10")
 
-    @manipulation
-    def grant_and_revoke(self) -> Fragment:
-        return (
-            run(f"REVOKE EXECUTE ON FUNCTION {self.ident} FROM PUBLIC", f"GRANT EXECUTE ON FUNCTION {self.ident} TO PUBLIC") * 5
-        )
+    @changes
+    def revoke(self) -> Fragment:
+        return run(f"REVOKE EXECUTE ON FUNCTION {self.ident} FROM PUBLIC")
+
+    @changes
+    def grant(self) -> Fragment:
+        return run(f"GRANT EXECUTE ON FUNCTION {self.ident} TO PUBLIC")
 
     def verify(self) -> Fragment:
         return ask(f"SELECT {self.ident}('x')", "x!")
@@ -104,6 +149,11 @@ class Procedure(Local):
     body: Literal["atomic", "plpgsql"] = "atomic"
 
     noun: ClassVar[str] = "PROCEDURE"
+    manipulations: ClassVar[Manipulations] = {
+        "replace": ("replace_by_plpgsql", "replace_by_atomic", "replace_by_itself"),
+        "alter": ("set_work_mem", "reset_settings"),
+        "call": ("call",) * 10,
+    }
 
     @property
     def expression(self) -> str:
@@ -126,17 +176,29 @@ class Procedure(Local):
     def building(self) -> Statements:
         return (self._creating(self.body),)
 
-    @manipulation
-    def replace(self) -> Fragment:
-        return run(*(self._creating(body, "OR REPLACE ") for body in ("plpgsql", "atomic", self.body)))
+    @changes
+    def replace_by_plpgsql(self) -> Fragment:
+        return run(self._creating("plpgsql", "OR REPLACE "))
 
-    @manipulation
-    def alter(self) -> Fragment:
-        return run(f"ALTER PROCEDURE {self.ident} SET work_mem = '1MB'", f"ALTER PROCEDURE {self.ident} RESET ALL")
+    @changes
+    def replace_by_atomic(self) -> Fragment:
+        return run(self._creating("atomic", "OR REPLACE "))
 
-    @manipulation
+    @changes
+    def replace_by_itself(self) -> Fragment:
+        return run(self._creating(self.body, "OR REPLACE "))
+
+    @changes
+    def set_work_mem(self) -> Fragment:
+        return run(f"ALTER PROCEDURE {self.ident} SET work_mem = '1MB'")
+
+    @changes
+    def reset_settings(self) -> Fragment:
+        return run(f"ALTER PROCEDURE {self.ident} RESET ALL")
+
+    @changes
     def call(self) -> Fragment:
-        return run(*[f"CALL {self.ident}('x')"] * 10)
+        return run(f"CALL {self.ident}('x')")
 
     def verify(self) -> Fragment:
         return ask(f"SELECT oid FROM pg_proc WHERE oid = '{self.ident}'::regproc AND prokind <> 'p'")
@@ -147,6 +209,10 @@ class Aggregate(Local):
     """An aggregate whose step function depends on the base. Verified: it takes every row once."""
 
     noun: ClassVar[str] = "AGGREGATE"
+    manipulations: ClassVar[Manipulations] = {
+        "replace": ("replace_step", "replace"),
+        "call": ("verify",) * 10,
+    }
 
     @property
     def step(self) -> str:
@@ -178,13 +244,13 @@ class Aggregate(Local):
     def building(self) -> Statements:
         return self._stepping(), *given_to(self.base.role, f"FUNCTION {self.step}"), self._creating()
 
-    @manipulation
-    def replace(self) -> Fragment:
-        return run(self._stepping("OR REPLACE "), self._creating("OR REPLACE "))
+    @changes
+    def replace_step(self) -> Fragment:
+        return run(self._stepping("OR REPLACE "))
 
-    @manipulation
-    def call(self) -> Fragment:
-        return self.verify() * 10
+    @changes
+    def replace(self) -> Fragment:
+        return run(self._creating("OR REPLACE "))
 
     def verify(self) -> Fragment:
         return ask(f"SELECT length({super().spelling()}(i::text)) FROM generate_series(1, 10) AS i", "10")
@@ -196,6 +262,10 @@ class Operator(Commented, Recreated, Moved, Owned):
 
     weight: ClassVar[int] = 5
     noun: ClassVar[str] = "OPERATOR"
+    manipulations: ClassVar[Manipulations] = {
+        "alter": ("set_estimators", "remove_estimators"),
+        "use_in_class": ("create_family", "add_to_family", "drop_from_family", "drop_family"),
+    }
 
     @property
     def symbol(self) -> str:
@@ -239,24 +309,34 @@ class Operator(Commented, Recreated, Moved, Owned):
             f"CREATE OPERATOR {self.schema}.{self.symbol} {operator}",
         )
 
-    @manipulation
-    def alter(self) -> Fragment:
-        return run(
-            f"ALTER OPERATOR {self.ident} SET (RESTRICT = contsel, JOIN = contjoinsel)",
-            f"ALTER OPERATOR {self.ident} SET (RESTRICT = NONE, JOIN = NONE)",
-        )
+    @changes
+    def set_estimators(self) -> Fragment:
+        return run(f"ALTER OPERATOR {self.ident} SET (RESTRICT = contsel, JOIN = contjoinsel)")
 
-    @manipulation
-    def use_in_class(self) -> Fragment:
-        """An operator family of its own, with the operator in it and out again."""
-        family = f"{self.inside(self.name + '_family')} USING gist"
-        return run(
-            f"DROP OPERATOR FAMILY IF EXISTS {family} CASCADE",
-            f"CREATE OPERATOR FAMILY {family}",
-            f"ALTER OPERATOR FAMILY {family} ADD OPERATOR 1 {self.ident}",
-            f"ALTER OPERATOR FAMILY {family} DROP OPERATOR 1 (text, {self.right})",
-            f"DROP OPERATOR FAMILY {family} CASCADE",
-        )
+    @changes
+    def remove_estimators(self) -> Fragment:
+        return run(f"ALTER OPERATOR {self.ident} SET (RESTRICT = NONE, JOIN = NONE)")
+
+    @property
+    def _family(self) -> str:
+        """An operator family of its own."""
+        return f"{self.inside(self.name + '_family')} USING gist"
+
+    @changes
+    def create_family(self) -> Fragment:
+        return run(f"DROP OPERATOR FAMILY IF EXISTS {self._family} CASCADE", f"CREATE OPERATOR FAMILY {self._family}")
+
+    @changes
+    def add_to_family(self) -> Fragment:
+        return run(f"ALTER OPERATOR FAMILY {self._family} ADD OPERATOR 1 {self.ident}")
+
+    @changes
+    def drop_from_family(self) -> Fragment:
+        return run(f"ALTER OPERATOR FAMILY {self._family} DROP OPERATOR 1 (text, {self.right})")
+
+    @changes
+    def drop_family(self) -> Fragment:
+        return run(f"DROP OPERATOR FAMILY {self._family} CASCADE")
 
     def verify(self) -> Fragment:
         return ask(f"SELECT {self.expression}::text", "true")
@@ -273,6 +353,10 @@ class Cast(Commented, Recreated):
 
     can_be_referenced: ClassVar[bool] = False
     noun: ClassVar[str] = "CAST"
+    manipulations: ClassVar[Manipulations] = {
+        "drop_and_again": ("drop_if_exists", "create_cast"),
+        "replace_function": ("replace_function",) * 5,
+    }
 
     @property
     def source(self) -> str:
@@ -307,13 +391,17 @@ class Cast(Commented, Recreated):
             self._creating(),
         )
 
-    @manipulation
-    def drop_and_again(self) -> Fragment:
-        return run(self.dropping("IF EXISTS "), self._creating())
+    @destroys
+    def drop_if_exists(self) -> Fragment:
+        return run(self.dropping("IF EXISTS "))
 
-    @manipulation
+    @creates
+    def create_cast(self) -> Fragment:
+        return run(self._creating())
+
+    @changes
     def replace_function(self) -> Fragment:
-        return run(self._function("OR REPLACE ")) * 5
+        return run(self._function("OR REPLACE "))
 
     def verify(self) -> Fragment:
         return ask(f"SELECT (ROW('x', NULL)::{self.source})::integer", "42")

@@ -9,7 +9,7 @@ from racehound.databases.postgres.kinds import rows
 from racehound.databases.postgres.kinds.lives import ELSEWHERE, Commented, Global, Recreated
 from racehound.databases.postgres.kinds.routine import extra_argument
 from racehound.databases.postgres.kinds.text import Statements, ask, run
-from racehound.kinds.kind import Fragment, manipulation
+from racehound.kinds.kind import Fragment, Manipulations, changes, reads
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,6 +18,12 @@ class Schema(Global):
 
     weight: ClassVar[int] = 15
     noun: ClassVar[str] = "SCHEMA"
+    manipulations: ClassVar[Manipulations] = {
+        "create_inside": ("create_table_inside", "create_function_inside", "drop_function_inside", "drop_table_inside"),
+        "move_in_and_out": ("move_table_in", "move_table_out", "move_type_in", "move_type_out"),
+        "write_copy": ("insert",) * 5,
+        "grant_and_revoke": ("grant", "revoke") * 5,
+    }
 
     @property
     def home(self) -> str:
@@ -44,32 +50,49 @@ class Schema(Global):
             f"CREATE TABLE {self.name}_mover ({rows.COLUMNS})", f"CREATE TYPE {self.name}_moving AS (a text)"
         )
 
-    @manipulation
-    def create_inside(self) -> Fragment:
-        table, function = f"{self.name}.{self.name}_new", f"{self.name}.{self.name}_fn"
-        return run(
-            f"CREATE TABLE IF NOT EXISTS {table} ({rows.COLUMNS})",
-            f"CREATE OR REPLACE FUNCTION {function}() RETURNS integer LANGUAGE sql RETURN 1",
-            f"DROP FUNCTION {function}()",
-            f"DROP TABLE {table} CASCADE",
-        )
+    @changes
+    def create_table_inside(self) -> Fragment:
+        return run(f"CREATE TABLE IF NOT EXISTS {self.name}.{self.name}_new ({rows.COLUMNS})")
 
-    @manipulation
-    def move_in_and_out(self) -> Fragment:
-        return run(
-            f"ALTER TABLE {self.name}_mover SET SCHEMA {self.name}",
-            f"ALTER TABLE {self.name}.{self.name}_mover SET SCHEMA public",
-            f"ALTER TYPE {self.name}_moving SET SCHEMA {self.name}",
-            f"ALTER TYPE {self.name}.{self.name}_moving SET SCHEMA public",
-        )
+    @changes
+    def create_function_inside(self) -> Fragment:
+        return run(f"CREATE OR REPLACE FUNCTION {self.name}.{self.name}_fn() RETURNS integer LANGUAGE sql RETURN 1")
 
-    @manipulation
-    def write_copy(self) -> Fragment:
-        return run(*[rows.insert(self.copy)] * 5)
+    @changes
+    def drop_function_inside(self) -> Fragment:
+        return run(f"DROP FUNCTION {self.name}.{self.name}_fn()")
 
-    @manipulation
-    def grant_and_revoke(self) -> Fragment:
-        return run(f"GRANT ALL ON SCHEMA {self.name} TO PUBLIC", f"REVOKE ALL ON SCHEMA {self.name} FROM PUBLIC") * 5
+    @changes
+    def drop_table_inside(self) -> Fragment:
+        return run(f"DROP TABLE {self.name}.{self.name}_new CASCADE")
+
+    @changes
+    def move_table_in(self) -> Fragment:
+        return run(f"ALTER TABLE {self.name}_mover SET SCHEMA {self.name}")
+
+    @changes
+    def move_table_out(self) -> Fragment:
+        return run(f"ALTER TABLE {self.name}.{self.name}_mover SET SCHEMA public")
+
+    @changes
+    def move_type_in(self) -> Fragment:
+        return run(f"ALTER TYPE {self.name}_moving SET SCHEMA {self.name}")
+
+    @changes
+    def move_type_out(self) -> Fragment:
+        return run(f"ALTER TYPE {self.name}.{self.name}_moving SET SCHEMA public")
+
+    @changes
+    def insert(self) -> Fragment:
+        return run(rows.insert(self.copy))
+
+    @changes
+    def grant(self) -> Fragment:
+        return run(f"GRANT ALL ON SCHEMA {self.name} TO PUBLIC")
+
+    @changes
+    def revoke(self) -> Fragment:
+        return run(f"REVOKE ALL ON SCHEMA {self.name} FROM PUBLIC")
 
     def verify(self) -> Fragment:
         return ask(rows.broken_groups(self.copy))
@@ -89,6 +112,11 @@ class Extension(Commented, Recreated):
     noun: ClassVar[str] = "EXTENSION"
 
     _VALUES: ClassVar[dict[str, str]] = {"citext": "x", "cube": "(1)", "hstore": '"a"=>"1"', "seg": "1"}
+    manipulations: ClassVar[Manipulations] = {
+        "move_schema": ("move_schema", "move_schema_back"),
+        "add_and_drop_member": ("add_member", "drop_member"),
+        "update": ("update",),
+    }
 
     @property
     def type(self) -> str:
@@ -104,21 +132,23 @@ class Extension(Commented, Recreated):
     def building(self) -> Statements:
         return f"CREATE EXTENSION {self.extension} SCHEMA {self.schema}", *self.carrying(f", {self.name}_c {self.type}")
 
-    @manipulation
+    @changes
     def move_schema(self) -> Fragment:
-        return run(
-            f"ALTER EXTENSION {self.extension} SET SCHEMA {ELSEWHERE}",
-            f"ALTER EXTENSION {self.extension} SET SCHEMA {self.schema}",
-        )
+        return run(f"ALTER EXTENSION {self.extension} SET SCHEMA {ELSEWHERE}")
 
-    @manipulation
-    def add_and_drop_member(self) -> Fragment:
-        return run(
-            f"ALTER EXTENSION {self.extension} ADD TABLE {self.carrier}",
-            f"ALTER EXTENSION {self.extension} DROP TABLE {self.carrier}",
-        )
+    @changes
+    def move_schema_back(self) -> Fragment:
+        return run(f"ALTER EXTENSION {self.extension} SET SCHEMA {self.schema}")
 
-    @manipulation
+    @changes
+    def add_member(self) -> Fragment:
+        return run(f"ALTER EXTENSION {self.extension} ADD TABLE {self.carrier}")
+
+    @changes
+    def drop_member(self) -> Fragment:
+        return run(f"ALTER EXTENSION {self.extension} DROP TABLE {self.carrier}")
+
+    @changes
     def update(self) -> Fragment:
         return run(f"ALTER EXTENSION {self.extension} UPDATE")
 
@@ -134,6 +164,12 @@ class Language(Global):
     trusted: Literal[False, True] = False
 
     noun: ClassVar[str] = "LANGUAGE"
+    manipulations: ClassVar[Manipulations] = {
+        "replace_function": ("replace_function",) * 5,
+        "call": ("verify",) * 10,
+        "do_anonymous": ("do_anonymous",) * 5,
+        "replace": ("replace",),
+    }
 
     @property
     def language(self) -> str:
@@ -169,19 +205,15 @@ class Language(Global):
         signature = f"{self.behind}(x text{extra_argument(self.base)}) RETURNS text"
         return f"CREATE {replace}FUNCTION {signature} LANGUAGE {self.name} IMMUTABLE AS 'BEGIN RETURN x || ''!''; END'"
 
-    @manipulation
+    @changes
     def replace_function(self) -> Fragment:
-        return run(*[self._function("OR REPLACE ")] * 5)
+        return run(self._function("OR REPLACE "))
 
-    @manipulation
-    def call(self) -> Fragment:
-        return self.verify() * 10
-
-    @manipulation
+    @reads
     def do_anonymous(self) -> Fragment:
-        return run(*[f"DO LANGUAGE {self.name} 'BEGIN PERFORM 1; END'"] * 5)
+        return run(f"DO LANGUAGE {self.name} 'BEGIN PERFORM 1; END'")
 
-    @manipulation
+    @changes
     def replace(self) -> Fragment:
         return run(self.building()[0].replace("CREATE ", "CREATE OR REPLACE ", 1))
 

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 from racehound.databases.postgres.kinds import rows
 from racehound.databases.postgres.kinds.lives import Commented, Local, OnTable, Recreated, Renamed
 from racehound.databases.postgres.kinds.text import Statements, ask, run
-from racehound.kinds.kind import Fragment, manipulation
+from racehound.kinds.kind import Fragment, Manipulations, changes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,6 +22,14 @@ class Sequence(Local, OnTable):
 
     in_schema: ClassVar[bool] = True
     noun: ClassVar[str] = "SEQUENCE"
+    manipulations: ClassVar[Manipulations] = {
+        "move_schema": ("free", "move_schema", "move_schema_back", "bind"),
+        "change_owner": ("free", "change_owner", "restore_owner", "bind"),
+        "draw": ("draw",) * 10,
+        "restart": ("restart",),
+        "alter_type": ("make_integer", "make_bigint"),
+        "bind_and_free": ("free", "bind"),
+    }
 
     @property
     def expression(self) -> str:
@@ -44,36 +52,32 @@ class Sequence(Local, OnTable):
         return (*super().adoption(), self._bind) if self.base.role else ()
 
     @property
-    def _free(self) -> str:
-        return f"ALTER SEQUENCE {self.ident} OWNED BY NONE"
-
-    @property
     def _bind(self) -> str:
         return f"ALTER SEQUENCE {self.ident} OWNED BY {self.on}.a"
 
-    @manipulation
-    def move_schema(self) -> Fragment:
-        return run(self._free) + super().move_schema() + run(self._bind)
+    @changes
+    def free(self) -> Fragment:
+        return run(f"ALTER SEQUENCE {self.ident} OWNED BY NONE")
 
-    @manipulation
-    def change_owner(self) -> Fragment:
-        return run(self._free) + super().change_owner() + run(self._bind)
+    @changes
+    def bind(self) -> Fragment:
+        return run(self._bind)
 
-    @manipulation
+    @changes
     def draw(self) -> Fragment:
-        return ask(f"SELECT count(nextval('{self.ident}')) FROM generate_series(1, 10)", "10") * 10
+        return ask(f"SELECT count(nextval('{self.ident}')) FROM generate_series(1, 10)", "10")
 
-    @manipulation
+    @changes
     def restart(self) -> Fragment:
         return run(f"ALTER SEQUENCE {self.ident} RESTART")
 
-    @manipulation
-    def alter_type(self) -> Fragment:
-        return run(f"ALTER SEQUENCE {self.ident} AS integer", f"ALTER SEQUENCE {self.ident} AS bigint")
+    @changes
+    def make_integer(self) -> Fragment:
+        return run(f"ALTER SEQUENCE {self.ident} AS integer")
 
-    @manipulation
-    def bind_and_free(self) -> Fragment:
-        return run(self._free, self._bind)
+    @changes
+    def make_bigint(self) -> Fragment:
+        return run(f"ALTER SEQUENCE {self.ident} AS bigint")
 
     def verify(self) -> Fragment:
         drawn = f"SELECT nextval('{self.ident}') AS v FROM generate_series(1, 10)"
@@ -91,6 +95,12 @@ class IdentityColumn(Commented, Recreated, Renamed, OnTable):
 
     can_be_referenced: ClassVar[bool] = False
     noun: ClassVar[str] = "COLUMN"
+    manipulations: ClassVar[Manipulations] = {
+        "insert": ("insert",) * 10,
+        "set_generated": ("set_other_generated", "restore_generated"),
+        "alter_sequence": ("set_increment", "restore_increment"),
+        "alter_type": ("make_integer", "make_bigint"),
+    }
 
     @property
     def _uses_base(self) -> bool:
@@ -132,23 +142,35 @@ class IdentityColumn(Commented, Recreated, Renamed, OnTable):
     def _altering(self, action: str) -> str:
         return f"ALTER TABLE {self.on} ALTER COLUMN {self.name} {action}"
 
-    @manipulation
+    @changes
     def insert(self) -> Fragment:
-        return run(*[rows.insert(self.on, self.row_prefix)] * 10)
+        return run(rows.insert(self.on, self.row_prefix))
 
-    @manipulation
-    def set_generated(self) -> Fragment:
+    @changes
+    def set_other_generated(self) -> Fragment:
         other = "BY DEFAULT" if self.generated == "ALWAYS" else "ALWAYS"
-        return run(self._altering(f"SET GENERATED {other}"), self._altering(f"SET GENERATED {self.generated}"))
+        return run(self._altering(f"SET GENERATED {other}"))
 
-    @manipulation
-    def alter_sequence(self) -> Fragment:
+    @changes
+    def restore_generated(self) -> Fragment:
+        return run(self._altering(f"SET GENERATED {self.generated}"))
+
+    @changes
+    def set_increment(self) -> Fragment:
         """Without a restart, so that values stay distinct."""
-        return run(self._altering("SET INCREMENT BY 2 SET CACHE 20"), self._altering("SET INCREMENT BY 1 SET CACHE 1"))
+        return run(self._altering("SET INCREMENT BY 2 SET CACHE 20"))
 
-    @manipulation
-    def alter_type(self) -> Fragment:
-        return run(self._altering("TYPE integer"), self._altering("TYPE bigint"))
+    @changes
+    def restore_increment(self) -> Fragment:
+        return run(self._altering("SET INCREMENT BY 1 SET CACHE 1"))
+
+    @changes
+    def make_integer(self) -> Fragment:
+        return run(self._altering("TYPE integer"))
+
+    @changes
+    def make_bigint(self) -> Fragment:
+        return run(self._altering("TYPE bigint"))
 
     def verify(self) -> Fragment:
         orphaned = (

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 from racehound.databases.postgres.kinds import rows
 from racehound.databases.postgres.kinds.lives import Local, OnTable
 from racehound.databases.postgres.kinds.text import Statements, ask, run
-from racehound.kinds.kind import Fragment, manipulation
+from racehound.kinds.kind import Fragment, Manipulations, changes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,6 +20,11 @@ class Statistics(Local, OnTable):
     can_be_referenced: ClassVar[bool] = False
     in_schema: ClassVar[bool] = True
     noun: ClassVar[str] = "STATISTICS"
+    manipulations: ClassVar[Manipulations] = {
+        "analyze": ("analyze",) * 3,
+        "set_target": ("set_no_target", "set_high_target", "set_default_target"),
+        "write_and_analyze": ("insert", "analyze") * 2,
+    }
 
     @property
     def what(self) -> str:
@@ -29,17 +34,28 @@ class Statistics(Local, OnTable):
     def building(self) -> Statements:
         return *self.ground, f"CREATE STATISTICS {self.ident} (ndistinct, dependencies, mcv) ON {self.what} FROM {self.on}"
 
-    @manipulation
+    @changes
     def analyze(self) -> Fragment:
-        return run(f"ANALYZE {self.on}") * 3
+        return run(f"ANALYZE {self.on}")
 
-    @manipulation
-    def set_target(self) -> Fragment:
-        return run(*(f"ALTER STATISTICS {self.ident} SET STATISTICS {target}" for target in (0, 1000, -1)))
+    def _targeting(self, target: int) -> Fragment:
+        return run(f"ALTER STATISTICS {self.ident} SET STATISTICS {target}")
 
-    @manipulation
-    def write_and_analyze(self) -> Fragment:
-        return run(rows.insert(self.on, self.row_prefix), f"ANALYZE {self.on}") * 2
+    @changes
+    def set_no_target(self) -> Fragment:
+        return self._targeting(0)
+
+    @changes
+    def set_high_target(self) -> Fragment:
+        return self._targeting(1000)
+
+    @changes
+    def set_default_target(self) -> Fragment:
+        return self._targeting(-1)
+
+    @changes
+    def insert(self) -> Fragment:
+        return run(rows.insert(self.on, self.row_prefix))
 
     def verify(self) -> Fragment:
         helped = f"{self.base.function or 'lower'}(a) >= ''" if self.over == "expression" else "b >= ''"

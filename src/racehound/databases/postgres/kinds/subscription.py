@@ -9,7 +9,7 @@ from racehound.databases.postgres.kinds import rows
 from racehound.databases.postgres.kinds.foreign import conninfo
 from racehound.databases.postgres.kinds.lives import Global
 from racehound.databases.postgres.kinds.text import Statements, ask, run
-from racehound.kinds.kind import Fragment, manipulation
+from racehound.kinds.kind import Fragment, Manipulations, changes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,6 +28,14 @@ class Subscription(Global):
     requires: ClassVar[frozenset[str]] = frozenset({"superuser", "loopback", "wal_level=logical", "dblink"})
     weight: ClassVar[int] = 1
     noun: ClassVar[str] = "SUBSCRIPTION"
+    manipulations: ClassVar[Manipulations] = {
+        "recreate": ("destroy", "create"),
+        "enable_and_disable": ("disable", "enable"),
+        "refresh": ("refresh",),
+        "set_publication": ("set_publication", "add_publication", "drop_publication"),
+        "set_options": ("set_synchronous_commit", "restore_synchronous_commit"),
+        "write_there": ("write_there",) * 5,
+    }
 
     @property
     def subscribed(self) -> str:
@@ -100,45 +108,52 @@ class Subscription(Global):
         """An owner that is no superuser may subscribe in some releases only."""
         return ()
 
-    @manipulation
-    def recreate(self) -> Fragment:
-        return self.destroy() + self.create()
+    @changes
+    def restore_owner(self) -> Fragment:
+        return run(*self.owning("SESSION_USER"))
+
+    @changes
+    def disable(self) -> Fragment:
+        return self._altering("DISABLE")
+
+    @changes
+    def enable(self) -> Fragment:
+        return self._altering("ENABLE")
+
+    @changes
+    def refresh(self) -> Fragment:
+        return self._altering("REFRESH PUBLICATION WITH (copy_data = false)")
+
+    @changes
+    def set_publication(self) -> Fragment:
+        return self._altering(f"SET PUBLICATION {self.publication} WITH (copy_data = false)")
+
+    @changes
+    def add_publication(self) -> Fragment:
+        return self._altering(f"ADD PUBLICATION {self.name}_none WITH (refresh = false)")
+
+    @changes
+    def drop_publication(self) -> Fragment:
+        return self._altering(f"DROP PUBLICATION {self.name}_none WITH (refresh = false)")
+
+    @changes
+    def set_synchronous_commit(self) -> Fragment:
+        return self._altering("SET (synchronous_commit = on)")
+
+    @changes
+    def restore_synchronous_commit(self) -> Fragment:
+        return self._altering("SET (synchronous_commit = off)")
+
+    @changes
+    def write_there(self) -> Fragment:
+        """Committed for sure, lest the present that a slot is advanced to is before it."""
+        return self._there(f"SET synchronous_commit = on; {rows.insert(self.subscribed, self.row_prefix)}")
 
     def owning(self, role: str) -> Statements:
         return (f"ALTER SUBSCRIPTION {self.ident} OWNER TO {role}",)
 
-    @manipulation
-    def change_owner(self) -> Fragment:
-        return run(*self.owning(self.other_owner), *self.owning("SESSION_USER"))
-
     def _altering(self, *actions: str) -> Fragment:
         return run(*(f"ALTER SUBSCRIPTION {self.ident} {action}" for action in actions))
-
-    @manipulation
-    def enable_and_disable(self) -> Fragment:
-        return self._altering("DISABLE", "ENABLE")
-
-    @manipulation
-    def refresh(self) -> Fragment:
-        return self._altering("REFRESH PUBLICATION WITH (copy_data = false)")
-
-    @manipulation
-    def set_publication(self) -> Fragment:
-        options = "WITH (copy_data = false)"
-        return self._altering(
-            f"SET PUBLICATION {self.publication} {options}",
-            f"ADD PUBLICATION {self.name}_none WITH (refresh = false)",
-            f"DROP PUBLICATION {self.name}_none WITH (refresh = false)",
-        )
-
-    @manipulation
-    def set_options(self) -> Fragment:
-        return self._altering("SET (synchronous_commit = on)", "SET (synchronous_commit = off)")
-
-    @manipulation
-    def write_there(self) -> Fragment:
-        """Committed for sure, lest the present that a slot is advanced to is before it."""
-        return self._there(f"SET synchronous_commit = on; {rows.insert(self.subscribed, self.row_prefix)}") * 5
 
     def verify(self) -> Fragment:
         return ask(rows.broken_groups(self.subscribed))

@@ -9,15 +9,30 @@ from racehound.databases.postgres.kinds import rows
 from racehound.databases.postgres.kinds.base import PostgresKind, given_to
 from racehound.databases.postgres.kinds.lives import Local
 from racehound.databases.postgres.kinds.text import Statements, ask, run
-from racehound.kinds.kind import Fragment, manipulation
+from racehound.kinds.kind import Fragment, Manipulations, changes, reads
 
 _LOOPS = 5
+_OTHER_SCANS = ("enable_seqscan", "enable_indexscan", "enable_indexonlyscan")
+"""Settings of the planner for all scans of a table but a bitmap scan."""
 
 
 class Tabular(PostgresKind):
     """What tables and partitions do alike."""
 
     requires: ClassVar[frozenset[str]] = frozenset({"superuser", "amcheck"})
+    manipulations: ClassVar[Manipulations] = {
+        "insert": ("insert",) * _LOOPS,
+        "update": ("update",) * _LOOPS,
+        "move": ("move_rows",) * _LOOPS,
+        "delete": ("insert", "delete_inserted"),
+        "vacuum": ("vacuum",),
+        "vacuum_full": ("vacuum_full",),
+        "cluster": ("create_cluster_index", "cluster", "drop_cluster_index"),
+        "analyze": ("analyze",),
+        "add_and_validate_constraint": ("add_constraint", "validate_constraint", "drop_constraint"),
+        "grant_and_revoke": ("grant", "revoke") * _LOOPS,
+        "count_by_bitmap_scan": ("allow_bitmap_scans_only", *("count",) * _LOOPS, "allow_all_scans"),
+    }
 
     @property
     def hot_key(self) -> str:
@@ -29,62 +44,78 @@ class Tabular(PostgresKind):
         """A relation of it that has storage."""
         return self.ident
 
-    @manipulation
+    @changes
     def insert(self) -> Fragment:
-        return run(*[rows.insert(self.ident, self.row_prefix)] * _LOOPS)
+        return run(rows.insert(self.ident, self.row_prefix))
 
-    @manipulation
+    @changes
     def update(self) -> Fragment:
-        return run(*[rows.update(self.ident, self.hot_key)] * _LOOPS)
+        return run(rows.update(self.ident, self.hot_key))
 
-    @manipulation
-    def move(self) -> Fragment:
-        return run(*[rows.move(self.ident, f"{self.row_prefix}0")] * _LOOPS)
+    @changes
+    def move_rows(self) -> Fragment:
+        return run(rows.move(self.ident, f"{self.row_prefix}0"))
 
-    @manipulation
-    def delete(self) -> Fragment:
-        return run(rows.insert(self.ident, self.row_prefix), rows.delete_inserted(self.ident))
+    @changes
+    def delete_inserted(self) -> Fragment:
+        return run(rows.delete_inserted(self.ident))
 
-    @manipulation
+    @changes
     def vacuum(self) -> Fragment:
         return run(f"VACUUM {self.heap}")
 
-    @manipulation
+    @changes
     def vacuum_full(self) -> Fragment:
         return run(f"VACUUM FULL {self.heap}")
 
-    @manipulation
-    def cluster(self) -> Fragment:
-        index = f"{self.name}_cluster"
-        return run(
-            f"CREATE INDEX IF NOT EXISTS {index} ON {self.heap} (a)",
-            f"CLUSTER {self.heap} USING {index}",
-            f"DROP INDEX {self.inside(index)}",
-        )
+    @changes
+    def create_cluster_index(self) -> Fragment:
+        return run(f"CREATE INDEX IF NOT EXISTS {self.name}_cluster ON {self.heap} (a)")
 
-    @manipulation
+    @changes
+    def cluster(self) -> Fragment:
+        return run(f"CLUSTER {self.heap} USING {self.name}_cluster")
+
+    @changes
+    def drop_cluster_index(self) -> Fragment:
+        return run(f"DROP INDEX {self.inside(f'{self.name}_cluster')}")
+
+    @changes
     def analyze(self) -> Fragment:
         return run(f"ANALYZE {self.ident}")
 
-    @manipulation
-    def add_and_validate_constraint(self) -> Fragment:
-        check = f"{self.name}_check"
-        return run(
-            f"ALTER TABLE {self.ident} ADD CONSTRAINT {check} CHECK (a IS DISTINCT FROM '~') NOT VALID",
-            f"ALTER TABLE {self.ident} VALIDATE CONSTRAINT {check}",
-            f"ALTER TABLE {self.ident} DROP CONSTRAINT {check}",
-        )
+    @changes
+    def add_constraint(self) -> Fragment:
+        return run(f"ALTER TABLE {self.ident} ADD CONSTRAINT {self.name}_check CHECK (a IS DISTINCT FROM '~') NOT VALID")
 
-    @manipulation
-    def grant_and_revoke(self) -> Fragment:
-        return run(*[f"GRANT SELECT ON {self.ident} TO PUBLIC", f"REVOKE SELECT ON {self.ident} FROM PUBLIC"] * _LOOPS)
+    @changes
+    def validate_constraint(self) -> Fragment:
+        return run(f"ALTER TABLE {self.ident} VALIDATE CONSTRAINT {self.name}_check")
 
-    @manipulation
-    def count_by_bitmap_scan(self) -> Fragment:
+    @changes
+    def drop_constraint(self) -> Fragment:
+        return run(f"ALTER TABLE {self.ident} DROP CONSTRAINT {self.name}_check")
+
+    @changes
+    def grant(self) -> Fragment:
+        return run(f"GRANT SELECT ON {self.ident} TO PUBLIC")
+
+    @changes
+    def revoke(self) -> Fragment:
+        return run(f"REVOKE SELECT ON {self.ident} FROM PUBLIC")
+
+    @reads
+    def allow_bitmap_scans_only(self) -> Fragment:
+        return run(*(f"SET {name} = off" for name in _OTHER_SCANS))
+
+    @reads
+    def count(self) -> Fragment:
         """The count needs no column: a bitmap scan may then believe the visibility map and skip the pages."""
-        settings = ("enable_seqscan", "enable_indexscan", "enable_indexonlyscan")
-        count = ask(f"SELECT count(*) % {rows.GROUP} FROM {self.ident} WHERE a >= ''", "0")
-        return run(*(f"SET {name} = off" for name in settings)) + count * _LOOPS + run(*(f"RESET {name}" for name in settings))
+        return ask(f"SELECT count(*) % {rows.GROUP} FROM {self.ident} WHERE a >= ''", "0")
+
+    @reads
+    def allow_all_scans(self) -> Fragment:
+        return run(*(f"RESET {name}" for name in _OTHER_SCANS))
 
     def verify_rows(self) -> Fragment:
         """The same by a scan of the table and, if it has an index, by the index; a reader without rights to it sees neither."""
@@ -106,6 +137,12 @@ class Table(Tabular, Local):
     fillfactor: Literal[50, 100] = 100
 
     noun: ClassVar[str] = "TABLE"
+    manipulations: ClassVar[Manipulations] = {
+        "truncate": ("truncate",),
+        "add_and_drop_column": ("add_column", "drop_column"),
+        "alter_column_type": ("make_varchar", "make_text"),
+        "set_logged_and_unlogged": ("set_other_persistence", "restore_persistence"),
+    }
 
     @property
     def relation(self) -> str:
@@ -170,27 +207,39 @@ class Table(Tabular, Local):
         given = () if self.base.heritable else given_to(self.base.role, f"TABLE {self.ancestor}")
         return *own, *given, f"CREATE TABLE {self.ident} () INHERITS ({self.ancestor}){self._storage}"
 
-    @manipulation
+    @changes
     def truncate(self) -> Fragment:
+        """Together with its initial rows, without which it is not what others expect."""
         return run(f"TRUNCATE {self.ident} CASCADE", rows.fill(self.ident, self.rows))
 
-    @manipulation
-    def add_and_drop_column(self) -> Fragment:
-        return run(
-            f"ALTER TABLE {self.ident} ADD COLUMN {self.name}_new integer DEFAULT 7",
-            f"ALTER TABLE {self.ident} DROP COLUMN {self.name}_new CASCADE",
-        )
+    @changes
+    def add_column(self) -> Fragment:
+        return run(f"ALTER TABLE {self.ident} ADD COLUMN {self.name}_new integer DEFAULT 7")
 
-    @manipulation
-    def alter_column_type(self) -> Fragment:
+    @changes
+    def drop_column(self) -> Fragment:
+        return run(f"ALTER TABLE {self.ident} DROP COLUMN {self.name}_new CASCADE")
+
+    def _altering_type(self, type_: str) -> Fragment:
         """Of column b, where it was defined: a is the key of partitions."""
         altered = self.ancestor if self.storage == "inherits" else self.ident
-        return run(*(f"ALTER TABLE {altered} ALTER COLUMN b TYPE {type_}" for type_ in ("varchar(1000)", "text")))
+        return run(f"ALTER TABLE {altered} ALTER COLUMN b TYPE {type_}")
 
-    @manipulation
-    def set_logged_and_unlogged(self) -> Fragment:
-        states = ("LOGGED", "UNLOGGED") if self.storage == "unlogged" else ("UNLOGGED", "LOGGED")
-        return run(*(f"ALTER TABLE {self.heap} SET {state}" for state in states))
+    @changes
+    def make_varchar(self) -> Fragment:
+        return self._altering_type("varchar(1000)")
+
+    @changes
+    def make_text(self) -> Fragment:
+        return self._altering_type("text")
+
+    @changes
+    def set_other_persistence(self) -> Fragment:
+        return run(f"ALTER TABLE {self.heap} SET {'LOGGED' if self.storage == 'unlogged' else 'UNLOGGED'}")
+
+    @changes
+    def restore_persistence(self) -> Fragment:
+        return run(f"ALTER TABLE {self.heap} SET {'UNLOGGED' if self.storage == 'unlogged' else 'LOGGED'}")
 
     def verify(self) -> Fragment:
         # amcheck knows no other access method than heap.

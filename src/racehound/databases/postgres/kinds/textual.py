@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 from racehound.databases.postgres.kinds.base import given_to
 from racehound.databases.postgres.kinds.lives import AsColumn, Local
 from racehound.databases.postgres.kinds.text import Statements, ask, run
-from racehound.kinds.kind import Fragment, manipulation
+from racehound.kinds.kind import Fragment, Manipulations, changes, creates, destroys
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,6 +18,10 @@ class Collation(Local, AsColumn):
     source: Literal["copied", "defined"] = "defined"
 
     noun: ClassVar[str] = "COLLATION"
+    manipulations: ClassVar[Manipulations] = {
+        "refresh_version": ("refresh_version",),
+        "sort": ("verify",) * 5,
+    }
 
     @property
     def use(self) -> str:
@@ -35,13 +39,9 @@ class Collation(Local, AsColumn):
         definition = 'FROM "C"' if self.source == "copied" else "(PROVIDER = libc, LOCALE = 'C')"
         return f"CREATE COLLATION {self.ident} {definition}", *self.user
 
-    @manipulation
+    @changes
     def refresh_version(self) -> Fragment:
         return run(f"ALTER COLLATION {self.ident} REFRESH VERSION")
-
-    @manipulation
-    def sort(self) -> Fragment:
-        return self.verify() * 5
 
     def verify(self) -> Fragment:
         return ask(f"SELECT min(x COLLATE {self.ident}) FROM (VALUES ('b'), ('a'), ('B')) AS v (x)", "B")
@@ -56,6 +56,9 @@ class Conversion(Local):
 
     can_be_referenced: ClassVar[bool] = False
     noun: ClassVar[str] = "CONVERSION"
+    manipulations: ClassVar[Manipulations] = {
+        "drop_and_again": ("drop_if_exists", "create_conversion") * 3,
+    }
 
     @property
     def behind(self) -> str:
@@ -79,9 +82,13 @@ class Conversion(Local):
     def _creating(self) -> str:
         return f"CREATE CONVERSION {self.ident} FOR 'LATIN1' TO 'UTF8' FROM {self.behind}"
 
-    @manipulation
-    def drop_and_again(self) -> Fragment:
-        return run(self.dropping("IF EXISTS "), self._creating()) * 3
+    @destroys
+    def drop_if_exists(self) -> Fragment:
+        return run(self.dropping("IF EXISTS "))
+
+    @creates
+    def create_conversion(self) -> Fragment:
+        return run(self._creating())
 
     def verify(self) -> Fragment:
         gone = "NOT EXISTS (SELECT FROM pg_proc AS p WHERE p.oid = c.conproc)"
@@ -96,6 +103,11 @@ class TextSearchConfig(Local, AsColumn):
     """
 
     noun: ClassVar[str] = "TEXT SEARCH CONFIGURATION"
+    manipulations: ClassVar[Manipulations] = {
+        "alter_mapping": ("use_dictionary", "use_simple"),
+        "replace_dictionary": ("replace_simple", "replace_dictionary"),
+        "alter_dictionary": ("set_dictionary_option", "reset_dictionary_option"),
+    }
 
     @property
     def dictionary(self) -> str:
@@ -126,24 +138,29 @@ class TextSearchConfig(Local, AsColumn):
     def _altering(self, *actions: str) -> Fragment:
         return run(*(f"ALTER TEXT SEARCH CONFIGURATION {self.ident} {action}" for action in actions))
 
-    @manipulation
-    def alter_mapping(self) -> Fragment:
-        return self._altering(
-            f"ALTER MAPPING FOR asciiword, word WITH {self.dictionary}, simple", "ALTER MAPPING FOR asciiword, word WITH simple"
-        )
+    @changes
+    def use_dictionary(self) -> Fragment:
+        return self._altering(f"ALTER MAPPING FOR asciiword, word WITH {self.dictionary}, simple")
 
-    @manipulation
+    @changes
+    def use_simple(self) -> Fragment:
+        return self._altering("ALTER MAPPING FOR asciiword, word WITH simple")
+
+    @changes
+    def replace_simple(self) -> Fragment:
+        return self._altering(f"ALTER MAPPING REPLACE simple WITH {self.dictionary}")
+
+    @changes
     def replace_dictionary(self) -> Fragment:
-        return self._altering(
-            f"ALTER MAPPING REPLACE simple WITH {self.dictionary}", f"ALTER MAPPING REPLACE {self.dictionary} WITH simple"
-        )
+        return self._altering(f"ALTER MAPPING REPLACE {self.dictionary} WITH simple")
 
-    @manipulation
-    def alter_dictionary(self) -> Fragment:
-        return run(
-            f"ALTER TEXT SEARCH DICTIONARY {self.dictionary} (Accept = true)",
-            f"ALTER TEXT SEARCH DICTIONARY {self.dictionary} (Accept)",
-        )
+    @changes
+    def set_dictionary_option(self) -> Fragment:
+        return run(f"ALTER TEXT SEARCH DICTIONARY {self.dictionary} (Accept = true)")
+
+    @changes
+    def reset_dictionary_option(self) -> Fragment:
+        return run(f"ALTER TEXT SEARCH DICTIONARY {self.dictionary} (Accept)")
 
     def verify(self) -> Fragment:
         return ask(f"SELECT length(to_tsvector('{self.ident}'::regconfig, 'x'))", "1")

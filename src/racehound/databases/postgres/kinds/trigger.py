@@ -9,13 +9,18 @@ from racehound.databases.postgres.kinds import rows
 from racehound.databases.postgres.kinds.base import given_to
 from racehound.databases.postgres.kinds.lives import Global, NamedOnTable
 from racehound.databases.postgres.kinds.text import Statements, ask, run
-from racehound.kinds.kind import Fragment, manipulation
+from racehound.kinds.kind import Fragment, Manipulations, changes
 
 
 class Logging(NamedOnTable):
     """It logs the rows of a statement, all or none of them, while it is enabled."""
 
     can_be_referenced: ClassVar[bool] = False
+    manipulations: ClassVar[Manipulations] = {
+        "enable_and_disable": ("disable", "enable_replica", "enable_always", "enable"),
+        "write": ("insert", "update") * 5,
+        "write_and_delete": ("insert", "delete_inserted") * 5,
+    }
 
     @property
     def log(self) -> str:
@@ -27,18 +32,36 @@ class Logging(NamedOnTable):
         """The statements that make the log."""
         return f"CREATE TABLE {self.log} ({rows.COLUMNS})", *given_to(self.base.role, f"TABLE {self.log}")
 
-    @manipulation
-    def enable_and_disable(self) -> Fragment:
-        states = ("DISABLE", "ENABLE REPLICA", "ENABLE ALWAYS", "ENABLE")
-        return run(*(f"ALTER TABLE {self.on} {state} {self.noun} {self.name}" for state in states))
+    def _switching(self, state: str) -> Fragment:
+        return run(f"ALTER TABLE {self.on} {state} {self.noun} {self.name}")
 
-    @manipulation
-    def write(self) -> Fragment:
-        return run(*[rows.insert(self.on, self.row_prefix), rows.update(self.on, self.initial_key)] * 5)
+    @changes
+    def disable(self) -> Fragment:
+        return self._switching("DISABLE")
 
-    @manipulation
-    def write_and_delete(self) -> Fragment:
-        return run(*[rows.insert(self.on, self.row_prefix), rows.delete_inserted(self.on)] * 5)
+    @changes
+    def enable_replica(self) -> Fragment:
+        return self._switching("ENABLE REPLICA")
+
+    @changes
+    def enable_always(self) -> Fragment:
+        return self._switching("ENABLE ALWAYS")
+
+    @changes
+    def enable(self) -> Fragment:
+        return self._switching("ENABLE")
+
+    @changes
+    def insert(self) -> Fragment:
+        return run(rows.insert(self.on, self.row_prefix))
+
+    @changes
+    def update(self) -> Fragment:
+        return run(rows.update(self.on, self.initial_key))
+
+    @changes
+    def delete_inserted(self) -> Fragment:
+        return run(rows.delete_inserted(self.on))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,6 +74,9 @@ class Trigger(Logging):
     firing: Literal["BEFORE ROW", "AFTER ROW", "AFTER STATEMENT"] = "AFTER ROW"
 
     noun: ClassVar[str] = "TRIGGER"
+    manipulations: ClassVar[Manipulations] = {
+        "replace": ("replace_function", "replace"),
+    }
 
     @property
     def behind(self) -> str:
@@ -82,9 +108,13 @@ class Trigger(Logging):
         event = f"{moment} INSERT ON {self.on}{fresh} FOR EACH {level}"
         return f"CREATE {replace}TRIGGER {self.name} {event} EXECUTE FUNCTION {self.behind}()"
 
-    @manipulation
+    @changes
+    def replace_function(self) -> Fragment:
+        return run(self._function("OR REPLACE "))
+
+    @changes
     def replace(self) -> Fragment:
-        return run(self._function("OR REPLACE "), self._creating("OR REPLACE "))
+        return run(self._creating("OR REPLACE "))
 
     def verify(self) -> Fragment:
         return ask(f"SELECT a, count(*) FROM {self.log} WHERE a LIKE '%.%.%' GROUP BY a HAVING count(*) <> {rows.GROUP}")
@@ -110,7 +140,7 @@ class Rule(Logging):
         logged = f"INSERT INTO {self.log} (a, b) VALUES ({row}.a, {row}.b)"
         return f"CREATE {replace}RULE {self.name} AS ON {self.event} TO {self.on} DO ALSO {logged}"
 
-    @manipulation
+    @changes
     def replace(self) -> Fragment:
         return run(self._creating("OR REPLACE "))
 
@@ -137,6 +167,11 @@ class EventTrigger(Global):
 
     can_be_referenced: ClassVar[bool] = False
     noun: ClassVar[str] = "EVENT TRIGGER"
+    manipulations: ClassVar[Manipulations] = {
+        "enable_and_disable": ("disable", "enable_replica", "enable_always", "enable"),
+        "replace_function": ("replace_function",),
+        "fire": ("create_table", "rewrite_table", "drop_table"),
+    }
 
     @property
     def behind(self) -> str:
@@ -151,9 +186,49 @@ class EventTrigger(Global):
         """Its owner must be a superuser, so it is the function that the role gets."""
         return given_to(self.base.role, f"FUNCTION {self.behind}")
 
-    @manipulation
-    def change_owner(self) -> Fragment:
-        return run(*self.owning(self.other_owner), *self.owning("SESSION_USER"))
+    @changes
+    def restore_owner(self) -> Fragment:
+        return run(*self.owning("SESSION_USER"))
+
+    def _switching(self, state: str) -> Fragment:
+        return run(f"ALTER EVENT TRIGGER {self.name} {state}")
+
+    @changes
+    def disable(self) -> Fragment:
+        return self._switching("DISABLE")
+
+    @changes
+    def enable_replica(self) -> Fragment:
+        return self._switching("ENABLE REPLICA")
+
+    @changes
+    def enable_always(self) -> Fragment:
+        return self._switching("ENABLE ALWAYS")
+
+    @changes
+    def enable(self) -> Fragment:
+        return self._switching("ENABLE")
+
+    @changes
+    def replace_function(self) -> Fragment:
+        return run(self._function("OR REPLACE "))
+
+    @property
+    def _fired(self) -> str:
+        """A table whose DDL fires the trigger."""
+        return self.inside(f"{self.name}_fired")
+
+    @changes
+    def create_table(self) -> Fragment:
+        return run(f"DROP TABLE IF EXISTS {self._fired} CASCADE", f"CREATE TABLE {self._fired} (a text)")
+
+    @changes
+    def rewrite_table(self) -> Fragment:
+        return run(f"ALTER TABLE {self._fired} ALTER COLUMN a TYPE integer USING length(a)")
+
+    @changes
+    def drop_table(self) -> Fragment:
+        return run(f"DROP TABLE {self._fired} CASCADE")
 
     def building(self) -> Statements:
         return (
@@ -167,26 +242,6 @@ class EventTrigger(Global):
         body = f"BEGIN {_EVENT_WORK[self.event]}; {log}; END"
         language = self.base.language or "plpgsql"
         return f"CREATE {replace}FUNCTION {self.behind}() RETURNS event_trigger LANGUAGE {language} AS $fn${body}$fn$"
-
-    @manipulation
-    def enable_and_disable(self) -> Fragment:
-        return run(
-            *(f"ALTER EVENT TRIGGER {self.name} {state}" for state in ("DISABLE", "ENABLE REPLICA", "ENABLE ALWAYS", "ENABLE"))
-        )
-
-    @manipulation
-    def replace_function(self) -> Fragment:
-        return run(self._function("OR REPLACE "))
-
-    @manipulation
-    def fire(self) -> Fragment:
-        table = self.inside(f"{self.name}_fired")
-        return run(
-            f"DROP TABLE IF EXISTS {table} CASCADE",
-            f"CREATE TABLE {table} (a text)",
-            f"ALTER TABLE {table} ALTER COLUMN a TYPE integer USING length(a)",
-            f"DROP TABLE {table} CASCADE",
-        )
 
     def verify(self) -> Fragment:
         return ask(rows.broken_groups(self.carrier))

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 from racehound.databases.postgres.kinds import rows
 from racehound.databases.postgres.kinds.lives import Local
 from racehound.databases.postgres.kinds.text import Statements, ask, run
-from racehound.kinds.kind import Fragment, manipulation
+from racehound.kinds.kind import Fragment, Manipulations, changes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,6 +21,12 @@ class View(Local):
     security_barrier: Literal[False, True] = False
 
     noun: ClassVar[str] = "VIEW"
+    manipulations: ClassVar[Manipulations] = {
+        "replace": ("replace",),
+        "rename_column": ("rename_column", "rename_column_back"),
+        "set_security": ("set_other_security", "restore_security"),
+        "set_default": ("set_default", "drop_default"),
+    }
 
     @property
     def relation(self) -> str:
@@ -37,26 +43,33 @@ class View(Local):
     def building(self) -> Statements:
         return (self._creating(),)
 
-    @manipulation
+    @changes
     def replace(self) -> Fragment:
         return run(self._creating("OR REPLACE "))
 
-    @manipulation
+    @changes
     def rename_column(self) -> Fragment:
-        return run(f"ALTER VIEW {self.ident} RENAME COLUMN b TO b_tmp", f"ALTER VIEW {self.ident} RENAME COLUMN b_tmp TO b")
+        return run(f"ALTER VIEW {self.ident} RENAME COLUMN b TO b_tmp")
 
-    @manipulation
-    def set_security(self) -> Fragment:
-        return run(
-            f"ALTER VIEW {self.ident} SET (security_barrier = {str(not self.security_barrier).lower()})",
-            f"ALTER VIEW {self.ident} SET (security_barrier = {str(self.security_barrier).lower()})",
-        )
+    @changes
+    def rename_column_back(self) -> Fragment:
+        return run(f"ALTER VIEW {self.ident} RENAME COLUMN b_tmp TO b")
 
-    @manipulation
+    @changes
+    def set_other_security(self) -> Fragment:
+        return run(f"ALTER VIEW {self.ident} SET (security_barrier = {str(not self.security_barrier).lower()})")
+
+    @changes
+    def restore_security(self) -> Fragment:
+        return run(f"ALTER VIEW {self.ident} SET (security_barrier = {str(self.security_barrier).lower()})")
+
+    @changes
     def set_default(self) -> Fragment:
-        return run(
-            f"ALTER VIEW {self.ident} ALTER COLUMN b SET DEFAULT 'x'", f"ALTER VIEW {self.ident} ALTER COLUMN b DROP DEFAULT"
-        )
+        return run(f"ALTER VIEW {self.ident} ALTER COLUMN b SET DEFAULT 'x'")
+
+    @changes
+    def drop_default(self) -> Fragment:
+        return run(f"ALTER VIEW {self.ident} ALTER COLUMN b DROP DEFAULT")
 
     def verify(self) -> Fragment:
         return ask(rows.broken_groups(self.ident))
@@ -71,6 +84,13 @@ class MaterializedView(Local):
 
     requires: ClassVar[frozenset[str]] = frozenset({"superuser", "amcheck"})
     noun: ClassVar[str] = "MATERIALIZED VIEW"
+    manipulations: ClassVar[Manipulations] = {
+        "refresh": ("refresh",),
+        "refresh_concurrently": ("refresh_concurrently",),
+        "refresh_with_no_data": ("refresh_with_no_data", "refresh"),
+        "replace_unique_index": ("replace_unique_index",),
+        "set_fillfactor": ("set_fillfactor", "vacuum_full"),
+    }
 
     @property
     def relation(self) -> str:
@@ -93,25 +113,29 @@ class MaterializedView(Local):
             f"CREATE UNIQUE INDEX {self.name}_key ON {self.ident} (n)",
         )
 
-    @manipulation
+    @changes
     def refresh(self) -> Fragment:
         return run(f"REFRESH MATERIALIZED VIEW {self.ident}")
 
-    @manipulation
+    @changes
     def refresh_concurrently(self) -> Fragment:
         return run(f"REFRESH MATERIALIZED VIEW CONCURRENTLY {self.ident}")
 
-    @manipulation
+    @changes
     def refresh_with_no_data(self) -> Fragment:
-        return run(f"REFRESH MATERIALIZED VIEW {self.ident} WITH NO DATA", f"REFRESH MATERIALIZED VIEW {self.ident}")
+        return run(f"REFRESH MATERIALIZED VIEW {self.ident} WITH NO DATA")
 
-    @manipulation
+    @changes
     def replace_unique_index(self) -> Fragment:
         return run(f"DROP INDEX IF EXISTS {self.index}", f"CREATE UNIQUE INDEX {self.name}_key ON {self.ident} (n)")
 
-    @manipulation
+    @changes
     def set_fillfactor(self) -> Fragment:
-        return run(f"ALTER MATERIALIZED VIEW {self.ident} SET (fillfactor = 50)", f"VACUUM FULL {self.ident}")
+        return run(f"ALTER MATERIALIZED VIEW {self.ident} SET (fillfactor = 50)")
+
+    @changes
+    def vacuum_full(self) -> Fragment:
+        return run(f"VACUUM FULL {self.ident}")
 
     def verify(self) -> Fragment:
         heap_check = "" if self.base.using else ask(f"SELECT count(*) FROM racehound.verify_heapam('{self.ident}')", "0")

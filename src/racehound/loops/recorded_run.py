@@ -1,0 +1,125 @@
+"""A hunt or an exploration from its options to its run directory: the command line, pytest and the Python API share it."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from racehound.data.finding import Baseline, Store
+from racehound.data.run_directory import RunDirectory, redact
+from racehound.databases import registry
+from racehound.databases.database import Choice
+from racehound.databases.registry import Opened, database
+from racehound.errors import UserError
+from racehound.loops.explore import Exploration, explore
+from racehound.loops.hunt import Hunt, HuntOptions, Summary, choose_kinds
+from racehound.loops.reduce.search import Teller
+from racehound.loops.reduction import reduce_all
+from racehound.report.progress import Reporter
+from racehound.report.sessions import write_sessions
+from racehound.run.perturbations.registry import PerturbationSet
+from racehound.run.session_script import Scripts, read_script, read_session
+from racehound.run.strategies import ExploreOptions
+
+Tell = Callable[[str], object]
+"""Hears what a person is told on the way, a line each."""
+
+
+After = Callable[[Summary, Opened], None]
+"""What is done on the started target when its hunt is over, before the server is left."""
+
+
+def record_hunt(
+    choice: Choice,
+    options: HuntOptions,
+    perturb: Sequence[str],
+    directory: RunDirectory,
+    baseline: Baseline,
+    reporter: Reporter,
+    tell: Tell,
+    after: After | None = None,
+) -> Summary:
+    """Hunt as the options say. `perturb`: the words of `--perturb`; those of them that the target cannot have are told.
+
+    UserError for what the target cannot do, TargetError when the target does not do its part.
+    """
+    require_kinds(choice, options.kinds)
+    with registry.opened(choice, directory.server_log) as opened:
+        names, hindered = PerturbationSet(opened.database.perturbations()).possible(perturb, opened.target)
+        for name, reason in hindered.items():
+            tell(f"without {name}: {reason}")
+        options = msgspec.structs.replace(options, perturb=names)
+        _write_run(directory, choice, opened, options=options)
+        tell(f"{choice.name} {opened.target.release}, run {opened.target.run_id}, evidence in {directory.path}")
+        store = Store(directory.findings, baseline, write_sessions)
+        summary = Hunt(options, opened, directory, store, reporter).run()
+        if after is not None:
+            after(summary, opened)
+        return summary
+
+
+def require_kinds(choice: Choice, kinds: Sequence[str]) -> None:
+    """UserError for kinds that no server of that choice can have, as far as that is known before one is started."""
+    if choice.url is None:
+        chosen = database(choice.name)
+        choose_kinds(chosen.kinds(), chosen.printable_kinds(choice), kinds)
+
+
+def reduce_findings(
+    summary: Summary,
+    opened: Opened,
+    directory: RunDirectory,
+    limit_s: float,
+    statement_limit_s: float,
+    teller: Teller,
+    tell: Tell,
+) -> None:
+    """Make the findings of a hunt smaller; tell why not all of them were, if so."""
+    said = reduce_all(summary.findings, directory, opened, limit_s, statement_limit_s, teller)
+    if said:
+        tell(said)
+
+
+def read_scripts(
+    sessions: Sequence[Path], setup: Path | None = None, check: Path | None = None, teardown: Path | None = None
+) -> Scripts:
+    """The scripts of an exploration. UserError for fewer than two sessions and for a file that cannot be read or run."""
+    if len(sessions) < 2:
+        raise UserError("explore needs two or more session scripts: one is always alone")
+    before, at_end, behind = (read_script(path) if path else None for path in (setup, check, teardown))
+    return Scripts(tuple(map(read_session, sessions)), before, at_end, behind)
+
+
+def record_exploration(
+    choice: Choice,
+    scripts: Scripts,
+    options: ExploreOptions,
+    directory: RunDirectory,
+    baseline: Baseline,
+    tell: Tell,
+    servers: int = 1,
+) -> Exploration:
+    """Explore the scripts' interleavings, on several servers at the same time where racehound can start them.
+
+    UserError for what the target cannot do and for a failing setup, TargetError when the target does not do its part.
+    """
+    with registry.opened(choice, directory.server_log) as opened:
+        read = (*scripts.sessions, scripts.setup, scripts.check, scripts.teardown)
+        _write_run(directory, choice, opened, options=options, scripts=[script.file for script in read if script])
+        target = opened.target
+        tell(f"{choice.name} {target.release}, run {target.run_id}, seed {options.seed}, evidence in {directory.path}")
+        further = range(2, servers + 1 if opened.database.can_start and not choice.url else 1)
+        others = [functools.partial(registry.opened, choice, directory.path / f"server-{number}.log") for number in further]
+        store = Store(directory.findings, baseline, write_sessions)
+        exploration = explore(scripts, options, opened, directory, store, others)
+        directory.write_summary(exploration)
+        return exploration
+
+
+def _write_run(directory: RunDirectory, choice: Choice, opened: Opened, **facts: Any) -> None:  # noqa: ANN401 whatever the run tells
+    where = {"target": choice.name, "release": choice.release, "url": redact(choice.url) if choice.url else None}
+    directory.write_run(run_id=opened.target.run_id, server_release=opened.target.release, **where, **facts)
