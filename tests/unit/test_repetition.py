@@ -248,7 +248,7 @@ def raced(events: Iterable[Event]) -> list[Statement]:
 
 def test_the_classes_and_the_end_of_a_repetition_are_recorded_after_its_statements(host: Host, runs: RepetitionRunner) -> None:
     fine = statement("o_0", "CREATE TABLE o_0 (a TEXT)", 1, 2)
-    host.events = [fine, failed(), fine, msgspec.structs.replace(failed(), sqlstate="XX000")]
+    host.events = [fine, failed(), fine, msgspec.structs.replace(failed(), sqlstate="XX000", start_ns=20, end_ns=25)]
     repetition = runs.run(host, 4)
     assert repetition.statements == 4
     assert repetition.schedule == (1, 2)
