@@ -246,8 +246,7 @@ def _choice(
     unknown = [given for given in options or {} if given not in known]
     if unknown:
         raise UserError(f"{chosen.title} has no option {unknown[0]!r}; there are: {', '.join(known) or 'none'}")
-    del kinds_from
-    return Choice(name, release, url, chosen.read_options(known | dict(options or {})))
+    return Choice(name, release, url, chosen.read_options(known | dict(options or {})), tuple(map(Path, kinds_from)))
 
 
 def _seed(seed: int | None) -> int:
