@@ -27,7 +27,10 @@ mutants: $(VENV)/.dev
 	rm -rf mutants
 	$(BIN)/mutmut run --max-children $(TEST_WORKERS)
 	mkdir -p .cache
-	$(BIN)/mutmut results | tee .cache/mutants.txt
+	$(BIN)/mutmut results > .cache/mutants.txt
+	@grep ': survived$$' .cache/mutants.txt || true
+	@echo "all that no test noticed, and all that no unit test runs, is in .cache/mutants.txt:"
+	@sed 's/.*: //' .cache/mutants.txt | sort | uniq -c
 
 # Runs the emulator of Materialize in the foreground: make zoo ZOO_ARGS='--defect lost-rename'.
 zoo: $(VENV)/.dev

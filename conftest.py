@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from racehound.databases.registry import databases
 from racehound.services import scratch
 from racehound.services.backends.instance import Instance
 from racehound.services.catalogue import find, in_order
@@ -31,6 +32,12 @@ settings.load_profile("racehound")
 _numbers = itertools.count()
 # Also where all of this is a shell's background job, in which SIGINT is ignored: what tests start can be interrupted.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def registered_actions() -> None:
+    """Scripts in tests may use the actions of all databases."""
+    databases()
 
 
 @pytest.fixture(scope="session")

@@ -9,14 +9,15 @@ from typing import Any
 
 import pytest
 
+from racehound.data.addresses import S3Account, ServiceAddresses
 from racehound.databases.materialize.kinds.copying import CopyToS3
+from racehound.databases.materialize.script_support import SCRIPT_SUPPORT
 from racehound.services import s3
 from racehound.services.backends.instance import Instance
 from racehound.services.service import CLIENT
 from racehound.testdrive.errors import CommandFailed
 from racehound.testdrive.interpreter import Context, Interpreter
 from racehound.testdrive.parser import parse
-from racehound.testdrive.services import Aws, Services
 from racehound.wire.session import LibpqSession
 from racehound_zoo.server import Zoo
 from zoo_support.connections import Connection, connect, refusal, rows
@@ -66,8 +67,8 @@ def interpreter(zoo: Zoo, store: Instance, bucket: str) -> Iterator[Interpreter]
     """A testdrive interpreter that uses the same S3."""
     session = LibpqSession.connect(zoo.url, "copy")
     variables = {**s3.variables_of(store.endpoints), "racehound.run": bucket, "racehound.database": "materialize"}
-    services = Services(aws=Aws(f"http://{store.endpoints[CLIENT]}"))
-    interpreter = Interpreter(Context(session, variables=variables, services=services, max_tries=1))
+    services = ServiceAddresses(aws=S3Account(f"http://{store.endpoints[CLIENT]}"))
+    interpreter = Interpreter(Context(session, variables=variables, services=services, support=SCRIPT_SUPPORT, max_tries=1))
     yield interpreter
     interpreter.close()
     session.close()

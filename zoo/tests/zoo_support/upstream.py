@@ -13,6 +13,7 @@ from racehound.databases.materialize.kinds.kafka import UpsertSource
 from racehound.databases.materialize.kinds.mysql import MySqlSource
 from racehound.databases.materialize.kinds.postgres import PostgresSource
 from racehound.databases.materialize.kinds.upstream import PASSWORD
+from racehound.databases.materialize.script_support import SCRIPT_SUPPORT
 from racehound.databases.materialize.surroundings import of_variables
 from racehound.services.backends.instance import Instance
 from racehound.testdrive.interpreter import Context, Interpreter
@@ -51,7 +52,15 @@ class UpstreamServices:
         self._session = LibpqSession.connect(zoo.url, "outside")
         services = around.services(None, None)
         self._interpreter = Interpreter(
-            Context(self._session, variables=variables, services=services, connect=LibpqSession.connect, seed=seed, timeout=60)
+            Context(
+                self._session,
+                variables=variables,
+                services=services,
+                support=SCRIPT_SUPPORT,
+                connect=LibpqSession.connect,
+                seed=seed,
+                timeout=60,
+            )
         )
         self._postgres, self._mysql = PostgresSource("o_pg"), MySqlSource("o_my")
 

@@ -1,4 +1,4 @@
-"""The other side of the keeper: finding one that runs, starting one, asking it."""
+"""Clients of composition daemons: which daemons run, how one is started, and how it is asked."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from pathlib import Path
 import msgspec
 
 from racehound.errors import TargetError, UserError
-from racehound.services import keeper
-from racehound.services.keeper import LOG, SOCKET, Addresses, Answer, Line, Progress, Refusal, Request
+from racehound.services import composition_daemon
+from racehound.services.composition_daemon import LOG, SOCKET, Answer, AskAddresses, Line, Refusal, Request, ServiceProgress
 
 DEFAULT = "default"
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,15}")
@@ -37,44 +37,44 @@ class NotUpError(UserError):
 
 
 @dataclass(frozen=True)
-class Running:
-    """A composition that is up, as clients of its services see it."""
+class RunningComposition:
+    """A composition whose daemon runs."""
 
     name: str
     variables: Mapping[str, str] = field(default_factory=dict)
-    """What scripts find the services by, e.g. `testdrive.kafka-addr`."""
+    """Variables of scripts that hold the services' addresses, e.g. `testdrive.kafka-addr`."""
     hosts: Mapping[str, str] = field(default_factory=dict)
     """`HOST:PORT` by role."""
 
     def deaths(self) -> list[str]:
         """One line for each service that has died since."""
         try:
-            return list(ask(self.name, Addresses()).deaths)
+            return list(ask(self.name, AskAddresses()).deaths)
         except NotUpError:
             return [f"composition {self.name} is gone"]
 
 
-def running(name: str = DEFAULT) -> Running | None:
-    """The composition of that name if it is up."""
+def running(name: str = DEFAULT) -> RunningComposition | None:
+    """The composition of that name; None if its daemon does not run."""
     try:
-        answer = ask(name, Addresses())
+        answer = ask(name, AskAddresses())
     except NotUpError:
         return None
-    return Running(name, answer.variables, answer.hosts)
+    return RunningComposition(name, answer.variables, answer.hosts)
 
 
-def asked_for(name: str) -> Running | None:
-    """The composition of that name if it is up. NotUpError for one that was asked for by name and is not up."""
+def asked_for(name: str) -> RunningComposition | None:
+    """The composition of that name if it is up. NotUpError for a name other than the default one that is not up."""
     found = running(name)
     if found is None and name != DEFAULT:
         raise NotUpError(name)
     return found
 
 
-def ask(name: str, request: Request, tell: Callable[[Progress], object] = lambda _: None) -> Answer:
-    """Send a request to the keeper of that name and wait for its answer.
+def ask(name: str, request: Request, tell: Callable[[ServiceProgress], object] = lambda _: None) -> Answer:
+    """Send a request to the daemon of that name and wait for its answer.
 
-    NotUpError when there is none, TargetError with its reason when the request cannot be met or the keeper dies over it.
+    NotUpError when no such daemon runs. TargetError when the daemon cannot do what is asked, or ends meanwhile.
     """
     with socket.socket(socket.AF_UNIX) as connection:
         try:
@@ -86,24 +86,24 @@ def ask(name: str, request: Request, tell: Callable[[Progress], object] = lambda
             for text in lines:
                 line = msgspec.json.decode(text, type=Line)
                 match line:
-                    case Progress():
+                    case ServiceProgress():
                         tell(line)
                     case Refusal(reason):
                         raise TargetError(reason)
                     case Answer():
                         return line
-    raise TargetError(f"the keeper of composition {name} has died")
+    raise TargetError(f"the daemon of composition {name} has died")
 
 
 def start(name: str) -> int | None:
-    """Start a keeper of that name unless there is one; its process id if this call has started it."""
+    """Start a daemon of that name unless one runs; its process id if this call has started it."""
     home = _directory(name)
     if _is_up(home):
         return None
     home.mkdir(mode=0o700, exist_ok=True)
     with (home / LOG).open("ab") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", keeper.__name__, name],
+            [sys.executable, "-m", composition_daemon.__name__, name],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, cwd="/", start_new_session=True,
         )  # fmt: skip
     assert process.stdout is not None
@@ -115,18 +115,18 @@ def start(name: str) -> int | None:
         return None
     text = (home / LOG).read_text(errors="replace") if (home / LOG).exists() else ""
     last = text.strip().splitlines()[-1:] or ["it said nothing"]
-    raise TargetError(f"the keeper of composition {name} does not start: {last[0]}")
+    raise TargetError(f"the daemon of composition {name} does not start: {last[0]}")
 
 
 def kill(name: str, pid: int) -> None:
-    """End a keeper that this process has started, at once; its services go with it."""
+    """Kill a daemon that this process has started. Its services end, too."""
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
     forget(name)
 
 
 def forget(name: str) -> bool:
-    """Remove what a keeper that was killed has left behind; whether there was something. A live one's is left alone."""
+    """Remove the directory of a daemon that was killed; whether there was one. The directory of a live daemon stays."""
     home = _directory(name)
     if not home.exists():
         return False
@@ -140,22 +140,22 @@ def forget(name: str) -> bool:
 
 
 def await_end(name: str) -> None:
-    """Until the keeper of that name has gone. TargetError when it does not go."""
+    """Wait until the daemon of that name has ended. TargetError when it does not end."""
     home, deadline = _directory(name), time.monotonic() + _GONE_LIMIT_S
     while home.exists():
         if time.monotonic() > deadline:
-            raise TargetError(f"the keeper of composition {name} does not end; see {home / LOG}")
+            raise TargetError(f"the daemon of composition {name} does not end; see {home / LOG}")
         time.sleep(0.02)
 
 
 def names() -> list[str]:
-    """The compositions that have a directory, up or killed."""
+    """The compositions whose daemon runs or was killed."""
     base = _directory("x").parent
     return sorted(path.name for path in base.iterdir() if path.is_dir())
 
 
 def is_up(name: str) -> bool:
-    """Whether the keeper of that name takes requests."""
+    """Whether the daemon of that name takes requests."""
     return _is_up(_directory(name))
 
 
@@ -169,4 +169,4 @@ def _directory(name: str) -> Path:
         raise UserError(
             f"composition {name!r}: a name has up to 16 lower-case letters, digits, _ and -, and begins with one of the first two"
         )
-    return keeper.directory_of(name)
+    return composition_daemon.directory_of(name)

@@ -1,11 +1,11 @@
-"""The schema registry's front: a small reverse proxy that serves at the root of a port what Apicurio has below a path.
+"""A reverse proxy before Apicurio's schema registry. It serves the API that Apicurio has below a path at the root of a port.
 
-Run as a program of its own, `python -I front.py HOST PORT SERVER_PORT`, with the standard library only. Clients of Confluent's
-registry insist on the root, and two answers of Apicurio's they would take for something else: those to `GET /` and to
+It is run as a program, `python -I registry_proxy.py HOST PORT SERVER_PORT`, and uses only the standard library. Clients of
+Confluent's registry expect the API at the root. Two requests are answered differently from Apicurio: `GET /`, and
 `GET /config/SUBJECT` of a subject without a compatibility level of its own (Confluent: error 40408; Apicurio: the global level).
 
-Bodies pass as they come, in either direction; a thread serves each connection, and every request has a connection to the server
-of its own: a server that was started again is met by no stale one.
+Bodies are passed on piece by piece in either direction. A thread serves each connection, and every request opens a new connection
+to the server, so that no connection is left over from before a restart of the server.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from io import BufferedIOBase
 
 _API = "/apis/ccompat/v7"
 _RULES = "/apis/registry/v3/groups/default/artifacts/{}/rules"
-"""What Apicurio keeps of a subject, by its own API; the level is the rule `COMPATIBILITY`."""
+"""The rules of a subject in Apicurio's own API; the compatibility level is the rule `COMPATIBILITY`."""
 _ANSWER_LIMIT_S = 60.0
 _IDLE_LIMIT_S = 300.0
 _CHUNK = 1 << 16
 _JSON = "application/vnd.schemaregistry.v1+json"
-_NOT_OURS = frozenset(
+_PER_CONNECTION = frozenset(
     ("connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade", "expect", "content-length")
 )
 """Headers that concern one connection only (RFC 9110, 7.6.1), and the length, which each side states anew."""
 
 
-class Front(http.server.ThreadingHTTPServer):
+class RegistryProxy(http.server.ThreadingHTTPServer):
     """Listens on `address`; the server that has the API is on the same host."""
 
     daemon_threads = True
@@ -41,17 +41,17 @@ class Front(http.server.ThreadingHTTPServer):
     request_queue_size = 1024
 
     def __init__(self, address: tuple[str, int], server_port: int) -> None:
-        self.behind = (address[0], server_port)
+        self.apicurio = (address[0], server_port)
         super().__init__(address, _Handler)
 
     def handle_error(self, request: object, client_address: object) -> None:
-        # Clients that leave in the middle are no news.
+        # A client may close its connection at any moment: that is not an error.
         if not isinstance(sys.exception(), ConnectionError | TimeoutError):
             super().handle_error(request, client_address)  # type: ignore[arg-type]
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
-    server: Front
+    server: RegistryProxy
     protocol_version = "HTTP/1.1"
     timeout = _IDLE_LIMIT_S
     disable_nagle_algorithm = True
@@ -60,7 +60,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         if self.path == "/":
-            # With which clients try whether it is there.
+            # Clients ask this to see whether the registry is there.
             self._answer(HTTPStatus.OK, {})
         elif (subject := _config_of(self.path)) is not None and not self._has_level(subject):
             message = f"Subject '{urllib.parse.unquote(subject)}' does not have subject-level compatibility configured"
@@ -74,15 +74,15 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     do_PUT = do_DELETE = do_HEAD = do_PATCH = do_OPTIONS = do_POST  # noqa: N815 the names that http.server looks for
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-        """Requests are no news; the log is for what goes wrong."""
+        """Requests are not logged, only errors are."""
 
     def _pass_on(self) -> None:
-        with contextlib.closing(http.client.HTTPConnection(*self.server.behind, timeout=_ANSWER_LIMIT_S)) as connection:
+        with contextlib.closing(http.client.HTTPConnection(*self.server.apicurio, timeout=_ANSWER_LIMIT_S)) as connection:
             try:
                 self._ask(connection)
                 answer = connection.getresponse()
             except (OSError, ValueError, http.client.HTTPException) as error:
-                # What is left of the request's body would be taken for the next request.
+                # Otherwise the rest of the request's body would be read as the next request.
                 self.close_connection = True
                 message = f"the schema registry does not answer: {error!r}"
                 self._answer(HTTPStatus.BAD_GATEWAY, {"error_code": 50002, "message": message})
@@ -91,8 +91,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
                 self._hand_back(answer)
 
     def _has_level(self, subject: str) -> bool:
-        """Whether it has a compatibility level of its own; true, too, when Apicurio does not say: then it shall answer itself."""
-        with contextlib.closing(http.client.HTTPConnection(*self.server.behind, timeout=_ANSWER_LIMIT_S)) as connection:
+        """Whether it has a compatibility level of its own; true, too, when Apicurio does not answer: then it is asked again."""
+        with contextlib.closing(http.client.HTTPConnection(*self.server.apicurio, timeout=_ANSWER_LIMIT_S)) as connection:
             try:
                 connection.request("GET", _RULES.format(subject))
                 answer = connection.getresponse()
@@ -105,7 +105,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         """Send the client's request to the server, as it is but for the path."""
         connection.putrequest(self.command, _API + self.path, skip_host=True, skip_accept_encoding=True)
         for name, value in self.headers.items():
-            if name.lower() not in _NOT_OURS:
+            if name.lower() not in _PER_CONNECTION:
                 connection.putheader(name, value)
         connection.putheader("Connection", "close")
         length = self.headers.get("Content-Length")
@@ -123,7 +123,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         for name, value in answer.getheaders():
             if name.lower() == "location":
                 self.send_header(name, _at_root(value))
-            elif name.lower() not in _NOT_OURS:
+            elif name.lower() not in _PER_CONNECTION:
                 self.send_header(name, value)
         bodiless = self.command == "HEAD" or answer.status in (204, 304) or answer.status < 200
         length = answer.getheader("Content-Length")
@@ -187,8 +187,8 @@ def _chunks(stream: BufferedIOBase) -> Iterator[bytes]:
 
 def main() -> None:
     host, port, server_port = sys.argv[1:]
-    with Front((host, int(port)), int(server_port)) as front:
-        front.serve_forever()
+    with RegistryProxy((host, int(port)), int(server_port)) as proxy:
+        proxy.serve_forever()
 
 
 if __name__ == "__main__":

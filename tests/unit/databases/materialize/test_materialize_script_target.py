@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from racehound.data.addresses import ServiceAddresses
+from racehound.databases.materialize import script_target as materialize
+from racehound.databases.materialize.script_target import ScriptTarget
 from racehound.errors import TargetError
 from racehound.session import Outcome, Rows, ServerError
-from racehound.testdrive import materialize
-from racehound.testdrive.materialize import Endpoint
-from racehound.testdrive.services import Services
 
-ENDPOINT = Endpoint("h", 6875, "me", "i")
+ENDPOINT = ScriptTarget("h", 6875, "me", "i")
 
 
 def rows(*cells: str) -> Outcome:
@@ -92,7 +92,7 @@ def test_the_operator_comes_in_by_the_internal_port() -> None:
 
 
 def test_scripts_find_its_ports() -> None:
-    services = Services(http="http://h:1", internal_http="http://i:2/")
+    services = ServiceAddresses(http="http://h:1", internal_http="http://i:2/")
     assert materialize.variables(ENDPOINT, "env", services) == {
         f"testdrive.materialize-{name}": value
         for name, value in {
@@ -109,7 +109,7 @@ def test_scripts_find_its_ports() -> None:
 
 
 def test_any_other_server_has_an_address_and_a_user() -> None:
-    assert materialize.variables(ENDPOINT, None, Services()) == {
+    assert materialize.variables(ENDPOINT, None, ServiceAddresses()) == {
         "testdrive.materialize-sql-addr": "h:6875",
         "testdrive.materialize-user": "me",
     }

@@ -21,7 +21,7 @@ def _execute(call: Call, state: State) -> None:
 
 
 def _run(command: str, state: State) -> str:
-    program = state.context.psql or shutil.which("psql")
+    program = state.context.programs.get("psql") or shutil.which("psql")
     if program is None:
         raise ActionError("psql is not installed")
     if state.context.url is None:

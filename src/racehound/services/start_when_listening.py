@@ -1,7 +1,7 @@
-"""A program of its own, `after.py HOST:PORT PROGRAM ARGUMENT…`: becomes that program as soon as something listens there.
+"""A program, `start_when_listening.py HOST:PORT PROGRAM ARGUMENT…`: it runs PROGRAM as soon as HOST:PORT accepts connections.
 
-For parts of a server that start one another: one that finds another missing often waits for seconds before it tries again. It
-knows nothing of racehound's other modules and is started without them, like `warden.py`.
+It is for servers of several processes. A process that does not find another one often waits for seconds before it tries again.
+This file uses only the standard library, like `guard.py`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _LOOK_S = 0.02
 
 
 def listens(host: str, port: int) -> bool:
-    """Whether a connection is accepted there."""
+    """Whether a connection is accepted at this address."""
     try:
         socket.create_connection((host, port), timeout=1).close()
     except OSError:
@@ -26,7 +26,7 @@ def listens(host: str, port: int) -> bool:
 def main(address: str, argv: list[str]) -> None:
     host, _, port = address.rpartition(":")
     while not listens(host, int(port)):
-        # Nothing tells when another program listens.
+        # There is no event for the moment in which another program begins to listen.
         time.sleep(_LOOK_S)
     os.execv(argv[0], argv)  # noqa: S606 it has no shell
 

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from racehound.services.front import Front
+from racehound.services.registry_proxy import RegistryProxy
 
 LONG = b"0123456789abcdef" * 20_000
 
@@ -93,7 +93,7 @@ def server() -> Iterator[int]:
 
 @pytest.fixture(scope="module")
 def front(server: int) -> Iterator[int]:
-    yield from _serve(Front(("127.0.0.1", 0), server))
+    yield from _serve(RegistryProxy(("127.0.0.1", 0), server))
 
 
 @pytest.fixture
@@ -171,7 +171,7 @@ def test_a_server_that_is_not_there_is_told() -> None:
     with socket.socket() as taken:
         # Bound, but nobody listens.
         taken.bind(("127.0.0.1", 0))
-        for port in _serve(Front(("127.0.0.1", 0), taken.getsockname()[1])):
+        for port in _serve(RegistryProxy(("127.0.0.1", 0), taken.getsockname()[1])):
             client = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
             status, said = _ask(client, "POST", "/subjects/x/versions", LONG)
             client.close()

@@ -1,4 +1,4 @@
-"""Webhook sources of the target."""
+"""Posts to webhook sources of Materialize."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ if TYPE_CHECKING:
 
 _OWN = frozenset({"name", "database", "schema", "status"})
 _NOT_YET = frozenset({404, 429, 503})
-"""Statuses of a request that changed nothing and may be made again: no such source yet, too many at once, not ready."""
-# What stands in a name as %2F is already what the target shall see, and a / is one: authors write paths.
+"""Statuses of requests that had no effect and are repeated: no such source yet, too many requests, not ready."""
+# Names in scripts are parts of paths: %2F and / are passed on as they are.
 _KEPT_IN_PATH = "/%!$&'()*+,;=:@"
 
 
 def _append(call: Call, state: State) -> None:
-    """Post the input; arguments that are not the action's own are headers. A status that says "not yet" is waited out."""
+    """Post the input; other arguments are headers. Statuses in `_NOT_YET` are retried."""
     import httpx
 
     address = configured(state.context.services.http, call, "the target's HTTP port", "give --materialize-http-url")
     status = integer(call.get("status", "200"))
     request = _request(call, f"{address.rstrip('/')}{_path(call)}")
-    # Test servers sign their certificates themselves.
+    # Test servers have self-signed certificates.
     with httpx.Client(timeout=state.policy.timeout, trust_env=False, verify=False) as client:  # noqa: S501
         state.wait_for(lambda: _refusal(client, request, status, state))
 
@@ -40,7 +40,7 @@ def _path(call: Call) -> str:
 
 
 def _request(call: Call, url: str) -> httpx.Request:
-    """With no header but those that HTTP needs, `accept` and the author's: a source may show its rows all that it was sent."""
+    """The request, with only the headers that HTTP needs, `accept` and the author's: a source may include headers in its rows."""
     import httpx
 
     given = [(name.encode(), value.encode()) for name, value in call.arguments.items() if name not in _OWN]
@@ -54,7 +54,7 @@ def _request(call: Call, url: str) -> httpx.Request:
 
 
 def _refusal(client: httpx.Client, request: httpx.Request, status: int, state: State) -> str | None:
-    """None if the answer has the status, what it was if it says "not yet"; any other, which may have had an effect, raises."""
+    """None if the answer has the expected status; a reason to retry if it had no effect. Any other raises `ActionError`."""
     import httpx
 
     try:

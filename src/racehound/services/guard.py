@@ -1,14 +1,14 @@
-"""The warden: a small process between racehound and one command, so that the command never outlives racehound.
+"""The guard process: it runs one command for racehound and ends the command when racehound ends.
 
-It is run as a program (`python -I -S warden.py PARENT`), needs nothing but the standard library, and speaks one line at a time:
+It is run as a program (`python -I -S guard.py PARENT`) and uses only the standard library. It reads and writes lines:
 
-- standard input: the order (a JSON object, see `Order`), then `stop SECONDS` or `kill`. The end of the input, or of the process
-  that started the warden, means that racehound is gone: the command is stopped and the directories named are removed.
-- standard output: `started PID` or `failed REASON`, then `exited RETURNCODE` as soon as the command itself has ended. The warden
-  ends when everything that the command had started has ended too.
+- standard input: the command (a JSON object, see `GuardedCommand`), then `stop SECONDS` or `kill`. When the input ends, or the
+  process that started the guard, racehound has ended: the guard stops the command and removes the directories that it was given.
+- standard output: `started PID` or `failed REASON`, then `exited RETURNCODE` as soon as the command itself has ended. The guard
+  ends when all processes that the command has started have ended, too.
 
-As a child subreaper (prctl(2), PR_SET_CHILD_SUBREAPER) it inherits whatever the command leaves behind, daemons included, so
-nothing escapes by leaving its process group. Should the warden itself be killed, the kernel sends the command its stop signal.
+The guard is a child subreaper (prctl(2), PR_SET_CHILD_SUBREAPER): it becomes the parent of every process that the command leaves
+behind, daemons included. When the guard itself is killed, the kernel sends the command its stop signal.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _REMOVALS = 20
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-class Order(TypedDict):
+class GuardedCommand(TypedDict):
     """What to run and how to end it."""
 
     argv: list[str]
@@ -42,18 +42,18 @@ class Order(TypedDict):
     log: str | None
     stop_signal: int
     grace: float
-    """Seconds between the stop signal and SIGKILL, and those that the leftovers of a command that ended by itself are given."""
+    """Seconds between the stop signal and SIGKILL; the same for processes that are left when the command has ended by itself."""
     orphan_grace: float
-    """The same when racehound is gone."""
+    """The same when racehound has ended."""
     remove: list[str]
-    """Directories to remove when racehound is gone."""
+    """Directories to remove when racehound has ended."""
 
 
-class Warden:
-    """Runs one command, ends it when told to or when its owner is gone."""
+class Guard:
+    """Runs one command and ends it when it is told to, or when racehound has ended."""
 
-    def __init__(self, order: Order, owner: int) -> None:
-        self._order = order
+    def __init__(self, command: GuardedCommand, owner: int) -> None:
+        self._command = command
         self._owner = owner
         self._process: subprocess.Popen[bytes] | None = None
         self._pid = 0
@@ -63,19 +63,19 @@ class Warden:
         self._input = b""
 
     def run(self) -> None:
-        """Until nothing that the command started is left."""
+        """Wait until all processes that the command has started have ended."""
         wakeup = _wake_up_on(signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
         events = select.poll()
         for fd in (0, self._owner, wakeup):
             events.register(fd, select.POLLIN)
         while self._reap():
-            for fd, _ in events.poll(self._patience()):
+            for fd, _ in events.poll(self._poll_timeout_ms()):
                 if fd == wakeup:
                     self._signalled(os.read(wakeup, 4096))
-                elif fd == self._owner or not self._obey():
-                    # Either sign is enough, and stays readable for ever.
+                elif fd == self._owner or not self._read_requests():
+                    # Either one says that racehound has ended, and stays readable for ever.
                     events.unregister(fd)
-                    self._abandoned()
+                    self._owner_ended()
             if self._kill_at is not None and time.monotonic() >= self._kill_at:
                 self._signal_all(signal.SIGKILL)
                 self._kill_at = time.monotonic() + 0.05
@@ -84,37 +84,37 @@ class Warden:
 
     def start(self) -> None:
         """Start the command; OSError, KeyError (no such user) or SubprocessError when it cannot be."""
-        order, warden = self._order, os.getpid()
+        command, guard = self._command, os.getpid()
 
-        def die_with_warden() -> None:
-            # In a shell's background job it would be ignored.
-            signal.signal(order["stop_signal"], signal.SIG_DFL)
-            # Runs after the change of user, which would clear the setting.
-            _libc.prctl(_PR_SET_PDEATHSIG, order["stop_signal"], 0, 0, 0)
-            if os.getppid() != warden:
+        def end_with_guard() -> None:
+            # A background job of a shell ignores some signals.
+            signal.signal(command["stop_signal"], signal.SIG_DFL)
+            # This runs after the change of user, which would clear the setting.
+            _libc.prctl(_PR_SET_PDEATHSIG, command["stop_signal"], 0, 0, 0)
+            if os.getppid() != guard:
                 os._exit(1)
 
         with contextlib.ExitStack() as files:
-            log = files.enter_context(open(order["log"], "ab")) if order["log"] else subprocess.DEVNULL  # noqa: PTH123 (pathlib is slow to import)
-            # Kept, since one that is let go reaps its process where that has already ended, and tells nobody how.
+            log = files.enter_context(open(command["log"], "ab")) if command["log"] else subprocess.DEVNULL  # noqa: PTH123 (pathlib is slow to import)
+            # A Popen that is collected reaps its process, and the exit code would be lost.
             self._process = subprocess.Popen(
-                order["argv"],
-                env=order["env"],
-                cwd=order["cwd"],
-                user=order["user"],
-                group=order["group"],
-                extra_groups=None if order["user"] is None else [],
+                command["argv"],
+                env=command["env"],
+                cwd=command["cwd"],
+                user=command["user"],
+                group=command["group"],
+                extra_groups=None if command["user"] is None else [],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
-                preexec_fn=die_with_warden,  # noqa: PLW1509 (the warden has one thread)
+                preexec_fn=end_with_guard,  # noqa: PLW1509 (the guard has one thread)
             )
         self._pid = self._process.pid
-        _say(f"started {self._pid}")
+        _write_line(f"started {self._pid}")
 
     def _reap(self) -> bool:
-        """Collect the dead; whether anyone is left."""
+        """Collect processes that have ended; whether any is left."""
         with contextlib.suppress(ChildProcessError):
             while True:
                 pid, status = os.waitpid(-1, os.WNOHANG)
@@ -125,17 +125,17 @@ class Warden:
         return False
 
     def _ended(self, returncode: int) -> None:
-        _say(f"exited {returncode}")
+        _write_line(f"exited {returncode}")
         self._pid = 0
         if self._kill_at is None:
-            self._kill_at = time.monotonic() + self._order["grace"]
+            self._kill_at = time.monotonic() + self._command["grace"]
 
-    def _patience(self) -> float | None:
-        """Milliseconds that may be waited for an event; None: for ever."""
+    def _poll_timeout_ms(self) -> float | None:
+        """How long to wait for an event; None: for ever."""
         return None if self._kill_at is None else max(0.0, self._kill_at - time.monotonic()) * 1000
 
-    def _obey(self) -> bool:
-        """Read orders; False at the end of the input."""
+    def _read_requests(self) -> bool:
+        """Do what the lines of the input ask; False at the end of the input."""
         chunk = os.read(0, 4096)
         *lines, self._input = (self._input + chunk).split(b"\n")
         for line in lines:
@@ -145,11 +145,11 @@ class Warden:
 
     def _signalled(self, numbers: bytes) -> None:
         if any(number != signal.SIGCHLD for number in numbers):
-            self._stop(self._order["grace"])
+            self._stop(self._command["grace"])
 
-    def _abandoned(self) -> None:
+    def _owner_ended(self) -> None:
         self._orphaned = True
-        self._stop(self._order["orphan_grace"])
+        self._stop(self._command["orphan_grace"])
 
     def _stop(self, grace: float) -> None:
         deadline = time.monotonic() + grace
@@ -157,8 +157,8 @@ class Warden:
         if grace and not self._stopping:
             self._stopping = True
             if self._pid:
-                os.kill(self._pid, self._order["stop_signal"])
-            # A perturbation may have frozen them, and the frozen do not hear.
+                os.kill(self._pid, self._command["stop_signal"])
+            # A perturbation may have stopped them, and a stopped process handles no signal.
             self._signal_all(signal.SIGCONT)
 
     def _signal_all(self, number: int) -> None:
@@ -169,8 +169,8 @@ class Warden:
     def _remove(self) -> None:
         import shutil
 
-        for directory in self._order["remove"]:
-            # Wardens that share a directory end together: what the others still write must go too.
+        for directory in self._command["remove"]:
+            # Several guards may have the same directory: another command may still write there.
             for _ in range(_REMOVALS):
                 shutil.rmtree(directory, ignore_errors=True)
                 if not os.path.lexists(directory):
@@ -179,7 +179,7 @@ class Warden:
 
 
 def descendants(root: int) -> Iterator[int]:
-    """Process ids of all that descend from root, without it."""
+    """Process ids of all descendants of root, without root."""
     children: dict[int, list[int]] = {}
     for name in filter(str.isdigit, os.listdir("/proc")):  # noqa: PTH208 (pathlib is slow to import)
         with contextlib.suppress(OSError), open(f"/proc/{name}/stat", "rb") as stat:  # noqa: PTH123
@@ -204,42 +204,42 @@ def _wake_up_on(*numbers: int) -> int:
     return readable
 
 
-def _say(line: str) -> None:
-    # Nobody may be left to listen, which the end of the input tells.
+def _write_line(line: str) -> None:
+    # Racehound may have ended; the end of the input says so.
     with contextlib.suppress(BrokenPipeError):
         os.write(1, line.encode(errors="replace") + b"\n")
 
 
-def _read_order() -> bytes:
-    """The first line. Nothing follows it before the answer, so whole chunks may be read, unbuffered, as poll() demands."""
-    order = b""
-    while not order.endswith(b"\n"):
+def _read_command() -> bytes:
+    """The first line, read without a buffer, since poll() does not see buffered input. No line follows before the answer."""
+    line = b""
+    while not line.endswith(b"\n"):
         chunk = os.read(0, 65536)
         if not chunk:
             break
-        order += chunk
-    return order
+        line += chunk
+    return line
 
 
 def main() -> None:
-    """Read the order and carry it out; without a whole order racehound has gone already, and there is nothing to do."""
+    """Read the command and run it. When the line is incomplete, racehound has ended and nothing is run."""
     parent = int(sys.argv[1])
     try:
         owner = os.pidfd_open(parent)
     except ProcessLookupError:
         return
-    line = _read_order()
-    # A process id is sure to be the parent's only as long as it still is the parent.
+    line = _read_command()
+    # The process id may have been reused unless that process still is the parent.
     if not line.endswith(b"\n") or os.getppid() != parent:
         return
     _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    warden = Warden(json.loads(line), owner)
+    guard = Guard(json.loads(line), owner)
     try:
-        warden.start()
+        guard.start()
     except (OSError, KeyError, subprocess.SubprocessError) as error:
-        _say(f"failed {error}")
+        _write_line(f"failed {error}")
     else:
-        warden.run()
+        guard.run()
 
 
 if __name__ == "__main__":

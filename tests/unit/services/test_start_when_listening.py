@@ -8,14 +8,14 @@ import sys
 
 import pytest
 
-from racehound.services import after
+from racehound.services import start_when_listening
 
 
 def test_the_program_begins_when_something_listens() -> None:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{listener.getsockname()[1]}"
-        command = [sys.executable, "-I", "-S", after.__file__, address, "/bin/sh", "-c", 'echo "$0 $$"', "begun"]
+        command = [sys.executable, "-I", "-S", start_when_listening.__file__, address, "/bin/sh", "-c", 'echo "$0 $$"', "begun"]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
             with pytest.raises(subprocess.TimeoutExpired):
                 process.wait(0.3)

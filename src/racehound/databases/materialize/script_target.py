@@ -1,4 +1,4 @@
-"""Scripts were made for Materialize: the addresses that they expect of one, and a clean one for each.
+"""What testdrive scripts expect of a Materialize: variables with its addresses, and a clean environment for each script.
 
 Its ports are those of its documentation; what is cleaned is what the files' authors clean before each file, so that their
 files find what they expect.
@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import dataclasses
 
+from racehound.data.addresses import ServiceAddresses
 from racehound.errors import TargetError
 from racehound.session import Outcome, Session
 from racehound.testdrive.rows import to_text
-from racehound.testdrive.services import Services
 from racehound.testdrive.state import error_text
 
 HTTP_PORT = 6876
@@ -21,7 +21,7 @@ PASSWORD_SQL_PORT = 6880
 SASL_SQL_PORT = 6881
 
 _KEPT = "testdrive_no_reset_"
-"""Databases and clusters of such names are left alone, by the files' authors' convention."""
+"""Databases and clusters with this prefix are not dropped: a convention of the scripts' authors."""
 _UNSAFE = ("unsafe_enable_unsafe_functions", "enable_unsafe_functions")
 _UNKNOWN_PARAMETER = "42704"
 _CANNOT_CHANGE_NOW = "55P02"
@@ -37,8 +37,8 @@ SELECT name FROM mz_catalog.mz_clusters WHERE id LIKE 'u%' AND owner_id LIKE 'u%
 
 
 @dataclasses.dataclass(frozen=True)
-class Endpoint:
-    """Where its users and its operators reach it, and as whom the scripts come."""
+class ScriptTarget:
+    """The addresses for users and for operators, and the user of the scripts."""
 
     host: str
     port: int
@@ -48,18 +48,18 @@ class Endpoint:
 
     @property
     def operator_url(self) -> str:
-        """The address of the user that may do everything; whoever reaches the internal port is let in."""
+        """The URL of the user mz_system, who may do everything. The internal port asks for no password."""
         return f"postgres://mz_system:materialize@{self.internal_host}:{self.internal_port}/materialize"
 
 
 def environment_id(session: Session) -> str | None:
-    """What the environment is called, where the server is a Materialize."""
+    """The id of the environment; None where the server is not a Materialize."""
     rows = session.execute("SELECT mz_environment_id()").rows
     return rows.cells[0][0] if rows is not None else None
 
 
-def variables(endpoint: Endpoint, environment: str | None, services: Services) -> dict[str, str]:
-    """What scripts find the target by; without an environment it is no Materialize, and has what any server has."""
+def variables(endpoint: ScriptTarget, environment: str | None, services: ServiceAddresses) -> dict[str, str]:
+    """Variables with the target's addresses. Without an environment it is not a Materialize, and has only those of any server."""
     found = {
         "sql-addr": f"{endpoint.host}:{endpoint.port}",
         "http-addr": _without_scheme(services.http),
@@ -100,7 +100,7 @@ def reset(session: Session, user: str) -> None:
 
 
 def _allow_unsafe_functions(session: Session) -> None:
-    """Many files need them. A server in safe mode refuses, and an older one knows them by another name."""
+    """Turn on unsafe functions, which many scripts need. A server in safe mode refuses; older ones have another name for it."""
     for name in _UNSAFE:
         outcome = session.execute(f"ALTER SYSTEM SET {name} = on")
         if outcome.error is None or outcome.error.sqlstate == _CANNOT_CHANGE_NOW:

@@ -1,7 +1,7 @@
-"""Disturbing a service of a composition by a word, as `racehound services fault` does.
+"""Faults in the services of a composition, by the words of `racehound services fault`.
 
-`pause`, `resume`, `kill` and `restart` are for its processes. The rest is for a link to it through the fault proxy: an address
-that `link` opens and names, and at which whoever is to be disturbed connects to the service.
+`pause`, `resume`, `kill` and `restart` act on the processes of a service. The other faults act on a link through the fault proxy:
+`link` opens an address, and they affect the clients that connect to the service at this address.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from racehound.services.faults import Fault, Link, Links
 
 
-class Disturber:
-    """Disturbs the services of one composition; keeps the links that it has opened. Used by one thread at a time."""
+class FaultInjector:
+    """Injects faults into the services of one composition, and owns the links for them. Used by one thread at a time."""
 
     def __init__(self, composition: Composition) -> None:
         self._composition = composition
@@ -37,8 +37,11 @@ class Disturber:
             "restore": self._restore,
         }
 
-    def disturb(self, name: str, word: str, value: str) -> str:
-        """Do it, and say what was done. UserError for an unknown word, service or value, TargetError when it does not work."""
+    def inject(self, name: str, word: str, value: str) -> str:
+        """Inject a fault; returns in words what was done.
+
+        UserError for an unknown word, service or value, TargetError when the fault cannot be injected.
+        """
         if word not in self._words:
             raise UserError(f"unknown fault {word!r}; there are: {', '.join(self._words)}")
         return self._words[word](name, value)
@@ -102,7 +105,7 @@ class Disturber:
         return f"{name} at {link.endpoint}: {words}"
 
     def _to(self, name: str) -> Link:
-        """The link to a service; opened when first asked for."""
+        """The link to a service. It is opened at the first call."""
         from racehound.services.faults import Links
 
         service = self._composition.instance(name).service.name

@@ -1,4 +1,4 @@
-"""The target's own invariant checks."""
+"""Materialize's own consistency checks."""
 
 from __future__ import annotations
 
@@ -15,41 +15,34 @@ if TYPE_CHECKING:
     import httpx
 
 _CONNECTING_RETRIES = 3
-"""How often a port that does not listen yet is tried again, within about two seconds."""
+"""Further attempts to connect to a port that does not listen yet, within about two seconds."""
 _SHARD = re.compile(r"s[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def _check(_: Call, state: State) -> None:
-    if not can_check(state):
+    if state.context.services.internal_http is None:
         raise ActionError("check-consistency needs a target that checks itself, which is not configured")
     check(state)
 
 
-def can_check(state: State) -> bool:
-    """Whether there is a way to ask the target."""
-    return state.context.services.internal_http is not None or state.context.check_consistency is not None
-
-
 def check(state: State) -> None:
-    """Ask the target in every way that is configured; a script that forgoes the checks forgoes these too.
+    """Let the target check itself, where its internal HTTP port is known and the script has not turned the checks off.
 
     Raises `ActionError` with what is wrong.
     """
-    if state.consistency_skipped is not None:
+    address = state.context.services.internal_http
+    if address is None or state.consistency_skipped is not None:
         return
-    address, ask = state.context.services.internal_http, state.context.check_consistency
-    wrong = ask() if ask is not None else ""
-    if not wrong and address is not None:
-        wrong = inconsistency(address, state.policy.timeout)
+    wrong = _inconsistency(address, state.policy.timeout)
     if wrong:
         raise ActionError(f"the target is inconsistent: {wrong}")
 
 
-def inconsistency(address: str, limit: float) -> str:
-    """What Materialize finds wrong with itself, asked over its internal HTTP port (`http://HOST:PORT`); "" if nothing.
+def _inconsistency(address: str, limit: float) -> str:
+    """What Materialize reports as wrong with itself over its internal HTTP port (`http://HOST:PORT`); "" if nothing.
 
-    The coordinator must be able to dump its state and find no inconsistency, the catalog must be dumped as JSON. That the
-    catalog in memory is the one on disk cannot be seen from outside: it takes the target's own code to read the latter.
+    The coordinator must dump its state and find no inconsistency, and the catalog must be dumped as JSON. Whether the catalog in
+    memory equals the one on disk is not checked: only Materialize's own code can read the latter.
     `limit`: seconds for each answer. Raises `ActionError` where the port does not answer.
     """
     import httpx
@@ -65,7 +58,7 @@ def inconsistency(address: str, limit: float) -> str:
 
 def _of_coordinator_dump(client: httpx.Client) -> str:
     response = client.get("/api/coordinator/dump")
-    # Releases from before there was a dump do not know the path.
+    # Older releases do not have this path.
     return "" if response.is_success or response.status_code == 404 else f"coordinator: no dump: {_answer(response)}"
 
 
@@ -81,7 +74,7 @@ def _of_catalog(client: httpx.Client) -> str:
 
 
 def _json(response: httpx.Response) -> object:
-    """What the body says, None where it is no JSON."""
+    """The body as JSON; None where it is not JSON."""
     try:
         body: object = response.json()
     except ValueError:
@@ -98,7 +91,7 @@ def _skip(call: Call, state: State) -> None:
 
 
 def _check_tombstone(call: Call, state: State) -> None:
-    """Say that the check is not made, as Materialize's own tool does where it is not told where the target keeps its shards."""
+    """Print that the check is not made. Materialize's own tool does the same where it does not know the stores of the target."""
     if not _SHARD.fullmatch(call["shard-id"]):
         raise ValueError(f"{call['shard-id']!r} is not the id of a shard: s and a UUID")
     state.context.output(

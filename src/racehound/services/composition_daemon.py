@@ -1,8 +1,8 @@
-"""The keeper: a process that holds a composition while commands come and go, and with which the composition ends.
+"""The composition daemon: a process that owns a composition, so that the services outlive the command that started them.
 
-`racehound services up` starts one for a name; it listens on a UNIX socket in the user's run-time directory, takes one request a
-connection (a line of JSON, see `Request`) and answers with lines: `Progress` while it works, then one `Answer` or `Refusal`.
-Its services are guarded by wardens (`process.py`), so that a keeper that is killed takes them along.
+`racehound services up` starts a daemon for each name. The daemon listens on a UNIX socket in a directory of the user's and takes
+one request per connection, as a line of JSON (`Request`). It answers in lines: `ServiceProgress` while it works, then an `Answer`
+or a `Refusal`. Guard processes (`process.py`) end the services when the daemon is killed.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ from racehound.errors import RacehoundError, UserError
 from racehound.services import scratch
 from racehound.services.backends.instance import BackendName
 from racehound.services.composition import Composition, Status, Wanted
-from racehound.services.disturbance import Disturber
+from racehound.services.fault_injection import FaultInjector
 from racehound.services.service import Endpoint
 
 _NAME = "racehound-compositions"
 SOCKET = "socket"
-LOG = "keeper.log"
+LOG = "daemon.log"
 _LOCK = "lock"
 
 
-class Service(msgspec.Struct, frozen=True):
-    """A service to bring up: its name, who runs it, and where it is if that is the user."""
+class RequestedService(msgspec.Struct, frozen=True):
+    """A service to start. `address` is given for a service that the user runs (backend `external`)."""
 
     name: str
     backend: BackendName = "process"
@@ -44,38 +44,38 @@ class Service(msgspec.Struct, frozen=True):
 
 
 class Up(msgspec.Struct, frozen=True, tag="up"):
-    services: tuple[Service, ...]
+    services: tuple[RequestedService, ...]
 
 
 class Down(msgspec.Struct, frozen=True, tag="down"):
     pass
 
 
-class Look(msgspec.Struct, frozen=True, tag="look"):
+class AskStatus(msgspec.Struct, frozen=True, tag="look"):
     pass
 
 
-class Log(msgspec.Struct, frozen=True, tag="log"):
+class AskLog(msgspec.Struct, frozen=True, tag="log"):
     name: str
     lines: int
 
 
-class Disturb(msgspec.Struct, frozen=True, tag="disturb"):
-    """A fault by its word, and its value if it takes one: see `disturbance.py`."""
+class InjectFault(msgspec.Struct, frozen=True, tag="disturb"):
+    """A fault in a service, and its value if it takes one: see `fault_injection.py`."""
 
     name: str
     what: str
     value: str = ""
 
 
-class Addresses(msgspec.Struct, frozen=True, tag="addresses"):
+class AskAddresses(msgspec.Struct, frozen=True, tag="addresses"):
     pass
 
 
-Request: TypeAlias = Up | Down | Look | Log | Disturb | Addresses
+Request: TypeAlias = Up | Down | AskStatus | AskLog | InjectFault | AskAddresses
 
 
-class Progress(msgspec.Struct, frozen=True, tag="progress"):
+class ServiceProgress(msgspec.Struct, frozen=True, tag="progress"):
     name: str
     what: str
 
@@ -96,11 +96,11 @@ class Answer(msgspec.Struct, frozen=True, tag="answer", omit_defaults=True):
     deaths: tuple[str, ...] = ()
 
 
-Line: TypeAlias = Progress | Refusal | Answer
+Line: TypeAlias = ServiceProgress | Refusal | Answer
 
 
 def directory_of(name: str) -> Path:
-    """Where the keeper of that name has its socket. UserError when somebody else's directory is in the way."""
+    """The directory of the daemon of that name. UserError where another user's directory has its name."""
     base = Path(tempfile.gettempdir()) / f"{_NAME}-{os.geteuid()}"
     try:
         base.mkdir(mode=0o700, exist_ok=True)
@@ -111,22 +111,22 @@ def directory_of(name: str) -> Path:
     return base / name
 
 
-class Keeper:
-    """Serves requests about one composition until that is down."""
+class CompositionDaemon:
+    """Answers requests about one composition."""
 
     def __init__(self, name: str, directory: Path) -> None:
         self.composition = Composition(name, directory)
-        self._disturber = Disturber(self.composition)
-        self._disturbing = threading.Lock()
+        self._injector = FaultInjector(self.composition)
+        self._injecting = threading.Lock()
         self._ended = threading.Event()
         self._count = threading.Lock()
-        self._under_way = 0
+        self._requests = 0
 
-    def answer(self, request: Request, tell: Callable[[Progress], object]) -> Answer:
+    def answer(self, request: Request, tell: Callable[[ServiceProgress], object]) -> Answer:
         """Do what is asked. RacehoundError when that cannot be done."""
 
         def progress(name: str, what: str) -> None:
-            tell(Progress(name, what))
+            tell(ServiceProgress(name, what))
 
         match request:
             case Up(services):
@@ -135,28 +135,28 @@ class Keeper:
             case Down():
                 self.composition.down(progress)
                 return Answer()
-            case Look():
+            case AskStatus():
                 return Answer(status=tuple(self.composition.status()))
-            case Log(name, lines):
+            case AskLog(name, lines):
                 return Answer(lines=tuple(self.composition.instance(name).log(lines)))
-            case Disturb(name, what, value):
-                with self._disturbing:
-                    return Answer(lines=(self._disturber.disturb(name, what, value),))
-            case Addresses():
+            case InjectFault(name, what, value):
+                with self._injecting:
+                    return Answer(lines=(self._injector.inject(name, what, value),))
+            case AskAddresses():
                 hosts = {host: str(endpoint) for host, endpoint in self.composition.aliases().items()}
                 return Answer(variables=self.composition.variables(), hosts=hosts, deaths=tuple(self.composition.deaths()))
 
     @contextlib.contextmanager
     def busy(self) -> Iterator[None]:
-        """Around a request: when the last one has left an empty composition, the keeper has nothing more to keep."""
+        """Surrounds a request. When no request is under way and no service is left, the daemon ends."""
         with self._count:
-            self._under_way += 1
+            self._requests += 1
         try:
             yield
         finally:
             with self._count:
-                self._under_way -= 1
-                if not self._under_way and not self.composition.instances:
+                self._requests -= 1
+                if not self._requests and not self.composition.instances:
                     self._ended.set()
 
     def end(self) -> None:
@@ -164,11 +164,11 @@ class Keeper:
         self._ended.set()
 
     def wait(self) -> None:
-        """Until there is nothing left to keep, or a signal asks for the end."""
+        """Wait until no service is left, or until `end` is called."""
         self._ended.wait()
 
 
-def _wanted(service: Service) -> Wanted:
+def _wanted(service: RequestedService) -> Wanted:
     return Wanted(service.name, service.backend, Endpoint(*service.address) if service.address else None)
 
 
@@ -181,14 +181,14 @@ class _Handler(socketserver.StreamRequestHandler):
         line = self.rfile.readline()
         if not line:
             return
-        with server.keeper.busy():
+        with server.daemon.busy():
             try:
-                self._say(server.keeper.answer(msgspec.json.decode(line, type=Request), self._say))
+                self._send(server.daemon.answer(msgspec.json.decode(line, type=Request), self._send))
             except (RacehoundError, msgspec.MsgspecError) as error:
-                self._say(Refusal(str(error)))
+                self._send(Refusal(str(error)))
 
-    def _say(self, line: Line) -> None:
-        # A client that has gone wants no answer; what it asked for is done all the same.
+    def _send(self, line: Line) -> None:
+        # A client that has gone gets no answer; its request is carried out all the same.
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             self.wfile.write(msgspec.json.encode(line) + b"\n")
 
@@ -196,13 +196,13 @@ class _Handler(socketserver.StreamRequestHandler):
 class _Server(socketserver.ThreadingUnixStreamServer):
     daemon_threads = True
 
-    def __init__(self, path: Path, keeper: Keeper) -> None:
+    def __init__(self, path: Path, daemon: CompositionDaemon) -> None:
         super().__init__(str(path), _Handler)
-        self.keeper = keeper
+        self.daemon = daemon
 
 
 def main() -> None:
-    """Keep the composition named on the command line; says `ready` on standard output when it takes requests."""
+    """Serve the composition named on the command line. `ready` on standard output says that requests are taken."""
     name = sys.argv[1]
     home = directory_of(name)
     home.mkdir(mode=0o700, exist_ok=True)
@@ -210,24 +210,24 @@ def main() -> None:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            return  # another keeper of that name has come first: the client will find it
+            return  # another daemon of that name has been started first: the client will find it
         _serve(name, home)
 
 
 def _serve(name: str, home: Path) -> None:
-    (home / SOCKET).unlink(missing_ok=True)  # of a keeper that was killed: we hold its lock
+    (home / SOCKET).unlink(missing_ok=True)  # of a daemon that was killed: this process holds its lock
     directory = scratch.create(f"services.{name}")
-    keeper = Keeper(name, directory)
+    daemon = CompositionDaemon(name, directory)
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda _number, _frame: keeper.end())
-    with _Server(home / SOCKET, keeper) as server:
+        signal.signal(number, lambda _number, _frame: daemon.end())
+    with _Server(home / SOCKET, daemon) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         print("ready", flush=True)
         try:
-            keeper.wait()
+            daemon.wait()
         finally:
             server.shutdown()
-            keeper.composition.down(lambda _name, _what: None)
+            daemon.composition.down(lambda _name, _what: None)
             scratch.remove(directory)
             shutil.rmtree(home)
 
