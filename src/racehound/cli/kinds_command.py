@@ -11,8 +11,9 @@ from racehound.cli.options import target_argument
 @target_argument
 def command(target: str) -> None:
     """List the kinds of TARGET: what a seed draws for each, and its manipulations."""
-    from racehound.databases.registry import database
+    from racehound.databases.registry import database, require_kinds
 
+    require_kinds(target)
     for kind in database(target).kinds():
         flags = [] if kind.can_be_referenced else ["cannot be referred to"]
         flags += [] if kind.enabled else ["only when named by --kinds"]

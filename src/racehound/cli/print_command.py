@@ -22,11 +22,12 @@ def command(
 
     from racehound.data.program import print_program
     from racehound.databases.database import Choice
-    from racehound.databases.registry import database
+    from racehound.databases.registry import database, require_kinds
     from racehound.loops.hunt import choose_kinds, plan_and_program
     from racehound.run.perturbations.printing import print_draws
     from racehound.run.perturbations.registry import named
 
+    require_kinds(target)
     known = database(target)
     chosen = choose_kinds(known.kinds(), known.printable_kinds(Choice(target, release)), kinds)
     names = named(perturb or ("default",))

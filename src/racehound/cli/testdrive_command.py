@@ -181,9 +181,11 @@ def _prepare(options: Mapping[str, Any], target: ScriptServer, seed: int, script
 def _server(options: Mapping[str, Any], services: Services) -> Iterator[ScriptServer]:
     """At the address that was given, or a server of racehound's own that is made anew for each file."""
     from racehound.databases.database import Choice
+    from racehound.databases.registry import require_possible
 
     chosen = _database(options)
     choice = Choice(chosen.name, options["release"], options["url"])
+    require_possible(choice)
     with chosen.script_server(choice, options, services) as server:
         yield server
 

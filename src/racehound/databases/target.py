@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 import dataclasses
+import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Literal
 
@@ -14,6 +15,9 @@ from racehound.kinds.kind import Kind
 from racehound.services.service import Endpoint
 from racehound.session import Session
 from racehound.testdrive.services import Services
+
+RUN_ID = re.compile(r"rh[0-9a-f]{8}")
+"""What the id of a run looks like."""
 
 Reset = Literal["objects", "database", "services"]
 """What is made new before a repetition. objects: what a repetition left is dropped. database: a new working database.
@@ -45,7 +49,7 @@ class Target(abc.ABC):
 
     dialect: Dialect
     run_id: str
-    """`rh` and eight hexadecimal digits; whatever the run creates outside the working database bears it."""
+    """See `RUN_ID`; whatever the run creates outside the working database bears it."""
     owned: bool
     """Whether racehound started the server, and so may restart it and read its files and log."""
 
@@ -111,9 +115,9 @@ class Target(abc.ABC):
         """Start a new server with nothing in it."""
         raise TargetError("a server that racehound did not start is not restarted")
 
-    def waits(self) -> list[Wait]:
-        """What every session of the working database does and waits for, right now; empty where the server does not tell."""
-        return []
+    def waits(self) -> list[Wait] | None:
+        """What every session of the working database does and waits for, right now; None where the server does not tell."""
+        return None
 
     def terminate(self, pid: int) -> None:
         """End a server session by force."""

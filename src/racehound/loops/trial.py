@@ -67,6 +67,8 @@ class Judge:
         The first oracle looks in this thread, the others in the pool.
         """
         observed = self._observed(program, number, events)
+        if not self._at_rest:
+            return False
         first, *others = self._at_rest
         looks = [pool.submit(_suspects, oracle, observed) for oracle in others]
         suspicious = [_suspects(first, observed), *(look.result() for look in looks)]
@@ -79,7 +81,7 @@ class Judge:
         """
         observed = self._observed(program, number, events)
         # They only look, and each on sessions of its own: at the same time, since the sessions leave the cores to them.
-        with ThreadPoolExecutor(len(self._at_rest)) as pool:
+        with ThreadPoolExecutor(max(1, len(self._at_rest))) as pool:
             looks = [pool.submit(oracle.judge, observed) for oracle in self._at_rest]
         judges: list[Callable[[], list[Finding]]] = [look.result for look in looks]
         if whole_plan:
