@@ -6,7 +6,7 @@ does hits all alike. Ratios come with 95 % intervals, by bootstrap over the roun
 `signatures` are distinct ones, known weaknesses included; `meetings` count how often findings were met, without those.
 
 Run: `python bench/perturb.py [--release 18.3] [--rounds 6] [--seconds 15] [--names freeze,windows]`;
-with `--zoo DEFECT` in a double of Materialize that has that defect, without its services.
+`--zoo DEFECT` hunts in the emulator of Materialize with that defect switched on, without other services.
 """
 
 from __future__ import annotations

@@ -9,12 +9,12 @@ from typing import cast
 
 import pytest
 
+from racehound.data.addresses import ServiceAddresses
 from racehound.data.history import Recorder
 from racehound.data.program import Program, ProgramSession, Step
 from racehound.databases.postgres.dialect import POSTGRES
 from racehound.databases.target import Target
 from racehound.run.runner import Runner
-from racehound.testdrive.services import Services
 from tests.unit.testdrive.test_testdrive_interpreter import OK, MemorySession
 
 
@@ -35,7 +35,7 @@ class InterruptedBell(queue.SimpleQueue[object]):
 def test_an_interrupt_between_two_looks_ends_a_repetition(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(queue, "SimpleQueue", InterruptedBell)
     target = SimpleNamespace(
-        dialect=POSTGRES, secrets=(), services=Services(), variables=dict, open=lambda _: MemorySession(OK), waits=list
+        dialect=POSTGRES, secrets=(), services=ServiceAddresses(), variables=dict, open=lambda _: MemorySession(OK), waits=list
     )
     recorder = Recorder(tmp_path / "history.jsonl")
     running = Runner(cast("Target", target), recorder, tmp_path, 60.0)

@@ -185,11 +185,11 @@ def operations() -> int:
     """List the operations of the catalogue with their statements."""
     from racehound.databases.registry import database
     from racehound.report.columns import columns
-    from racehound.scenarios.pairs import deeds
+    from racehound.scenarios.pairs import Catalogue
 
     chosen = database(_target())
-    known = deeds(chosen.kinds())
-    click.echo(columns(("operation", "what"), [(d.name, d.operation.shape) for d in known]))
+    known = Catalogue(chosen.kinds(), chosen.plain_table).operations()
+    click.echo(columns(("operation", "what"), [(each.name, each.shape) for each in known]))
     return 0
 
 

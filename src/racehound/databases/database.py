@@ -23,15 +23,15 @@ from racehound.session import Session
 if TYPE_CHECKING:
     import click
 
+    from racehound.data.addresses import ServiceAddresses
     from racehound.data.finding import Finding
     from racehound.data.footprint import Footprint
     from racehound.data.reduction import HandOver
     from racehound.data.scene import Scene
     from racehound.judge.oracle import Oracle
     from racehound.run.perturbations.perturbation import Perturbation
-    from racehound.scenarios.pairs import Deed
+    from racehound.scenarios.pairs import Side
     from racehound.testdrive.actions import Spec
-    from racehound.testdrive.services import Services
 
 CORE_ORACLES = ("crash", "hang", "contents", "errors")
 """Names of the oracles that hold for every database (`judge.CORE`)."""
@@ -62,7 +62,7 @@ class ScriptServer:
     url: str
     variables: Mapping[str, str]
     """Under which scripts find the server's addresses."""
-    services: Services
+    services: ServiceAddresses
     renew: Callable[[], object] = lambda: None
     """Makes the server as it was at first, before each script."""
 
@@ -71,8 +71,8 @@ class Footprints(abc.ABC):
     """Measures which catalog rows operations write and read, in the working database of a started target."""
 
     @abc.abstractmethod
-    def measure(self, operation: Deed) -> Footprint:
-        """The footprint of one operation. CommandFailed when the operation does not succeed alone."""
+    def measure(self, side: Side) -> Footprint:
+        """The footprint of an operation on its object. CommandFailed when the operation does not succeed alone."""
 
     @abc.abstractmethod
     def close(self) -> None:
@@ -139,7 +139,11 @@ class Database(abc.ABC):
         """Further options of `racehound testdrive`."""
         return ()
 
-    def script_addresses(self, values: Mapping[str, Any], services: Services) -> tuple[Services, Mapping[str, str]]:  # noqa: ARG002
+    def script_addresses(
+        self,
+        values: Mapping[str, Any],  # noqa: ARG002 it adds nothing
+        services: ServiceAddresses,
+    ) -> tuple[ServiceAddresses, Mapping[str, str]]:
         """What its script options add to the services and to the variables of scripts, whatever the target is."""
         return services, {}
 
@@ -152,7 +156,7 @@ class Database(abc.ABC):
         return ()
 
     def script_server(
-        self, choice: Choice, values: Mapping[str, Any], services: Services
+        self, choice: Choice, values: Mapping[str, Any], services: ServiceAddresses
     ) -> contextlib.AbstractContextManager[ScriptServer]:
         """A server for `racehound testdrive`: the one at `choice.url`, or one that is started."""
         raise UserError(f"racehound testdrive --target {self.name}: {self.title} runs no scripts")

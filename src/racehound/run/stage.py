@@ -176,6 +176,7 @@ class Stage:
             session=session,
             variables=self._variables,
             connect=LibpqSession.connect,
+            support=self.target.dialect.script_support,
             temp_dir=self._temp_dir,
             max_tries=1,  # a statement that is tried again would be another statement of the schedule
         )

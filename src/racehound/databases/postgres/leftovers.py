@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import time
 from collections.abc import Callable, Collection
 
+from racehound.data.object_names import RUN_ID
 from racehound.databases.postgres.sweep import SUBSCRIPTIONS
 from racehound.errors import TargetError
 from racehound.session import Outcome, Session
 from racehound.wire.session import LibpqSession
-
-RUN_ID = re.compile(r"rh[0-9a-f]{8}")
 
 _NAMED = """
 SELECT 'database', datname FROM pg_database

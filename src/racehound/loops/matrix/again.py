@@ -6,30 +6,31 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-from racehound.data.matrix import Relationship
+from racehound.data.matrix import Operation, Relationship
 from racehound.databases.database import Choice
 from racehound.databases.registry import opened
 from racehound.errors import UserError
 from racehound.loops.matrix.crew import hosting
-from racehound.scenarios.pairs import Deed, Meeting, deeds, grounds
+from racehound.scenarios.pairs import Catalogue
 
 Told = tuple[str, str, str, str, str]
-"""Ground, the operation that comes first, mode, outcome, signature."""
+"""Relationship, the operation that comes first, mode, outcome, signature."""
 
 
-def hold_again(choice: Choice, x: str, y: str, ground: Relationship | None, times: int, limit_s: float) -> Counter[Told]:
+def hold_again(choice: Choice, x: str, y: str, relationship: Relationship | None, times: int, limit_s: float) -> Counter[Told]:
     """How often each trial had each outcome. UserError for operations that there are not, or that cannot meet like that."""
     with tempfile.TemporaryDirectory() as directory, opened(choice, Path(directory) / "server.log") as place:
-        known = {deed.name: deed for deed in deeds(place.target.kinds())}
-        pair = [_find(known, name) for name in (x, y)]
-        possible = [each for each in grounds(*pair) if ground in (None, each)]
+        catalogue = Catalogue(place.target.kinds(), place.database.plain_table)
+        known = {each.name: each for each in catalogue.operations()}
+        first, second = (_find(known, name) for name in (x, y))
+        possible = [each for each in catalogue.relationships(first, second) if relationship in (None, each)]
         if not possible:
-            raise UserError(f"{x} and {y} cannot meet {f'as {ground!r}' if ground else 'at all'}")
+            raise UserError(f"{x} and {y} cannot meet {f'as {relationship!r}' if relationship else 'at all'}")
         counts: Counter[Told] = Counter()
         with hosting(place, limit_s, lambda *_: None) as host:
             for _ in range(times):
                 for each in possible:
-                    met = host.hold(Meeting(pair[0], pair[1], each), place.target.dialect.allows_transaction)
+                    met = host.hold(catalogue.pair(first, second, each), place.target.dialect.allows_transaction)
                     if met.trouble and not met.notes:
                         counts[each, "", "", "", met.trouble] += 1
                     for note in met.notes:
@@ -37,7 +38,7 @@ def hold_again(choice: Choice, x: str, y: str, ground: Relationship | None, time
         return counts
 
 
-def _find(known: dict[str, Deed], name: str) -> Deed:
+def _find(known: dict[str, Operation], name: str) -> Operation:
     if name not in known:
         raise UserError(f"no operation is called {name!r}; `racehound matrix operations` lists them")
     return known[name]

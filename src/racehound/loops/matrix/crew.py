@@ -19,7 +19,7 @@ from racehound.databases.registry import Opened, opened
 from racehound.loops.matrix.encounter import Host, Keep
 from racehound.loops.matrix.journal import Journal, Met
 from racehound.run.stage import Scripts, Stage
-from racehound.scenarios.pairs import Meeting
+from racehound.scenarios.pairs import Pair
 
 
 class Progress(msgspec.Struct):
@@ -39,7 +39,7 @@ OpenPlace = Callable[[], contextlib.AbstractContextManager[Opened]]
 
 
 class Crew:
-    """Holds meetings until none is left, the time is up, or it is told to end: what is under way is brought to its end."""
+    """Holds pairs until none is left, the time is up, or it is told to end: what is under way is brought to its end."""
 
     def __init__(self, journal: Journal, keep: Keep, report: Report, progress: Progress, limit_s: float) -> None:
         self._journal = journal
@@ -51,18 +51,18 @@ class Crew:
         self._ending = threading.Event()
         self._started = time.monotonic()
 
-    def work(self, places: Sequence[OpenPlace], meetings: Sequence[Meeting], runtime_s: float) -> None:
+    def work(self, places: Sequence[OpenPlace], pairs: Sequence[Pair], runtime_s: float) -> None:
         """A worker at each place. Ctrl-C ends it early. What one worker cannot go on with ends all: its error is raised."""
-        queue = iter(meetings)
+        queue = iter(pairs)
         self._started = time.monotonic()
 
-        def next_meeting() -> Meeting | None:
+        def next_pair() -> Pair | None:
             with self._lock:
                 late = time.monotonic() - self._started > runtime_s
                 return None if late or self._ending.is_set() else next(queue, None)
 
         with ThreadPoolExecutor(len(places)) as pool:
-            workers = [pool.submit(self._work, place, next_meeting) for place in places]
+            workers = [pool.submit(self._work, place, next_pair) for place in places]
             try:
                 for worker in workers:
                     worker.result()
@@ -72,10 +72,10 @@ class Crew:
                 self._ending.set()
                 raise
 
-    def _work(self, place: OpenPlace, next_meeting: Callable[[], Meeting | None]) -> None:
+    def _work(self, place: OpenPlace, next_pair: Callable[[], Pair | None]) -> None:
         with place() as own, hosting(own, self._limit_s, self._keep) as host:
-            while (meeting := next_meeting()) is not None:
-                self._note(host.hold(meeting, own.target.dialect.allows_transaction))
+            while (pair := next_pair()) is not None:
+                self._note(host.hold(pair, own.target.dialect.allows_transaction))
 
     def _note(self, met: Met) -> None:
         self._journal.append(met)

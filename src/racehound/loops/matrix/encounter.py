@@ -11,13 +11,12 @@ from racehound.data.matrix import MODES, Mode, Outcome, rank
 from racehound.data.program import Program
 from racehound.data.schedule import Listed, Order, Schedule, Together
 from racehound.errors import TargetError, UserError
-from racehound.kinds.kind import Kind
 from racehound.loops.matrix.journal import Met, Note
 from racehound.loops.performer import Excused, Performer, Played
 from racehound.run.lockstep import Move
 from racehound.run.session_script import SessionScript, Turn
 from racehound.run.stage import Scripts, Stage
-from racehound.scenarios.pairs import Deed, Meeting, turns
+from racehound.scenarios.pairs import Pair, Side, turns
 from racehound.testdrive.parser import parse_fragment
 from racehound.testdrive.printer import print_command
 from racehound.testdrive.script import Sql
@@ -53,13 +52,13 @@ class Host:
         self._performer.close()
         self._stage.close()
 
-    def hold(self, meeting: Meeting, allowed: Callable[[str], bool]) -> Met:
-        """All trials of a meeting. `allowed`: the dialect's rule for what may stand in a transaction."""
+    def hold(self, pair: Pair, allowed: Callable[[str], bool]) -> Met:
+        """All trials of a pair. `allowed`: the dialect's rule for what may stand in a transaction."""
         started = time.monotonic()
-        encounter = _Encounter(meeting, self._stage, self._performer, self._keep)
+        encounter = _Encounter(pair, self._stage, self._performer, self._keep)
         notes: list[Note] = []
         trouble = ""
-        for y_first, mode in modes(meeting, allowed):
+        for y_first, mode in modes(pair, allowed):
             try:
                 notes.append(encounter.trial(mode, y_first=y_first))
             except (TargetError, UserError) as error:
@@ -67,30 +66,27 @@ class Host:
                 self._stage.recorder.take()  # what was done so far is no other trial's doing
                 if isinstance(error, UserError):
                     break  # what cannot be prepared for one mode cannot be for another
-        texts = [tuple(c.text for c in deed.commands(thing)) for deed, thing in encounter.sides]
-        setup = tuple(text for step in meeting.setup() for text in _texts(step.fragment))
+        texts = [tuple(c.text for c in side.commands()) for side in encounter.sides]
+        setup = tuple(text for step in pair.setup() for text in _texts(step.fragment))
         seconds = round(time.monotonic() - started, 4)
-        return Met(*meeting.key, setup, texts[0], texts[1], tuple(notes), seconds, trouble)
+        return Met(*pair.key, setup, texts[0], texts[1], tuple(notes), seconds, trouble)
 
 
-def modes(meeting: Meeting, allowed: Callable[[str], bool]) -> Iterator[tuple[bool, Mode]]:
+def modes(pair: Pair, allowed: Callable[[str], bool]) -> Iterator[tuple[bool, Mode]]:
     """Who comes first and in which mode. Of an operation with itself both orders are the same."""
-    for y_first in (False, True)[: 1 if meeting.x is meeting.y and meeting.ground in ("same", "common") else 2]:
-        deed, thing = (meeting.y, meeting.things[1]) if y_first else (meeting.x, meeting.things[0])
+    for y_first in (False, True)[: 1 if pair.x.operation == pair.y.operation and pair.relationship in ("same", "common") else 2]:
+        first = pair.y if y_first else pair.x
         for mode in MODES:
-            if mode == "together" or deed.may_be_transaction(thing, allowed):
+            if mode == "together" or first.may_be_transaction(allowed):
                 yield y_first, mode
 
 
 class _Encounter:
-    """One meeting on the stage."""
+    """One pair on the stage."""
 
-    def __init__(self, meeting: Meeting, stage: Stage, performer: Performer, keep: Keep) -> None:
-        self.sides: tuple[tuple[Deed, Kind], tuple[Deed, Kind]] = (
-            (meeting.x, meeting.things[0]),
-            (meeting.y, meeting.things[1]),
-        )
-        self._meeting = meeting
+    def __init__(self, pair: Pair, stage: Stage, performer: Performer, keep: Keep) -> None:
+        self.sides: tuple[Side, Side] = (pair.x, pair.y)
+        self._pair = pair
         self._stage = stage
         self._performer = performer
         self._keep = keep
@@ -125,13 +121,13 @@ class _Encounter:
 
     def _play(self, mode: Mode, order: Order, *, y_first: bool) -> tuple[Played, Program]:
         sides = self.sides[::-1] if y_first else self.sides
-        program = self._meeting.program(y_first=y_first)
+        program = self._pair.program(y_first=y_first)
         sessions = []
-        for number, (deed, thing) in enumerate(sides, 1):
-            commands = turns(mode if number == 1 else "together", deed.commands(thing))
-            script = tuple(Turn(command, object=thing.name, phase=deed.phase) for command in commands)
+        for number, side in enumerate(sides, 1):
+            commands = turns(mode if number == 1 else "together", side.commands())
+            script = tuple(Turn(each, object=side.target_object.name, phase=side.operation.phase) for each in commands)
             sessions.append(SessionScript(f"session {number}", script))
-        self._stage.turn_to(Scripts(tuple(sessions), prepare=self._meeting.setup(), verify=self._meeting.verify()))
+        self._stage.turn_to(Scripts(tuple(sessions), prepare=self._pair.setup(), verify=self._pair.verify()))
         for attempt in range(1, _TRIES + 1):
             try:
                 return self._performer.perform(program, (), order, _wanted), program
@@ -142,7 +138,7 @@ class _Encounter:
         raise AssertionError("unreachable")
 
     def _counts(self, *, y_first: bool) -> tuple[int, int]:
-        counts = [len(deed.commands(thing)) for deed, thing in self.sides]
+        counts = [len(side.commands()) for side in self.sides]
         return (counts[1], counts[0]) if y_first else (counts[0], counts[1])
 
 

@@ -54,7 +54,7 @@ class Met(msgspec.Struct, frozen=True, omit_defaults=True):
 
     x: str
     y: str
-    ground: Relationship
+    relationship: Relationship = msgspec.field(name="ground")  # as version 0.1 writes it
     setup: tuple[str, ...]
     x_does: tuple[str, ...]
     y_does: tuple[str, ...]
@@ -65,7 +65,7 @@ class Met(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @property
     def key(self) -> tuple[str, str, Relationship]:
-        return self.x, self.y, self.ground
+        return self.x, self.y, self.relationship
 
 
 class Journal:
@@ -126,10 +126,10 @@ def matrix_of(header: Header, met: Iterable[Met], *, complete: bool) -> Matrix:
         for note in meeting.notes:
             names, does = (meeting.x, meeting.y), (meeting.x_does, meeting.y_does)
             (x, y), (first, second) = (names[::-1], does[::-1]) if note.y_first else (names, does)
-            ground = mirrored(meeting.ground) if note.y_first else meeting.ground
+            relationship = mirrored(meeting.relationship) if note.y_first else meeting.relationship
             sessions = number(session_text(note.mode, first)), number(second)
             what = note.mode, note.outcome, note.signature, note.schedule
-            trials.append(Trial(x, y, ground, *what, number(meeting.setup), sessions))
+            trials.append(Trial(x, y, relationship, *what, number(meeting.setup), sessions))
     trouble = (LeftOut("they could not be brought to meet (see the journal)", troubles),) if troubles else ()
     return Matrix(
         target=header.target,

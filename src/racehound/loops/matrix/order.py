@@ -11,12 +11,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from racehound.data.footprint import Footprint
-from racehound.data.matrix import LeftOut, Relationship
+from racehound.data.matrix import LeftOut, Operation, Relationship
 from racehound.data.object_names import BASE
-from racehound.scenarios.pairs import Deed, Meeting, grounds
+from racehound.scenarios.pairs import Catalogue, Pair
 
 NOTHING_SHARED = "they share nothing that either of them changes"
-NO_GROUND = "there is no state in which both can begin"
+NO_COMMON_START = "there is no state in which both can begin"
 _OBJECT = "o_0"
 _SHARED_DEPENDENCIES = "pg_shdepend"
 """All databases share it, but it is about what one of them has, too."""
@@ -24,33 +24,33 @@ _SHARED_DEPENDENCIES = "pg_shdepend"
 
 @dataclasses.dataclass(frozen=True)
 class Order:
-    """The meetings to come, and the pairs that there are none for."""
+    """The pairs to try, and how many are left out."""
 
-    meetings: tuple[Meeting, ...]
+    pairs: tuple[Pair, ...]
     left_out: tuple[LeftOut, ...]
 
 
-def order(deeds: Sequence[Deed], footprints: Mapping[str, Footprint]) -> Order:
-    """One meeting for each pair of deeds, an operation with itself among them; both orders in time are part of the meeting."""
+def order(catalogue: Catalogue, operations: Sequence[Operation], footprints: Mapping[str, Footprint]) -> Order:
+    """One pair for every two operations, an operation with itself among them; both orders in time are part of the pair."""
     parts = {name: _Parts.of(footprint) for name, footprint in footprints.items()}
-    found: list[tuple[int, Meeting]] = []
+    found: list[tuple[int, Pair]] = []
     left: Counter[str] = Counter()
-    for at, x in enumerate(deeds):
-        for y in deeds[at:]:
-            shares = [(shared(parts[x.name], parts[y.name], ground), ground) for ground in grounds(x, y)]
-            # The first of the best: grounds are listed by how close they are.
+    for at, x in enumerate(operations):
+        for y in operations[at:]:
+            shares = [(shared(parts[x.name], parts[y.name], each), each) for each in catalogue.relationships(x, y)]
+            # The first of the best: relationships are listed by how close they are.
             best = max(shares, key=lambda share: share[0], default=None)
             if best is None or not best[0]:
-                left[NO_GROUND if best is None else NOTHING_SHARED] += 1
+                left[NO_COMMON_START if best is None else NOTHING_SHARED] += 1
             else:
-                found.append((best[0], Meeting(x, y, best[1])))
+                found.append((best[0], catalogue.pair(x, y, best[1])))
     # Of those that share as much, the same kinds one after the other: the oracles then have their plans ready.
     found.sort(key=lambda entry: (-entry[0], *_kinds(entry[1])))
-    return Order(tuple(meeting for _, meeting in found), tuple(LeftOut(reason, count) for reason, count in sorted(left.items())))
+    return Order(tuple(pair for _, pair in found), tuple(LeftOut(reason, count) for reason, count in sorted(left.items())))
 
 
-def _kinds(meeting: Meeting) -> tuple[str, str]:
-    return meeting.x.kind.__name__, meeting.y.kind.__name__
+def _kinds(pair: Pair) -> tuple[str, str]:
+    return pair.x.operation.kind, pair.y.operation.kind
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,13 +66,13 @@ class _Parts:
         return cls(footprint, footprint.of(_OBJECT), footprint.of(BASE))
 
 
-def shared(x: _Parts, y: _Parts, ground: Relationship) -> int:
+def shared(x: _Parts, y: _Parts, relationship: Relationship) -> int:
     """Over how many objects the two conflict, at the least, as far as what they touch alone tells."""
-    if ground == "same":
+    if relationship == "same":
         return _conflicts(x.whole, y.whole)
-    if ground == "common":
+    if relationship == "common":
         return _conflicts(x.base, y.base)
-    below, above = (x, y) if ground == "y over x" else (y, x)
+    below, above = (x, y) if relationship == "y over x" else (y, x)
     # The lower object takes the place of the table that the upper one was measured over.
     writes = min(len(below.own.writes), len(above.base.writes | above.base.reads))
     return writes + min(len(below.own.reads), len(above.base.writes))
@@ -82,7 +82,7 @@ def _conflicts(x: Footprint, y: Footprint) -> int:
     return len(x.writes & (y.writes | y.reads) | x.reads & y.writes)
 
 
-def different(deeds: Sequence[Deed], footprints: Mapping[str, Footprint]) -> list[Deed]:
+def different(operations: Sequence[Operation], footprints: Mapping[str, Footprint]) -> list[Operation]:
     """Every kind's create and destroy, and the manipulations that do to their object what no earlier one does to its own.
 
     COMMENT ON, RENAME, OWNER TO of one kind and of another are alike as far as they write the same catalogs, the one of the kind
@@ -91,11 +91,11 @@ def different(deeds: Sequence[Deed], footprints: Mapping[str, Footprint]) -> lis
     """
     seen: set[object] = set()
     kept = []
-    for deed in deeds:
-        sort = _sort(footprints[deed.name]) if deed.phase == "manipulate" else (deed.kind, deed.phase)
+    for each in operations:
+        sort = _sort(footprints[each.name]) if each.phase == "manipulate" else (each.kind, each.phase)
         if sort not in seen:
             seen.add(sort)
-            kept.append(deed)
+            kept.append(each)
     return kept
 
 

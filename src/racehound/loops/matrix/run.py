@@ -11,7 +11,7 @@ import msgspec
 from racehound.data.finding import Finding, Store, write_atomically
 from racehound.data.footprint import Footprint
 from racehound.data.history import Event
-from racehound.data.matrix import LeftOut, Matrix
+from racehound.data.matrix import LeftOut, Matrix, Operation
 from racehound.data.program import Program
 from racehound.data.run_directory import RunDirectory, redact
 from racehound.databases.database import Choice, Database
@@ -20,8 +20,8 @@ from racehound.databases.target import Target
 from racehound.errors import UserError
 from racehound.loops.matrix.crew import Crew, Progress, Report, places
 from racehound.loops.matrix.journal import FILE, Asked, Header, Journal, Met, matrix_of, read_journal
-from racehound.loops.matrix.order import different, order
-from racehound.scenarios.pairs import Deed, deeds
+from racehound.loops.matrix.order import Order, different, order
+from racehound.scenarios.pairs import Catalogue
 
 MATRIX = "matrix.json"
 
@@ -73,36 +73,39 @@ class MatrixRun:
         url = redact(self._choice.url) if self._choice.url else None
         self._directory.write_run(run_id=target.run_id, server_release=target.release, **facts, url=url)
         known, over = read_journal(path) if path.exists() else (None, [])
-        chosen = choose(deeds(target.kinds()), self._options)
-        header = self._begun(place.database, target, chosen, known)
+        catalogue = Catalogue(target.kinds(), place.database.plain_table)
+        chosen = choose(catalogue.operations(), self._options)
+        header = self._begun(place.database, target, catalogue, chosen, known)
         journal = Journal(path)
         try:
             if known is None:
                 journal.append(header)
-            return self._hold(header, chosen, over, place, journal)
+            planned = order(catalogue, [each for each in chosen if each.name in header.footprints], header.footprints)
+            return self._hold(planned, over, place, journal)
         finally:
             journal.close()
 
-    def _begun(self, database: Database, target: Target, chosen: Sequence[Deed], header: Header | None) -> Header:
+    def _begun(
+        self, database: Database, target: Target, catalogue: Catalogue, chosen: Sequence[Operation], header: Header | None
+    ) -> Header:
         """The header of the journal: of the run that is gone on with, or a new one after a survey."""
         asked = Asked(self._options.kinds, self._options.operations, self._options.every)
         if header is not None:
             if (header.release, header.asked) != (target.release, asked):
                 raise UserError(f"{self._directory.path} holds a matrix of {header.release} that was asked for in another way")
             return header
-        footprints = survey(database, target, chosen, self._options.every)
+        footprints = survey(database, target, catalogue, chosen, every=self._options.every)
         names = set(footprints)
-        operations = tuple(deed.operation for deed in chosen if deed.name in names)
-        planned = order([deed for deed in chosen if deed.name in names], footprints)
+        operations = tuple(each for each in chosen if each.name in names)
+        planned = order(catalogue, operations, footprints)
         alike = len(chosen) - len(names)
         left = planned.left_out + ((LeftOut(f"operations: {alike} touch the same sorts of rows as others", 0),) if alike else ())
         return Header(target.dialect.name, target.release, asked, operations, footprints, left)
 
-    def _hold(self, header: Header, chosen: Sequence[Deed], over: Sequence[Met], place: Opened, journal: Journal) -> bool:
-        planned = order([deed for deed in chosen if deed.name in header.footprints], header.footprints)
+    def _hold(self, planned: Order, over: Sequence[Met], place: Opened, journal: Journal) -> bool:
         known = {met.key for met in over}
-        left = [meeting for meeting in planned.meetings if meeting.key not in known]
-        progress = Progress(len(planned.meetings), len(planned.meetings) - len(left))
+        left = [pair for pair in planned.pairs if pair.key not in known]
+        progress = Progress(len(planned.pairs), len(planned.pairs) - len(left))
         crew = Crew(journal, self._keep, self._report, progress, self._options.statement_limit_s)
         crew.work(places(self._choice, place, self._options.servers, self._directory.path), left, self._options.runtime_s)
         return progress.over == progress.meetings
@@ -111,19 +114,19 @@ class MatrixRun:
         self._store.add(finding, program, events)
 
 
-def choose(known: Sequence[Deed], options: MatrixOptions) -> list[Deed]:
+def choose(known: Sequence[Operation], options: MatrixOptions) -> list[Operation]:
     """The operations that the options name. UserError where they name none."""
-    kinds = {deed.kind.__name__ for deed in known}
+    kinds = {each.kind for each in known}
     if unknown := [name for name in options.kinds if name not in kinds]:
         raise UserError(f"unknown kind {unknown[0]!r}; with operations there are: {', '.join(sorted(kinds))}")
     patterns = options.operations or ("*",)
     for pattern in patterns:
-        if not any(matches(deed.name, pattern) for deed in known):
+        if not any(matches(each.name, pattern) for each in known):
             raise UserError(f"no operation is called {pattern!r}; `racehound matrix operations` lists them")
     return [
-        deed
-        for deed in known
-        if (not options.kinds or deed.kind.__name__ in options.kinds) and any(matches(deed.name, p) for p in patterns)
+        each
+        for each in known
+        if (not options.kinds or each.kind in options.kinds) and any(matches(each.name, p) for p in patterns)
     ]
 
 
@@ -132,12 +135,14 @@ def matches(name: str, pattern: str) -> bool:
     return fnmatch.fnmatchcase(name, pattern.replace("[", "[[]"))
 
 
-def survey(database: Database, target: Target, chosen: Sequence[Deed], every: bool) -> dict[str, Footprint]:
+def survey(
+    database: Database, target: Target, catalogue: Catalogue, chosen: Sequence[Operation], *, every: bool
+) -> dict[str, Footprint]:
     """What each operation touches; without those that do it as another one does, unless every one is wanted."""
     surveyor = database.footprints(target)
     try:
-        measured = {deed.name: surveyor.measure(deed) for deed in chosen}
+        measured = {each.name: surveyor.measure(catalogue.alone(each)) for each in chosen}
     finally:
         surveyor.close()
     kept = chosen if every else different(chosen, measured)
-    return {deed.name: measured[deed.name] for deed in kept}
+    return {each.name: measured[each.name] for each in kept}
