@@ -18,12 +18,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import click
+
 from racehound.data.finding import Baseline, Finding, Store, finding_directories, read_baseline, read_finding
 from racehound.data.matrix import Matrix
 from racehound.data.plan import SEED_LIMIT, ScenarioName
 from racehound.data.run_directory import RunDirectory, read_run
 from racehound.data.schedule import parse_schedule
-from racehound.databases.database import Choice
+from racehound.databases.database import Choice, Database
 from racehound.databases.registry import database, default_name, opened
 from racehound.databases.target import Reset
 from racehound.errors import UserError
@@ -242,12 +244,25 @@ def _choice(
 ) -> Choice:
     name = target or default_name()
     chosen = database(name)
-    known = {str(each.name): each.default for each in chosen.options()}
-    unknown = [given for given in options or {} if given not in known]
+    values = _option_values(chosen, options or {})
+    del kinds_from
+    return Choice(name, release, url, chosen.read_options(values))
+
+
+def _option_values(chosen: Database, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of all options of a database, checked and converted as the command line does; defaults where none is given."""
+    known = {str(each.name): each for each in chosen.options()}
+    unknown = [name for name in given if name not in known]
     if unknown:
         raise UserError(f"{chosen.title} has no option {unknown[0]!r}; there are: {', '.join(known) or 'none'}")
-    del kinds_from
-    return Choice(name, release, url, chosen.read_options(known | dict(options or {})))
+    context = click.Context(click.Command(chosen.name))
+    try:
+        return {
+            name: each.process_value(context, given[name] if name in given else each.to_info_dict()["default"])
+            for name, each in known.items()
+        }
+    except click.ClickException as error:
+        raise UserError(f"options: {error.format_message()}") from error
 
 
 def _seed(seed: int | None) -> int:
