@@ -16,7 +16,7 @@ import dataclasses
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
 
@@ -104,7 +104,9 @@ def hunt(
     from racehound.report.progress import Silent
     from racehound.run.perturbations.registry import named
 
-    chosen = _choice(target, release, url, options, kinds_from)
+    _check("scenario", scenario, get_args(ScenarioName))
+    _check("reset", reset, get_args(Reset))
+    chosen = _choice(target, release, url, options, kinds, kinds_from)
     dialect = database(chosen.name).dialect
     asked = HuntOptions(
         seed=_seed(seed),
@@ -157,6 +159,8 @@ def explore(
     from racehound.run.session_script import lengths
     from racehound.run.strategies import strategy_of
 
+    if strategy is not None:
+        _check("strategy", strategy, get_args(Strategy))
     chosen = _choice(target, release, url, options)
     if not database(chosen.name).can_step:
         raise UserError(f"explore: {database(chosen.name).title} cannot be run in lock-step, and that needs it")
@@ -192,7 +196,7 @@ def matrix(
     from racehound.loops.matrix.run import MatrixOptions, MatrixRun
     from racehound.report.sessions import write_sessions
 
-    chosen = _choice(target, release, url, options, kinds_from)
+    chosen = _choice(target, release, url, options, kinds, kinds_from)
     asked = MatrixOptions(tuple(kinds), tuple(operations), every or bool(operations), runtime, servers, statement_limit)
     directory = _directory(out, f"matrix-{release or 'own'}")
     store = Store(directory.findings, Baseline(), write_sessions)
@@ -240,13 +244,14 @@ def _choice(
     release: str | None,
     url: str | None,
     options: Mapping[str, Any] | None,
+    kinds: Sequence[str] = (),
     kinds_from: Sequence[str | Path] = (),
 ) -> Choice:
     name = target or default_name()
     chosen = database(name)
     values = _option_values(chosen, options or {})
     del kinds_from
-    return Choice(name, release, url, chosen.read_options(values))
+    return Choice(name, release, url, chosen.read_options({**values, "kinds": tuple(kinds)}))
 
 
 def _option_values(chosen: Database, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -268,7 +273,16 @@ def _option_values(chosen: Database, given: Mapping[str, Any]) -> dict[str, Any]
 def _seed(seed: int | None) -> int:
     import random
 
-    return random.SystemRandom().randrange(SEED_LIMIT) if seed is None else seed
+    if seed is None:
+        return random.SystemRandom().randrange(SEED_LIMIT)
+    if not 0 <= seed < SEED_LIMIT:
+        raise UserError(f"seed: {seed} is not in the range 0 to {SEED_LIMIT - 1}")
+    return seed
+
+
+def _check(parameter: str, value: str, possible: Sequence[str]) -> None:
+    if value not in possible:
+        raise UserError(f"{parameter}: there is no {value!r}; there are: {', '.join(possible)}")
 
 
 def _baseline(path: str | Path | None) -> Baseline:
