@@ -262,7 +262,7 @@ def test_the_classes_and_the_end_of_a_repetition_are_recorded_after_its_statemen
 
 
 def test_statements_from_before_the_first_repetition_have_classes_of_their_own(host: Host, runs: RepetitionRunner) -> None:
-    once = msgspec.structs.replace(failed(), repetition=0)
+    once = msgspec.structs.replace(failed(), repetition=0, start_ns=0, end_ns=1, object="o_1", session="main")
     host.recorder.append(once)
     host.events = [failed()]
     runs.run(host, 1)
