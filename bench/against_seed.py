@@ -27,7 +27,7 @@ from racehound.loops.hunt import plan_and_program
 from racehound.loops.repetition import RepetitionRunner
 from racehound.run.storm_runner import StormRunner
 from racehound.scenarios import build_program
-from racehound.scenarios.casting import Cast
+from racehound.scenarios.object_steps import KindLookup
 
 SEEN_BY_PEER = ("crash", "errors")
 REPETITIONS = 100
@@ -58,9 +58,9 @@ def hunt(place: Opened, seed: int, seconds: float, *, peer: bool) -> tuple[int, 
     met, distinct = 0, set[str]()
     until = time.monotonic() + seconds
     while time.monotonic() < until:
-        plan, program = plan_and_program(POSTGRES, target.kinds(), seed, "concurrent", 5, 100)
+        plan, program = plan_and_program(POSTGRES, place.kinds, seed, "concurrent", 5, 100)
         if peer:
-            program = peer_program(plan, target.kinds())
+            program = peer_program(plan, place.kinds)
         for findings in run_plan(place, program, until, peer=peer):
             met += len(findings)
             distinct |= findings
@@ -69,8 +69,8 @@ def hunt(place: Opened, seed: int, seconds: float, *, peer: bool) -> tuple[int, 
 
 
 def peer_program(plan: Plan, kinds: Sequence[type[Kind]]) -> Program:
-    cast = Cast({kind.__name__: kind for kind in kinds}, POSTGRES.allows_transaction)
-    return unmet(build_program(plain(plan), cast, 100))
+    lookup = KindLookup({kind.__name__: kind for kind in kinds}, POSTGRES.allows_transaction)
+    return unmet(build_program(plain(plan), lookup, 100))
 
 
 def run_plan(place: Opened, program: Program, until: float, *, peer: bool) -> list[set[str]]:

@@ -24,7 +24,7 @@ from racehound.data.plan import SEED_LIMIT, ScenarioName
 from racehound.data.run_directory import RunDirectory, read_run
 from racehound.data.schedule import parse_schedule
 from racehound.databases.database import Choice
-from racehound.databases.registry import database, default_name, opened
+from racehound.databases.registry import database, default_name, opened, require_kinds
 from racehound.databases.target import Reset
 from racehound.errors import UserError
 from racehound.loops.explore import Exploration
@@ -191,6 +191,7 @@ def matrix(
     from racehound.report.sessions import write_sessions
 
     chosen = _choice(target, release, url, options, kinds_from)
+    require_kinds(chosen.name)
     asked = MatrixOptions(tuple(kinds), tuple(operations), every or bool(operations), runtime, servers, statement_limit)
     directory = _directory(out, f"matrix-{release or 'own'}")
     store = Store(directory.findings, Baseline(), write_sessions)
@@ -246,8 +247,7 @@ def _choice(
     unknown = [given for given in options or {} if given not in known]
     if unknown:
         raise UserError(f"{chosen.title} has no option {unknown[0]!r}; there are: {', '.join(known) or 'none'}")
-    del kinds_from
-    return Choice(name, release, url, chosen.read_options(known | dict(options or {})))
+    return Choice(name, release, url, chosen.read_options(known | dict(options or {})), tuple(map(Path, kinds_from)))
 
 
 def _seed(seed: int | None) -> int:

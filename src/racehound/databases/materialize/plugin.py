@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from racehound.databases.materialize.opening import Options
     from racehound.databases.materialize.surroundings import Surroundings
     from racehound.judge.oracle import Oracle
+    from racehound.kinds.text_kinds import KindBases
     from racehound.run.perturbations.perturbation import Perturbation
 
 
@@ -90,11 +91,7 @@ class MaterializeDatabase(Database):
             help="Its internal SQL port, if it is a Materialize.",
             show_default="6877",
         )
-        run = options.option(
-            "--run", "run_id", metavar="ID",
-            help="Remove what this run left in a Materialize, though nobody knows whether it is over.",
-        )  # fmt: skip
-        return (internal, *_services(), run)
+        return (internal, *_services())
 
     def recognises(self, session: Session) -> bool:
         return session.execute("SELECT mz_version()").ok
@@ -130,6 +127,13 @@ class MaterializeDatabase(Database):
     @property
     def actions(self) -> Mapping[str, Spec]:
         return ACTION_SPECS
+
+    def kind_bases(self) -> KindBases:
+        from racehound.databases.materialize.kinds import MaterializeKind
+        from racehound.databases.materialize.kinds.text_kind import MaterializeTextKind
+        from racehound.kinds.text_kinds import KindBases
+
+        return KindBases(MaterializeKind, MaterializeTextKind)
 
     def kinds(self) -> Sequence[type[Kind]]:
         from racehound.databases.materialize.kinds import KINDS
