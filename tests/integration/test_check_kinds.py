@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from racehound.cli.main import cli
+from racehound.data.history import Statement
 from racehound.databases.catalogue import catalogue
 from racehound.databases.database import Choice
 from racehound.databases.registry import Opened, opened
@@ -77,7 +78,7 @@ FLAWS = {
     ),
     "destroy": (("> DROP TABLE ${object}", "> DROP VIEW ${object}"), "destroy fails alone: "),
     "a false alarm": (
-        ("SELECT count(*) % 10 FROM ${object}", "SELECT count(*) / 2 FROM pg_class WHERE relname ~ '^o_[01b]'"),
+        ("SELECT count(*) % 10 FROM ${object}", "SELECT count(*) / 2 FROM pg_class WHERE relname IN ('o_0', 'o_1')"),
         "two sessions at the same time: wrong result",
     ),
 }
@@ -134,6 +135,6 @@ def test_a_hunt_uses_the_kinds_of_a_file_and_raises_no_false_alarm(tmp_path: Pat
     command = ["run", "--kinds-from", str(EXAMPLES), "--kinds", "Table,TrigramIndex,PythonTrigramIndex", "--runtime", "6"]
     done = CliRunner().invoke(cli, [*command, "--seed", "1", "--out", str(tmp_path / "run")], standalone_mode=False)
     assert done.return_value == 0, done.output
-    statements = [s for repetition in repetitions(tmp_path / "run") for s in repetition.statements]
+    statements = [e for repetition in repetitions(tmp_path / "run") for e in repetition.events if isinstance(e, Statement)]
     created = {s.object for s in statements if "gin_trgm_ops" in s.sql and s.status == "ok"}
     assert len(created) > 1
