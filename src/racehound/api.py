@@ -102,7 +102,7 @@ def hunt(
     """
     from racehound.loops.reduce.search import say_nothing
     from racehound.report.progress import Silent
-    from racehound.run.perturbations.registry import named
+    from racehound.run.perturbations.registry import PerturbationSet
 
     _check("scenario", scenario, get_args(ScenarioName))
     _check("reset", reset, get_args(Reset))
@@ -120,7 +120,7 @@ def hunt(
         statement_limit_s=statement_limit,
         kinds=tuple(kinds),
         max_findings=max_findings,
-        perturb=named(perturb),
+        perturb=PerturbationSet(database(chosen.name).perturbations()).named(perturb),
     )
     directory = _directory(out, f"{asked.seed}")
 
@@ -249,9 +249,8 @@ def _choice(
 ) -> Choice:
     name = target or default_name()
     chosen = database(name)
-    values = _option_values(chosen, options or {})
-    del kinds_from
-    return Choice(name, release, url, chosen.read_options({**values, "kinds": tuple(kinds)}))
+    values = {**_option_values(chosen, options or {}), "kinds": tuple(kinds)}
+    return Choice(name, release, url, chosen.read_options(values), tuple(map(Path, kinds_from)))
 
 
 def _option_values(chosen: Database, given: Mapping[str, Any]) -> dict[str, Any]:

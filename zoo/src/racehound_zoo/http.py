@@ -281,7 +281,7 @@ def _metrics(engine: Engine) -> _Answer:
 
 _OPERATING: Mapping[str, Callable[[Engine], _Answer]] = MappingProxyType(
     {
-        "/": _text("the zoo: a double of Materialize"),
+        "/": _text("the zoo: an emulator of Materialize"),
         "/api/coordinator/check": _coordinator_check,
         "/api/coordinator/dump": _coordinator_dump,
         "/api/catalog/check": _coordinator_check,

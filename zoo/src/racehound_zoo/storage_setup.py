@@ -35,5 +35,5 @@ _ENVIRONMENT = "racehound-zoo-00000000-0000-0000-0000-000000000000-0"
 
 def setup_sql(release: Release) -> str:
     """The statements for a server of that release."""
-    told = {"{version}": release.mz_version, "{release}": release.version, "{environment}": _ENVIRONMENT}
-    return functools.reduce(lambda text, place: text.replace(place, told[place]), told, _SETUP)
+    values = {"{version}": release.mz_version, "{release}": release.version, "{environment}": _ENVIRONMENT}
+    return functools.reduce(lambda text, marker: text.replace(marker, values[marker]), values, _SETUP)

@@ -11,9 +11,9 @@ from racehound.databases.materialize.answers import mistake
 from racehound.databases.materialize.answers import race as known
 from racehound.services.backends.instance import Instance
 from racehound_zoo.server import Zoo
-from zoo_support.races import Arena, Outcome, Race, meant, races
-from zoo_support.recorded import Speaker, Speakers, entries, needs_services, request
-from zoo_support.upstream import Outside, outside
+from zoo_support.races import Outcome, Race, RaceSessions, meant, races
+from zoo_support.recorded import RecordedSession, RecordedSessions, entries, needs_services, request
+from zoo_support.upstream import UpstreamServices, outside
 
 AT_LEAST = 0.95
 _BROKER = "BROKER '127.0.0.1:21092', SECURITY PROTOCOL PLAINTEXT"
@@ -26,15 +26,15 @@ def zoo() -> Iterator[Zoo]:
 
 
 @pytest.fixture(scope="module")
-def around(zoo: Zoo, service: Callable[[str], Instance]) -> Iterator[Outside]:
+def around(zoo: Zoo, service: Callable[[str], Instance]) -> Iterator[UpstreamServices]:
     """The services, with what the recorder had created for all races: a topic and a connection."""
     found = outside(zoo, service)
     if isinstance(found, str):
         pytest.skip(found)
-    with found, Speaker(zoo.url) as user:
+    with found, RecordedSession(zoo.url) as user:
         found.prepare("UpsertSource")
         found.prepare("PostgresSource")
-        assert user.say(found.spelled(f"CREATE CONNECTION IF NOT EXISTS rk_conn TO KAFKA ({_BROKER})")).ok
+        assert user.execute(found.spelled(f"CREATE CONNECTION IF NOT EXISTS rk_conn TO KAFKA ({_BROKER})")).ok
         yield found
 
 
@@ -43,10 +43,10 @@ def test_serial_answers_are_those_of_the_record(
 ) -> None:
     with contextlib.ExitStack() as ending:
         found = outside(zoo, service)
-        there = ending.enter_context(found) if isinstance(found, Outside) else None
-        speakers = ending.enter_context(Speakers(zoo, there))
+        there = ending.enter_context(found) if isinstance(found, UpstreamServices) else None
+        sessions = ending.enter_context(RecordedSessions(zoo, there))
         said = [entry for entry in entries() if there is not None or not needs_services(entry)]
-        answers = [(entry, speakers.say(entry)) for entry in said]
+        answers = [(entry, sessions.execute(entry)) for entry in said]
     different = [(entry, answer) for entry, answer in answers if answer.judged != entry.recorded.judged]
     equal = 1 - len(different) / len(answers)
     with capsys.disabled():
@@ -64,14 +64,14 @@ def test_racing_statements_are_told_what_the_record_or_a_serial_order_tells(zoo:
 
 
 @pytest.mark.parametrize("race", [race for race in races() if race.needs_services], ids=lambda race: race.name)
-def test_racing_statements_on_services_are_told_the_same(zoo: Zoo, race: Race, around: Outside) -> None:
+def test_racing_statements_on_services_are_told_the_same(zoo: Zoo, race: Race, around: UpstreamServices) -> None:
     _compare(zoo, race, around)
 
 
-def _compare(zoo: Zoo, race: Race, around: Outside | None) -> None:
+def _compare(zoo: Zoo, race: Race, around: UpstreamServices | None) -> None:
     serial: set[Outcome] | None = None
     for _ in range(3):
-        with Arena(zoo, race, around) as arena:
+        with RaceSessions(zoo, race, around) as arena:
             outcome = meant(arena.at_once())
         if outcome in race.outcomes:
             continue
@@ -79,8 +79,8 @@ def _compare(zoo: Zoo, race: Race, around: Outside | None) -> None:
         assert outcome in serial
 
 
-def _serially(zoo: Zoo, race: Race, around: Outside | None, turns: tuple[int, ...]) -> Outcome:
-    with Arena(zoo, race, around) as arena:
+def _serially(zoo: Zoo, race: Race, around: UpstreamServices | None, turns: tuple[int, ...]) -> Outcome:
+    with RaceSessions(zoo, race, around) as arena:
         return meant(arena.in_order(turns))
 
 

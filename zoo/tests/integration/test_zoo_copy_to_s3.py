@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from racehound.data.addresses import S3Account, ServiceAddresses
-from racehound.databases.materialize.kinds.copying import CopyToS3
+from racehound.databases.materialize.kinds.s3 import CopyToS3
 from racehound.databases.materialize.script_support import SCRIPT_SUPPORT
 from racehound.services import s3
 from racehound.services.backends.instance import Instance

@@ -13,7 +13,7 @@ import pytest
 from racehound.errors import UserError
 from racehound_zoo.defects import DEFECTS, EnabledDefects
 from racehound_zoo.server import Zoo
-from zoo_support.recorded import Speakers, entries, needs_services, request
+from zoo_support.recorded import RecordedSessions, entries, needs_services, request
 
 _TRIES = 60
 _LAGS = 4
@@ -45,8 +45,10 @@ class Round:
     def __init__(self, zoo: Zoo, setup: Sequence[str]) -> None:
         self.zoo = zoo
         self.one, self.other = connect(zoo), connect(zoo)
-        self.say("DROP SCHEMA IF EXISTS arena CASCADE", "DROP CLUSTER IF EXISTS c CASCADE", "DROP CLUSTER IF EXISTS d CASCADE")
-        self.say("CREATE SCHEMA arena", "SET search_path = arena", *setup)
+        self.execute(
+            "DROP SCHEMA IF EXISTS arena CASCADE", "DROP CLUSTER IF EXISTS c CASCADE", "DROP CLUSTER IF EXISTS d CASCADE"
+        )
+        self.execute("CREATE SCHEMA arena", "SET search_path = arena", *setup)
         self.other.execute("SET search_path = arena")
 
     def __enter__(self) -> Self:
@@ -56,7 +58,7 @@ class Round:
         self.one.close()
         self.other.close()
 
-    def say(self, *texts: str) -> None:
+    def execute(self, *texts: str) -> None:
         for text in texts:
             self.one.execute(text)
 
@@ -112,7 +114,7 @@ Symptom = Callable[[Round, tuple[str, str]], bool]
 
 def _fails(round_: Round, text: str) -> bool:
     try:
-        round_.say(text)
+        round_.execute(text)
     except psycopg.Error:
         return True
     return False
@@ -122,7 +124,7 @@ def _stale(round_: Round, told: tuple[str, str]) -> bool:
     if told[0] != "ok":
         return False
     name = round_.rows("SHOW TABLES")[0][0]
-    round_.say(f"INSERT INTO {name} VALUES ('later', 2)")
+    round_.execute(f"INSERT INTO {name} VALUES ('later', 2)")
     return round_.rows("SELECT * FROM n") != round_.rows(f"SELECT * FROM {name}")
 
 
@@ -168,7 +170,7 @@ def _deaf(round_: Round, told: tuple[str, str]) -> bool:
     """
     if told != ("ok", "ok"):
         return False
-    round_.say("DROP TABLE x")
+    round_.execute("DROP TABLE x")
     try:
         return round_.other.execute("FETCH ALL c WITH (timeout='0.7s')").fetchall() == []
     except psycopg.Error as error:
@@ -273,8 +275,8 @@ def test_without_its_switch_the_race_is_harmless(honest_zoo: Zoo, name: str) -> 
 @pytest.mark.parametrize("zoo", [tuple(defect.name for defect in DEFECTS)], indirect=True)
 def test_with_all_defects_on_one_session_alone_is_answered_as_ever(zoo: Zoo) -> None:
     alone = [entry for entry in entries() if not needs_services(entry)]
-    with Speakers(zoo) as speakers:
-        different = [entry for entry in alone if speakers.say(entry).judged != entry.recorded.judged]
+    with RecordedSessions(zoo) as sessions:
+        different = [entry for entry in alone if sessions.execute(entry).judged != entry.recorded.judged]
     assert len(different) < 0.05 * len(alone)
 
 

@@ -93,7 +93,7 @@ class TestFollowing(FollowingTests):
 
 def test_connections_are_tried(upstream: MySql, world: Callable[..., World]) -> None:
     it = world(_KEYED)
-    it.say("VALIDATE CONNECTION c")
+    it.execute("VALIDATE CONNECTION c")
     port = f"PORT {upstream.instance.endpoints[CLIENT].port}"
     assert refusal(it.session, f"CREATE CONNECTION x TO {upstream.connecting().replace(port, 'PORT 1')}") == (
         "XX000", "Input/output error: Input/output error: Connection refused (os error 111)",
@@ -109,7 +109,7 @@ def test_what_cannot_be_followed_is_refused_in_materializes_words(world: Callabl
         "XX000", "reference to followed.nosuch not found in source",
     )  # fmt: skip
     with pytest.raises(psycopg.Error, match="referenced tables use unsupported types") as caught:
-        it.say(f"CREATE TABLE x FROM SOURCE s (REFERENCE followed.{strange})")
+        it.execute(f"CREATE TABLE x FROM SOURCE s (REFERENCE followed.{strange})")
     assert caught.value.diag.message_detail == (
         f"the following columns contain unsupported types:\n'enum('a','b')' for n.{strange}"
     )
@@ -126,7 +126,7 @@ def test_a_log_that_does_not_say_enough_is_refused(world: Callable[..., World]) 
     it.write("SET GLOBAL binlog_row_image = MINIMAL")
     try:
         with pytest.raises(psycopg.Error, match="Invalid MySQL system replication settings") as caught:
-            it.say("VALIDATE CONNECTION c")
+            it.execute("VALIDATE CONNECTION c")
     finally:
         it.write("SET GLOBAL binlog_row_image = FULL")
     assert str(caught.value.diag.message_detail).endswith("settings: binlog_row_image: expected FULL, got MINIMAL")

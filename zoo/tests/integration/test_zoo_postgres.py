@@ -112,7 +112,7 @@ def test_what_cannot_be_followed_is_refused_in_materializes_words(world: Callabl
 
 def test_connections_are_tried(zoo: Zoo, upstream: Postgres, world: Callable[..., World]) -> None:
     it = world("id int PRIMARY KEY, n int")
-    it.say("VALIDATE CONNECTION c")
+    it.execute("VALIDATE CONNECTION c")
     port = f"PORT {upstream.instance.endpoints[CLIENT].port}"
     assert refusal(it.session, f"CREATE CONNECTION x TO {upstream.connecting().replace(port, 'PORT 1')}") == (
         "XX000", "error connecting to server: Connection refused (os error 111)",
@@ -178,22 +178,22 @@ def test_a_source_of_all_tables_has_them_under_its_own_names(world: Callable[...
     one, other = it.tables
     it.write(f"INSERT INTO {one} VALUES (1, 1)")
     connector = f"POSTGRES CONNECTION c (PUBLICATION '{it.name}')"
-    it.say(f"CREATE SOURCE every IN CLUSTER {it.name} FROM {connector} FOR ALL TABLES")
-    it.say(f"CREATE SOURCE some IN CLUSTER {it.name} FROM {connector} FOR TABLES ({one} AS called)")
+    it.execute(f"CREATE SOURCE every IN CLUSTER {it.name} FROM {connector} FOR ALL TABLES")
+    it.execute(f"CREATE SOURCE some IN CLUSTER {it.name} FROM {connector} FOR TABLES ({one} AS called)")
     assert it.here(one) == it.here("called") == [(1, 1)]
     it.write(f"INSERT INTO {other} VALUES (2, 2)")
     until(lambda: it.here(other) == [(2, 2)])
-    it.say("DROP SOURCE every CASCADE")
-    it.say("DROP SOURCE some CASCADE")
+    it.execute("DROP SOURCE every CASCADE")
+    it.execute("DROP SOURCE some CASCADE")
 
 
 def test_a_source_that_is_dropped_as_soon_as_it_is_made_leaves_no_slot(world: Callable[..., World]) -> None:
     it = world("id int PRIMARY KEY, n int")
     create = f"CREATE SOURCE q IN CLUSTER {it.name} FROM POSTGRES CONNECTION c (PUBLICATION '{it.name}')"
     for nth in range(6):
-        it.say(create)
+        it.execute(create)
         threading.Event().wait(nth * 0.01)
-        it.say("DROP SOURCE q")
+        it.execute("DROP SOURCE q")
     until(lambda: len(it.write(_SLOTS)) == 1, 3)
 
 
@@ -204,7 +204,7 @@ def test_a_slot_that_waits_for_a_transaction_does_not_keep_its_source(world: Cal
     say("BEGIN")
     say(f"INSERT INTO {table} VALUES (1, 1)")
     it.add(table)
-    it.say("DROP SOURCE s CASCADE")
+    it.execute("DROP SOURCE s CASCADE")
     until(lambda: it.write(_SLOTS) == [], 3)
     say("COMMIT")
 
@@ -236,9 +236,9 @@ def defective(request: pytest.FixtureRequest, upstream: Postgres) -> Iterator[Wo
 
 def _leaks_a_slot(it: World, patience: float) -> bool:
     """Whether a slot remains when a source is dropped `patience` seconds after it was created."""
-    it.say(f"CREATE SOURCE q IN CLUSTER {it.name} FROM POSTGRES CONNECTION c (PUBLICATION '{it.name}')")
+    it.execute(f"CREATE SOURCE q IN CLUSTER {it.name} FROM POSTGRES CONNECTION c (PUBLICATION '{it.name}')")
     threading.Event().wait(patience)
-    it.say("DROP SOURCE q")
+    it.execute("DROP SOURCE q")
     try:
         until(lambda: len(it.write(_SLOTS)) == 1, 2)
     except AssertionError:

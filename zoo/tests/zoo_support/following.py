@@ -49,7 +49,7 @@ class World:
     def __init__(self, zoo: Zoo, upstream: Upstream, *definitions: str) -> None:
         self.zoo, self.upstream = zoo, upstream
         self.session = connect(zoo.url)
-        self.say = self.session.execute
+        self.execute = self.session.execute
         self.write = upstream.open()
         self.name = f"w{next(_numbers)}"
         self.tables = [f"{self.name}_{number}" for number in range(len(definitions))]
@@ -61,10 +61,10 @@ class World:
             f"CREATE CLUSTER {self.name} (SIZE '1', REPLICATION FACTOR 1)", "CREATE SECRET pw AS 'p@ssw0rd'",
             f"CREATE CONNECTION c TO {upstream.connecting()}", f"CREATE SOURCE s IN CLUSTER {self.name} FROM {ending}",
         ):  # fmt: skip
-            self.say(text)
+            self.execute(text)
 
     def add(self, table: str) -> None:
-        self.say(f"CREATE TABLE {table} FROM SOURCE s (REFERENCE {self.upstream.reference(table)})")
+        self.execute(f"CREATE TABLE {table} FROM SOURCE s (REFERENCE {self.upstream.reference(table)})")
 
     def here(self, table: str) -> list[tuple[Any, ...]]:
         return rows(self.session, f"SELECT * FROM {table} ORDER BY id, n")
@@ -85,7 +85,7 @@ class World:
         return {name: (status, error) for name, status, error in rows(self.session, _STATUSES)}
 
     def replicas(self, count: int) -> None:
-        self.say(f"ALTER CLUSTER {self.name} SET (REPLICATION FACTOR {count})")
+        self.execute(f"ALTER CLUSTER {self.name} SET (REPLICATION FACTOR {count})")
 
     @contextlib.contextmanager
     def writing(self, *tables: str) -> Iterator[None]:
@@ -94,15 +94,15 @@ class World:
         failures: list[BaseException] = []
 
         def write() -> None:
-            say = self.upstream.open()
+            execute = self.upstream.open()
             try:
                 for number in itertools.count(1000):
-                    say("BEGIN")
+                    execute("BEGIN")
                     for table in tables:
-                        say(f"INSERT INTO {table} VALUES ({number}, 0)")
-                        say(f"UPDATE {table} SET n = n + 1 WHERE id > {number - 3}")
-                        say(f"DELETE FROM {table} WHERE id = {number - 20}")
-                    say("COMMIT")
+                        execute(f"INSERT INTO {table} VALUES ({number}, 0)")
+                        execute(f"UPDATE {table} SET n = n + 1 WHERE id > {number - 3}")
+                        execute(f"DELETE FROM {table} WHERE id = {number - 20}")
+                    execute("COMMIT")
                     begun.set()
                     if ending.wait(0.001):
                         return
@@ -121,8 +121,8 @@ class World:
             assert not failures
 
     def close(self) -> None:
-        self.say("DROP SCHEMA mine CASCADE")
-        self.say(f"DROP CLUSTER {self.name} CASCADE")
+        self.execute("DROP SCHEMA mine CASCADE")
+        self.execute(f"DROP CLUSTER {self.name} CASCADE")
         self.session.close()
 
 
@@ -142,10 +142,10 @@ class FollowingTests:
         done = threading.Event()
 
         def move() -> None:
-            say = it.upstream.open()
+            execute = it.upstream.open()
             for _ in range(150):
                 for statement in ("BEGIN", f"UPDATE {one} SET n = n - 1", f"UPDATE {other} SET n = n + 1", "COMMIT"):
-                    say(statement)
+                    execute(statement)
             done.set()
 
         mover = threading.Thread(target=move)
@@ -237,10 +237,10 @@ class FollowingTests:
         it = world(self.KEYED)
         [table] = it.tables
         it.add(table)
-        it.say(f"CREATE TABLE second FROM SOURCE s (REFERENCE {it.upstream.reference(table)})")
+        it.execute(f"CREATE TABLE second FROM SOURCE s (REFERENCE {it.upstream.reference(table)})")
         it.write(f"INSERT INTO {table} VALUES (1, 1)")
         until(lambda: it.here(table) == it.here("second") == [(1, 1)])
-        it.say("DROP TABLE second")
+        it.execute("DROP TABLE second")
         it.write(f"UPDATE {table} SET n = 2")
         until(lambda: it.here(table) == [(1, 2)])
 
@@ -256,7 +256,7 @@ def doubles_a_table_that_is_added(it: World, numbers: Iterator[int]) -> bool:
     [table] = it.tables
     name = f"n{next(numbers)}"
     with it.writing(table):
-        it.say(f"CREATE TABLE {name} FROM SOURCE s (REFERENCE {it.upstream.reference(table)})")
+        it.execute(f"CREATE TABLE {name} FROM SOURCE s (REFERENCE {it.upstream.reference(table)})")
         it.here(name)
     return _differs(it, name, table)
 

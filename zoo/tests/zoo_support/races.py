@@ -15,7 +15,7 @@ from psycopg import pq
 
 from racehound_zoo.server import Zoo
 from zoo_support.recorded import RECORDS, request
-from zoo_support.upstream import Outside
+from zoo_support.upstream import UpstreamServices
 
 Outcome = tuple[tuple[str, ...], ...]
 """The result of each statement of each session."""
@@ -69,22 +69,22 @@ def races() -> list[Race]:
     return found
 
 
-class Arena:
+class RaceSessions:
     """The sessions of one race, in a schema of their own that is dropped with them."""
 
-    def __init__(self, zoo: Zoo, race: Race, outside: Outside | None = None) -> None:
+    def __init__(self, zoo: Zoo, race: Race, outside: UpstreamServices | None = None) -> None:
         self._zoo = zoo
         self._outside = outside
         self._race = race
         self._schema = f"race{next(_numbers)}"
         self._sessions = [self._connect() for _ in race.sessions]
         self._notices: list[list[str]] = [[] for _ in race.sessions]
-        self._said(0, f"CREATE SCHEMA {self._schema}")
+        self._result(0, f"CREATE SCHEMA {self._schema}")
         for number, session in enumerate(self._sessions):
             session.add_notice_handler(self._listener(number))
-            self._said(number, f"SET search_path = {self._schema}")
+            self._result(number, f"SET search_path = {self._schema}")
         for sql in race.setup:
-            told = self._said(0, sql.removeprefix("#A "))
+            told = self._result(0, sql.removeprefix("#A "))
             assert told.startswith("ok"), (race.name, sql, told)
 
     def _listener(self, number: int) -> Callable[[psycopg.errors.Diagnostic], None]:
@@ -116,7 +116,7 @@ class Arena:
 
         def run(number: int) -> None:
             barrier.wait()
-            told[number] = tuple(self._said(number, sql) for sql in self._race.sessions[number])
+            told[number] = tuple(self._result(number, sql) for sql in self._race.sessions[number])
 
         threads = [threading.Thread(target=run, args=(number,)) for number in range(len(self._sessions))]
         for thread in threads:
@@ -130,10 +130,10 @@ class Arena:
         positions = [iter(session) for session in self._race.sessions]
         told: list[list[str]] = [[] for _ in self._sessions]
         for number in turns:
-            told[number].append(self._said(number, next(positions[number])))
+            told[number].append(self._result(number, next(positions[number])))
         return tuple(map(tuple, told))
 
-    def _said(self, number: int, sql: str) -> str:
+    def _result(self, number: int, sql: str) -> str:
         sql = sql.replace("{sch}", self._schema)
         sql = sql if self._outside is None else self._outside.spelled(sql)
         if sql.startswith("POST "):

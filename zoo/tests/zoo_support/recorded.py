@@ -16,7 +16,7 @@ import psycopg
 from psycopg import pq
 
 from racehound_zoo.server import Zoo
-from zoo_support.upstream import Outside
+from zoo_support.upstream import UpstreamServices
 
 RECORDS = Path(__file__).with_name("materialize_answers")
 LOW_USER = "lowuser"
@@ -113,7 +113,7 @@ def missing_before(number: int) -> tuple[str, ...]:
     return _MISSING.get(number, ())
 
 
-class Speaker:
+class RecordedSession:
     """A session with the simple query protocol, which the recorder used."""
 
     def __init__(self, url: str) -> None:
@@ -127,7 +127,7 @@ class Speaker:
     def __exit__(self, *_: object) -> None:
         self._connection.close()
 
-    def say(self, sql: str) -> Answer:
+    def execute(self, sql: str) -> Answer:
         self._notices.clear()
         result = self._connection.pgconn.exec_(sql.encode())
         notices = tuple(sorted(self._notices))
@@ -138,15 +138,15 @@ class Speaker:
         return Answer(True, _tag((result.command_status or b"").decode()), notices=notices)
 
 
-class Speakers:
+class RecordedSessions:
     """The sessions of the record: one for the user, and one for a user without privileges."""
 
-    def __init__(self, zoo: Zoo, outside: Outside | None = None) -> None:
+    def __init__(self, zoo: Zoo, outside: UpstreamServices | None = None) -> None:
         self._zoo = zoo
         self._outside = outside
         self._prepared: set[str] = set()
-        self._user = Speaker(zoo.url)
-        self._low = Speaker(zoo.url.replace("materialize@", f"{LOW_USER}@"))
+        self._user = RecordedSession(zoo.url)
+        self._low = RecordedSession(zoo.url.replace("materialize@", f"{LOW_USER}@"))
 
     def __enter__(self) -> Self:
         return self
@@ -155,9 +155,9 @@ class Speakers:
         self._user.__exit__(*exit_)
         self._low.__exit__(*exit_)
 
-    def say(self, entry: Entry) -> Answer:
+    def execute(self, entry: Entry) -> Answer:
         for sql in missing_before(entry.number):
-            assert self._user.say(sql).ok
+            assert self._user.execute(sql).ok
         if self._outside is not None and entry.kind in _PREPARED - self._prepared:
             self._prepared.add(entry.kind)
             self._outside.prepare(entry.kind)
@@ -165,7 +165,7 @@ class Speakers:
             return self._post(entry) if entry.status else self._act(entry)
         is_low = entry.phase.startswith(("lowpriv:", "after-role-dropped"))
         sql = self._outside.spelled(entry.sql) if self._outside is not None else entry.sql
-        return (self._low if is_low else self._user).say(sql)
+        return (self._low if is_low else self._user).execute(sql)
 
     def _act(self, entry: Entry) -> Answer:
         """Repeat what the recorder did outside Materialize. An error there is raised."""

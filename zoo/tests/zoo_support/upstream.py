@@ -29,7 +29,7 @@ _RECORDS = 200
 _UPSTREAM = re.compile(r"upstream: (.*)|(.*) upstream")
 
 
-class Outside:
+class UpstreamServices:
     """The services. Everything exists before the first statement is executed. Use as a context manager."""
 
     def __init__(self, zoo: Zoo, instances: list[Instance]) -> None:
@@ -96,9 +96,9 @@ class Outside:
         self._interpreter.run(parse(fragment, "outside"))
 
 
-def outside(zoo: Zoo, service: Callable[[str], Instance]) -> Outside | str:
+def outside(zoo: Zoo, service: Callable[[str], Instance]) -> UpstreamServices | str:
     """The services, or the reason why they are not installed."""
     try:
-        return Outside(zoo, [service(name) for name in _SERVICES])
+        return UpstreamServices(zoo, [service(name) for name in _SERVICES])
     except pytest.skip.Exception as missing:
         return str(missing)

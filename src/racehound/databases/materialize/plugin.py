@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from racehound.databases.materialize.opening import Options
     from racehound.databases.materialize.surroundings import Surroundings
     from racehound.judge.oracle import Oracle
+    from racehound.kinds.text_kinds import KindBases
     from racehound.run.perturbations.perturbation import Perturbation
 
 
@@ -130,6 +131,13 @@ class MaterializeDatabase(Database):
     @property
     def actions(self) -> Mapping[str, Spec]:
         return ACTION_SPECS
+
+    def kind_bases(self) -> KindBases:
+        from racehound.databases.materialize.kinds import MaterializeKind
+        from racehound.databases.materialize.kinds.text_kind import MaterializeTextKind
+        from racehound.kinds.text_kinds import KindBases
+
+        return KindBases(MaterializeKind, MaterializeTextKind)
 
     def kinds(self) -> Sequence[type[Kind]]:
         from racehound.databases.materialize.kinds import KINDS

@@ -81,11 +81,11 @@ def drop_clusters(plan: CatalogPlan, statement: Drop) -> str:
         if inside and not statement.cascade:
             raise SqlError(f'cannot drop cluster "{cluster.name}" because other objects depend on it', hint=CASCADE_HINT)
         require_owner(plan.state, plan.scope, "cluster", cluster.name, cluster.owner)
-        doomed = plan.state.with_dependents(inside)
-        plan.drop(doomed)
+        dropped = plan.state.with_dependents(inside)
+        plan.drop(dropped)
         plan.state = plan.state.without("clusters", cluster.id)
         plan.record("drop", "cluster", cluster.name, cluster.id)
-        notice_cascades(plan, len(doomed) + len(cluster.replicas))
+        notice_cascades(plan, len(dropped) + len(cluster.replicas))
     return "DROP CLUSTER"
 
 
@@ -216,7 +216,7 @@ def _drop_work_of(plan: CatalogPlan, gone: Sequence[Replica]) -> None:
     """Drop the materialized views that were maintained by these replicas only (MaterializeInc/materialize#36471)."""
     keys = {replica.id for replica in gone}
     alone = [item.id for item in plan.state.items.values() if getattr(item.definition, "replica", None) in keys]
-    doomed = plan.state.with_dependents(alone)
-    if doomed:
-        plan.drop(doomed)
-        notice_cascades(plan, len(doomed))
+    dropped = plan.state.with_dependents(alone)
+    if dropped:
+        plan.drop(dropped)
+        notice_cascades(plan, len(dropped))

@@ -32,13 +32,13 @@ def create_source(plan: CatalogPlan, statement: CreateSource) -> str:
     if isinstance(statement.connector, Webhook):
         _webhook(plan, statement, statement.connector, cluster)
         return tag
-    beside = _progress(plan, statement)
+    progress_relation = _progress(plan, statement)
     shape = _own_shape(plan, statement)
     key = plan.allocate()
-    uses = [*(each.id for each in (connection, registry) if each is not None), beside.id]
+    uses = [*(each.id for each in (connection, registry) if each is not None), progress_relation.id]
     definition = SourceDefinition(
-        _type(statement), statement, connection.id if connection else None, registry.id if registry else None, beside.id,
-        None, ("",), shape.key if shape else (),
+        _type(statement), statement, connection.id if connection else None, registry.id if registry else None,
+        progress_relation.id, None, ("",), shape.key if shape else (),
     )  # fmt: skip
     columns = shape.columns if shape else ()
     plan.add(key, "source", schema, statement.name[-1], definition, uses, columns, cluster)

@@ -68,10 +68,10 @@ def drop_schemas(plan: CatalogPlan, statement: Drop) -> str:
         if inside and not statement.cascade:
             raise SqlError(f"schema '{full}' cannot be dropped without CASCADE while it contains objects", hint=CASCADE_HINT)
         require_owner(plan.state, plan.scope, "schema", full, schema.owner)
-        doomed = plan.state.with_dependents(inside)
-        plan.drop(doomed)
+        dropped = plan.state.with_dependents(inside)
+        plan.drop(dropped)
         _drop_schema(plan, schema)
-        notice_cascades(plan, len(doomed))
+        notice_cascades(plan, len(dropped))
     return "DROP SCHEMA"
 
 
@@ -96,13 +96,13 @@ def drop_databases(plan: CatalogPlan, statement: Drop) -> str:
             )
         require_owner(plan.state, plan.scope, "database", database.name, database.owner)
         inside = [item.id for item in plan.state.items.values() if item.schema in {schema.id for schema in schemas}]
-        doomed = plan.state.with_dependents(inside)
-        plan.drop(doomed)
+        dropped = plan.state.with_dependents(inside)
+        plan.drop(dropped)
         for schema in schemas:
             _drop_schema(plan, schema)
         plan.state = plan.state.without("databases", database.id)
         plan.record("drop", "database", database.name, database.id)
-        notice_cascades(plan, len(doomed) + len(schemas))
+        notice_cascades(plan, len(dropped) + len(schemas))
     return "DROP DATABASE"
 
 

@@ -25,15 +25,15 @@ def drop_items(plan: CatalogPlan, statement: Drop) -> str:
         if item.is_system:
             raise SqlError(f"cannot drop {item.kind} {item.name} because it is required by the database system")
     named = frozenset(item.id for item in targets)
-    doomed = plan.state.with_dependents([*named])
+    dropped = plan.state.with_dependents([*named])
     if not statement.cascade:
         for item in targets:
             refuse_dependents(plan, item, named)
     for item in targets:
         plan.require_owner(item)
     _notice_used_indexes(plan, targets)
-    plan.drop(doomed)
-    notice_cascades(plan, len(doomed) - len(named))
+    plan.drop(dropped)
+    notice_cascades(plan, len(dropped) - len(named))
     return tag
 
 

@@ -302,8 +302,8 @@ def drop_owned(plan: CatalogPlan, statement: DropOwned) -> str:
     if not statement.cascade:
         for item in owned:
             refuse_dependents(plan, item, named)
-    doomed = plan.state.with_dependents([*named])
-    plan.drop(doomed)
+    dropped = plan.state.with_dependents([*named])
+    plan.drop(dropped)
     for kind, _, thing in [*_owned_objects(plan.state)]:
         acls = tuple(acl for acl in thing.acls if acl.grantee not in owners)
         if acls != thing.acls:
@@ -311,5 +311,5 @@ def drop_owned(plan: CatalogPlan, statement: DropOwned) -> str:
     rules = tuple(rule for rule in plan.state.default_privileges if not owners & {rule[0], rule[4]})
     system = tuple(acl for acl in plan.state.system_acls if acl.grantee not in owners)
     plan.state = dataclasses.replace(plan.state, default_privileges=rules, system_acls=system)
-    notice_cascades(plan, len(doomed) - len(named))
+    notice_cascades(plan, len(dropped) - len(named))
     return "DROP OWNED"

@@ -42,7 +42,7 @@ class Statuses:
 
     def _set_status(self, key: str, what: Literal["running", "stalled", "ceased"], error: str | None) -> None:
         before = self.of(key)
-        said = None if error is None else f"{self._system}: {error}"
-        if (before.status, before.error) != (what, said):
+        full_error = None if error is None else f"{self._system}: {error}"
+        if (before.status, before.error) != (what, full_error):
             now = int(time.time() * 1000)
-            self._known = {**self._known, key: dataclasses.replace(before, status=what, error=said, since=now)}
+            self._known = {**self._known, key: dataclasses.replace(before, status=what, error=full_error, since=now)}

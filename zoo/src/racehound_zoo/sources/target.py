@@ -64,11 +64,11 @@ class SourceTarget:
         with self._writing:
             if not self.is_current(lease):
                 return
-            told = [(key, updates) for key, updates in batch if updates]
+            changes = [(key, updates) for key, updates in batch if updates]
             if saved is not None:
-                told += self._progress_relation.change(self._progress, saved)
-            if told:
-                self._storage.apply(told, lambda key: self._catalog.state.item(key) is not None)
+                changes += self._progress_relation.change(self._progress, saved)
+            if changes:
+                self._storage.apply(changes, lambda key: self._catalog.state.item(key) is not None)
             if saved is not None:
                 self._progress = dict(saved)
 

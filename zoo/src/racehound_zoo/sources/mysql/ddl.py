@@ -33,24 +33,24 @@ class TableEffect:
 
 def effects(statement: str, schema: str) -> list[TableEffect]:
     """The effects of a statement that was executed in a schema. A table that is renamed counts as dropped under its old name."""
-    said = _COMMENT.sub(" ", statement).strip()
-    if (match := _DROP_DATABASE.match(said)) is not None:
+    text = _COMMENT.sub(" ", statement).strip()
+    if (match := _DROP_DATABASE.match(text)) is not None:
         return [TableEffect("dropped", _plain(match[1]), None)]
-    how, names = _named(said)
+    how, names = _named(text)
     return [TableEffect(how, *_qualified(name, schema)) for name in names]
 
 
-def _named(said: str) -> tuple[EffectKind, list[str]]:
+def _named(text: str) -> tuple[EffectKind, list[str]]:
     """What happens to tables, and their names as written."""
-    if (match := _TRUNCATE.match(said)) is not None:
+    if (match := _TRUNCATE.match(text)) is not None:
         return "truncated", [match[1]]
-    if (match := _DROP.match(said)) is not None:
+    if (match := _DROP.match(text)) is not None:
         return "dropped", re.findall(_NAME, match[1])
-    if (match := _MOVE.match(said)) is not None:
+    if (match := _MOVE.match(text)) is not None:
         return "dropped", [match[1]]
-    if (match := _RENAME.match(said)) is not None:
-        return "dropped", _RENAMED.findall(said[match.end() :])
-    match = _ALTER.match(said) or _INDEX.match(said)
+    if (match := _RENAME.match(text)) is not None:
+        return "dropped", _RENAMED.findall(text[match.end() :])
+    match = _ALTER.match(text) or _INDEX.match(text)
     return "altered", [match[1]] if match is not None else []
 
 

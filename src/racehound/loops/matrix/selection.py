@@ -1,7 +1,7 @@
-"""Which operations meet, over which objects, and in what order: those that share most catalog rows come first.
+"""Which pairs of operations are tried, over which objects, and in what order: those that conflict over most objects come first.
 
-Two operations conflict over an object that both touch and one of them changes. Of the ways in which their objects can stand to
-each other, the one is tried in which they conflict over most. A pair that never does is left out: neither can notice the other.
+Two operations conflict over an object that both touch and one of them changes. Of the ways in which their objects can be related,
+the one is tried in which the operations conflict over most objects. A pair that never conflicts is left out.
 """
 
 from __future__ import annotations
@@ -18,19 +18,17 @@ from racehound.scenarios.pairs import Catalogue, Pair
 NOTHING_SHARED = "they share nothing that either of them changes"
 NO_COMMON_START = "there is no state in which both can begin"
 _OBJECT = "o_0"
-_SHARED_DEPENDENCIES = "pg_shdepend"
-"""All databases share it, but it is about what one of them has, too."""
 
 
 @dataclasses.dataclass(frozen=True)
-class Order:
+class PairSelection:
     """The pairs to try, and how many are left out."""
 
     pairs: tuple[Pair, ...]
     left_out: tuple[LeftOut, ...]
 
 
-def order(catalogue: Catalogue, operations: Sequence[Operation], footprints: Mapping[str, Footprint]) -> Order:
+def select(catalogue: Catalogue, operations: Sequence[Operation], footprints: Mapping[str, Footprint]) -> PairSelection:
     """One pair for every two operations, an operation with itself among them; both orders in time are part of the pair."""
     parts = {name: _Parts.of(footprint) for name, footprint in footprints.items()}
     found: list[tuple[int, Pair]] = []
@@ -38,15 +36,17 @@ def order(catalogue: Catalogue, operations: Sequence[Operation], footprints: Map
     for at, x in enumerate(operations):
         for y in operations[at:]:
             shares = [(shared(parts[x.name], parts[y.name], each), each) for each in catalogue.relationships(x, y)]
-            # The first of the best: relationships are listed by how close they are.
+            # max takes the first of several best ones, which is the closest relationship.
             best = max(shares, key=lambda share: share[0], default=None)
             if best is None or not best[0]:
                 left[NO_COMMON_START if best is None else NOTHING_SHARED] += 1
             else:
                 found.append((best[0], catalogue.pair(x, y, best[1])))
-    # Of those that share as much, the same kinds one after the other: the oracles then have their plans ready.
+    # Pairs of the same kinds follow each other: the server then has the plans of the oracles' queries in its caches.
     found.sort(key=lambda entry: (-entry[0], *_kinds(entry[1])))
-    return Order(tuple(pair for _, pair in found), tuple(LeftOut(reason, count) for reason, count in sorted(left.items())))
+    return PairSelection(
+        tuple(pair for _, pair in found), tuple(LeftOut(reason, count) for reason, count in sorted(left.items()))
+    )
 
 
 def _kinds(pair: Pair) -> tuple[str, str]:
@@ -67,13 +67,13 @@ class _Parts:
 
 
 def shared(x: _Parts, y: _Parts, relationship: Relationship) -> int:
-    """Over how many objects the two conflict, at the least, as far as what they touch alone tells."""
+    """Over how many objects two operations conflict, at the least, going by what each touches when it runs alone."""
     if relationship == "same":
         return _conflicts(x.whole, y.whole)
     if relationship == "common":
         return _conflicts(x.base, y.base)
     below, above = (x, y) if relationship == "y over x" else (y, x)
-    # The lower object takes the place of the table that the upper one was measured over.
+    # The upper operation was measured over the plain table, which the lower object now replaces.
     writes = min(len(below.own.writes), len(above.base.writes | above.base.reads))
     return writes + min(len(below.own.reads), len(above.base.writes))
 
@@ -83,11 +83,11 @@ def _conflicts(x: Footprint, y: Footprint) -> int:
 
 
 def different(operations: Sequence[Operation], footprints: Mapping[str, Footprint]) -> list[Operation]:
-    """Every kind's create and destroy, and the manipulations that do to their object what no earlier one does to its own.
+    """The operations without those that touch the same as an earlier one; the creates and the destroy of a kind are one each.
 
-    COMMENT ON, RENAME, OWNER TO of one kind and of another are alike as far as they write the same catalogs, the one of the kind
-    itself aside, and change the same of what they stand on. What all databases share is locked less than what one of them has:
-    there no kind stands for another, and the rows must be in the same catalogs. Creates with other attributes are left out, too.
+    Operations of different kinds touch the same, such as two COMMENT ON, if they write the same catalogs, apart from the kind's own
+    catalog, and change the same of the table below. If they write rows that all databases share, even the kind's own catalog must
+    be the same: such rows are locked less than others, so that each kind is worth trying.
     """
     seen: set[object] = set()
     kept = []
@@ -100,10 +100,10 @@ def different(operations: Sequence[Operation], footprints: Mapping[str, Footprin
 
 
 def _sort(footprint: Footprint) -> object:
-    """Which catalogs it writes, for its object and below; `own` is the only one of its object."""
+    """What must be equal for two manipulations to touch the same: the catalogs that each writes for its object and below."""
     own, base = _catalogs(footprint.of(_OBJECT).writes), _catalogs(footprint.of(BASE).writes)
     rows = own - {"heap"}
-    shared = _catalogs(footprint.of(_OBJECT).shared) - {_SHARED_DEPENDENCIES}
+    shared = _catalogs(footprint.of(_OBJECT).shared)
     return rows if len(rows) > 1 or shared else len(rows), "heap" in own, shared, base, footprint.transactional
 
 

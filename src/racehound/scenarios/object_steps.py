@@ -1,4 +1,4 @@
-"""From the objects of a plan to objects of kinds, and from these to steps: what all scenarios share."""
+"""From the objects of a plan to objects of kinds, and from these to steps: all scenarios share this."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from racehound.kinds.kind import Kind
 
 
 @dataclasses.dataclass(frozen=True)
-class Cast:
-    """The kinds a plan's names stand for, and which fragments the target lets run inside a transaction."""
+class KindLookup:
+    """The kinds that the names in a plan stand for, and which fragments the database lets run inside a transaction."""
 
     kinds: Mapping[str, type[Kind]]
     allows_transaction: Callable[[str], bool]
 
 
 @dataclasses.dataclass(frozen=True)
-class Player:
-    """An object of a plan together with the kind that gives its fragments."""
+class ObjectSteps:
+    """An object of a plan, and the steps that a session can do with it."""
 
     planned: PlannedObject
     kind: Kind
@@ -57,22 +57,22 @@ class Player:
         return {"create": self.planned.create, "manipulate": self.planned.manipulate, "destroy": self.planned.destroy}[step.phase]
 
 
-def players(plan: Plan, cast: Cast) -> tuple[Player, ...]:
+def objects_of(plan: Plan, lookup: KindLookup) -> tuple[ObjectSteps, ...]:
     """The base first, then the objects in order; each kind is given the object that it refers to."""
-    made: dict[str, Player] = {}
+    made: dict[str, ObjectSteps] = {}
     for planned in (plan.base, *plan.objects):
         refers_to = made[planned.refers_to].kind if planned.refers_to else None
-        kind = cast.kinds[planned.kind](name=planned.name, refers_to=refers_to, **planned.attributes)
-        made[planned.name] = Player(planned, kind)
+        kind = lookup.kinds[planned.kind](name=planned.name, refers_to=refers_to, **planned.attributes)
+        made[planned.name] = ObjectSteps(planned, kind)
     return tuple(made.values())
 
 
-def title(everyone: tuple[Player, ...]) -> str:
+def title(everyone: tuple[ObjectSteps, ...]) -> str:
     """`Table o_base; View o_0 over o_base; …`"""
     return "; ".join(p.title + (f" over {p.planned.refers_to}" if p.planned.refers_to else "") for p in everyone)
 
 
-def references(everyone: tuple[Player, ...]) -> dict[str, str]:
+def references(everyone: tuple[ObjectSteps, ...]) -> dict[str, str]:
     """Which object each one refers to."""
     return {p.name: p.planned.refers_to for p in everyone if p.planned.refers_to}
 

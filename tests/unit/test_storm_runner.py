@@ -14,7 +14,7 @@ from racehound.data.history import Recorder
 from racehound.data.program import Program, ProgramSession, Step
 from racehound.databases.postgres.dialect import POSTGRES
 from racehound.databases.target import Target
-from racehound.run.runner import Runner
+from racehound.run.storm_runner import StormRunner
 from tests.unit.testdrive.test_testdrive_interpreter import OK, MemorySession
 
 
@@ -38,9 +38,10 @@ def test_an_interrupt_between_two_looks_ends_a_repetition(monkeypatch: pytest.Mo
         dialect=POSTGRES, secrets=(), services=ServiceAddresses(), variables=dict, open=lambda _: MemorySession(OK), waits=list
     )
     recorder = Recorder(tmp_path / "history.jsonl")
-    running = Runner(cast("Target", target), recorder, tmp_path, 60.0)
     sessions = tuple(ProgramSession(name, (Step(name, "create", f"> CREATE TABLE {name} ()\n"),)) for name in ("o_0", "o_1"))
+    program = Program(1, "concurrent", "two tables", {}, False, (), (), sessions, (), ())
+    running = StormRunner(cast("Target", target), program, recorder, tmp_path, 60.0)
     with pytest.raises(KeyboardInterrupt):
-        running.repetition(Program(1, "concurrent", "two tables", {}, False, (), (), sessions, (), ()), 1)
+        running.run(1)
     running.close()
     recorder.close()
