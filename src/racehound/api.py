@@ -26,7 +26,7 @@ from racehound.data.plan import SEED_LIMIT, ScenarioName
 from racehound.data.run_directory import RunDirectory, read_run
 from racehound.data.schedule import parse_schedule
 from racehound.databases.database import Choice, Database
-from racehound.databases.registry import database, default_name, opened
+from racehound.databases.registry import database, default_name, opened, require_kinds
 from racehound.databases.target import Reset
 from racehound.errors import UserError
 from racehound.loops.explore import Exploration
@@ -197,6 +197,7 @@ def matrix(
     from racehound.report.sessions import write_sessions
 
     chosen = _choice(target, release, url, options, kinds, kinds_from)
+    require_kinds(chosen.name)
     asked = MatrixOptions(tuple(kinds), tuple(operations), every or bool(operations), runtime, servers, statement_limit)
     directory = _directory(out, f"matrix-{release or 'own'}")
     store = Store(directory.findings, Baseline(), write_sessions)

@@ -28,10 +28,12 @@ def command(*, target: str, kinds: tuple[str, ...], kinds_from: tuple[Path, ...]
     With --check and --kinds-from, but without --kinds, the kinds of these files are checked. Exit code 1: something is wrong.
     """
     from racehound.databases.catalogue import catalogue
-    from racehound.databases.registry import database
+    from racehound.databases.registry import database, require_kinds
     from racehound.errors import UserError
 
     known = database(target)
+    if not kinds_from:
+        require_kinds(target)
     there = catalogue(known, kinds_from)
     names_there = {kind.__name__.lower() for kind in there}
     if unknown := [name for name in kinds if name.lower() not in names_there]:

@@ -14,6 +14,7 @@ from click.core import ParameterSource
 
 from racehound.cli.options import default_target, kinds_from_option, names, option, statement_limit
 from racehound.cli.target_options import choice, require_stepping, stepping_options
+from racehound.databases.registry import require_kinds
 from racehound.errors import UserError
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ def command(ctx: click.Context, /, **options: Any) -> int | None:  # noqa: ANN40
     from racehound.loops.matrix.run import MatrixOptions
 
     require_stepping(options["target"], "racehound matrix")
+    require_kinds(options["target"])
 
     resumed = _resumed(ctx, options) if options["resume"] else None
     narrowed = bool(options["operations"])
@@ -189,6 +191,7 @@ def operations() -> int:
     from racehound.report.columns import columns
     from racehound.scenarios.pairs import Catalogue
 
+    require_kinds(_target())
     chosen = database(_target())
     known = Catalogue(catalogue(chosen, _kinds_from()), chosen.plain_table).operations()
     click.echo(columns(("operation", "what"), [(each.name, each.shape) for each in known]))
@@ -210,6 +213,7 @@ def again(x: str, y: str, **options: Any) -> int:  # noqa: ANN401 click's values
     from racehound.report.columns import columns
 
     require_stepping(_target(), "racehound matrix again")
+    require_kinds(_target())
     counts = try_again(choice(_target(), options), x, y, options["ground"], options["times"], options["statement_limit"])
     rows = [(ground, f"{first} first", mode, o, str(n), sig) for (ground, first, mode, o, sig), n in counts.items()]
     click.echo(columns(("objects", "order", "mode", "outcome", "times", "why"), rows))

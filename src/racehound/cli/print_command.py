@@ -25,11 +25,12 @@ def command(
     from racehound.data.program import print_program
     from racehound.databases.catalogue import catalogue, printable_kinds
     from racehound.databases.database import Choice
-    from racehound.databases.registry import database
+    from racehound.databases.registry import database, require_kinds
     from racehound.loops.hunt import choose_kinds, plan_and_program
     from racehound.run.perturbations.printing import print_draws
     from racehound.run.perturbations.registry import PerturbationSet
 
+    require_kinds(target)
     known = database(target)
     choice = Choice(target, release, kinds_from=kinds_from)
     chosen = choose_kinds(catalogue(known, kinds_from), printable_kinds(known, choice), kinds)

@@ -17,6 +17,7 @@ from racehound.cli.matrix_command import run_matrix
 from racehound.cli.options import option, program_options, scenario, seed_or_random, statement_limit, target_argument
 from racehound.cli.target_options import choice as chosen_target
 from racehound.cli.target_options import require_stepping, target_options
+from racehound.databases.registry import require_kinds as require_some_kinds
 from racehound.errors import UserError
 
 if TYPE_CHECKING:
@@ -103,6 +104,7 @@ def _run_pairs(ctx: click.Context, options: Mapping[str, Any]) -> int:
     from racehound.loops.matrix.run import MatrixOptions
 
     require_stepping(options["target"], f"--scenario {PAIRS}")
+    require_some_kinds(options["target"])
     for name in options.keys() - _OF_PAIRS:
         if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE:
             raise UserError(f"--{name.replace('_', '-')} means nothing with --scenario {PAIRS}: leave it out")
