@@ -250,9 +250,8 @@ def _choice(
 ) -> Choice:
     name = target or default_name()
     chosen = database(name)
-    values = _option_values(chosen, options or {})
-    read = chosen.read_options({**values, "kinds": tuple(kinds)})
-    return Choice(name, release, url, read, tuple(map(Path, kinds_from)))
+    values = {**_option_values(chosen, options or {}), "kinds": tuple(kinds)}
+    return Choice(name, release, url, chosen.read_options(values), tuple(map(Path, kinds_from)))
 
 
 def _option_values(chosen: Database, given: Mapping[str, Any]) -> dict[str, Any]:
