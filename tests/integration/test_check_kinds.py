@@ -116,6 +116,13 @@ def test_an_operation_that_no_manipulation_has_is_named(place: Opened) -> None:
     assert "no manipulation has the operation more: no session would ever do it" in check_kind(place, unused, 10.0)
 
 
+def test_the_kind_that_the_contributors_guide_shows_passes(place: Opened, tmp_path: Path) -> None:
+    guide = (EXAMPLES.parents[1] / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    path = tmp_path / "table_copy.py"
+    path.write_text(next(block for block in guide.split("```") if "class TableCopy" in block).removeprefix("python\n"))
+    assert check_kind(place, catalogue(place.database, (path,))[-1], 10.0) == []
+
+
 @pytest.mark.parametrize("name", ["trigram_index.td", "trigram_index.py"])
 def test_the_examples_of_the_manual_pass(name: str) -> None:
     done = CliRunner().invoke(cli, ["kinds", "--check", "--kinds-from", str(EXAMPLES / name)], standalone_mode=False)
