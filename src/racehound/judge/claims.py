@@ -24,7 +24,7 @@ _NOUNS = {
     "ROLE": "role",
 }  # fmt: skip
 """What shares a space of names with what. A type and an item of one name may live side by side."""
-_NOUN = r"(?:MATERIAL\w+ )?(?P<noun>%s)" % "|".join(sorted(_NOUNS, key=len, reverse=True))
+_NOUN = rf"(?:MATERIAL\w+ )?(?P<noun>{'|'.join(sorted(_NOUNS, key=len, reverse=True))})"
 """The adjective is that of a view whose rows are stored."""
 _CREATE = re.compile(
     rf"CREATE (?:OR REPLACE |REPLACEMENT )?{_NOUN} (?:IF NOT EXISTS )?"
