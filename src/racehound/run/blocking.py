@@ -41,8 +41,11 @@ class SteppedRecorded(RecordedSession):
 
 
 class BlockingSession:
-    """Implements `Session` over a stepped one, for scripts that run alone. It waits for each statement, and cancels one that takes
-    longer than `limit_s` seconds. Observers of racehound that block a statement release their locks."""
+    """Implements `Session` over a stepped one, for scripts that run alone.
+
+    It waits for each statement, and cancels one that takes longer than `limit_s` seconds. Observers of racehound that block a
+    statement release their locks.
+    """
 
     def __init__(self, inner: SteppedSession, stepping: Stepping, limit_s: float) -> None:
         self._inner = inner

@@ -56,7 +56,7 @@ class LockstepRunner:
         return self._stepping
 
     def schedule(self, program: LockstepProgram, asked: Schedule, order: TurnOrder) -> ScheduledRepetition:
-        """One repetition of a program. `asked`: the schedule as far as it is known beforehand; `order` chooses whose turn it is."""
+        """One repetition of a program. `asked`: the schedule, where it is known beforehand. `order` chooses whose turn it is."""
         return ScheduledRepetition(self, program, asked, order)
 
     def prepare(self, *, damaged: bool) -> bool:

@@ -62,7 +62,7 @@ class PerturbationController:
             session.observer = StatementWatcher(self, by_session[session_name]) if session_name in by_session else None
 
     def finish(self, sessions: Iterable[RecordedSession], repetition: int) -> list[RecordedSession]:
-        """Called when all sessions have finished: drop pending disturbances, undo lasting ones, wait until their effects have ended.
+        """Called when all sessions have finished: drop pending disturbances, undo lasting ones, and wait for their end.
 
         Returns the sessions that cannot be used any more. TargetError.
         """
