@@ -9,7 +9,7 @@ TEST_WORKERS ?= 2
 COVERAGE_TESTS ?= tests/unit
 TEST_SERVICES ?= postgres mysql mariadb kafka kafka-kraft schema-registry seaweedfs toxiproxy
 
-.PHONY: run test coverage mutants services browser check docs clean
+.PHONY: run test zoo coverage mutants services browser check docs clean
 
 run: $(VENV)/.run
 	$(BIN)/racehound run $(RUN_ARGS)
@@ -32,6 +32,10 @@ mutants: $(VENV)/.dev
 	@echo "all that no test noticed, and all that no unit test runs, is in .cache/mutants.txt:"
 	@sed 's/.*: //' .cache/mutants.txt | sort | uniq -c
 
+# Runs the emulator of Materialize in the foreground: make zoo ZOO_ARGS='--defect lost-rename'.
+zoo: $(VENV)/.dev
+	$(BIN)/racehound-zoo $(ZOO_ARGS)
+
 # What cannot be had here is said; the tests that need it are skipped, with the same reason.
 services: $(VENV)/.dev
 	-$(BIN)/racehound services install $(TEST_SERVICES)
@@ -47,6 +51,7 @@ check: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/lint-imports --config zoo/pyproject.toml
 	$(BIN)/mkdocs build --strict --quiet --site-dir .cache/site
 
 docs: $(VENV)/.dev

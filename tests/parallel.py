@@ -72,26 +72,26 @@ class FileScheduling(LoadScopeScheduling):  # type: ignore[misc]  # pytest-xdist
 
 
 class Turns:
-    """Keeps tests of other workers away while a test runs alone. Worker processes share it by locks on two files."""
+    """Keeps tests of other workers away while a test runs alone. The workers share it: it locks this file and its directory."""
 
-    def __init__(self, directory: Path) -> None:
-        self._entrance = (directory / "parallel.py").open("rb")
-        self._room = (directory / "conftest.py").open("rb")
+    def __init__(self) -> None:
+        here = Path(__file__)
+        self._entrance, self._room = os.open(here.parent, os.O_RDONLY), os.open(here, os.O_RDONLY)
 
     @contextlib.contextmanager
     def turn(self, *, alone: bool) -> Iterator[None]:
         """Wait until the test may run."""
         # A test that waits to be alone holds the entrance, so that the tests of other workers cannot overtake it for ever.
-        with _locked(self._entrance.fileno(), fcntl.LOCK_EX):
-            fcntl.flock(self._room.fileno(), fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+        with _locked(self._entrance, fcntl.LOCK_EX):
+            fcntl.flock(self._room, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
         try:
             yield
         finally:
-            fcntl.flock(self._room.fileno(), fcntl.LOCK_UN)
+            fcntl.flock(self._room, fcntl.LOCK_UN)
 
     def close(self) -> None:
-        self._entrance.close()
-        self._room.close()
+        os.close(self._entrance)
+        os.close(self._room)
 
 
 @contextlib.contextmanager
@@ -126,7 +126,7 @@ class Worker:
     """What a worker process does besides running its tests."""
 
     def __init__(self, groups: Path) -> None:
-        self._turns = Turns(Path(__file__).parent)
+        self._turns = Turns()
         self._groups = groups
 
     # The timeout of a test begins when its turn has come, so this hook is the outermost one.

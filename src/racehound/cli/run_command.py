@@ -17,6 +17,7 @@ from racehound.cli.matrix_command import run_matrix
 from racehound.cli.options import option, program_options, scenario, seed_or_random, statement_limit, target_argument
 from racehound.cli.target_options import choice as chosen_target
 from racehound.cli.target_options import require_stepping, target_options
+from racehound.databases.registry import require_kinds as require_some_kinds
 from racehound.errors import UserError
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 PAIRS = "pairs"
 """The scenario that is no hunt: `racehound matrix`."""
-_OF_PAIRS = ("target", "scenario", "release", "url", "kinds", "runtime", "statement_limit", "out")
+_OF_PAIRS = ("target", "scenario", "release", "url", "kinds", "kinds_from", "runtime", "statement_limit", "out")
 
 
 @click.command("run")
@@ -62,7 +63,7 @@ def command(ctx: click.Context, /, **options: Any) -> int:  # noqa: ANN401 click
     from racehound.databases.registry import database
     from racehound.loops.hunt import HuntOptions
     from racehound.loops.recorded_run import require_kinds
-    from racehound.run.perturbations.registry import named
+    from racehound.run.perturbations.registry import PerturbationSet
 
     if options["scenario"] == PAIRS:
         return _run_pairs(ctx, options)
@@ -84,7 +85,7 @@ def command(ctx: click.Context, /, **options: Any) -> int:  # noqa: ANN401 click
         statement_limit_s=options["statement_limit"],
         kinds=options["kinds"],
         max_findings=options["max_findings"],
-        perturb=named(words),
+        perturb=PerturbationSet(chosen.perturbations()).named(words),
     )
     _interrupt_on_terminate()
     click.echo(f"--- Random seed is {seed}")
@@ -103,6 +104,7 @@ def _run_pairs(ctx: click.Context, options: Mapping[str, Any]) -> int:
     from racehound.loops.matrix.run import MatrixOptions
 
     require_stepping(options["target"], f"--scenario {PAIRS}")
+    require_some_kinds(options["target"])
     for name in options.keys() - _OF_PAIRS:
         if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE:
             raise UserError(f"--{name.replace('_', '-')} means nothing with --scenario {PAIRS}: leave it out")

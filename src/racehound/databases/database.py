@@ -23,15 +23,16 @@ from racehound.session import Session
 if TYPE_CHECKING:
     import click
 
+    from racehound.data.addresses import ServiceAddresses
     from racehound.data.finding import Finding
     from racehound.data.footprint import Footprint
     from racehound.data.reduction import HandOver
     from racehound.data.scene import Scene
     from racehound.judge.oracle import Oracle
+    from racehound.kinds.text_kinds import KindBases
     from racehound.run.perturbations.perturbation import Perturbation
     from racehound.scenarios.pairs import Side
     from racehound.testdrive.actions import Spec
-    from racehound.testdrive.services import Services
 
 CORE_ORACLES = ("crash", "hang", "contents", "errors")
 """Names of the oracles that hold for every database (`judge.CORE`)."""
@@ -49,6 +50,8 @@ class Choice:
     """Use the server at this address."""
     options: Any = None
     """What the database's own options say (`Database.read_options`)."""
+    kinds_from: tuple[Path, ...] = ()
+    """Files and directories with further kinds (`databases.catalogue`)."""
 
     def __post_init__(self) -> None:
         if self.release and self.url:
@@ -62,7 +65,7 @@ class ScriptServer:
     url: str
     variables: Mapping[str, str]
     """Under which scripts find the server's addresses."""
-    services: Services
+    services: ServiceAddresses
     renew: Callable[[], object] = lambda: None
     """Makes the server as it was at first, before each script."""
 
@@ -92,7 +95,7 @@ class Database(abc.ABC):
     is_default: bool = False
     """Whether commands use it when their user names no database. At most one installed database may say so."""
     can_start: bool = False
-    """Whether racehound can start servers of it, several at the same time."""
+    """Whether racehound can start servers of it, several at the same time. If not, a choice always has a `url`."""
     can_step: bool = False
     """Whether its targets can be run in lock-step: explore, matrix, reduce."""
     oracles: tuple[str, ...] = CORE_ORACLES
@@ -130,7 +133,10 @@ class Database(abc.ABC):
         return False
 
     def clean(self, url: str, values: Mapping[str, Any], *, dry_run: bool) -> Iterator[str]:  # noqa: ARG002 see the message
-        """Remove what killed runs left in the server at an address: a line for each thing, before it goes. TargetError."""
+        """Remove what killed runs left in the server at an address: a line for each thing, before it goes. TargetError.
+
+        `values`: those of all options of the command; `run_id` is a run that its user knows to be over.
+        """
         raise UserError(
             f"racehound clean --url: {self.title} is not cleaned: a run leaves nothing there but what it was killed in"
         )
@@ -139,7 +145,11 @@ class Database(abc.ABC):
         """Further options of `racehound testdrive`."""
         return ()
 
-    def script_addresses(self, values: Mapping[str, Any], services: Services) -> tuple[Services, Mapping[str, str]]:  # noqa: ARG002
+    def script_addresses(
+        self,
+        values: Mapping[str, Any],  # noqa: ARG002 it adds nothing
+        services: ServiceAddresses,
+    ) -> tuple[ServiceAddresses, Mapping[str, str]]:
         """What its script options add to the services and to the variables of scripts, whatever the target is."""
         return services, {}
 
@@ -152,9 +162,10 @@ class Database(abc.ABC):
         return ()
 
     def script_server(
-        self, choice: Choice, values: Mapping[str, Any], services: Services
+        self, choice: Choice, values: Mapping[str, Any], services: ServiceAddresses
     ) -> contextlib.AbstractContextManager[ScriptServer]:
         """A server for `racehound testdrive`: the one at `choice.url`, or one that is started."""
+        del choice, values, services
         raise UserError(f"racehound testdrive --target {self.name}: {self.title} runs no scripts")
 
     @property
@@ -168,11 +179,15 @@ class Database(abc.ABC):
         """Its catalogue: an ordered tuple, new kinds at the end. Seeds draw by position."""
         return ()
 
-    def printable_kinds(self, choice: Choice) -> Sequence[type[Kind]]:  # noqa: ARG002 all, as far as is known
-        """The kinds that a server of that choice can have, as far as that is known before it is started."""
-        return self.kinds()
+    def may_have(self, choice: Choice, kind: type[Kind]) -> bool:  # noqa: ARG002 all of them, as far as is known
+        """Whether a server of that choice can have objects of a kind, as far as that is known before it is started."""
+        return True
 
-    def plain_table(self, name: str) -> Kind:
+    def kind_bases(self) -> KindBases | None:
+        """What kinds from outside racehound are subclasses of; None for a database that has no kinds."""
+        return None
+
+    def plain_table(self, name: str) -> Kind:  # noqa: ARG002 see the message
         """A table that any two operations can have in common: what the objects of a pair are built over."""
         raise UserError(f"{self.title} has no plain table to build pairs of operations over, so it has no matrix")
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import abc
 import dataclasses
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from typing import Literal
 
+from racehound.data.addresses import ServiceAddresses
 from racehound.databases.dialect import Dialect
 from racehound.databases.stepping import Stepping
 from racehound.errors import TargetError, UserError
 from racehound.kinds.kind import Kind
 from racehound.services.service import Endpoint
 from racehound.session import Session
-from racehound.testdrive.services import Services
 
 Reset = Literal["objects", "database", "services"]
 """What is made new before a repetition. objects: what a repetition left is dropped. database: a new working database.
@@ -45,7 +45,7 @@ class Target(abc.ABC):
 
     dialect: Dialect
     run_id: str
-    """`rh` and eight hexadecimal digits; whatever the run creates outside the working database bears it."""
+    """See `RUN_ID`; whatever the run creates outside the working database bears it."""
     owned: bool
     """Whether racehound started the server, and so may restart it and read its files and log."""
 
@@ -88,9 +88,9 @@ class Target(abc.ABC):
     def variables(self) -> Mapping[str, str]:
         """Values of the variables that fragments use, e.g. `racehound.run`."""
 
-    def kinds(self) -> Sequence[type[Kind]]:
-        """The kinds that this server can have, in the catalogue's order."""
-        return ()
+    def can_have(self, kind: type[Kind]) -> bool:  # noqa: ARG002 nothing is missing
+        """Whether this server can have objects of a kind of its database."""
+        return True
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -98,9 +98,9 @@ class Target(abc.ABC):
         return ()
 
     @property
-    def services(self) -> Services:
+    def services(self) -> ServiceAddresses:
         """What actions of the language talk to besides the target."""
-        return Services()
+        return ServiceAddresses()
 
     @property
     def endpoint(self) -> Endpoint | None:
@@ -111,9 +111,9 @@ class Target(abc.ABC):
         """Start a new server with nothing in it."""
         raise TargetError("a server that racehound did not start is not restarted")
 
-    def waits(self) -> list[Wait]:
-        """What every session of the working database does and waits for, right now; empty where the server does not tell."""
-        return []
+    def waits(self) -> list[Wait] | None:
+        """What every session of the working database does and waits for, right now; None where the server does not tell."""
+        return None
 
     def terminate(self, pid: int) -> None:
         """End a server session by force."""

@@ -43,6 +43,8 @@ SELECT mode, classid::regclass::text, (SELECT i.identity FROM pg_identify_object
 WHERE pid = {pid} AND locktype = 'object' AND objid >= {first} AND objsubid = 0 AND granted
 """
 _SHARED_LOCK = "AccessShareLock"
+_SHARED_DEPENDENCIES = "pg_shdepend"
+"""All databases share this catalog, but its rows are also about what only one of them has."""
 
 
 class CatalogFootprints(Footprints):
@@ -104,7 +106,7 @@ class CatalogFootprints(Footprints):
         shared = set()
         for how, catalog, name, place in touched:
             found[how == "w" or (how.endswith("Lock") and how != _SHARED_LOCK)].add(self._normal(f"{catalog} {name}"))
-            if how == "w" and self._map.catalogs[place].shared:
+            if how == "w" and place != _SHARED_DEPENDENCIES and self._map.catalogs[place].shared:
                 shared.add(self._normal(f"{place} {name}"))
         return Footprint(frozenset(found[True]), frozenset(found[False] - found[True]), transactional, frozenset(shared))
 
@@ -118,7 +120,13 @@ class CatalogFootprints(Footprints):
         return f"SELECT DISTINCT u.how, u.class, {name}, u.place FROM ({union}) AS u WHERE u.oid >= {self._first}"
 
     def _context(self, session: Session) -> Context:
-        return Context(session=session, variables=dict(self.target.variables()), connect=LibpqSession.connect, max_tries=1)
+        return Context(
+            session=session,
+            variables=dict(self.target.variables()),
+            connect=LibpqSession.connect,
+            support=self.target.dialect.script_support,
+            max_tries=1,
+        )
 
 
 def _touched(map_: CatalogMap, catalog: Catalog, condition: str) -> str:

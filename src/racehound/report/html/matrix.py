@@ -56,7 +56,8 @@ def _shown(matrix: Matrix) -> ShownMatrix:
 
     def shown(trial: Trial) -> ShownTrial:
         return ShownTrial(
-            numbers[trial.x], numbers[trial.y], meetings.index((trial.relationship, trial.mode)), _BEST_FIRST.index(trial.outcome),
+            numbers[trial.x], numbers[trial.y],
+            meetings.index((trial.relationship, trial.mode)), _BEST_FIRST.index(trial.outcome),
             trial.schedule, trial.setup, trial.sessions, reasons.setdefault(trial.signature, len(reasons)),
         )  # fmt: skip
 
