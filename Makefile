@@ -5,15 +5,36 @@ BIN := $(VENV)/bin
 # Releases and services that tests fetch are kept inside the clone, so that nothing is left outside it.
 export RACEHOUND_CACHE ?= $(CURDIR)/.cache/racehound
 RUN_ARGS ?= --runtime 60
+TEST_WORKERS ?= 2
+COVERAGE_TESTS ?= tests/unit
 TEST_SERVICES ?= postgres mysql mariadb kafka kafka-kraft schema-registry seaweedfs toxiproxy
 
-.PHONY: run test services browser check docs clean
+.PHONY: run test zoo coverage mutants services browser check docs clean
 
 run: $(VENV)/.run
 	$(BIN)/racehound run $(RUN_ARGS)
 
 test: $(VENV)/.dev services browser
-	$(BIN)/pytest
+	$(BIN)/pytest -n $(TEST_WORKERS)
+
+# Counted is what runs in the processes of the tests, not in the commands and servers that they start.
+coverage: $(VENV)/.dev
+	mkdir -p .cache
+	COVERAGE_FILE=.cache/coverage $(BIN)/pytest -n $(TEST_WORKERS) --cov --cov-report=term $(COVERAGE_TESTS)
+
+# `[tool.mutmut]` in pyproject.toml names the modules that are changed and the tests that should notice.
+mutants: $(VENV)/.dev
+	rm -rf mutants
+	$(BIN)/mutmut run --max-children $(TEST_WORKERS)
+	mkdir -p .cache
+	$(BIN)/mutmut results > .cache/mutants.txt
+	@grep ': survived$$' .cache/mutants.txt || true
+	@echo "all that no test noticed, and all that no unit test runs, is in .cache/mutants.txt:"
+	@sed 's/.*: //' .cache/mutants.txt | sort | uniq -c
+
+# Runs the emulator of Materialize in the foreground: make zoo ZOO_ARGS='--defect lost-rename'.
+zoo: $(VENV)/.dev
+	$(BIN)/racehound-zoo $(ZOO_ARGS)
 
 # What cannot be had here is said; the tests that need it are skipped, with the same reason.
 services: $(VENV)/.dev
@@ -30,13 +51,14 @@ check: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/lint-imports --config zoo/pyproject.toml
 	$(BIN)/mkdocs build --strict --quiet --site-dir .cache/site
 
 docs: $(VENV)/.dev
 	$(BIN)/mkdocs serve
 
 clean:
-	rm -rf $(VENV) .cache
+	rm -rf $(VENV) .cache mutants
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)

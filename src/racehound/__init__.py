@@ -8,6 +8,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from racehound.version import __version__
+
 if TYPE_CHECKING:
     from racehound.api import ExploreRun, HuntRun, Rate, explore, findings, hunt, matrix, replay
     from racehound.data.finding import Finding
@@ -17,8 +19,6 @@ if TYPE_CHECKING:
     from racehound.databases.target import Target
     from racehound.errors import RacehoundError, TargetError, UserError
     from racehound.kinds.kind import Kind
-
-__version__ = "0.1.0"
 
 _HOMES = {
     "racehound.api": ("ExploreRun", "HuntRun", "Rate", "explore", "findings", "hunt", "matrix", "replay"),

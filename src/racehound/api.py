@@ -100,7 +100,7 @@ def hunt(
     """
     from racehound.loops.reduce.search import say_nothing
     from racehound.report.progress import Silent
-    from racehound.run.perturbations.registry import named
+    from racehound.run.perturbations.registry import PerturbationSet
 
     chosen = _choice(target, release, url, options, kinds_from)
     dialect = database(chosen.name).dialect
@@ -116,7 +116,7 @@ def hunt(
         statement_limit_s=statement_limit,
         kinds=tuple(kinds),
         max_findings=max_findings,
-        perturb=named(perturb),
+        perturb=PerturbationSet(database(chosen.name).perturbations()).named(perturb),
     )
     directory = _directory(out, f"{asked.seed}")
 
@@ -247,8 +247,7 @@ def _choice(
     unknown = [given for given in options or {} if given not in known]
     if unknown:
         raise UserError(f"{chosen.title} has no option {unknown[0]!r}; there are: {', '.join(known) or 'none'}")
-    del kinds_from
-    return Choice(name, release, url, chosen.read_options(known | dict(options or {})))
+    return Choice(name, release, url, chosen.read_options(known | dict(options or {})), tuple(map(Path, kinds_from)))
 
 
 def _seed(seed: int | None) -> int:

@@ -12,8 +12,8 @@ from typing import Any
 
 import click
 
-from racehound import __version__
 from racehound.errors import RacehoundError
+from racehound.version import __version__
 
 COMMANDS = {
     "run": "Hunt: draw objects, let them race, judge what happened.",
@@ -29,7 +29,7 @@ COMMANDS = {
     "targets": "List the databases that can be tested.",
     "testdrive": "Run scripts of the testdrive language.",
     "services": "Install, start and stop the real servers around a target.",
-    "zoo": "Run a double of Materialize, to try racehound on.",
+    "zoo": "Say where the emulator of Materialize is now: racehound-zoo.",
     "clean": "Remove what killed runs have left.",
 }
 

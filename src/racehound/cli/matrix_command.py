@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from racehound.cli.options import default_target, names, option, statement_limit
+from racehound.cli.options import default_target, kinds_from_option, names, option, statement_limit
 from racehound.cli.target_options import choice, require_stepping, stepping_options
 from racehound.databases.registry import require_kinds
 from racehound.errors import UserError
@@ -20,9 +20,9 @@ from racehound.errors import UserError
 if TYPE_CHECKING:
     from racehound.data.matrix import Matrix
     from racehound.databases.database import Choice
-    from racehound.loops.matrix.crew import Progress
-    from racehound.loops.matrix.journal import Asked, Met
+    from racehound.loops.matrix.journal import Asked, PairResult
     from racehound.loops.matrix.run import MatrixOptions
+    from racehound.loops.matrix.worker_pool import MatrixProgress
 
 _TOLD_EVERY_S = 10.0
 
@@ -43,6 +43,7 @@ class _Matrix(click.Group):
 @option("--target", default=default_target, hidden=True)
 @stepping_options
 @option("--kinds", multiple=True, callback=names, metavar="A,B,…", help="Only operations of these kinds.", show_default="all")
+@kinds_from_option
 @option("--operations", multiple=True, callback=names, metavar="PATTERN,…", show_default="one of each sort",
         help="Only operations of these names; `Schema.*`, `*.destroy`.")  # fmt: skip
 @option("--every", is_flag=True, help="Also operations that touch the same sorts of catalog rows as another one.")
@@ -123,11 +124,11 @@ class _Teller:
     def __init__(self) -> None:
         self._next_s = 0.0
 
-    def __call__(self, _met: Met, progress: Progress) -> None:
-        if progress.seconds >= self._next_s or progress.over == progress.meetings:
+    def __call__(self, _result: PairResult, progress: MatrixProgress) -> None:
+        if progress.seconds >= self._next_s or progress.over == progress.pairs:
             self._next_s = progress.seconds + _TOLD_EVERY_S
             rate = progress.trials / progress.seconds if progress.seconds else 0.0
-            click.echo(f"{progress.over:,} of {progress.meetings:,} pairs, {rate:.0f} trials per second", err=True)
+            click.echo(f"{progress.over:,} of {progress.pairs:,} pairs, {rate:.0f} trials per second", err=True)
 
 
 def _tell(matrix: Matrix) -> None:
@@ -185,14 +186,15 @@ def diff(old: str, new: str) -> int:
 @command.command("operations")
 def operations() -> int:
     """List the operations of the catalogue with their statements."""
+    from racehound.databases.catalogue import catalogue
     from racehound.databases.registry import database
     from racehound.report.columns import columns
-    from racehound.scenarios.pairs import deeds
+    from racehound.scenarios.pairs import Catalogue
 
     require_kinds(_target())
     chosen = database(_target())
-    known = deeds(chosen.kinds())
-    click.echo(columns(("operation", "what"), [(d.name, d.operation.shape) for d in known]))
+    known = Catalogue(catalogue(chosen, _kinds_from()), chosen.plain_table).operations()
+    click.echo(columns(("operation", "what"), [(each.name, each.shape) for each in known]))
     return 0
 
 
@@ -200,21 +202,29 @@ def operations() -> int:
 @click.argument("x")
 @click.argument("y")
 @stepping_options
+@kinds_from_option
 @option("--times", type=click.IntRange(1), default=1, help="How often.")
 @option("--ground", type=click.Choice(["same", "y over x", "x over y", "common"]), show_default="all that there are",
         help="How their objects stand to each other.")  # fmt: skip
 @statement_limit
 def again(x: str, y: str, **options: Any) -> int:  # noqa: ANN401 click's values
     """Let the operations X and Y meet again, in all modes, and say how often each outcome came."""
-    from racehound.loops.matrix.again import hold_again
+    from racehound.loops.matrix.again import try_again
     from racehound.report.columns import columns
 
     require_stepping(_target(), "racehound matrix again")
     require_kinds(_target())
-    counts = hold_again(choice(_target(), options), x, y, options["ground"], options["times"], options["statement_limit"])
+    counts = try_again(choice(_target(), options), x, y, options["ground"], options["times"], options["statement_limit"])
     rows = [(ground, f"{first} first", mode, o, str(n), sig) for (ground, first, mode, o, sig), n in counts.items()]
     click.echo(columns(("objects", "order", "mode", "outcome", "times", "why"), rows))
     return 0
+
+
+def _kinds_from() -> tuple[Path, ...]:
+    """Where the group was told to look for further kinds."""
+    context = click.get_current_context().parent
+    assert context is not None
+    return tuple(context.params["kinds_from"])
 
 
 def _target() -> str:

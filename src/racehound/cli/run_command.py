@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 PAIRS = "pairs"
 """The scenario that is no hunt: `racehound matrix`."""
-_OF_PAIRS = ("target", "scenario", "release", "url", "kinds", "runtime", "statement_limit", "out")
+_OF_PAIRS = ("target", "scenario", "release", "url", "kinds", "kinds_from", "runtime", "statement_limit", "out")
 
 
 @click.command("run")
@@ -63,7 +63,7 @@ def command(ctx: click.Context, /, **options: Any) -> int:  # noqa: ANN401 click
     from racehound.databases.registry import database
     from racehound.loops.hunt import HuntOptions
     from racehound.loops.recorded_run import require_kinds
-    from racehound.run.perturbations.registry import named
+    from racehound.run.perturbations.registry import PerturbationSet
 
     if options["scenario"] == PAIRS:
         return _run_pairs(ctx, options)
@@ -85,7 +85,7 @@ def command(ctx: click.Context, /, **options: Any) -> int:  # noqa: ANN401 click
         statement_limit_s=options["statement_limit"],
         kinds=options["kinds"],
         max_findings=options["max_findings"],
-        perturb=named(words),
+        perturb=PerturbationSet(chosen.perturbations()).named(words),
     )
     _interrupt_on_terminate()
     click.echo(f"--- Random seed is {seed}")

@@ -7,6 +7,9 @@ import re
 BASE = "o_base"
 """The object that all others are built over, directly or not."""
 
+RUN_ID = re.compile(r"rh[0-9a-f]{8}")
+"""The id of a run: whatever it creates outside its working database bears this id."""
+
 _NAME = re.compile(r"(?<![A-Za-z0-9])o_(?:base|\d+)(?![0-9])")
 
 

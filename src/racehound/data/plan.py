@@ -16,7 +16,7 @@ from racehound.data.object_names import BASE
 
 ScenarioName = Literal["subsequent", "subsequent-chain", "concurrent"]
 WindowEnd = Literal["none", "commit", "rollback"]
-BaseLife = Literal["still", "manipulated", "recreated"]
+BaseActivity = Literal["still", "manipulated", "recreated"]
 
 SEED_LIMIT = 2**63
 """Seeds are whole numbers from 0 to this limit, exclusive: one type, on the command line and in the generator."""
@@ -76,14 +76,14 @@ class Plan(msgspec.Struct, frozen=True):
     objects: tuple[PlannedObject, ...]
     rest_before_destroy: bool
     """Concurrent only: all sessions come to rest between manipulate and destroy, and what exists then is verified."""
-    base_life: BaseLife
-    """Concurrent only: whether a session manipulates the base meanwhile, or drops it with all that stands on it and makes it."""
+    base_activity: BaseActivity
+    """Concurrent only: whether a session manipulates the base meanwhile, or drops it with its dependents and makes it again."""
     verify_in_race: bool
     """Concurrent only: each session verifies its object right after the manipulation, while the others go on."""
     next_seed: int
 
 
-_BASE_LIVES: tuple[BaseLife, ...] = ("still", "manipulated", "recreated")
+_BASE_ACTIVITIES: tuple[BaseActivity, ...] = ("still", "manipulated", "recreated")
 _THEME_SIZES = (2, 3, 4, 6, 10)
 _SHARED_THEMES = 0.25
 """How many of the plans are about what all databases share: locks are fewest there."""
@@ -92,20 +92,20 @@ _WINDOWS: tuple[WindowEnd, ...] = ("none", "commit", "rollback")
 
 
 def draw_plan(seed: int, scenario: ScenarioName, catalogue: Sequence[KindEntry], num_objects: int) -> Plan:
-    """Draw the plan of a seed. The catalogue's order matters; at least one of its kinds must be referable (ValueError)."""
+    """Draw the plan of a seed. The catalogue's order matters; ValueError where none of its kinds can be referenced."""
     rng = random.Random(seed)
     if not any(_can_be_all(entry) for entry in catalogue):
         raise ValueError("none of the kinds can be referred to: there is no base object")
     theme = _draw_theme(rng, catalogue)
     left = list(theme)
-    base = _draw_object(rng, BASE, _draw_kind(rng, left, referable=True), None, 0)
+    base = _draw_object(rng, BASE, _draw_kind(rng, left, as_base=True), None, 0)
     objects: list[PlannedObject] = []
     targets = [base]
     for index in range(num_objects):
         inner_link = scenario == "subsequent-chain" and index < num_objects - 1
-        entry = _draw_kind(rng, left, referable=inner_link)
-        ground = _draw_reference(rng, scenario, targets)
-        drawn = _draw_object(rng, f"o_{index}", entry, ground.name, ground.lag if ground is not base else -1)
+        entry = _draw_kind(rng, left, as_base=inner_link)
+        below = _draw_reference(rng, scenario, targets)
+        drawn = _draw_object(rng, f"o_{index}", entry, below.name, below.lag if below is not base else -1)
         objects.append(drawn)
         if entry.can_be_referenced:
             targets.append(drawn)
@@ -116,14 +116,14 @@ def draw_plan(seed: int, scenario: ScenarioName, catalogue: Sequence[KindEntry],
         base=base,
         objects=tuple(objects),
         rest_before_destroy=rng.random() < 0.3,
-        base_life=rng.choices(_BASE_LIVES, weights=(15, 40, 45))[0],
+        base_activity=rng.choices(_BASE_ACTIVITIES, weights=(15, 40, 45))[0],
         verify_in_race=rng.random() < 0.3,
         next_seed=rng.randrange(SEED_LIMIT),
     )
 
 
 def _draw_theme(rng: random.Random, catalogue: Sequence[KindEntry]) -> list[KindEntry]:
-    """A few kinds, one of them referable, so that two that go badly together meet often where they meet at all.
+    """A few kinds, one of which can be referenced: kinds that conflict with each other are then used together often.
 
     Leaving features out at random finds more than using all of them always: A. Groce et al., "Swarm testing", ISSTA 2012.
     """
@@ -144,9 +144,9 @@ def _can_be_all(entry: KindEntry) -> bool:
     return entry.can_be_referenced and not entry.single
 
 
-def _draw_kind(rng: random.Random, left: list[KindEntry], *, referable: bool = False) -> KindEntry:
+def _draw_kind(rng: random.Random, left: list[KindEntry], *, as_base: bool = False) -> KindEntry:
     """One of the kinds that are left; a single one is then left no more."""
-    entries = [entry for entry in left if entry.can_be_referenced or not referable]
+    entries = [entry for entry in left if entry.can_be_referenced or not as_base]
     drawn = rng.choices(entries, weights=[entry.weight for entry in entries])[0]
     if drawn.single:
         left.remove(drawn)
@@ -163,15 +163,15 @@ def _draw_reference(rng: random.Random, scenario: ScenarioName, targets: Sequenc
     return targets[int(which * len(targets))]
 
 
-def _draw_object(rng: random.Random, name: str, entry: KindEntry, refers_to: str | None, ground_lag: int) -> PlannedObject:
-    """An object starts one rendezvous after its ground, when that is manipulated, or two, when that is destroyed."""
+def _draw_object(rng: random.Random, name: str, entry: KindEntry, refers_to: str | None, lag_below: int) -> PlannedObject:
+    """An object starts one rendezvous after the object below, when that is manipulated, or two, when that is destroyed."""
     return PlannedObject(
         name=name,
         kind=entry.name,
         attributes={field: rng.choice(values) for field, values in entry.attributes},
         refers_to=refers_to,
         manipulator=_draw_manipulator(rng, entry.rarely_idle),
-        lag=ground_lag + rng.choice((1, 1, 2)),
+        lag=lag_below + rng.choice((1, 1, 2)),
         dropped_last=rng.random() < 0.5,
         create=_draw_timing(rng),
         manipulate=_draw_timing(rng),

@@ -19,9 +19,9 @@ from typing import Any
 
 import msgspec
 
-from racehound import __version__
 from racehound.data.finding import write_atomically
 from racehound.errors import UserError
+from racehound.version import __version__
 
 _PASSWORD = re.compile(r"(password\s*=\s*)('[^']*'|\S+)|(://[^:/@\s]*:)[^@\s]*(@)", re.IGNORECASE)
 

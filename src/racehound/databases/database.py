@@ -23,15 +23,16 @@ from racehound.session import Session
 if TYPE_CHECKING:
     import click
 
+    from racehound.data.addresses import ServiceAddresses
     from racehound.data.finding import Finding
     from racehound.data.footprint import Footprint
     from racehound.data.reduction import HandOver
     from racehound.data.scene import Scene
     from racehound.judge.oracle import Oracle
+    from racehound.kinds.text_kinds import KindBases
     from racehound.run.perturbations.perturbation import Perturbation
-    from racehound.scenarios.pairs import Deed
+    from racehound.scenarios.pairs import Side
     from racehound.testdrive.actions import Spec
-    from racehound.testdrive.services import Services
 
 CORE_ORACLES = ("crash", "hang", "contents", "errors")
 """Names of the oracles that hold for every database (`judge.CORE`)."""
@@ -49,6 +50,8 @@ class Choice:
     """Use the server at this address."""
     options: Any = None
     """What the database's own options say (`Database.read_options`)."""
+    kinds_from: tuple[Path, ...] = ()
+    """Files and directories with further kinds (`databases.catalogue`)."""
 
     def __post_init__(self) -> None:
         if self.release and self.url:
@@ -62,7 +65,7 @@ class ScriptServer:
     url: str
     variables: Mapping[str, str]
     """Under which scripts find the server's addresses."""
-    services: Services
+    services: ServiceAddresses
     renew: Callable[[], object] = lambda: None
     """Makes the server as it was at first, before each script."""
 
@@ -71,8 +74,8 @@ class Footprints(abc.ABC):
     """Measures which catalog rows operations write and read, in the working database of a started target."""
 
     @abc.abstractmethod
-    def measure(self, operation: Deed) -> Footprint:
-        """The footprint of one operation. CommandFailed when the operation does not succeed alone."""
+    def measure(self, side: Side) -> Footprint:
+        """The footprint of an operation on its object. CommandFailed when the operation does not succeed alone."""
 
     @abc.abstractmethod
     def close(self) -> None:
@@ -142,7 +145,11 @@ class Database(abc.ABC):
         """Further options of `racehound testdrive`."""
         return ()
 
-    def script_addresses(self, values: Mapping[str, Any], services: Services) -> tuple[Services, Mapping[str, str]]:  # noqa: ARG002
+    def script_addresses(
+        self,
+        values: Mapping[str, Any],  # noqa: ARG002 it adds nothing
+        services: ServiceAddresses,
+    ) -> tuple[ServiceAddresses, Mapping[str, str]]:
         """What its script options add to the services and to the variables of scripts, whatever the target is."""
         return services, {}
 
@@ -155,7 +162,7 @@ class Database(abc.ABC):
         return ()
 
     def script_server(
-        self, choice: Choice, values: Mapping[str, Any], services: Services
+        self, choice: Choice, values: Mapping[str, Any], services: ServiceAddresses
     ) -> contextlib.AbstractContextManager[ScriptServer]:
         """A server for `racehound testdrive`: the one at `choice.url`, or one that is started."""
         del choice, values, services
@@ -172,9 +179,13 @@ class Database(abc.ABC):
         """Its catalogue: an ordered tuple, new kinds at the end. Seeds draw by position."""
         return ()
 
-    def printable_kinds(self, choice: Choice) -> Sequence[type[Kind]]:  # noqa: ARG002 all, as far as is known
-        """The kinds that a server of that choice can have, as far as that is known before it is started."""
-        return self.kinds()
+    def may_have(self, choice: Choice, kind: type[Kind]) -> bool:  # noqa: ARG002 all of them, as far as is known
+        """Whether a server of that choice can have objects of a kind, as far as that is known before it is started."""
+        return True
+
+    def kind_bases(self) -> KindBases | None:
+        """What kinds from outside racehound are subclasses of; None for a database that has no kinds."""
+        return None
 
     def plain_table(self, name: str) -> Kind:  # noqa: ARG002 see the message
         """A table that any two operations can have in common: what the objects of a pair are built over."""

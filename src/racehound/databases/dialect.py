@@ -8,6 +8,7 @@ from typing import Literal
 
 from racehound.data.history import Statement
 from racehound.session import ServerError
+from racehound.testdrive.support import ScriptSupport
 
 Reach = Literal["none", "exact", "named", "related", "anywhere"]
 """How near another statement must be to have caused an error.
@@ -69,6 +70,8 @@ class Dialect:
     """Which process a line of the server's log says was ended by SIGKILL; 0 where it does not tell of one."""
     internal_error_in: Callable[[str], str] = _nothing
     """The internal error of a background process that a line of the server's log tells of; "" where it does not tell of one."""
+    script_support: ScriptSupport = dataclasses.field(default_factory=ScriptSupport)
+    """What the testdrive language asks of the database: version, topics of sinks, consistency checks."""
     repetitions: int = 100
     """Repetitions of a plan that take a few seconds, so that a hunt sees many plans."""
     plan_limit_s: float | None = None

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import abc
 import dataclasses
-import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from typing import Literal
 
+from racehound.data.addresses import ServiceAddresses
 from racehound.databases.dialect import Dialect
 from racehound.databases.stepping import Stepping
 from racehound.errors import TargetError, UserError
 from racehound.kinds.kind import Kind
 from racehound.services.service import Endpoint
 from racehound.session import Session
-from racehound.testdrive.services import Services
-
-RUN_ID = re.compile(r"rh[0-9a-f]{8}")
-"""What the id of a run looks like."""
 
 Reset = Literal["objects", "database", "services"]
 """What is made new before a repetition. objects: what a repetition left is dropped. database: a new working database.
@@ -92,9 +88,9 @@ class Target(abc.ABC):
     def variables(self) -> Mapping[str, str]:
         """Values of the variables that fragments use, e.g. `racehound.run`."""
 
-    def kinds(self) -> Sequence[type[Kind]]:
-        """The kinds that this server can have, in the catalogue's order."""
-        return ()
+    def can_have(self, kind: type[Kind]) -> bool:  # noqa: ARG002 nothing is missing
+        """Whether this server can have objects of a kind of its database."""
+        return True
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -102,9 +98,9 @@ class Target(abc.ABC):
         return ()
 
     @property
-    def services(self) -> Services:
+    def services(self) -> ServiceAddresses:
         """What actions of the language talk to besides the target."""
-        return Services()
+        return ServiceAddresses()
 
     @property
     def endpoint(self) -> Endpoint | None:

@@ -1,20 +1,17 @@
-"""The drawer of every statement of a recorded repetition.
+"""The class of every statement of a recorded repetition.
 
-A history keeps how many errors lay in each drawer, not which; where that leaves a choice, the errors are judged again.
+A history holds the class of each failed statement (`Judged`). Version 0.1 wrote only how many errors were in each class; where
+that leaves a choice, the errors of such a history are classified again.
 """
 
 from __future__ import annotations
 
-from typing import Literal, cast
+from typing import Literal
 
-import msgspec
-
-from racehound.data.history import Event, RepetitionEnded, Statement
+from racehound.data.history import ErrorClass, Event, RepetitionEnded, Statement, error_classes
 from racehound.data.program import Program
 from racehound.databases.dialect import Dialect
-from racehound.databases.target import Target
-from racehound.judge.errors import ErrorClass, judgement_of
-from racehound.judge.oracle import Observed
+from racehound.judge.oracle import ObservedHistory
 from racehound.report.recorded import Repetition
 
 Became = Literal["ok", "expected", "unexplained", "internal", "lost"]
@@ -23,17 +20,13 @@ Became = Literal["ok", "expected", "unexplained", "internal", "lost"]
 BECAME: tuple[Became, ...] = ("ok", "expected", "unexplained", "internal", "lost")
 
 
-class _Spoken(msgspec.Struct, frozen=True):
-    """All that is left of a target when its run is over; sorting errors asks for no more."""
-
-    dialect: Dialect
-
-
 def became(repetition: Repetition, dialect: Dialect) -> list[tuple[Statement, Became]]:
     """What became of each statement, in the order in which they were recorded."""
     statements = [event for event in repetition.events if isinstance(event, Statement)]
     failed = [statement for statement in statements if statement.status == "error"]
-    drawers = _drawers(repetition, failed, dialect) if failed else {}
+    drawers = error_classes(repetition.events)
+    if not all(id(statement) in drawers for statement in failed):
+        drawers = _drawers(repetition, failed, dialect)
     return [(s, "ok" if s.status == "ok" else "lost" if s.status == "lost" else drawers[id(s)]) for s in statements]
 
 
@@ -63,6 +56,8 @@ def _only(ended: RepetitionEnded | None) -> ErrorClass | None:
 
 def judge_again(program: Program, number: int, events: list[Event], dialect: Dialect) -> dict[str, set[int]]:
     """Identities of the statements with an internal and with an unexplained error."""
-    target = cast("Target", _Spoken(dialect))
-    judgement = judgement_of(Observed(program, number, events, target, frozenset()))
-    return {"internal": {id(s) for s in judgement.internal}, "unexplained": {id(s) for s in judgement.unexplained}}
+    classes = ObservedHistory(program, number, events, dialect).classification
+    return {
+        "internal": {id(s) for s in classes.of_class("internal")},
+        "unexplained": {id(s) for s in classes.of_class("unexplained")},
+    }

@@ -11,12 +11,12 @@ from collections import defaultdict
 
 import msgspec
 
+from racehound.data.object_names import RUN_ID
 from racehound.databases.materialize.session import MaterializeSession, literal, quoted
 from racehound.databases.materialize.settings import restore
 from racehound.databases.materialize.surroundings import Surroundings
 from racehound.databases.materialize.sweep import remove_run
 from racehound.databases.materialize.upstream import sweeps
-from racehound.databases.target import RUN_ID
 from racehound.services.owner import Owner, may_live, myself
 
 _LIMIT_S = 60.0

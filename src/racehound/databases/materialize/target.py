@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import contextlib
 import urllib.parse
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from psycopg.conninfo import make_conninfo
 
+from racehound.data.addresses import ServiceAddresses
 from racehound.databases.materialize import health, sinks
 from racehound.databases.materialize.dialect import MATERIALIZE
 from racehound.databases.materialize.health import Complaint
 from racehound.databases.materialize.inventory import inventory
-from racehound.databases.materialize.kinds import KINDS, MaterializeKind
+from racehound.databases.materialize.kinds import MaterializeKind
 from racehound.databases.materialize.leftovers import mark_statement
 from racehound.databases.materialize.place import Place
 from racehound.databases.materialize.session import MaterializeSession, quoted
@@ -31,7 +32,6 @@ from racehound.databases.target import Target, Wait
 from racehound.errors import TargetError
 from racehound.kinds.kind import Kind
 from racehound.services.service import Endpoint
-from racehound.testdrive.services import Services
 
 DEFAULT_RECORDS = 1_000_000
 """How many records the topic of an UpsertSource has."""
@@ -85,7 +85,7 @@ class MaterializeTarget(Target):
         return _there(self._observer)
 
     @property
-    def services(self) -> Services:
+    def services(self) -> ServiceAddresses:
         """What actions of the language talk to."""
         addresses = self.place.addresses
         return self._surroundings.services(addresses.http, addresses.internal_http)
@@ -117,9 +117,8 @@ class MaterializeTarget(Target):
         if errors:
             raise errors[0]
 
-    def kinds(self) -> Sequence[type[Kind]]:
-        capabilities = self.capabilities
-        return [kind for kind in KINDS if is_available(kind, capabilities)]
+    def can_have(self, kind: type[Kind]) -> bool:
+        return is_available(kind, self.capabilities)
 
     def variables(self) -> Mapping[str, str]:
         return {

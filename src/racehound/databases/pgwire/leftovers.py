@@ -13,8 +13,8 @@ from collections.abc import Iterable
 
 import msgspec
 
+from racehound.data.object_names import RUN_ID
 from racehound.databases.pgwire.session import PgwireSession, literal, quoted
-from racehound.databases.target import RUN_ID
 from racehound.errors import UserError
 from racehound.services.owner import Owner, may_live, myself
 from racehound.session import Outcome

@@ -15,7 +15,7 @@ from racehound.databases.target import Target
 from racehound.errors import TargetError
 
 if TYPE_CHECKING:
-    from racehound.testdrive.services import Services
+    from racehound.data.addresses import ServiceAddresses
 
 
 class PgwireDatabase(Database):
@@ -59,7 +59,7 @@ class PgwireDatabase(Database):
                 yield from names
 
     @contextlib.contextmanager
-    def script_server(self, choice: Choice, values: Mapping[str, Any], services: Services) -> Iterator[ScriptServer]:  # noqa: ARG002
+    def script_server(self, choice: Choice, values: Mapping[str, Any], services: ServiceAddresses) -> Iterator[ScriptServer]:  # noqa: ARG002
         """Scripts run in the server as it is; nothing is cleaned before them."""
         from racehound.databases.addresses import script_variables
 

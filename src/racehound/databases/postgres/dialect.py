@@ -6,6 +6,7 @@ import re
 
 from racehound.data.history import Statement
 from racehound.databases.dialect import Dialect
+from racehound.databases.postgres.script_support import SCRIPT_SUPPORT
 from racehound.session import ServerError
 
 _OUTSIDE_TRANSACTIONS = re.compile(
@@ -117,4 +118,5 @@ POSTGRES = Dialect(
     death_in=death_in,
     killed_pid=killed_pid,
     internal_error_in=internal_error_in,
+    script_support=SCRIPT_SUPPORT,
 )

@@ -6,8 +6,8 @@ import contextlib
 import time
 from collections.abc import Callable, Collection
 
+from racehound.data.object_names import RUN_ID
 from racehound.databases.postgres.sweep import SUBSCRIPTIONS
-from racehound.databases.target import RUN_ID
 from racehound.errors import TargetError
 from racehound.session import Outcome, Session
 from racehound.wire.session import LibpqSession

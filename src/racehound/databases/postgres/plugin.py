@@ -8,18 +8,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from racehound.databases.database import Choice, Database, Footprints, ScriptServer
+from racehound.databases.postgres.actions import ACTION_SPECS
 from racehound.databases.postgres.dialect import POSTGRES
 from racehound.databases.target import Target
 from racehound.errors import TargetError
 from racehound.kinds.kind import Kind
+from racehound.testdrive.actions import Spec
 
 if TYPE_CHECKING:
+    from racehound.data.addresses import ServiceAddresses
     from racehound.data.finding import Finding
     from racehound.data.reduction import HandOver
     from racehound.data.scene import Scene
     from racehound.judge.oracle import Oracle
+    from racehound.kinds.text_kinds import KindBases
     from racehound.run.perturbations.perturbation import Perturbation
-    from racehound.testdrive.services import Services
 
 _SCRIPTS = "testdrive"
 """Name of the database that scripts run in."""
@@ -65,7 +68,7 @@ class PostgresDatabase(Database):
                 yield from left
 
     @contextlib.contextmanager
-    def script_server(self, choice: Choice, values: Mapping[str, Any], services: Services) -> Iterator[ScriptServer]:  # noqa: ARG002
+    def script_server(self, choice: Choice, values: Mapping[str, Any], services: ServiceAddresses) -> Iterator[ScriptServer]:  # noqa: ARG002
         from racehound.databases.addresses import script_variables
         from racehound.databases.postgres.scripts import started
 
@@ -76,17 +79,28 @@ class PostgresDatabase(Database):
         with started(choice.release, _SCRIPTS) as (url, renew):
             yield ScriptServer(url, script_variables(url), services, renew)
 
+    @property
+    def actions(self) -> Mapping[str, Spec]:
+        return ACTION_SPECS
+
     def kinds(self) -> Sequence[type[Kind]]:
         from racehound.databases.postgres.kinds import KINDS
 
         return KINDS
 
-    def printable_kinds(self, choice: Choice) -> Sequence[type[Kind]]:
-        from racehound.databases.postgres.target import EMBEDDED_CAPABILITIES, is_available
+    def may_have(self, choice: Choice, kind: type[Kind]) -> bool:
+        from racehound.databases.postgres.target import embedded_capabilities, is_available
         from racehound.services.embedded import installation, releases
 
         major = releases.parse(choice.release or installation.wheel().version)[0]
-        return [kind for kind in self.kinds() if is_available(kind, major, EMBEDDED_CAPABILITIES)]
+        return is_available(kind, major, embedded_capabilities())
+
+    def kind_bases(self) -> KindBases:
+        from racehound.databases.postgres.kinds import PostgresKind
+        from racehound.databases.postgres.kinds.text_kind import PostgresTextKind
+        from racehound.kinds.text_kinds import KindBases
+
+        return KindBases(PostgresKind, PostgresTextKind)
 
     def plain_table(self, name: str) -> Kind:
         from racehound.databases.postgres.kinds.table import Table
@@ -108,7 +122,7 @@ class PostgresDatabase(Database):
         from racehound.databases.postgres.target import PostgresTarget
 
         assert isinstance(target, PostgresTarget)
-        return CatalogFootprints(target, self.plain_table)
+        return CatalogFootprints(target)
 
     def hand_over(self, scene: Scene, finding: Finding, title: str) -> HandOver:
         from racehound.databases.postgres.handover import hand_over

@@ -10,9 +10,9 @@ import msgspec
 from racehound.data.finding import Finding, Reproduction, read_finding
 from racehound.data.history import read_history
 from racehound.data.program import Program, print_program
+from racehound.data.rate import Rate
 from racehound.data.reduction import read_reduction
 from racehound.databases.dialect import Dialect
-from racehound.loops.reduce.rates import Rate
 from racehound.report.again import again
 from racehound.report.drawers import became
 from racehound.report.recorded import Repetition
