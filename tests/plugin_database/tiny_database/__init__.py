@@ -97,9 +97,6 @@ class Tally(Kind):
         return f"> DROP TABLE {self.name}\n"
 
 
-KINDS = (Shelf, Tally)
-
-
 class TinyTarget(Target):
     """A server of racehound's own, and in it a working database that is replaced when it is damaged."""
 
@@ -120,9 +117,6 @@ class TinyTarget(Target):
         if self._observer is None:
             raise TargetError("there is no working database yet")
         return self._observer
-
-    def kinds(self) -> Sequence[type[Kind]]:
-        return KINDS
 
     def start(self) -> None:
         self._server.start()
@@ -173,4 +167,4 @@ class TinyDatabase(Database):
             target.stop()
 
     def kinds(self) -> Sequence[type[Kind]]:
-        return KINDS
+        return (Shelf, Tally)
