@@ -16,14 +16,16 @@ import dataclasses
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
+
+import click
 
 from racehound.data.finding import Baseline, Finding, Store, finding_directories, read_baseline, read_finding
 from racehound.data.matrix import Matrix
 from racehound.data.plan import SEED_LIMIT, ScenarioName
 from racehound.data.run_directory import RunDirectory, read_run
 from racehound.data.schedule import parse_schedule
-from racehound.databases.database import Choice
+from racehound.databases.database import Choice, Database
 from racehound.databases.registry import database, default_name, opened, require_kinds
 from racehound.databases.target import Reset
 from racehound.errors import UserError
@@ -102,7 +104,9 @@ def hunt(
     from racehound.report.progress import Silent
     from racehound.run.perturbations.registry import PerturbationSet
 
-    chosen = _choice(target, release, url, options, kinds_from)
+    _check("scenario", scenario, get_args(ScenarioName))
+    _check("reset", reset, get_args(Reset))
+    chosen = _choice(target, release, url, options, kinds, kinds_from)
     dialect = database(chosen.name).dialect
     asked = HuntOptions(
         seed=_seed(seed),
@@ -155,6 +159,8 @@ def explore(
     from racehound.run.session_script import lengths
     from racehound.run.strategies import strategy_of
 
+    if strategy is not None:
+        _check("strategy", strategy, get_args(Strategy))
     chosen = _choice(target, release, url, options)
     if not database(chosen.name).can_step:
         raise UserError(f"explore: {database(chosen.name).title} cannot be run in lock-step, and that needs it")
@@ -190,7 +196,7 @@ def matrix(
     from racehound.loops.matrix.run import MatrixOptions, MatrixRun
     from racehound.report.sessions import write_sessions
 
-    chosen = _choice(target, release, url, options, kinds_from)
+    chosen = _choice(target, release, url, options, kinds, kinds_from)
     require_kinds(chosen.name)
     asked = MatrixOptions(tuple(kinds), tuple(operations), every or bool(operations), runtime, servers, statement_limit)
     directory = _directory(out, f"matrix-{release or 'own'}")
@@ -239,21 +245,44 @@ def _choice(
     release: str | None,
     url: str | None,
     options: Mapping[str, Any] | None,
+    kinds: Sequence[str] = (),
     kinds_from: Sequence[str | Path] = (),
 ) -> Choice:
     name = target or default_name()
     chosen = database(name)
-    known = {str(each.name): each.default for each in chosen.options()}
-    unknown = [given for given in options or {} if given not in known]
+    values = {**_option_values(chosen, options or {}), "kinds": tuple(kinds)}
+    return Choice(name, release, url, chosen.read_options(values), tuple(map(Path, kinds_from)))
+
+
+def _option_values(chosen: Database, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of all options of a database, checked and converted as the command line does; defaults where none is given."""
+    known = {str(each.name): each for each in chosen.options()}
+    unknown = [name for name in given if name not in known]
     if unknown:
         raise UserError(f"{chosen.title} has no option {unknown[0]!r}; there are: {', '.join(known) or 'none'}")
-    return Choice(name, release, url, chosen.read_options(known | dict(options or {})), tuple(map(Path, kinds_from)))
+    context = click.Context(click.Command(chosen.name))
+    try:
+        return {
+            name: each.process_value(context, given[name] if name in given else each.to_info_dict()["default"])
+            for name, each in known.items()
+        }
+    except click.ClickException as error:
+        raise UserError(f"options: {error.format_message()}") from error
 
 
 def _seed(seed: int | None) -> int:
     import random
 
-    return random.SystemRandom().randrange(SEED_LIMIT) if seed is None else seed
+    if seed is None:
+        return random.SystemRandom().randrange(SEED_LIMIT)
+    if not 0 <= seed < SEED_LIMIT:
+        raise UserError(f"seed: {seed} is not in the range 0 to {SEED_LIMIT - 1}")
+    return seed
+
+
+def _check(parameter: str, value: str, possible: Sequence[str]) -> None:
+    if value not in possible:
+        raise UserError(f"{parameter}: there is no {value!r}; there are: {', '.join(possible)}")
 
 
 def _baseline(path: str | Path | None) -> Baseline:

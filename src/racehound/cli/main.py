@@ -29,7 +29,7 @@ COMMANDS = {
     "targets": "List the databases that can be tested.",
     "testdrive": "Run scripts of the testdrive language.",
     "services": "Install, start and stop the real servers around a target.",
-    "zoo": "Say where the emulator of Materialize is now: racehound-zoo.",
+    "zoo": "Say where the emulator is now: racehound-zoo.",
     "clean": "Remove what killed runs have left.",
 }
 
