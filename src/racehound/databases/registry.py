@@ -92,7 +92,7 @@ def recognised(session: Session) -> Database:
 def require_kinds(name: str) -> None:
     """UserError where the database of that name has no kinds."""
     known = database(name)
-    if not known.kinds():
+    if not known.kinds() and known.kind_bases() is None:
         raise UserError(
             f"{known.name} has no kinds of objects to draw from: with scripts of your own it can be explored (racehound explore) "
             "and tested (racehound testdrive)"
@@ -113,8 +113,8 @@ def require_possible(choice: Choice) -> None:
 def opened(choice: Choice, log_path: Path) -> Iterator[Opened]:
     """Start the chosen target; on leaving, remove what the run created in it and end a server of ours."""
     chosen = database(choice.name)
-    catalogue(chosen, choice.kinds_from)  # what is wrong with the files is said before anything is started
     require_possible(choice)
+    catalogue(chosen, choice.kinds_from)  # what is wrong with the files is said before anything is started
     run_id = f"rh{secrets.token_hex(4)}"
     directory = scratch.create(run_id)
     try:

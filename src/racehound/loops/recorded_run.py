@@ -15,7 +15,6 @@ from racehound.databases import registry
 from racehound.databases.catalogue import catalogue, printable_kinds
 from racehound.databases.database import Choice
 from racehound.databases.registry import Opened, database
-from racehound.databases.registry import require_kinds as require_some_kinds
 from racehound.errors import UserError
 from racehound.loops.explore import Exploration, explore
 from racehound.loops.hunt import Hunt, HuntOptions, Summary, choose_kinds
@@ -66,7 +65,7 @@ def record_hunt(
 
 def require_kinds(choice: Choice, kinds: Sequence[str]) -> None:
     """UserError for kinds that no server of that choice can have, as far as that is known before one is started."""
-    require_some_kinds(choice.name)
+    registry.require_kinds(choice.name)
     if choice.url is None:
         chosen = database(choice.name)
         choose_kinds(catalogue(chosen, choice.kinds_from), printable_kinds(chosen, choice), kinds)
