@@ -122,8 +122,7 @@ class ScriptedTarget(Target):
         """All statements, in the order in which they were sent, each with the name of its session."""
         self.sessions: list[ScriptedSession] = []
         """Those that are open in the present working database."""
-        self.ended: list[str] = []
-        """Names of sessions, one for each end of a transaction."""
+        self._clean_at = 0
         self._rules: list[_Rule] = []
         self._blocks: list[_Block] = []
         self._lock = threading.Lock()
@@ -160,6 +159,16 @@ class ScriptedTarget(Target):
         return next((s for s in self.sessions if s is not session and s.name in behind and s.in_transaction), None)
 
     @property
+    def present(self) -> list[tuple[str, str]]:
+        """As `sent`, since the working database was last made new or clean."""
+        return self.sent[self._clean_at :]
+
+    def cleaned(self, how: str) -> None:
+        """The working database has just been made new or clean."""
+        self.asked.append(how)
+        self._clean_at = len(self.sent)
+
+    @property
     def silent(self) -> int:
         """A file descriptor on which there is never anything to read."""
         return self._silent
@@ -186,7 +195,7 @@ class ScriptedTarget(Target):
         os.close(self._writer)
 
     def rebuild(self) -> None:
-        self.asked.append("rebuild")
+        self.cleaned("rebuild")
         for session in self.sessions:
             session.stale = True
         self.sessions.clear()
@@ -196,7 +205,7 @@ class ScriptedTarget(Target):
         self.asked.append("restart")
 
     def reset(self) -> bool:
-        self.asked.append("reset")
+        self.cleaned("reset")
         return self.can_reset
 
     def open(self, session: str, via: Endpoint | None = None) -> ScriptedSession:  # noqa: ARG002 there are no proxies
@@ -315,7 +324,7 @@ class ScriptedStepping(Stepping):
         return self._target.open(session)
 
     def sweep(self) -> bool:
-        self._target.asked.append("sweep")
+        self._target.cleaned("sweep")
         return self._target.can_reset
 
     def close(self) -> None:
