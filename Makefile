@@ -5,15 +5,29 @@ BIN := $(VENV)/bin
 # Releases and services that tests fetch are kept inside the clone, so that nothing is left outside it.
 export RACEHOUND_CACHE ?= $(CURDIR)/.cache/racehound
 RUN_ARGS ?= --runtime 60
+TEST_WORKERS ?= 2
+COVERAGE_TESTS ?= tests/unit
 TEST_SERVICES ?= postgres mysql mariadb kafka kafka-kraft schema-registry seaweedfs toxiproxy
 
-.PHONY: run test services browser check docs clean
+.PHONY: run test coverage mutants services browser check docs clean
 
 run: $(VENV)/.run
 	$(BIN)/racehound run $(RUN_ARGS)
 
 test: $(VENV)/.dev services browser
-	$(BIN)/pytest
+	$(BIN)/pytest -n $(TEST_WORKERS)
+
+# Counted is what runs in the processes of the tests, not in the commands and servers that they start.
+coverage: $(VENV)/.dev
+	mkdir -p .cache
+	COVERAGE_FILE=.cache/coverage $(BIN)/pytest -n $(TEST_WORKERS) --cov --cov-report=term $(COVERAGE_TESTS)
+
+# `[tool.mutmut]` in pyproject.toml names the modules that are changed and the tests that should notice.
+mutants: $(VENV)/.dev
+	rm -rf mutants
+	$(BIN)/mutmut run --max-children $(TEST_WORKERS)
+	mkdir -p .cache
+	$(BIN)/mutmut results | tee .cache/mutants.txt
 
 # What cannot be had here is said; the tests that need it are skipped, with the same reason.
 services: $(VENV)/.dev
@@ -36,7 +50,7 @@ docs: $(VENV)/.dev
 	$(BIN)/mkdocs serve
 
 clean:
-	rm -rf $(VENV) .cache
+	rm -rf $(VENV) .cache mutants
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)

@@ -23,29 +23,30 @@ from racehound.loops.matrix.crew import hosting
 from racehound.loops.matrix.encounter import Host, modes
 from racehound.loops.matrix.order import different, order
 from racehound.loops.matrix.run import survey
-from racehound.scenarios.pairs import Meeting, deeds
+from racehound.scenarios.pairs import Catalogue, Pair
 
 
-def sample(place: Opened, count: int) -> tuple[list[Meeting], int]:
-    """Meetings of the catalogue's operations, and how many there are in all."""
-    known = deeds(place.target.kinds())
+def sample(place: Opened, count: int) -> tuple[list[Pair], int]:
+    """Pairs of the catalogue's operations, and how many there are in all."""
+    catalogue = Catalogue(place.target.kinds(), place.database.plain_table)
+    known = catalogue.operations()
     begun = time.monotonic()
-    footprints = survey(place.database, place.target, known, every=True)
+    footprints = survey(place.database, place.target, catalogue, known, every=True)
     print(f"survey of {len(known)} operations: {time.monotonic() - begun:.1f} s")
     chosen = different(known, footprints)
-    planned = order(chosen, {deed.name: footprints[deed.name] for deed in chosen})
-    print(f"{len(chosen)} operations of different sorts, {len(planned.meetings)} pairs that share something")
-    return random.Random(1).sample(planned.meetings, count), len(planned.meetings)
+    planned = order(catalogue, chosen, {each.name: footprints[each.name] for each in chosen})
+    print(f"{len(chosen)} operations of different sorts, {len(planned.pairs)} pairs that share something")
+    return random.Random(1).sample(planned.pairs, count), len(planned.pairs)
 
 
-def held(host: Host, place: Opened, meetings: Sequence[Meeting]) -> tuple[float, Counter[Outcome]]:
+def held(host: Host, place: Opened, pairs: Sequence[Pair]) -> tuple[float, Counter[Outcome]]:
     """Trials per second, and what came of them."""
     allowed = place.target.dialect.allows_transaction
-    host.hold(meetings[0], allowed)
+    host.hold(pairs[0], allowed)
     outcomes: Counter[Outcome] = Counter()
     begun = time.monotonic()
-    for meeting in meetings:
-        outcomes.update(note.outcome for note in host.hold(meeting, allowed).notes)
+    for pair in pairs:
+        outcomes.update(note.outcome for note in host.hold(pair, allowed).notes)
     return outcomes.total() / (time.monotonic() - begun), outcomes
 
 
@@ -55,17 +56,17 @@ def main() -> None:
     parser.add_argument("--release")
     arguments = parser.parse_args()
     with workload.server(arguments.release) as place:
-        meetings, total = sample(place, arguments.pairs)
+        pairs, total = sample(place, arguments.pairs)
         allowed = place.target.dialect.allows_transaction
-        trials = sum(len(list(modes(meeting, allowed))) for meeting in meetings)
+        trials = sum(len(list(modes(pair, allowed))) for pair in pairs)
 
         def keep(_finding: Finding, _program: Program, _events: list[Event]) -> None:
             """A benchmark looks at the rate only."""
 
         with hosting(place, 10.0, keep) as host:
-            rate, outcomes = held(host, place, meetings)
+            rate, outcomes = held(host, place, pairs)
         print(f"{rate:.1f} trials/s on one server: {dict(outcomes)}")
-        print(f"all {total} pairs: {total * trials / len(meetings) / rate / 60:.1f} minutes on one server")
+        print(f"all {total} pairs: {total * trials / len(pairs) / rate / 60:.1f} minutes on one server")
 
 
 if __name__ == "__main__":

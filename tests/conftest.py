@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from racehound.services import scratch
 from racehound.services.backends.instance import Instance
@@ -18,6 +19,14 @@ from racehound.services.composition import Composition, Wanted
 from racehound.services.embedded import releases
 from racehound.services.embedded.server import EmbeddedServer
 from racehound.wire.session import LibpqSession
+
+pytest_plugins = ["tests.parallel"]
+
+# A busy machine makes any test slow: time is no reason to fail. CI draws the same examples on every run.
+settings.register_profile(
+    "racehound", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=bool(os.environ.get("CI"))
+)
+settings.load_profile("racehound")
 
 _numbers = itertools.count()
 # Also where all of this is a shell's background job, in which SIGINT is ignored: what tests start can be interrupted.

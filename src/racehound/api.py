@@ -100,7 +100,7 @@ def hunt(
     """
     from racehound.loops.reduce.search import say_nothing
     from racehound.report.progress import Silent
-    from racehound.run.perturbations.registry import named
+    from racehound.run.perturbations.registry import PerturbationSet
 
     chosen = _choice(target, release, url, options, kinds_from)
     dialect = database(chosen.name).dialect
@@ -116,7 +116,7 @@ def hunt(
         statement_limit_s=statement_limit,
         kinds=tuple(kinds),
         max_findings=max_findings,
-        perturb=named(perturb),
+        perturb=PerturbationSet(database(chosen.name).perturbations()).named(perturb),
     )
     directory = _directory(out, f"{asked.seed}")
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from racehound.data.run_directory import RunDirectory
     from racehound.databases.database import Choice
     from racehound.loops.hunt import HuntOptions
-    from racehound.run.stage import Scripts
+    from racehound.run.session_script import Scripts
     from racehound.run.strategies import ExploreOptions
 
     Work = Callable[[Choice, RunDirectory], tuple[list[Finding], str]]
@@ -104,14 +104,14 @@ class Hunted:
 def _told(finding: Finding, directory: Path) -> list[str]:
     from racehound.data.finding import read_finding
     from racehound.data.run_directory import read_run
-    from racehound.report.again import again
+    from racehound.report.reproduction_command import reproduction_command
 
     _, program = read_finding(directory / "findings" / finding.id)
     times = "once" if finding.count == 1 else f"{finding.count} times"
     return [
         f"{finding.severity} {finding.id}, met {times}: {finding.title}",
         *(f"    {line}" for line in finding.detail[:_SHOWN]),
-        f"    replay: {again(directory, finding, program, read_run(directory))}",
+        f"    replay: {reproduction_command(directory, finding, program, read_run(directory))}",
     ]
 
 
@@ -226,15 +226,16 @@ def _seed(asked: dict[str, Any]) -> int:
 def _hunt_options(asked: dict[str, Any]) -> HuntOptions:
     from racehound.databases.registry import database
     from racehound.loops.hunt import HuntOptions
-    from racehound.run.perturbations.registry import named
+    from racehound.run.perturbations.registry import PerturbationSet
 
-    known = database(asked["target"]).dialect
+    chosen = database(asked["target"])
+    known = chosen.dialect
     repetitions, limit_s = asked["repetitions"] or known.repetitions, None if asked["repetitions"] else known.plan_limit_s
     return HuntOptions(
         seed=_seed(asked), runtime_s=float(asked["runtime"]), repetitions=repetitions, scenario=asked["scenario"],
         num_objects=asked["num_objects"], tries=asked["tries"], reset=asked["reset"],
         statement_limit_s=float(asked["statement_limit"]), kinds=tuple(asked["kinds"]),
-        perturb=named(asked["perturb"]), plan_limit_s=limit_s,
+        perturb=PerturbationSet(chosen.perturbations()).named(asked["perturb"]), plan_limit_s=limit_s,
     )  # fmt: skip
 
 

@@ -107,6 +107,7 @@ def test_a_seeded_race_is_found_and_replayed(tmp_path: Path) -> None:
         assert finding["id"] in again.stdout
 
 
+@pytest.mark.leftovers
 def test_what_a_killed_run_has_left_is_removed_and_nothing_else(sound: Options, tmp_path: Path) -> None:
     with psycopg.connect(sound[3], autocommit=True) as operator:
         before = operator.execute("SHOW max_tables").fetchone()

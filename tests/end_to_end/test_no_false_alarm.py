@@ -15,6 +15,7 @@ SEEDS = range(1, 31)
 PLAN = ("--num-objects", "12")
 
 
+@pytest.mark.long
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("scenario", ["subsequent", "subsequent-chain"])
 def test_thirty_seeds_of_every_kind_find_nothing(scenario: ScenarioName, tmp_path: Path) -> None:

@@ -58,6 +58,7 @@ def test_what_is_printed_is_what_runs(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.alone
 def test_help_is_there_at_once() -> None:
     times = []
     for _ in range(3):

@@ -179,6 +179,7 @@ def test_a_password_in_the_address_goes_nowhere(embedded_server: EmbeddedServer,
             assert b"sekret" not in content, path
 
 
+@pytest.mark.leftovers
 def test_what_a_killed_run_left_on_a_users_server_is_removed_by_clean(embedded_server: EmbeddedServer, tmp_path: Path) -> None:
     url = embedded_server.address.conninfo()
     session = LibpqSession.connect(url)

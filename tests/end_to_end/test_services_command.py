@@ -105,6 +105,7 @@ def test_two_compositions_do_not_meet(names: tuple[str, str]) -> None:
     assert left["health"] == "healthy"
 
 
+@pytest.mark.leftovers
 def test_nothing_outlives_a_killed_keeper(names: tuple[str, str]) -> None:
     name, _ = names
     racehound("services", "up", "postgres", "--composition", name)
@@ -120,6 +121,7 @@ def test_nothing_outlives_a_killed_keeper(names: tuple[str, str]) -> None:
     assert [each["health"] for each in status(name)] == ["healthy"]
 
 
+@pytest.mark.leftovers
 def test_all_services_are_up_together_on_loopback_in_little_memory_and_go_with_a_killed_keeper(names: tuple[str, str]) -> None:
     name, _ = names
     lacking = missing(DEFAULT)

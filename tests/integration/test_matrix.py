@@ -17,13 +17,12 @@ from racehound.data.matrix import Outcome, Relationship, read_matrix, worst
 from racehound.data.program import Program
 from racehound.databases.database import Choice
 from racehound.databases.postgres.footprint import CatalogFootprints
-from racehound.databases.postgres.kinds.table import Table
 from racehound.databases.postgres.target import PostgresTarget
 from racehound.databases.registry import Opened, opened
 from racehound.loops.matrix.crew import hosting
 from racehound.loops.matrix.encounter import Host
 from racehound.loops.matrix.journal import read_journal
-from racehound.scenarios.pairs import Deed, Meeting, deeds
+from racehound.scenarios.pairs import Catalogue, Side
 
 
 class Lab:
@@ -33,13 +32,18 @@ class Lab:
         self._place = place
         self._host = host
         self.found = found
-        self.deeds: dict[str, Deed] = {deed.name: deed for deed in deeds(place.target.kinds())}
+        self._catalogue = Catalogue(place.target.kinds(), place.database.plain_table)
+        self._operations = {each.name: each for each in self._catalogue.operations()}
 
-    def hold(self, x: str, y: str, ground: Relationship) -> dict[tuple[str, str], Outcome]:
+    def alone(self, operation: str) -> Side:
+        """The operation on an object over the plain table."""
+        return self._catalogue.alone(self._operations[operation])
+
+    def hold(self, x: str, y: str, relationship: Relationship) -> dict[tuple[str, str], Outcome]:
         """By the letter of who comes first, and the mode."""
         self.found.clear()
-        meeting = Meeting(self.deeds[x], self.deeds[y], ground)
-        met = self._host.hold(meeting, self._place.target.dialect.allows_transaction)
+        pair = self._catalogue.pair(self._operations[x], self._operations[y], relationship)
+        met = self._host.hold(pair, self._place.target.dialect.allows_transaction)
         assert not met.trouble
         return {("y" if note.y_first else "x", note.mode): note.outcome for note in met.notes}
 
@@ -101,12 +105,12 @@ def test_an_operation_meets_itself_in_one_order(sound: Lab) -> None:
 def test_a_footprint_tells_what_is_written_and_what_is_referred_to(sound: Lab) -> None:
     target = sound._place.target
     assert isinstance(target, PostgresTarget)
-    surveyor = CatalogFootprints(target, Table)
+    surveyor = CatalogFootprints(target)
     try:
-        view = surveyor.measure(sound.deeds["View.create"])
-        dropped = surveyor.measure(sound.deeds["View.destroy"])
-        vacuumed = surveyor.measure(sound.deeds["Table.vacuum"])
-        outside = surveyor.measure(sound.deeds["Tablespace.destroy"])
+        view = surveyor.measure(sound.alone("View.create"))
+        dropped = surveyor.measure(sound.alone("View.destroy"))
+        vacuumed = surveyor.measure(sound.alone("Table.vacuum"))
+        outside = surveyor.measure(sound.alone("Tablespace.destroy"))
     finally:
         surveyor.close()
     assert {"pg_class o_0", "pg_type o_0"} <= view.writes
@@ -119,6 +123,7 @@ def test_a_footprint_tells_what_is_written_and_what_is_referred_to(sound: Lab) -
     assert not outside.transactional
 
 
+@pytest.mark.leftovers
 def test_a_run_that_is_killed_goes_on_where_it_was(tmp_path: Path) -> None:
     operations = "Table.rename,Table.comment,Table.insert,View.create,View.destroy,View.rename"
     command = [sys.executable, "-m", "racehound", "matrix", "--servers", "1", "--operations", operations]

@@ -156,6 +156,7 @@ def test_a_terminated_session_is_lost_and_opened_anew(run: Run) -> None:
     assert "terminating connection due to administrator command" in last.message
 
 
+@pytest.mark.alone
 def test_messages_are_late_until_the_sessions_rest(run: Run, place: Opened) -> None:
     clean(run, "network-jitter")
     with contextlib.closing(ProxyLinks(place.target)) as wires:

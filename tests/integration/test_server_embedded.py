@@ -88,9 +88,10 @@ def _ends(pid: int, within: float) -> bool:
         os.close(handle)
 
 
-def _shared_memory_segments() -> set[str]:
-    lines = Path("/proc/sysvipc/shm").read_text().splitlines()[1:]
-    return {line.split()[1] for line in lines}
+def _shared_memory_segments(creator: int) -> set[str]:
+    """Identifiers of the System V segments that a process has created (proc(5): key, shmid, perms, size, cpid)."""
+    columns = [line.split() for line in Path("/proc/sysvipc/shm").read_text().splitlines()[1:]]
+    return {each[1] for each in columns if each[4] == str(creator)}
 
 
 def test_it_runs_as_an_ordinary_user_and_answers_over_both_sockets(start: Start) -> None:
@@ -109,6 +110,7 @@ def test_it_runs_as_an_ordinary_user_and_answers_over_both_sockets(start: Start)
     assert named.cells == [("a b/c", "t")]
 
 
+@pytest.mark.alone
 def test_it_is_ready_within_a_second_again_and_again(start: Start) -> None:
     own = start()
     for again in (own.restart, own.recreate):
@@ -155,8 +157,9 @@ def test_settings_of_later_releases_are_left_out() -> None:
 
 @pytest.mark.parametrize("end", [lambda own: own.stop("fast"), lambda own: own.stop("immediate"), EmbeddedServer.kill])
 def test_it_ends_with_all_its_processes_and_keeps_its_data(start: Start, end: Callable[[EmbeddedServer], None]) -> None:
-    before = _shared_memory_segments()
     own = start()
+    postmaster = own.pid
+    assert _shared_memory_segments(postmaster)
     _run(own, "CREATE TABLE kept (a int)")
     # Without synchronous_commit a crash may take the last commits; the checkpoint makes them last.
     _run(own, "CHECKPOINT")
@@ -166,7 +169,7 @@ def test_it_ends_with_all_its_processes_and_keeps_its_data(start: Start, end: Ca
     assert not own.alive()
     assert _ends(session.pid, 0)
     assert session.execute("SELECT 1").status == "lost"
-    assert _shared_memory_segments() <= before
+    assert not _shared_memory_segments(postmaster)
     own.start()
     assert own.address.port == port
     assert _value(own, "SELECT count(*) FROM kept") == "0"
@@ -244,6 +247,7 @@ def test_a_path_too_long_for_a_socket_is_the_users_error(directory: Path) -> Non
         EmbeddedServer(releases.find(), deep, directory / "log")
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("user", [None, pytest.param("nobody", marks=pytest.mark.skipif(os.geteuid() != 0, reason="needs root"))])
 def test_a_killed_racehound_leaves_no_server_no_busy_backend_and_no_directory(user: str | None) -> None:
     environment = {**os.environ, "HOME": "/nonexistent", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}

@@ -66,7 +66,8 @@ def test_a_kill_loses_at_most_the_event_being_written(tmp_path: Path) -> None:
     path = tmp_path / "h.jsonl"
     root = Path(__file__).parents[2]
     command = [sys.executable, "-c", WRITER, str(path)]
-    writer = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(root)})
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(root), *sys.path])}
+    writer = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
     assert writer.stdout is not None
     told = int(writer.stdout.readline())
     writer.send_signal(signal.SIGKILL)

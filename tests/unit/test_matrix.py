@@ -13,19 +13,21 @@ from racehound.data.footprint import Footprint
 from racehound.data.matrix import DEFECTS, LETTERS, OUTCOMES, LeftOut, Matrix, Outcome, Relationship, read_matrix, worst
 from racehound.databases.postgres.dialect import POSTGRES
 from racehound.databases.postgres.kinds import KINDS
+from racehound.databases.postgres.plugin import PostgresDatabase
 from racehound.errors import UserError
 from racehound.loops.matrix.encounter import modes, outcome_of
 from racehound.loops.matrix.journal import Asked, Header, Journal, Met, Note, matrix_of, read_journal
-from racehound.loops.matrix.order import NO_GROUND, NOTHING_SHARED, different, order
+from racehound.loops.matrix.order import NO_COMMON_START, NOTHING_SHARED, different, order
 from racehound.loops.matrix.run import MatrixOptions, choose
 from racehound.loops.performer import Played
 from racehound.report.grid import cell_text, defects_text, diff_text, grid_text, totals_text
 from racehound.run.lockstep import Move
-from racehound.scenarios.pairs import Meeting, deeds, grounds, mirrored
+from racehound.scenarios.pairs import Catalogue, mirrored
 from racehound.session import Outcome as StatementOutcome
 from racehound.session import ServerError
 
-DEEDS = {deed.name: deed for deed in deeds(KINDS)}
+CATALOGUE = Catalogue(KINDS, PostgresDatabase().plain_table)
+OPERATIONS = {operation.name: operation for operation in CATALOGUE.operations()}
 
 
 def footprint(writes: str = "", reads: str = "", shared: str = "", *, transactional: bool = True) -> Footprint:
@@ -38,59 +40,71 @@ def footprint(writes: str = "", reads: str = "", shared: str = "", *, transactio
 
 
 def test_every_kind_has_a_create_and_a_destroy_and_names_are_unique() -> None:
-    names = [deed.name for deed in deeds(KINDS)]
+    names = [operation.name for operation in CATALOGUE.operations()]
     assert len(names) == len(set(names))
     for kind in KINDS:
         assert {f"{kind.__name__}.create", f"{kind.__name__}.destroy"} <= set(names)
 
 
 def test_a_manipulation_is_the_first_of_its_statements_that_no_other_operation_has() -> None:
-    validating = DEEDS["Partition.add_and_validate_constraint"]
-    thing = validating.thing("o_0", None)
-    assert [command.text for command in validating.commands(thing)] == ["ALTER TABLE o_0 VALIDATE CONSTRAINT o_0_check"]
-    assert "ADD CONSTRAINT o_0_check" in validating.before(thing)
+    validating = CATALOGUE.alone(OPERATIONS["Partition.add_and_validate_constraint"])
+    assert [command.text for command in validating.commands()] == ["ALTER TABLE o_0 VALIDATE CONSTRAINT o_0_check"]
+    assert "ADD CONSTRAINT o_0_check" in validating.before()
 
 
 def test_a_rename_is_not_undone_within_the_operation() -> None:
-    renaming = DEEDS["Table.rename"]
-    assert [c.text for c in renaming.commands(renaming.thing("o_0", None))] == ["ALTER TABLE o_0 RENAME TO o_0_tmp"]
+    renaming = CATALOGUE.alone(OPERATIONS["Table.rename"])
+    assert [c.text for c in renaming.commands()] == ["ALTER TABLE o_0 RENAME TO o_0_tmp"]
 
 
 # Objects
 
 
+def related(x: str, y: str) -> tuple[Relationship, ...]:
+    return CATALOGUE.relationships(OPERATIONS[x], OPERATIONS[y])
+
+
 def test_objects_stand_to_each_other_in_the_ways_that_their_kinds_allow() -> None:
-    assert grounds(DEEDS["Schema.destroy"], DEEDS["Function.create"]) == ("y over x", "common")
-    assert grounds(DEEDS["Schema.destroy"], DEEDS["Function.rename"]) == ("y over x", "x over y", "common")
-    assert grounds(DEEDS["Table.rename"], DEEDS["Table.rename"]) == ("same", "y over x", "x over y", "common")
-    assert "same" not in grounds(DEEDS["Table.create"], DEEDS["Table.destroy"])
-    assert grounds(DEEDS["Index.create"], DEEDS["Index.create"]) == ("same", "common")
-    assert grounds(DEEDS["Extension.create"], DEEDS["Extension.destroy"]) == ()
+    assert related("Schema.destroy", "Function.create") == ("y over x", "common")
+    assert related("Schema.destroy", "Function.rename") == (
+        "y over x",
+        "x over y",
+        "common",
+    )
+    assert related("Table.rename", "Table.rename") == (
+        "same",
+        "y over x",
+        "x over y",
+        "common",
+    )
+    assert "same" not in related("Table.create", "Table.destroy")
+    assert related("Index.create", "Index.create") == ("same", "common")
+    assert related("Extension.create", "Extension.destroy") == ()
 
 
 def test_what_an_operation_makes_is_not_there_before_and_all_else_is() -> None:
-    meeting = Meeting(DEEDS["Schema.destroy"], DEEDS["Function.create"], "y over x")
-    assert [(step.object, step.phase) for step in meeting.setup()] == [("o_base", "prepare"), ("o_base", "create")]
-    program = meeting.program(y_first=True)
+    pair = CATALOGUE.pair(OPERATIONS["Schema.destroy"], OPERATIONS["Function.create"], "y over x")
+    assert [(step.object, step.phase) for step in pair.setup()] == [("o_base", "prepare"), ("o_base", "create")]
+    program = pair.program(y_first=True)
     assert [session.steps[0].object for session in program.sessions] == ["o_0", "o_base"]
     assert program.refers_to == {"o_0": "o_base"}
 
 
 def test_nothing_can_be_done_to_what_the_other_one_has_yet_to_make_below() -> None:
-    assert "y over x" not in grounds(DEEDS["Schema.create"], DEEDS["Function.destroy"])
+    assert "y over x" not in related("Schema.create", "Function.destroy")
 
 
-def test_a_ground_seen_from_the_other_side() -> None:
-    assert [mirrored(g) for g in ("same", "y over x", "x over y", "common")] == ["same", "x over y", "y over x", "common"]
+def test_a_relationship_seen_from_the_other_side() -> None:
+    assert [mirrored(each) for each in ("same", "y over x", "x over y", "common")] == ["same", "x over y", "y over x", "common"]
 
 
 # Order
 
 
 def planned(footprints: dict[str, Footprint]) -> tuple[list[tuple[str, str, str]], dict[str, int]]:
-    chosen = [DEEDS[name] for name in footprints]
-    found = order(chosen, footprints)
-    return [meeting.key for meeting in found.meetings], {each.reason: each.pairs for each in found.left_out}
+    chosen = [OPERATIONS[name] for name in footprints]
+    found = order(CATALOGUE, chosen, footprints)
+    return [pair.key for pair in found.pairs], {each.reason: each.pairs for each in found.left_out}
 
 
 def test_those_that_share_most_come_first_on_the_ground_where_they_share_most() -> None:
@@ -117,13 +131,13 @@ def test_a_pair_without_a_common_beginning_is_left_out_and_said_so() -> None:
     touching = footprint("pg_extension o_0,pg_class o_base")
     keys, left = planned({"Extension.create": touching, "Extension.destroy": touching})
     assert [key[:2] for key in keys] == [("Extension.create",) * 2, ("Extension.destroy",) * 2]
-    assert left == {NO_GROUND: 1}
+    assert left == {NO_COMMON_START: 1}
 
 
 def test_operations_of_the_same_sort_are_kept_once_but_creates_and_destroys_always() -> None:
     names = ("View.comment", "Function.comment", "View.create", "Function.create", "View.destroy", "Function.destroy")
     alike = {name: footprint(f"pg_{name[0]} o_0") for name in names}
-    kept = [deed.name for deed in different([DEEDS[name] for name in names], alike)]
+    kept = [each.name for each in different([OPERATIONS[name] for name in names], alike)]
     assert kept == [name for name in names if name != "Function.comment"]
 
 
@@ -133,7 +147,7 @@ def test_an_operation_that_also_changes_what_it_stands_on_is_of_another_sort() -
         "Rule.rename": footprint("pg_rewrite o_0,pg_class o_base"),
         "Table.vacuum": footprint("pg_class o_0", transactional=False),
     }
-    assert len(different([DEEDS[name] for name in sorts], sorts)) == 3
+    assert len(different([OPERATIONS[name] for name in sorts], sorts)) == 3
 
 
 def test_of_what_all_databases_share_neither_kinds_nor_a_comment_and_a_change_of_the_name_are_alike() -> None:
@@ -142,7 +156,7 @@ def test_of_what_all_databases_share_neither_kinds_nor_a_comment_and_a_change_of
         "Tablespace.comment": footprint("pg_tablespace o_0", shared="pg_shdescription o_0"),
         "Role.comment": footprint("pg_authid o_0", shared="pg_shdescription o_0"),
     }
-    assert len(different([DEEDS[name] for name in sorts], sorts)) == 3
+    assert len(different([OPERATIONS[name] for name in sorts], sorts)) == 3
 
 
 def test_of_an_object_what_bears_two_names_belongs_to_the_upper_one() -> None:
@@ -152,12 +166,14 @@ def test_of_an_object_what_bears_two_names_belongs_to_the_upper_one() -> None:
 
 
 def names(options: MatrixOptions) -> list[str]:
-    return [deed.name for deed in choose(list(DEEDS.values()), options)]
+    return [each.name for each in choose(list(OPERATIONS.values()), options)]
 
 
 def test_operations_are_chosen_by_kind_and_by_pattern() -> None:
     assert {name.partition(".")[0] for name in names(MatrixOptions(kinds=("View",)))} == {"View"}
-    assert names(MatrixOptions(operations=("Index.create[*",))) == [name for name in DEEDS if name.startswith("Index.create[")]
+    assert names(MatrixOptions(operations=("Index.create[*",))) == [
+        name for name in OPERATIONS if name.startswith("Index.create[")
+    ]
     assert names(MatrixOptions(kinds=("View",), operations=("*.destroy",))) == ["View.destroy"]
 
 
@@ -202,8 +218,8 @@ def test_an_error_that_an_operation_asks_for_is_none() -> None:
 
 
 def test_an_operation_meets_itself_once_and_others_in_both_orders() -> None:
-    def who(x: str, y: str, ground: Relationship) -> list[tuple[bool, str]]:
-        return list(modes(Meeting(DEEDS[x], DEEDS[y], ground), POSTGRES.allows_transaction))
+    def who(x: str, y: str, relationship: Relationship) -> list[tuple[bool, str]]:
+        return list(modes(CATALOGUE.pair(OPERATIONS[x], OPERATIONS[y], relationship), POSTGRES.allows_transaction))
 
     every = ["together", "commit", "rollback"]
     assert who("Table.rename", "Table.rename", "same") == [(False, mode) for mode in every]
@@ -214,7 +230,7 @@ def test_an_operation_meets_itself_once_and_others_in_both_orders() -> None:
 # The journal
 
 A, B = "Schema.destroy", "Function.create"
-HEADER = Header("postgres", "18.3", Asked(), tuple(DEEDS[n].operation for n in (A, B)), {A: footprint("x o_0")}, ())
+HEADER = Header("postgres", "18.3", Asked(), tuple(OPERATIONS[n] for n in (A, B)), {A: footprint("x o_0")}, ())
 
 
 def met(*outcomes: Outcome, x: str = A, y: str = B) -> Met:
@@ -258,7 +274,7 @@ def test_each_trial_stands_in_the_row_of_the_operation_that_came_first() -> None
     cells = matrix(met("corrupt", "fine")).cells()
     assert {pair: worst(trials).outcome for pair, trials in cells.items()} == {(A, B): "corrupt", (B, A): "fine"}
     (first,), (second,) = cells[A, B], cells[B, A]
-    assert (first.ground, second.ground) == ("y over x", "x over y")
+    assert (first.relationship, second.relationship) == ("y over x", "x over y")
 
 
 def test_a_trial_knows_its_statements() -> None:

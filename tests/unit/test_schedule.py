@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from racehound.data.schedule import (
@@ -41,7 +41,6 @@ def follow(order: Order, lengths: Sequence[int]) -> Schedule:
     return tuple(taken)
 
 
-@settings(deadline=None)
 @given(sizes)
 def test_all_interleavings_are_there_once_in_order(lengths: list[int]) -> None:
     found = list(interleavings(lengths))
@@ -58,7 +57,6 @@ def test_few_statements_have_few_interleavings() -> None:
     assert count_interleavings([4, 4]) == 70
 
 
-@settings(deadline=None)
 @given(sizes, st.data())
 def test_a_schedule_is_read_as_it_is_written(lengths: list[int], data: st.DataObject) -> None:
     schedule = draw_schedule(lengths, random.Random(data.draw(st.integers())))

@@ -15,6 +15,8 @@ from racehound.errors import RacehoundError, UserError
 from racehound.services import scratch
 from racehound.services.owner import myself
 
+pytestmark = pytest.mark.leftovers
+
 
 @pytest.fixture
 def made() -> Iterator[Path]:

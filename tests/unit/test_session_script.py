@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from racehound.errors import UserError
@@ -48,7 +48,6 @@ def test_a_statement_knows_its_place() -> None:
     assert [(command.position.line, command.position.column) for command in script.commands] == [(2, 3), (2, 13)]
 
 
-@settings(deadline=None)
 @given(st.text(alphabet="a;'\"$-/*()\\ \nE", max_size=40))
 def test_as_many_statements_are_split_off_as_are_counted(text: str) -> None:
     found = list(split_statements(text))

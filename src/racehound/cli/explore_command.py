@@ -15,9 +15,9 @@ from racehound.cli.target_options import choice, require_stepping, stepping_opti
 
 if TYPE_CHECKING:
     from racehound.data.run_directory import RunDirectory
-    from racehound.loops.explore import Exploration, Met
+    from racehound.loops.explore import Exploration, OutcomeGroup
     from racehound.report.exploration import Kind
-    from racehound.run.stage import Scripts
+    from racehound.run.session_script import Scripts
     from racehound.run.strategies import ExploreOptions
 
 _SCHEDULES = 1000
@@ -105,7 +105,7 @@ def _report(exploration: Exploration, scripts: Scripts, again: str, directory: R
     click.echo(f"\n{len(exploration.findings)} findings; everything is in {directory.path}")
 
 
-def _kind(met: Met) -> Kind:
+def _kind(met: OutcomeGroup) -> Kind:
     from racehound.data.schedule import print_schedule
     from racehound.report.exploration import Kind, Line
 

@@ -19,9 +19,9 @@ from racehound.errors import UserError
 if TYPE_CHECKING:
     from racehound.data.matrix import Matrix
     from racehound.databases.database import Choice
-    from racehound.loops.matrix.crew import Progress
-    from racehound.loops.matrix.journal import Asked, Met
+    from racehound.loops.matrix.journal import Asked, PairResult
     from racehound.loops.matrix.run import MatrixOptions
+    from racehound.loops.matrix.worker_pool import MatrixProgress
 
 _TOLD_EVERY_S = 10.0
 
@@ -121,11 +121,11 @@ class _Teller:
     def __init__(self) -> None:
         self._next_s = 0.0
 
-    def __call__(self, _met: Met, progress: Progress) -> None:
-        if progress.seconds >= self._next_s or progress.over == progress.meetings:
+    def __call__(self, _result: PairResult, progress: MatrixProgress) -> None:
+        if progress.seconds >= self._next_s or progress.over == progress.pairs:
             self._next_s = progress.seconds + _TOLD_EVERY_S
             rate = progress.trials / progress.seconds if progress.seconds else 0.0
-            click.echo(f"{progress.over:,} of {progress.meetings:,} pairs, {rate:.0f} trials per second", err=True)
+            click.echo(f"{progress.over:,} of {progress.pairs:,} pairs, {rate:.0f} trials per second", err=True)
 
 
 def _tell(matrix: Matrix) -> None:
@@ -185,11 +185,11 @@ def operations() -> int:
     """List the operations of the catalogue with their statements."""
     from racehound.databases.registry import database
     from racehound.report.columns import columns
-    from racehound.scenarios.pairs import deeds
+    from racehound.scenarios.pairs import Catalogue
 
     chosen = database(_target())
-    known = deeds(chosen.kinds())
-    click.echo(columns(("operation", "what"), [(d.name, d.operation.shape) for d in known]))
+    known = Catalogue(chosen.kinds(), chosen.plain_table).operations()
+    click.echo(columns(("operation", "what"), [(each.name, each.shape) for each in known]))
     return 0
 
 
@@ -203,11 +203,11 @@ def operations() -> int:
 @statement_limit
 def again(x: str, y: str, **options: Any) -> int:  # noqa: ANN401 click's values
     """Let the operations X and Y meet again, in all modes, and say how often each outcome came."""
-    from racehound.loops.matrix.again import hold_again
+    from racehound.loops.matrix.again import try_again
     from racehound.report.columns import columns
 
     require_stepping(_target(), "racehound matrix again")
-    counts = hold_again(choice(_target(), options), x, y, options["ground"], options["times"], options["statement_limit"])
+    counts = try_again(choice(_target(), options), x, y, options["ground"], options["times"], options["statement_limit"])
     rows = [(ground, f"{first} first", mode, o, str(n), sig) for (ground, first, mode, o, sig), n in counts.items()]
     click.echo(columns(("objects", "order", "mode", "outcome", "times", "why"), rows))
     return 0

@@ -25,15 +25,18 @@ def command(
     from racehound.databases.registry import database
     from racehound.loops.hunt import choose_kinds, plan_and_program
     from racehound.run.perturbations.printing import print_draws
-    from racehound.run.perturbations.registry import named
+    from racehound.run.perturbations.registry import PerturbationSet
 
     known = database(target)
     chosen = choose_kinds(known.kinds(), known.printable_kinds(Choice(target, release)), kinds)
-    names = named(perturb or ("default",))
+    perturbations = PerturbationSet(known.perturbations())
+    names = perturbations.named(perturb or ("default",))
     _, program = plan_and_program(
         known.dialect, chosen, seed_or_random(seed), scenario, num_objects, tries, names,  # type: ignore[arg-type]
     )  # fmt: skip
     text = (
-        msgspec.json.format(msgspec.json.encode(program), indent=1) if as_json else print_program(program) + print_draws(program)
+        msgspec.json.format(msgspec.json.encode(program), indent=1)
+        if as_json
+        else print_program(program) + print_draws(program, perturbations)
     )
     click.echo(text, nl=as_json)

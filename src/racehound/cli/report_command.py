@@ -80,11 +80,11 @@ def _junit(run: Path, out: Path) -> None:
 
 
 def _github(run: Path) -> None:
-    from racehound.report.again import again
+    from racehound.report.reproduction_command import reproduction_command
     from racehound.report.github import annotation_lines
 
     facts, _ = _read(run)
-    told = [(finding, again(run, finding, program, facts)) for finding, program in _findings(run)]
+    told = [(finding, reproduction_command(run, finding, program, facts)) for finding, program in _findings(run)]
     click.echo(annotation_lines(told), nl=False)
 
 

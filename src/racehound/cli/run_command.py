@@ -62,7 +62,7 @@ def command(ctx: click.Context, /, **options: Any) -> int:  # noqa: ANN401 click
     from racehound.databases.registry import database
     from racehound.loops.hunt import HuntOptions
     from racehound.loops.recorded_run import require_kinds
-    from racehound.run.perturbations.registry import named
+    from racehound.run.perturbations.registry import PerturbationSet
 
     if options["scenario"] == PAIRS:
         return _run_pairs(ctx, options)
@@ -84,7 +84,7 @@ def command(ctx: click.Context, /, **options: Any) -> int:  # noqa: ANN401 click
         statement_limit_s=options["statement_limit"],
         kinds=options["kinds"],
         max_findings=options["max_findings"],
-        perturb=named(words),
+        perturb=PerturbationSet(chosen.perturbations()).named(words),
     )
     _interrupt_on_terminate()
     click.echo(f"--- Random seed is {seed}")

@@ -10,7 +10,8 @@ import gzip
 import os
 import shutil
 import threading
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -105,6 +106,11 @@ class LogLine(_Event, frozen=True):
     text: str
 
 
+SERVER_GONE = "service {} crashed: "
+"""How the line begins that racehound itself adds to the log of a server, named in the braces, that does not come back after a
+perturbation has ended it. Signatures of findings hold these words."""
+
+
 class PlanStarted(_Event, frozen=True):
     program: Program
 
@@ -131,6 +137,19 @@ class RepetitionEnded(_Event, frozen=True):
     """Ids of the findings met in this repetition."""
     schedule: tuple[int, ...] = ()
     """In lock-step: the order in which the sessions took their turns; as a schedule it gives the same interleaving again."""
+
+
+ErrorClass = Literal["expected", "unexplained", "internal", "lost"]
+"""What a failed statement means; `judge/classification.py` says how that is decided."""
+
+
+class Judged(_Event, frozen=True):
+    """The classes of a repetition's failed statements. Statements are written before they are judged, so their classes follow."""
+
+    repetition: int
+    classes: tuple[tuple[int, ErrorClass], ...]
+    """The number of each failed statement, and its class. Numbers count the statements of this repetition from 0, in the order of
+    the file, since the last RepetitionEnded."""
 
 
 class Fault(_Event, frozen=True):
@@ -169,6 +188,7 @@ Event = (
     | LogLine
     | PlanStarted
     | RepetitionStarted
+    | Judged
     | RepetitionEnded
     | Fault
     | Disturbed
@@ -184,6 +204,7 @@ class Recorder:
         self.path = path
         self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
         self._encoder = threading.local()
+        self._lock = threading.Lock()
         self._current: list[Event] = []
 
     def append(self, event: Event) -> None:
@@ -192,14 +213,16 @@ class Recorder:
         if encoder is None:
             encoder = self._encoder.json = msgspec.json.Encoder()
         buffer = encoder.encode(event) + b"\n"
-        written = os.write(self._fd, buffer)
-        if written != len(buffer):
-            raise OSError(f"{self.path}: only {written} of {len(buffer)} bytes could be written")
-        self._current.append(event)
+        with self._lock:  # the order of `take` is that of the file
+            written = os.write(self._fd, buffer)
+            if written != len(buffer):
+                raise OSError(f"{self.path}: only {written} of {len(buffer)} bytes could be written")
+            self._current.append(event)
 
     def take(self) -> list[Event]:
         """The events since the last call, in the order in which they were recorded."""
-        taken, self._current = self._current, []
+        with self._lock:
+            taken, self._current = self._current, []
         return taken
 
     def close(self) -> None:
@@ -225,6 +248,30 @@ def read_history(path: Path) -> Iterator[Event]:
         for line in lines:
             if line.endswith(b"\n"):
                 yield decode(line, _decoder)
+
+
+def judged(repetition: int, events: Iterable[Event], failed: Iterable[tuple[Statement, ErrorClass]]) -> Judged:
+    """The classes of those failed statements that belong to a repetition. `events`: all since the last RepetitionEnded."""
+    statements = (event for event in events if isinstance(event, Statement) and event.repetition == repetition)
+    numbers = {id(statement): number for number, statement in enumerate(statements)}
+    return Judged(repetition, tuple((numbers[id(s)], error_class) for s, error_class in failed if id(s) in numbers))
+
+
+def error_classes(events: Iterable[Event]) -> dict[int, ErrorClass]:
+    """The classes of failed statements, by the identity of the statement, as far as the history holds them.
+
+    `events`: those of one or more repetitions, from their beginning.
+    """
+    found: dict[int, ErrorClass] = {}
+    statements: defaultdict[int, list[Statement]] = defaultdict(list)
+    for event in events:
+        if isinstance(event, Statement):
+            statements[event.repetition].append(event)
+        elif isinstance(event, Judged):
+            found |= {id(statements[event.repetition][number]): error_class for number, error_class in event.classes}
+        elif isinstance(event, RepetitionEnded):
+            statements.clear()
+    return found
 
 
 def in_flight(events: list[Event], start_ns: int, end_ns: int) -> list[Statement]:

@@ -10,10 +10,11 @@ from __future__ import annotations
 import functools
 from collections import Counter
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
+from racehound.data.program import Phase
 from racehound.errors import UserError
 
 Outcome = Literal[
@@ -64,7 +65,7 @@ RELATIONSHIPS: tuple[Relationship, ...] = ("same", "y over x", "x over y", "comm
 
 
 class Operation(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A row and a column of the matrix."""
+    """A row and a column of the matrix: a create, a destroy, or one statement of a manipulation."""
 
     name: str
     """`Table.rename`"""
@@ -72,6 +73,18 @@ class Operation(msgspec.Struct, frozen=True, omit_defaults=True):
     """`Table`"""
     shape: str = ""
     """Its statements without names, for people: `ALTER TABLE RENAME TO`."""
+    phase: Phase = "manipulate"
+    """Version 0.1 did not write this and what follows."""
+    attributes: tuple[tuple[str, Any], ...] = ()
+    """Names and values of the object's drawn fields that are not the kind's own."""
+    manipulation: str = ""
+    at: int = 0
+    """Which command of the manipulation it is, from 0."""
+
+    @property
+    def creates(self) -> bool:
+        """Whether its object must not be there before."""
+        return self.phase == "create"
 
 
 class Trial(msgspec.Struct, frozen=True, array_like=True):
@@ -80,7 +93,7 @@ class Trial(msgspec.Struct, frozen=True, array_like=True):
     x: str
     """Name of the operation that comes first."""
     y: str
-    ground: Relationship
+    relationship: Relationship
     mode: Mode
     outcome: Outcome
     signature: str

@@ -21,7 +21,7 @@ _SERIAL_LIMIT = 24
 """Serial schedules that are listed: all of up to four sessions."""
 
 
-class Order(Protocol):
+class TurnOrder(Protocol):
     """Names the sessions one by one, on the way: used once."""
 
     def choose(self, free: Collection[int]) -> int:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from racehound.data.scene import Scene
     from racehound.judge.oracle import Oracle
     from racehound.run.perturbations.perturbation import Perturbation
-    from racehound.scenarios.pairs import Deed
+    from racehound.scenarios.pairs import Side
     from racehound.testdrive.actions import Spec
     from racehound.testdrive.services import Services
 
@@ -71,8 +71,8 @@ class Footprints(abc.ABC):
     """Measures which catalog rows operations write and read, in the working database of a started target."""
 
     @abc.abstractmethod
-    def measure(self, operation: Deed) -> Footprint:
-        """The footprint of one operation. CommandFailed when the operation does not succeed alone."""
+    def measure(self, side: Side) -> Footprint:
+        """The footprint of an operation on its object. CommandFailed when the operation does not succeed alone."""
 
     @abc.abstractmethod
     def close(self) -> None:

@@ -1,11 +1,11 @@
-"""Hangs: statements that the watchdog found beyond their limit, with who waited for whom."""
+"""Hangs: statements that ran beyond their limit, with who waited for whom."""
 
 from __future__ import annotations
 
 from racehound.data.finding import Finding, normalise
 from racehound.data.history import Overdue, in_flight
 from racehound.judge.errors import shape
-from racehound.judge.oracle import Observed
+from racehound.judge.oracle import ObservedHistory
 
 _MEANING = {
     "deadlock": "a cycle of waits that the server never broke",
@@ -14,14 +14,14 @@ _MEANING = {
 }
 
 
-def judge_hangs(observed: Observed) -> list[Finding]:
-    """A finding per statement beyond its limit; undecided ones (the program itself held what it waits for) are not reported."""
-    return [_finding(observed, event) for event in observed.events if isinstance(event, Overdue) and event.verdict in _MEANING]
+def judge_hangs(history: ObservedHistory) -> list[Finding]:
+    """A finding per statement beyond its limit. Undecided ones wait for a session of the program and are not reported."""
+    return [_finding(history, event) for event in history.events if isinstance(event, Overdue) and event.verdict in _MEANING]
 
 
-def _finding(observed: Observed, event: Overdue) -> Finding:
-    around = in_flight(observed.events, event.start_ns, event.start_ns + int(event.limit_s * 1e9))
-    return observed.finding(
+def _finding(history: ObservedHistory, event: Overdue) -> Finding:
+    around = in_flight(history.events, event.start_ns, event.start_ns + int(event.limit_s * 1e9))
+    return history.finding(
         "hang", "hang", f"{event.verdict}: {normalise(shape(event.sql))}",
         f"{shape(event.sql)} did not end within {event.limit_s:g} s: {_MEANING[event.verdict]}",
         detail=(f"statement: {event.sql}", *event.waits), statements=tuple(around),

@@ -1,7 +1,7 @@
-"""Exploring: the interleavings of a few session scripts, one after the other in lock-step, each judged by all oracles.
+"""Explore: runs the interleavings of a few session scripts, one after the other in lock-step; all oracles judge each.
 
 The serial schedules come first: an error that a statement also meets in one of them is explained by a serial order. After them
-come all the others, in lexicographic order, or as many as are asked for, drawn from the seed: several servers share these.
+come all the others, in lexicographic order, or as many as are asked for, drawn from the seed. Several servers share these.
 """
 
 from __future__ import annotations
@@ -9,23 +9,24 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Literal
 
 import msgspec
 
 from racehound.data.finding import Finding, Severity, Store
-from racehound.data.history import Event, PlanStarted, Statement
-from racehound.data.program import Program, ProgramSession, Step
-from racehound.data.schedule import Order, Schedule, count_interleavings, print_schedule, serial_schedules
-from racehound.loops.performer import Excused, Performer
+from racehound.data.history import Event, PlanStarted, Recorder, Statement, compress
+from racehound.data.run_directory import RunDirectory
+from racehound.data.schedule import Schedule, TurnOrder, count_interleavings, print_schedule, serial_schedules
+from racehound.databases.registry import Opened
+from racehound.judge.classification import KnownErrors
+from racehound.loops.repetition import RepetitionRunner
 from racehound.run.lockstep import Move
-from racehound.run.session_script import OBJECT, lengths
-from racehound.run.stage import Scripts, Stage
+from racehound.run.lockstep_program import program_of_scripts
+from racehound.run.lockstep_runner import LockstepRunner
+from racehound.run.session_script import Scripts, lengths
 from racehound.run.strategies import ExploreOptions, Strategy, orders, strategy_of
-from racehound.testdrive.printer import print_script
-from racehound.testdrive.script import Script
 
 Class = Literal["crash", "corrupt", "wrong", "hang", "internal", "leak", "unexplained", "fail", "fine"]
 
@@ -44,18 +45,18 @@ _BY_SEVERITY: dict[Severity, Class] = {
 }
 
 
-OpenStage = Callable[[], contextlib.AbstractContextManager[Stage]]
-"""Starts a server, for a worker of its own."""
+OpenTarget = Callable[[], contextlib.AbstractContextManager[Opened]]
+"""Opens another target."""
 
 _WORTH_A_SERVER = 200
-"""Schedules for which it is worth while to start another one."""
+"""Schedules for which it is worth starting another server."""
 
 
-class Performance(msgspec.Struct, frozen=True):
-    """What became of one schedule."""
+class ScheduleResult(msgspec.Struct, frozen=True):
+    """The outcome of one schedule."""
 
     number: int
-    """Its place among those of the exploration, from 1."""
+    """Counted over the exploration, from 1."""
     schedule: Schedule
     """The turns as they were taken."""
     outcome: Class
@@ -63,20 +64,20 @@ class Performance(msgspec.Struct, frozen=True):
     """Why it is not fine: signatures of findings, errors of statements."""
     moves: list[Move]
     findings: tuple[str, ...] = ()
-    """Ids."""
+    """Ids of its findings."""
 
 
-class Met(msgspec.Struct):
+class OutcomeGroup(msgspec.Struct):
     """Schedules with the same outcome for the same reasons."""
 
     outcome: Class
     reasons: tuple[str, ...]
     count: int
-    first: Performance
+    first: ScheduleResult
 
 
 class Exploration(msgspec.Struct, frozen=True):
-    """What an exploration came to."""
+    """The result of an exploration."""
 
     seed: int
     strategy: Strategy
@@ -87,7 +88,7 @@ class Exploration(msgspec.Struct, frozen=True):
     different: int
     """How many of those were different; where turns passed to others, several schedules come to the same."""
     seconds: float
-    classes: list[Met]
+    classes: list[OutcomeGroup]
     """Worst first, then most frequent."""
     findings: list[Finding]
     interrupted: bool
@@ -98,30 +99,15 @@ class Exploration(msgspec.Struct, frozen=True):
         return self.schedules / self.seconds if self.seconds else 0.0
 
 
-def program_of(scripts: Scripts, seed: int) -> Program:
-    """The scripts as a program, as findings and histories keep it."""
-    sessions = tuple(
-        ProgramSession(str(number), tuple(Step(OBJECT, "manipulate", script.fragment(turn)) for turn in range(len(script.turns))))
-        for number, script in enumerate(scripts.sessions, 1)
-    )
-    title = "explored: " + " | ".join(script.file for script in scripts.sessions)
-    setup, verify, teardown = (_alone(script) for script in (scripts.setup, scripts.check, scripts.teardown))
-    return Program(seed, "concurrent", title, {}, True, (), setup, sessions, verify, teardown)
-
-
-def _alone(script: Script | None) -> tuple[Step, ...]:
-    return () if script is None else (Step(OBJECT, "prepare", print_script(script)),)
-
-
-class KnownErrors:
-    """Errors that a statement also meets in some serial schedule: session, turn, SQLSTATE. Shared by all explorers."""
+class SerialErrors:
+    """Errors that a statement also meets in some serial schedule. Shared by all explorers."""
 
     def __init__(self, scripts: Scripts) -> None:
         self._serial = set(serial_schedules(lengths(scripts.sessions)))
         self._lock = threading.Lock()
-        self._errors: Excused = frozenset()
+        self._errors: KnownErrors = frozenset()
 
-    def after(self, events: list[Event], schedule: Schedule) -> Excused:
+    def after(self, events: Sequence[Event], schedule: Schedule) -> KnownErrors:
         """All that are known, with those of the schedule at hand where it is a serial one."""
         with self._lock:
             if schedule in self._serial:
@@ -130,57 +116,58 @@ class KnownErrors:
 
 
 class Explorer:
-    """Performs and judges schedules on one stage."""
+    """Runs and judges schedules on one target."""
 
-    def __init__(self, scripts: Scripts, seed: int, stage: Stage, store: Store, known: KnownErrors) -> None:
-        self._program = program_of(scripts, seed)
-        self._performer = Performer(stage)
+    def __init__(
+        self, scripts: Scripts, options: ExploreOptions, opened: Opened, recorder: Recorder, store: Store, serial: SerialErrors
+    ) -> None:
+        self._program = program_of_scripts(scripts, options.seed)
+        self._runner = LockstepRunner(opened.target, recorder, opened.scratch, options.statement_limit_s)
+        self._repetitions = RepetitionRunner.of(opened.database)
         self._store = store
-        self._known = known
-        stage.recorder.append(PlanStarted(self._program))
+        self._serial = serial
+        recorder.append(PlanStarted(self._program.program))
 
-    def perform(self, number: int, asked: Schedule, order: Order) -> Performance:
-        """One schedule, setup to teardown, judged. TargetError when the target cannot go on, UserError for a failing setup."""
-        played = self._performer.perform(self._program, asked, order, self._excused, number=number)
-        told = f"schedule: {print_schedule(played.schedule)}"
-        findings = [msgspec.structs.replace(finding, detail=(*finding.detail, told)) for finding in played.findings]
+    def run(self, number: int, asked: Schedule, order: TurnOrder) -> ScheduleResult:
+        """Run and judge one schedule. TargetError when the target cannot go on, UserError for a failing setup."""
+        scheduled = self._runner.schedule(self._program, asked, order)
+        repetition = self._repetitions.run(
+            scheduled, number, known_errors=lambda events: self._serial.after(events, scheduled.schedule)
+        )
+        detail = f"schedule: {print_schedule(repetition.schedule)}"
+        findings = [msgspec.structs.replace(finding, detail=(*finding.detail, detail)) for finding in repetition.findings]
         for finding in findings:
-            self._store.add(finding, self._program, played.events)
-        return _performance(number, played.schedule, played.moves, findings)
+            self._store.add(finding, self._program.program, repetition.events)
+        return _result(number, repetition.schedule, scheduled.moves, findings)
 
     def close(self) -> None:
-        """Wait for what is still being swept; before the stage is closed."""
-        self._performer.close()
-
-    def _excused(self, events: list[Event], moves: list[Move], schedule: Schedule) -> Excused:
-        """Errors that a script asks for, and those that a serial schedule meets, too."""
-        wanted = {(str(m.session), m.turn, m.outcome.error.sqlstate) for m in moves if m.wanted and m.outcome and m.outcome.error}
-        return self._known.after(events, schedule) | wanted
+        """Close all sessions."""
+        self._runner.close()
 
 
-class _Course:
-    """The schedules that are to be run, for the explorers to take, and what came of them."""
+class _Agenda:
+    """The schedules that are to be run, for the explorers to take, and the outcomes of those that were run."""
 
     def __init__(self, scripts: Scripts, options: ExploreOptions) -> None:
         self._queue = enumerate(orders(scripts, options), 1)
         self._lock = threading.Lock()
         self._taken = 0
-        self._over = False
-        self.met: dict[tuple[Class, tuple[str, ...]], Met] = {}
+        self._ended = False
+        self.groups: dict[tuple[Class, tuple[str, ...]], OutcomeGroup] = {}
         self.different: set[Schedule] = set()
 
     def run(self, explorer: Explorer, until: int | None = None) -> None:
-        """Perform what is left, or up to a number, as long as nobody ends it."""
+        """Run what is left, or up to a number, as long as nobody ends it."""
         while (following := self._take(until)) is not None:
-            self._keep(explorer.perform(*following))
+            self._keep(explorer.run(*following))
 
     def end(self) -> None:
-        """Nothing more is taken. What is under way is brought to its end."""
-        self._over = True
+        """No schedule is begun any more. Those that were begun are finished."""
+        self._ended = True
 
-    def _take(self, until: int | None) -> tuple[int, Schedule, Order] | None:
+    def _take(self, until: int | None) -> tuple[int, Schedule, TurnOrder] | None:
         with self._lock:
-            if self._over or self._taken == until:
+            if self._ended or self._taken == until:
                 return None
             following = next(self._queue, None)
             if following is None:
@@ -188,52 +175,64 @@ class _Course:
             self._taken, (asked, order) = following
             return self._taken, asked, order
 
-    def _keep(self, performance: Performance) -> None:
-        key = performance.outcome, performance.reasons
+    def _keep(self, result: ScheduleResult) -> None:
+        key = result.outcome, result.reasons
         with self._lock:
-            self.different.add(performance.schedule)
-            met = self.met.setdefault(key, Met(*key, 0, performance))
-            met.count += 1
-            if performance.number < met.first.number:
-                met.first = performance
+            self.different.add(result.schedule)
+            group = self.groups.setdefault(key, OutcomeGroup(*key, 0, result))
+            group.count += 1
+            if result.number < group.first.number:
+                group.first = result
 
 
 def explore(
-    scripts: Scripts, options: ExploreOptions, stage: Stage, store: Store, others: Sequence[OpenStage] = ()
+    scripts: Scripts,
+    options: ExploreOptions,
+    opened: Opened,
+    directory: RunDirectory,
+    store: Store,
+    others: Sequence[OpenTarget] = (),
 ) -> Exploration:
-    """Run and judge the schedules; the stage is closed afterwards. Ctrl-C ends it as if all had been done.
+    """Run and judge the schedules. Ctrl-C ends it as if all had been run. The history of each target is kept in the directory.
 
-    The serial ones run on this stage, before the rest is shared with `others`, as many as are worth it. What one of them cannot
-    go on with ends all, and its error is raised: TargetError, or UserError for a setup that fails.
+    The serial schedules run on the target that is open. The others are shared with `others`, as many of these as are worth it.
+    An error of one target ends the exploration and is raised: TargetError, or UserError for a setup that fails.
     """
-    course, known = _Course(scripts, options), KnownErrors(scripts)
+    agenda, serial = _Agenda(scripts, options), SerialErrors(scripts)
     started, interrupted = time.monotonic(), False
 
-    def help_with(open_stage: OpenStage) -> None:
-        try:
-            with open_stage() as own, contextlib.closing(Explorer(scripts, options.seed, own, store, known)) as helper:
-                course.run(helper)
-        finally:
-            course.end()
+    @contextlib.contextmanager
+    def explorer_on(target: Opened, number: int) -> Iterator[Explorer]:
+        path = directory.history(number, options.seed)
+        with (
+            contextlib.closing(Recorder(path)) as recorder,
+            contextlib.closing(Explorer(scripts, options, target, recorder, store, serial)) as explorer,
+        ):
+            yield explorer
+        compress(path)
 
-    explorer = Explorer(scripts, options.seed, stage, store, known)
-    try:
-        with ThreadPoolExecutor(max(1, len(others))) as pool:
-            try:
-                course.run(explorer, until=len(serial_schedules(lengths(scripts.sessions))))
-                helping = [pool.submit(help_with, other) for other in others[: _count(scripts, options) // _WORTH_A_SERVER]]
-                course.run(explorer)
-                for helped in helping:
-                    helped.result()
-            except KeyboardInterrupt:
-                interrupted = True
-            finally:
-                course.end()
-    finally:
-        explorer.close()
-        stage.close()
+    def help_with(open_target: OpenTarget, number: int) -> None:
+        try:
+            with open_target() as other, explorer_on(other, number) as helper:
+                agenda.run(helper)
+        finally:
+            agenda.end()
+
+    with explorer_on(opened, 1) as explorer, ThreadPoolExecutor(max(1, len(others))) as pool:
+        try:
+            agenda.run(explorer, until=len(serial_schedules(lengths(scripts.sessions))))
+            worth = others[: _count(scripts, options) // _WORTH_A_SERVER]
+            helping = [pool.submit(help_with, other, number) for number, other in enumerate(worth, 2)]
+            agenda.run(explorer)
+            for helped in helping:
+                helped.result()
+        except KeyboardInterrupt:
+            interrupted = True
+        finally:
+            agenda.end()
+        seconds = time.monotonic() - started
     store.flush()
-    return _exploration(scripts, options, course, store, time.monotonic() - started, interrupted=interrupted)
+    return _exploration(scripts, options, agenda, store, seconds, interrupted=interrupted)
 
 
 def _count(scripts: Scripts, options: ExploreOptions) -> int:
@@ -242,22 +241,22 @@ def _count(scripts: Scripts, options: ExploreOptions) -> int:
 
 
 def _exploration(
-    scripts: Scripts, options: ExploreOptions, course: _Course, store: Store, seconds: float, *, interrupted: bool
+    scripts: Scripts, options: ExploreOptions, agenda: _Agenda, store: Store, seconds: float, *, interrupted: bool
 ) -> Exploration:
     return Exploration(
         seed=options.seed,
         strategy=strategy_of(scripts, options),
         interleavings=count_interleavings(lengths(scripts.sessions)),
-        schedules=sum(met.count for met in course.met.values()),
-        different=len(course.different),
+        schedules=sum(group.count for group in agenda.groups.values()),
+        different=len(agenda.different),
         seconds=round(seconds, 3),
-        classes=sorted(course.met.values(), key=lambda met: (CLASSES.index(met.outcome), -met.count, met.reasons)),
+        classes=sorted(agenda.groups.values(), key=lambda group: (CLASSES.index(group.outcome), -group.count, group.reasons)),
         findings=store.sorted(),
         interrupted=interrupted,
     )
 
 
-def _performance(number: int, schedule: Schedule, moves: list[Move], findings: list[Finding]) -> Performance:
+def _result(number: int, schedule: Schedule, moves: list[Move], findings: list[Finding]) -> ScheduleResult:
     outcome: Class = "fine"
     reasons: tuple[str, ...] = ()
     if findings:
@@ -265,7 +264,7 @@ def _performance(number: int, schedule: Schedule, moves: list[Move], findings: l
         reasons = tuple(sorted({f.signature for f in findings if _BY_SEVERITY[f.severity] == outcome}))
     elif failures := sorted({reason for move in moves if (reason := failure_of(move))}):
         outcome, reasons = "fail", tuple(failures)
-    return Performance(number, schedule, outcome, reasons, moves, tuple(finding.id for finding in findings))
+    return ScheduleResult(number, schedule, outcome, reasons, moves, tuple(finding.id for finding in findings))
 
 
 def failure_of(move: Move) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -18,10 +19,10 @@ from racehound.databases.registry import Opened
 from racehound.databases.target import Reset
 from racehound.errors import UserError
 from racehound.kinds.kind import Kind
-from racehound.loops.trial import Trial, Verdict
+from racehound.loops.repetition import JudgedRepetition, RepetitionRunner
 from racehound.report.progress import Progress, Reporter
-from racehound.run.perturbations.registry import DEFAULT, perturbed
-from racehound.run.runner import Runner
+from racehound.run.perturbations.registry import DEFAULT, PerturbationSet, perturbed
+from racehound.run.storm_runner import StormRunner
 from racehound.scenarios import build_program
 from racehound.scenarios.casting import Cast
 
@@ -40,20 +41,23 @@ class HuntOptions(msgspec.Struct, frozen=True):
     kinds: tuple[str, ...] = ()
     """Restrict the draw to these; empty: all that the target can have."""
     max_findings: int | None = None
-    """End when there are that many."""
+    """End when there are that many findings, known weaknesses aside."""
     perturb: tuple[str, ...] = DEFAULT
     """Names of the perturbations."""
     plan_limit_s: float | None = None
     """Seconds after which a plan's next repetition is its last, so that slow ones do not use up the time."""
 
     def is_last(self, number: int, elapsed_s: float) -> bool:
-        """Whether a repetition, begun so long after its plan's first one, is the last of that: never the first of several."""
+        """Whether the repetition of that number is its plan's last; `elapsed_s`: seconds since the plan began.
+
+        The first of several is never the last.
+        """
         has_had_its_share = self.plan_limit_s is not None and number > 1 and elapsed_s > self.plan_limit_s
         return has_had_its_share or number == self.repetitions
 
 
 class Summary(msgspec.Struct, frozen=True):
-    """What a hunt came to."""
+    """The result of a hunt."""
 
     seed: int
     seconds: float
@@ -120,12 +124,12 @@ class Hunt:
 
     def __init__(self, options: HuntOptions, opened: Opened, directory: RunDirectory, store: Store, reporter: Reporter) -> None:
         self._options = options
+        self._opened = opened
         self._target = opened.target
-        self._catalogue = opened.database.kinds()
+        self._perturbations = PerturbationSet(opened.database.perturbations())
         self._directory = directory
         self._store = store
         self._reporter = reporter
-        self._scratch = opened.scratch
         self._started = time.monotonic()
         self._deadline = self._started + options.runtime_s
         self._counts: Counter[str] = Counter()
@@ -133,7 +137,7 @@ class Hunt:
 
     def run(self) -> Summary:
         """Hunt until the runtime is over; the summary is also kept in the run directory."""
-        kinds = choose_kinds(self._catalogue, self._target.kinds(), self._options.kinds)
+        kinds = choose_kinds(self._opened.database.kinds(), self._target.kinds(), self._options.kinds)
         interrupted = False
         seed = self._options.seed
         try:
@@ -167,35 +171,43 @@ class Hunt:
         path = self._directory.history(self._counts["plans"], program.seed)
         recorder = Recorder(path)
         recorder.append(PlanStarted(program))
-        runner = Runner(self._target, recorder, self._scratch, self._options.statement_limit_s)
         try:
-            self._repeat(Trial(runner, program, self._options.reset), program)
+            runner = StormRunner(
+                self._target,
+                program,
+                recorder,
+                self._opened.scratch,
+                self._options.statement_limit_s,
+                perturbations=self._perturbations,
+                reset=self._options.reset,
+            )
+            with contextlib.closing(runner):
+                self._repeat(runner)
         finally:
-            runner.close()
             recorder.close()
             self._store.flush()
         compress(path)
 
-    def _repeat(self, trial: Trial, program: Program) -> None:
-        trial.begin()
+    def _repeat(self, runner: StormRunner) -> None:
+        repetitions = RepetitionRunner.of(self._opened.database)
+        repetitions.prepare(runner)
         began = time.monotonic()
         for number in range(1, self._options.repetitions + 1):
             if self._is_over():
                 return
             last = self._options.is_last(number, time.monotonic() - began)
-            verdict = trial.run(number, last=last)
-            self._keep(verdict, program)
+            self._keep(repetitions.run(runner, number, whole_plan=last), runner.program)
             self._reporter.progress(self._progress(number))
             if last:
                 return
 
-    def _keep(self, verdict: Verdict, program: Program) -> None:
+    def _keep(self, repetition: JudgedRepetition, program: Program) -> None:
         self._counts["repetitions"] += 1
-        self._counts["statements"] += verdict.statements
-        self._outcomes["ok"] += verdict.statements - sum(verdict.drawers.values())
-        self._outcomes.update(verdict.drawers)
-        for finding in verdict.findings:
-            if self._store.add(finding, program, verdict.events):
+        self._counts["statements"] += repetition.statements
+        self._outcomes["ok"] += repetition.statements - repetition.classes.total()
+        self._outcomes.update(repetition.classes)
+        for finding in repetition.findings:
+            if self._store.add(finding, program, repetition.events):
                 self._reporter.finding(finding)
 
     def _progress(self, number: int) -> Progress:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from racehound.data.finding import Baseline, Store
-from racehound.data.history import Recorder, compress
 from racehound.data.run_directory import RunDirectory, redact
+from racehound.databases import registry
 from racehound.databases.database import Choice
-from racehound.databases.registry import Opened, database, opened
+from racehound.databases.registry import Opened, database
 from racehound.errors import UserError
 from racehound.loops.explore import Exploration, explore
 from racehound.loops.hunt import Hunt, HuntOptions, Summary, choose_kinds
@@ -22,9 +21,8 @@ from racehound.loops.reduce.search import Teller
 from racehound.loops.reduction import reduce_all
 from racehound.report.progress import Reporter
 from racehound.report.sessions import write_sessions
-from racehound.run.perturbations.registry import possible
-from racehound.run.session_script import read_script, read_session
-from racehound.run.stage import Scripts, Stage
+from racehound.run.perturbations.registry import PerturbationSet
+from racehound.run.session_script import Scripts, read_script, read_session
 from racehound.run.strategies import ExploreOptions
 
 Tell = Callable[[str], object]
@@ -50,17 +48,17 @@ def record_hunt(
     UserError for what the target cannot do, TargetError when the target does not do its part.
     """
     require_kinds(choice, options.kinds)
-    with opened(choice, directory.server_log) as place:
-        names, hindered = possible(perturb, place.target)
+    with registry.opened(choice, directory.server_log) as opened:
+        names, hindered = PerturbationSet(opened.database.perturbations()).possible(perturb, opened.target)
         for name, reason in hindered.items():
             tell(f"without {name}: {reason}")
         options = msgspec.structs.replace(options, perturb=names)
-        _write_run(directory, choice, place, options=options)
-        tell(f"{choice.name} {place.target.release}, run {place.target.run_id}, evidence in {directory.path}")
+        _write_run(directory, choice, opened, options=options)
+        tell(f"{choice.name} {opened.target.release}, run {opened.target.run_id}, evidence in {directory.path}")
         store = Store(directory.findings, baseline, write_sessions)
-        summary = Hunt(options, place, directory, store, reporter).run()
+        summary = Hunt(options, opened, directory, store, reporter).run()
         if after is not None:
-            after(summary, place)
+            after(summary, opened)
         return summary
 
 
@@ -109,42 +107,19 @@ def record_exploration(
 
     UserError for what the target cannot do and for a failing setup, TargetError when the target does not do its part.
     """
-    with opened(choice, directory.server_log) as place:
+    with registry.opened(choice, directory.server_log) as opened:
         read = (*scripts.sessions, scripts.setup, scripts.check, scripts.teardown)
-        _write_run(directory, choice, place, options=options, scripts=[script.file for script in read if script])
-        target = place.target
+        _write_run(directory, choice, opened, options=options, scripts=[script.file for script in read if script])
+        target = opened.target
         tell(f"{choice.name} {target.release}, run {target.run_id}, seed {options.seed}, evidence in {directory.path}")
-        further = range(2, servers + 1 if place.database.can_start and not choice.url else 1)
-        others = [functools.partial(_another, choice, scripts, options, directory, number) for number in further]
+        further = range(2, servers + 1 if opened.database.can_start and not choice.url else 1)
+        others = [functools.partial(registry.opened, choice, directory.path / f"server-{number}.log") for number in further]
         store = Store(directory.findings, baseline, write_sessions)
-        with _stage(place, scripts, options, directory, 1) as stage:
-            exploration = explore(scripts, options, stage, store, others)
+        exploration = explore(scripts, options, opened, directory, store, others)
         directory.write_summary(exploration)
         return exploration
 
 
-@contextlib.contextmanager
-def _another(choice: Choice, scripts: Scripts, options: ExploreOptions, directory: RunDirectory, number: int) -> Iterator[Stage]:
-    """A stage on a server of its own."""
-    log = directory.path / f"server-{number}.log"
-    with opened(choice, log) as place, _stage(place, scripts, options, directory, number) as stage:
-        yield stage
-
-
-@contextlib.contextmanager
-def _stage(place: Opened, scripts: Scripts, options: ExploreOptions, directory: RunDirectory, number: int) -> Iterator[Stage]:
-    """A stage with a history of its own."""
-    path = directory.history(number, options.seed)
-    recorder = Recorder(path)
-    stage = Stage(place.target, recorder, place.scratch, scripts, options.statement_limit_s)
-    try:
-        yield stage
-    finally:
-        stage.close()
-        recorder.close()
-    compress(path)
-
-
-def _write_run(directory: RunDirectory, choice: Choice, place: Opened, **facts: Any) -> None:  # noqa: ANN401 whatever the run tells
+def _write_run(directory: RunDirectory, choice: Choice, opened: Opened, **facts: Any) -> None:  # noqa: ANN401 whatever the run tells
     where = {"target": choice.name, "release": choice.release, "url": redact(choice.url) if choice.url else None}
-    directory.write_run(run_id=place.target.run_id, server_release=place.target.release, **where, **facts)
+    directory.write_run(run_id=opened.target.run_id, server_release=opened.target.release, **where, **facts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import itertools
 import time
@@ -19,19 +20,19 @@ from racehound.data.scene import Scene
 from racehound.data.schedule import Listed
 from racehound.databases.registry import Opened
 from racehound.errors import RacehoundError, TargetError
-from racehound.loops.performer import Performer
 from racehound.loops.reduce.guesses import Guesser, culprit_of
 from racehound.loops.reduce.program_passes import minimise_program
 from racehound.loops.reduce.rates import Rate, measure
 from racehound.loops.reduce.scene_passes import minimise
+from racehound.loops.reduce.scene_program import lockstep_program_of
 from racehound.loops.reduce.search import Search, Teller, TimeIsUpError, say_nothing
 from racehound.loops.reduce.sequential import nearly
-from racehound.loops.reduce.staging import program_of, scripts_of
 from racehound.loops.reduce.transcript import check_of, transcript
-from racehound.loops.trial import Trial
+from racehound.loops.repetition import RepetitionRunner
 from racehound.report.handover import write_handover
-from racehound.run.runner import Runner
-from racehound.run.stage import Scripts, Stage
+from racehound.run.lockstep_runner import LockstepRunner
+from racehound.run.perturbations.registry import PerturbationSet
+from racehound.run.storm_runner import StormRunner
 
 _TARGET_FAILURES = 3
 """In a row; then the target cannot be used any more."""
@@ -56,21 +57,23 @@ class ReduceOptions:
     statement_limit_s: float = 3.0
 
 
-class Lab:
+class SceneRunner:
     """Tries scenes in lock-step."""
 
-    def __init__(self, place: Opened, finding: str, statement_limit_s: float) -> None:
+    def __init__(self, opened: Opened, finding: str, statement_limit_s: float) -> None:
         self._finding = finding
-        self._recorder = Recorder(place.scratch / f"scenes-{finding}-{time.monotonic_ns()}.jsonl")
-        self._stage = Stage(place.target, self._recorder, place.scratch, Scripts(()), statement_limit_s)
-        self._performer = Performer(self._stage)
+        self._recorder = Recorder(opened.scratch / f"scenes-{finding}-{time.monotonic_ns()}.jsonl")
+        self._runner = LockstepRunner(opened.target, self._recorder, opened.scratch, statement_limit_s)
+        self._repetitions = RepetitionRunner.of(opened.database)
+        self._count = 0
         self._failures = 0
 
     def shows(self, scene: Scene) -> bool:
-        """Whether the finding is met; not by a scene that cannot be performed. TargetError when nothing goes any more."""
-        self._stage.turn_to(scripts_of(scene))
+        """Whether the scene shows the finding; False for one that cannot be run. TargetError when the target cannot go on."""
+        scheduled = self._runner.schedule(lockstep_program_of(scene), scene.schedule, Listed(scene.schedule))
+        self._count += 1
         try:
-            played = self._performer.perform(program_of(scene), scene.schedule, Listed(scene.schedule))
+            repetition = self._repetitions.run(scheduled, self._count)
         except TargetError:
             self._failures += 1
             if self._failures >= _TARGET_FAILURES:
@@ -79,30 +82,25 @@ class Lab:
         except RacehoundError:
             return False  # a variable cut in two, say
         self._failures = 0
-        return any(met.id == self._finding for met in played.findings)
+        return any(met.id == self._finding for met in repetition.findings)
 
     def can_read(self, sql: str) -> bool:
         """Whether it is a statement by its grammar, as far as the target can tell."""
-        self._performer.settle()
-        try:
-            return self._stage.can_read(sql)
-        except RacehoundError:
-            return False
+        return self._runner.can_read(sql)
 
     def measure(self, scene: Scene, repetitions: int) -> Rate:
         return measure(lambda _: self.shows(scene), repetitions)
 
     def close(self) -> None:
-        self._performer.close()
-        self._stage.close()
+        self._runner.close()
         self._recorder.close()
 
 
-class Storm:
-    """Tries programs as the hunt does."""
+class ProgramRunner:
+    """Tries programs in a storm, as the hunt does."""
 
-    def __init__(self, place: Opened, finding: str, statement_limit_s: float) -> None:
-        self._place = place
+    def __init__(self, opened: Opened, finding: str, statement_limit_s: float) -> None:
+        self._opened = opened
         self._finding = finding
         self._limit_s = statement_limit_s
 
@@ -110,43 +108,44 @@ class Storm:
         """Whether the program shows the finding nearly at that rate. TimeIsUpError when that cannot be said in time."""
         test = nearly(rate)
         counts = {True: 0, False: 0}
-        for met in self.meetings(program, deadline):
-            counts[met is not None] += 1
+        for events in self.repetitions(program, deadline):
+            counts[events is not None] += 1
             verdict = test.verdict(counts[True], counts[False])
             if verdict is not None:
                 return verdict
         raise TimeIsUpError
 
-    def meetings(self, program: Program, deadline: float) -> Iterator[list[Event] | None]:
-        """A repetition each: its events where it showed the finding, None where it did not; until the time is up."""
-        recorder = Recorder(self._place.scratch / f"storm-{self._finding}-{time.monotonic_ns()}.jsonl")
-        runner = Runner(self._place.target, recorder, self._place.scratch, self._limit_s)
-        trial = Trial(runner, program, "objects")
-        try:
-            trial.begin()
-            for number in itertools.count(1):
-                if time.monotonic() >= deadline:
-                    return
-                verdict = trial.run(number)
-                yield verdict.events if any(met.id == self._finding for met in verdict.findings) else None
-        finally:
-            runner.close()
-            recorder.close()
+    def repetitions(self, program: Program, deadline: float) -> Iterator[list[Event] | None]:
+        """For each repetition its events if it showed the finding, and None if it did not; until the time is up."""
+        path = self._opened.scratch / f"storm-{self._finding}-{time.monotonic_ns()}.jsonl"
+        perturbations = PerturbationSet(self._opened.database.perturbations())
+        runs = RepetitionRunner.of(self._opened.database)
+        with contextlib.closing(Recorder(path)) as recorder:
+            runner = StormRunner(
+                self._opened.target, program, recorder, self._opened.scratch, self._limit_s, perturbations=perturbations
+            )
+            with contextlib.closing(runner):
+                runs.prepare(runner)
+                for number in itertools.count(1):
+                    if time.monotonic() >= deadline:
+                        return
+                    repetition = runs.run(runner, number)
+                    yield repetition.events if any(met.id == self._finding for met in repetition.findings) else None
 
 
 class Reducer:
     """Reduces one finding. `reduce` may be interrupted by Ctrl-C and then ends with the smallest that is known."""
 
-    def __init__(self, directory: Path, place: Opened, options: ReduceOptions, tell: Teller = say_nothing) -> None:
+    def __init__(self, directory: Path, opened: Opened, options: ReduceOptions, tell: Teller = say_nothing) -> None:
         self._directory = directory
-        self._place = place
+        self._opened = opened
         self._options = options
         self._tell = tell
         self.finding, self.program = read_finding(directory)
         self._started = time.monotonic()
         self._deadline = self._started + options.limit_s
-        self._lab = Lab(place, self.finding.id, options.statement_limit_s)
-        self._storm = Storm(place, self.finding.id, options.statement_limit_s)
+        self._scenes = SceneRunner(opened, self.finding.id, options.statement_limit_s)
+        self._programs = ProgramRunner(opened, self.finding.id, options.statement_limit_s)
         self._guesses = 0
 
     def reduce(self) -> Reduction | None:
@@ -155,10 +154,10 @@ class Reducer:
             scene = self._first_scene()
             reduction = self._reduce_program() if scene is None else self._reduce_scene(scene)
         finally:
-            self._lab.close()
+            self._scenes.close()
         if reduction is not None:
             write_reduction(self._directory, reduction)
-            write_handover(self._directory, self.finding, reduction, self._place.database.hand_over)
+            write_handover(self._directory, self.finding, reduction, self._opened.database.hand_over)
         return reduction
 
     # In lock-step
@@ -172,14 +171,14 @@ class Reducer:
                     return None
                 self._guesses += 1
                 self._tell("guesses", self._guesses, str(scene.size))
-                if self._lab.shows(scene):
+                if self._scenes.shows(scene):
                     return scene
         return None
 
     def _recordings(self, deadline: float) -> Iterator[list[Event]]:
         """What happened in repetitions that showed the finding: in the hunt's own, then in others of the same program."""
         yield list(read_history(self._directory / "history.jsonl"))
-        met = (events for events in self._storm.meetings(self.program, deadline) if events is not None)
+        met = (events for events in self._programs.repetitions(self.program, deadline) if events is not None)
         fresh = list(itertools.islice(met, _RECORDINGS - 1))
         yield from fresh
 
@@ -188,17 +187,17 @@ class Reducer:
         said = transcript(self.program, events, culprit.end_ns if culprit else None)
         check = check_of(self.program, [event for event in events if isinstance(event, Mismatch)], self.finding.title)
         common = Scene((), self.program.refers_to, self.program.seed, check)
-        return Guesser(said, self.finding, common, self._place.target.dialect.allows_transaction).guesses()
+        return Guesser(said, self.finding, common, self._opened.target.dialect.allows_transaction).guesses()
 
     def _reduce_scene(self, scene: Scene) -> Reduction:
         search = Search(
             scene,
-            self._lab.shows,
+            self._scenes.shows,
             key=lambda candidate: candidate.lines,
             deadline=self._deadline,
             tell=self._tell,
         )
-        ending = _searched(lambda: minimise(search, self._lab.can_read))
+        ending = _searched(lambda: minimise(search, self._scenes.can_read))
         best, rate = self._steady(search)
         return self._reduction(rate, ending, search, scene=best)
 
@@ -208,7 +207,7 @@ class Reducer:
         back = 0
         while True:
             scene = search.accepted[max(0, len(search.accepted) - 1 - back)]
-            measured.append((scene, self._lab.measure(scene, self._options.repetitions)))
+            measured.append((scene, self._scenes.measure(scene, self._options.repetitions)))
             if _share(measured[-1][1]) >= self._options.floor:
                 return measured[-1]
             if back >= len(search.accepted) - 1:
@@ -225,7 +224,7 @@ class Reducer:
         known = _share(rate)
         search = Search(
             self.program,
-            lambda program: self._storm.shows(program, known, self._deadline),
+            lambda program: self._programs.shows(program, known, self._deadline),
             key=msgspec.json.encode,
             deadline=self._deadline,
             tell=self._tell,
@@ -237,7 +236,7 @@ class Reducer:
     def _storm_rate(self, program: Program) -> Rate:
         """How often it shows in as many repetitions as a reduction ends with, or as there is time for (and a second more)."""
         deadline = max(self._deadline, time.monotonic() + 1)
-        met = list(itertools.islice(self._storm.meetings(program, deadline), self._options.repetitions))
+        met = list(itertools.islice(self._programs.repetitions(program, deadline), self._options.repetitions))
         first = next((number for number, events in enumerate(met, 1) if events is not None), 0)
         return Rate(Reproduction(len(met), sum(events is not None for events in met)), first)
 
@@ -251,8 +250,8 @@ class Reducer:
     ) -> Reduction:
         return Reduction(
             finding=self.finding.id,
-            database=self._place.target.dialect.title,
-            release=self._place.target.release,
+            database=self._opened.target.dialect.title,
+            release=self._opened.target.release,
             reproduction=rate.reproduction,
             seconds=round(time.monotonic() - self._started, 3),
             ending=ending,
@@ -263,17 +262,17 @@ class Reducer:
 
 
 def reduce(
-    directory: Path, place: Opened, options: ReduceOptions, tell: Teller = say_nothing
+    directory: Path, opened: Opened, options: ReduceOptions, tell: Teller = say_nothing
 ) -> tuple[Finding, Reduction | None]:
     """Reduce the finding of a directory; see `Reducer`."""
-    reducer = Reducer(directory, place, options, tell)
+    reducer = Reducer(directory, opened, options, tell)
     return reducer.finding, reducer.reduce()
 
 
 def reduce_all(
     findings: Sequence[Finding],
     run: RunDirectory,
-    place: Opened,
+    opened: Opened,
     limit_s: float,
     statement_limit_s: float,
     tell: Teller = say_nothing,
@@ -291,7 +290,7 @@ def reduce_all(
             if left <= 0:
                 break
             options = ReduceOptions(min(left, max(_LEAST_S, limit_s / len(worth))), statement_limit_s=statement_limit_s)
-            _, reduction = reduce(run.findings / finding.id, place, options, tell)
+            _, reduction = reduce(run.findings / finding.id, opened, options, tell)
             over += 1
             if reduction is not None and reduction.ending == "interrupted":
                 why = _INTERRUPTED
@@ -303,7 +302,7 @@ def reduce_all(
     return f"{len(worth) - over} of {len(worth)} findings were not reduced: {why}" if over < len(worth) else ""
 
 
-def replay_scene(directory: Path, place: Opened, repetitions: int, statement_limit_s: float) -> Rate | None:
+def replay_scene(directory: Path, opened: Opened, repetitions: int, statement_limit_s: float) -> Rate | None:
     """How often the scene shows the finding that it was reduced from; None where it was not reduced to one.
 
     What is handed over says from then on how it was on this release.
@@ -311,15 +310,15 @@ def replay_scene(directory: Path, place: Opened, repetitions: int, statement_lim
     reduction = read_reduction(directory)
     if reduction is None or reduction.scene is None:
         return None
-    lab = Lab(place, reduction.finding, statement_limit_s)
+    scenes = SceneRunner(opened, reduction.finding, statement_limit_s)
     try:
-        rate = lab.measure(reduction.scene, repetitions)
+        rate = scenes.measure(reduction.scene, repetitions)
     finally:
-        lab.close()
-    replays = {**reduction.replays, place.target.release: rate.reproduction}
+        scenes.close()
+    replays = {**reduction.replays, opened.target.release: rate.reproduction}
     known = msgspec.structs.replace(reduction, replays=replays)
     write_reduction(directory, known)
-    write_handover(directory, read_finding(directory)[0], known, place.database.hand_over)
+    write_handover(directory, read_finding(directory)[0], known, opened.database.hand_over)
     return rate
 
 

@@ -1,7 +1,8 @@
-"""Replay: a finding's program again, to see how often it shows the same finding."""
+"""Replay: runs a finding's program again and counts how often it shows the same finding."""
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import msgspec
@@ -10,30 +11,37 @@ from racehound.data.finding import Finding, read_finding, write_finding
 from racehound.data.history import Recorder
 from racehound.databases.registry import Opened
 from racehound.loops.reduce.rates import Rate, measure
-from racehound.loops.trial import Trial
-from racehound.run.runner import Runner
+from racehound.loops.repetition import RepetitionRunner
+from racehound.run.perturbations.registry import PerturbationSet
+from racehound.run.storm_runner import StormRunner
 
 
-def replay(directory: Path, place: Opened, repetitions: int, statement_limit_s: float) -> tuple[Finding, Rate]:
-    """Run the program of a finding directory that many times; the rate is kept in its `finding.json`.
+def replay(directory: Path, opened: Opened, repetitions: int, statement_limit_s: float) -> tuple[Finding, Rate]:
+    """Run the program of a finding directory that many times; the rate is also kept in its `finding.json`.
 
-    Also the offsets are those of the hunt: repetition N draws the same ones as it did there.
+    Repetition N draws the same offsets and perturbations as repetition N of the hunt did.
     """
     finding, program = read_finding(directory)
-    recorder = Recorder(place.scratch / f"replay-{finding.id}.jsonl")
-    runner = Runner(place.target, recorder, place.scratch, statement_limit_s)
-    trial = Trial(runner, program, "objects")
+    runs = RepetitionRunner.of(opened.database)
+    with (
+        contextlib.closing(Recorder(opened.scratch / f"replay-{finding.id}.jsonl")) as recorder,
+        contextlib.closing(
+            StormRunner(
+                opened.target,
+                program,
+                recorder,
+                opened.scratch,
+                statement_limit_s,
+                perturbations=PerturbationSet(opened.database.perturbations()),
+            )
+        ) as runner,
+    ):
 
-    def shows(number: int) -> bool:
-        verdict = trial.run(number, last=number == repetitions)
-        return any(met.id == finding.id for met in verdict.findings)
+        def shows(number: int) -> bool:
+            met = runs.run(runner, number, whole_plan=number == repetitions).findings
+            return any(each.id == finding.id for each in met)
 
-    try:
-        trial.begin()
         rate = measure(shows, repetitions)
-    finally:
-        runner.close()
-        recorder.close()
-    told = msgspec.structs.replace(finding, reproduction=rate.reproduction)
-    write_finding(directory, told)
-    return told, rate
+    measured = msgspec.structs.replace(finding, reproduction=rate.reproduction)
+    write_finding(directory, measured)
+    return measured, rate

@@ -10,8 +10,7 @@ from typing import Literal, get_args
 
 from racehound.data.history import ErrorClass, RepetitionEnded, Statement
 from racehound.databases.dialect import Dialect
-from racehound.judge.classification import Classification
-from racehound.judge.injected_faults import InjectedFaults
+from racehound.judge.oracle import ObservedHistory
 from racehound.report.recorded import Repetition
 
 StatementOutcome = Literal["ok", "expected", "unexplained", "internal", "lost"]
@@ -38,8 +37,8 @@ def _classified_again(repetition: Repetition, statements: list[Statement], diale
     only = _only_class(repetition.ended)
     if only is not None:
         return {id(statement): "lost" if statement.status == "lost" else only for statement in failed}
-    faults = InjectedFaults(repetition.events)
-    classes = {id(s): each for s, each in Classification(repetition.program, statements, dialect, faults, frozenset()).failed}
+    history = ObservedHistory(repetition.program, repetition.number, repetition.events, dialect)
+    classes = {id(statement): error_class for statement, error_class in history.classification.failed}
     if repetition.ended is not None and not repetition.ended.unexplained:
         classes = {statement: "expected" if each == "unexplained" else each for statement, each in classes.items()}
     return classes

@@ -68,7 +68,9 @@ def cell_text(matrix: Matrix, x: str, y: str) -> str:
     lines = []
     for trial in trials:
         first, second = matrix.statements(trial)
-        lines += [f"--- {trial.mode}, {trial.ground}: {trial.outcome}" + (f": {trial.signature}" if trial.signature else "")]
+        lines += [
+            f"--- {trial.mode}, {trial.relationship}: {trial.outcome}" + (f": {trial.signature}" if trial.signature else "")
+        ]
         lines += [f"  before  {_one_line(sql)}" for sql in matrix.setup(trial)]
         lines += [f"  {who}       {_one_line(sql)}" for who, sql in in_turn(trial, first, second)]
     return "\n".join(lines)
@@ -103,7 +105,7 @@ def diff_text(old: Matrix, new: Matrix) -> str:
         lines += ["", f"{was} -> {becomes}: {len(pairs):,} cells"]
         for x, y in pairs if min(rank(was), rank(becomes)) < rank("expected") else ():
             shown = worst(before[x, y]) if rank(was) < rank(becomes) else worst(after[x, y])
-            lines.append(f"  {x}  {y}  ({shown.mode}, {shown.ground}) {shown.signature}".rstrip())
+            lines.append(f"  {x}  {y}  ({shown.mode}, {shown.relationship}) {shown.signature}".rstrip())
     return "\n".join(lines)
 
 

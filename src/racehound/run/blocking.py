@@ -9,7 +9,7 @@ import time
 from racehound.data.history import Recorder
 from racehound.databases.stepping import SteppedSession, Stepping
 from racehound.errors import TargetError
-from racehound.run.recorded_session import Place, RecordedSession, Running
+from racehound.run.recorded_session import RecordedSession, Running, StepPosition
 from racehound.session import Outcome
 
 _LOOK_S = 0.05
@@ -19,8 +19,8 @@ _GRACE_S = 5.0
 class SteppedRecorded(RecordedSession):
     """A `RecordedSession` over a stepped one."""
 
-    def __init__(self, inner: SteppedSession, recorder: Recorder, place: Place, secrets: tuple[str, ...] = ()) -> None:
-        super().__init__(inner, recorder, place, secrets)
+    def __init__(self, inner: SteppedSession, recorder: Recorder, position: StepPosition, secrets: tuple[str, ...] = ()) -> None:
+        super().__init__(inner, recorder, position, secrets)
         self.steps = inner
 
     @property

@@ -19,7 +19,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import msgspec
 
 from racehound.data.history import Blocked, Fault, Overdue, Passed, Recorder
-from racehound.data.schedule import Order, Schedule, Together
+from racehound.data.schedule import Schedule, Together, TurnOrder
 from racehound.databases.stepping import Stepping
 from racehound.databases.target import Target
 from racehound.errors import TargetError
@@ -73,19 +73,19 @@ class _Flight:
 
 
 @dataclasses.dataclass
-class Player:
+class LockstepSession:
     """A session in one schedule."""
 
     number: int
     session: SteppedRecorded
-    reading: ScriptCursor
+    cursor: ScriptCursor
     flight: _Flight | None = None
     gone: bool = False
 
     @property
     def free(self) -> bool:
         """Whether it can take a turn."""
-        return self.flight is None and not self.reading.ended and not self.session.lost
+        return self.flight is None and not self.cursor.ended and not self.session.lost
 
 
 class LockStep:
@@ -96,7 +96,7 @@ class LockStep:
         target: Target,
         stepping: Stepping,
         recorder: Recorder,
-        players: Sequence[Player],
+        sessions: Sequence[LockstepSession],
         *,
         limit_s: float,
         repetition: int,
@@ -104,8 +104,8 @@ class LockStep:
         self._target = target
         self._stepping = stepping
         self._recorder = recorder
-        self._players = {player.number: player for player in players}
-        self._numbers = {player.session.pid: player.number for player in players}
+        self._players = {player.number: player for player in sessions}
+        self._numbers = {player.session.pid: player.number for player in sessions}
         self._limit_s = limit_s
         self._repetition = repetition
         self._progress_ns = time.monotonic_ns()
@@ -118,11 +118,11 @@ class LockStep:
         """The turns as they were taken."""
         return tuple(move.session for move in self.moves)
 
-    def play(self, order: Order) -> list[Move]:
+    def run(self, order: TurnOrder) -> list[Move]:
         """Let the sessions take all their turns. TargetError when the target does not answer any more."""
         with self._cancelling():
             if isinstance(order, Together):
-                return self._play_together()
+                return self._run_together()
             while True:
                 free = [player.number for player in self._players.values() if player.free]
                 if free:
@@ -133,7 +133,7 @@ class LockStep:
                     self._untie()
                 self._settle()
 
-    def _play_together(self) -> list[Move]:
+    def _run_together(self) -> list[Move]:
         """Everybody is let go, and on again as soon as a statement has ended. Nobody is asked who is blocked."""
         while True:
             for player in self._players.values():
@@ -153,23 +153,23 @@ class LockStep:
                 player.session.cancel()
             raise
 
-    def _flying(self) -> list[Player]:
+    def _flying(self) -> list[LockstepSession]:
         return [player for player in self._players.values() if player.flight is not None]
 
     def _flights(self) -> dict[int, _Flight]:
         return {player.number: player.flight for player in self._players.values() if player.flight is not None}
 
-    def _let_go(self, player: Player, passed: tuple[int, ...]) -> None:
+    def _let_go(self, player: LockstepSession, passed: tuple[int, ...]) -> None:
         self._stepping.prepare(player.session.steps, others_wait=bool(self._flights()))
         self._send(player, self._pass(passed))
 
-    def _send(self, player: Player, passed: tuple[int, ...]) -> None:
-        turn, following = player.reading.turn, player.reading.following
-        request = player.reading.request()
+    def _send(self, player: LockstepSession, passed: tuple[int, ...]) -> None:
+        turn, following = player.cursor.turn, player.cursor.following
+        request = player.cursor.request()
         move = Move(player.number, turn, redact(request.sql), passed)
         self.moves.append(move)
-        place = player.session.place
-        place.step, place.object, place.phase = turn, following.object, following.phase
+        position = player.session.position
+        position.step, position.object, position.phase = turn, following.object, following.phase
         self._progress_ns = time.monotonic_ns()
         player.flight = _Flight(move, request, since_ns=self._progress_ns)
         player.session.send(request.sql)
@@ -208,11 +208,11 @@ class LockStep:
             self._watch(flying)
         return bool(ended)
 
-    def _end(self, player: Player, outcome: Outcome) -> None:
+    def _end(self, player: LockstepSession, outcome: Outcome) -> None:
         flight = player.flight
         assert flight is not None
         player.flight = None
-        failure = player.reading.judge(flight.request.expect, outcome)
+        failure = player.cursor.judge(flight.request.expect, outcome)
         flight.move.outcome = msgspec.structs.replace(scrub_outcome(outcome, flight.request.sql), rows=None)
         flight.move.unlike = "" if failure is None else failure.reason or "it failed"
         flight.move.wanted = failure is None and not outcome.ok
@@ -268,7 +268,7 @@ class LockStep:
     def _untie(self) -> None:
         """Everybody is blocked: let one of those who have done all their statements leave, or wait for whatever may come."""
         waited_for = {number for flight in self._flights().values() for number in flight.behind}
-        done = [p for p in self._players.values() if p.flight is None and p.reading.ended and not p.gone and not p.session.lost]
+        done = [p for p in self._players.values() if p.flight is None and p.cursor.ended and not p.gone and not p.session.lost]
         leaving = next((p for p in done if p.number in waited_for), done[0] if done else None)
         if leaving is not None:
             leaving.gone = True
@@ -280,7 +280,7 @@ class LockStep:
         while not self._collect(LOOK_S):
             pass
 
-    def _watch(self, flying: Sequence[Player]) -> None:
+    def _watch(self, flying: Sequence[LockstepSession]) -> None:
         """Step in where nothing has ended for longer than the limit: say who waits for whom, cancel, and then terminate."""
         now_ns = time.monotonic_ns()
         age_s = (now_ns - self._progress_ns) / 1e9
@@ -296,7 +296,7 @@ class LockStep:
                 self._recorder.append(Fault(self._repetition, text, now_ns))
                 self._target.terminate(player.session.pid)
 
-    def _judge_overdue(self, flying: Sequence[Player], age_s: float) -> bool:
+    def _judge_overdue(self, flying: Sequence[LockstepSession], age_s: float) -> bool:
         """Record the statements beyond their limit and ask the server to cancel them; False where it is too early for that."""
         try:
             waits = self._target.waits()

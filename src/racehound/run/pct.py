@@ -11,11 +11,6 @@ import random
 from collections.abc import Collection, Sequence
 
 
-def bound(sessions: int, statements: int, depth: int) -> float:
-    """The least probability with which one drawn schedule shows a bug of that depth."""
-    return 1.0 / (sessions * float(statements) ** (depth - 1))
-
-
 class Prioritised:
     """Of those that can go on, the session with the highest priority does; at d-1 drawn turns the one about to go falls behind all.
 

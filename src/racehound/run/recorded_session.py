@@ -23,7 +23,7 @@ class Running:
 
 
 @dataclasses.dataclass
-class Place:
+class StepPosition:
     """Where in the program a session is; its statements are recorded with it."""
 
     session: str
@@ -47,9 +47,9 @@ class StatementObserver(Protocol):
 class RecordedSession:
     """Implements `Session` over another one. `running` may be read from any thread."""
 
-    def __init__(self, inner: Session, recorder: Recorder, place: Place, secrets: tuple[str, ...] = ()) -> None:
+    def __init__(self, inner: Session, recorder: Recorder, position: StepPosition, secrets: tuple[str, ...] = ()) -> None:
         self.inner = inner
-        self.place = place
+        self.position = position
         self.running: Running | None = None
         self.lost = False
         self.observer: StatementObserver | None = None
@@ -96,9 +96,9 @@ class RecordedSession:
         return text
 
     def _event(self, sql: str, outcome: Outcome, start_ns: int, end_ns: int) -> Statement:
-        place, error = self.place, outcome.error
+        position, error = self.position, outcome.error
         done = Statement(
-            place.repetition, place.session, place.object, place.phase, place.step, place.attempt, sql,
+            position.repetition, position.session, position.object, position.phase, position.step, position.attempt, sql,
             start_ns, end_ns, outcome.status, outcome.tag, outcome.count, pid=self._pid,
         )  # fmt: skip
         if error is None:

@@ -25,7 +25,7 @@ from racehound.testdrive.state import Context
 from racehound.testdrive.statements import placed_tokens, split_statements
 from racehound.testdrive.variables import UnknownVariableError, substitute, substitute_result
 
-_PROMPT_ACTIONS = frozenset({"set", "set-regex", "unset-regex"})
+PROMPT_ACTIONS = frozenset({"set", "set-regex", "unset-regex"})
 _BEGIN = re.compile(r"(?:BEGIN|START)(?:\s+(?:WORK|TRANSACTION))?", re.IGNORECASE)
 SUFFIXES = (".td", ".sql")
 OBJECT = "scripts"
@@ -60,6 +60,16 @@ class SessionScript:
         turn = self.turns[number]
         commands: tuple[Command, ...] = (*turn.actions, turn.sql)
         return "".join(map(print_command, commands))
+
+
+@dataclasses.dataclass(frozen=True)
+class Scripts:
+    """What a user explores: the scripts of the sessions, and those that run alone before, at the end of, and after each schedule."""
+
+    sessions: tuple[SessionScript, ...]
+    setup: Script | None = None
+    check: Script | None = None
+    teardown: Script | None = None
 
 
 def read_text(path: Path) -> str:
@@ -112,10 +122,10 @@ def read_session(path: Path) -> SessionScript:
         if isinstance(command, Sql):
             turns.append(Turn(command, tuple(actions), anything_goes=path.suffix == ".sql"))
             actions.clear()
-        elif command.name in _PROMPT_ACTIONS:
+        elif command.name in PROMPT_ACTIONS:
             actions.append(command)
         else:
-            hint = f"only {', '.join(sorted(_PROMPT_ACTIONS))} may stand in a session; the rest belongs into --setup or --check"
+            hint = f"only {', '.join(sorted(PROMPT_ACTIONS))} may stand in a session; the rest belongs into --setup or --check"
             raise _misplaced(f"{command.name} may wait for others: {hint}", script, command.position)
     if not turns:
         raise UserError(f"{path}: no statement in it")

@@ -1,4 +1,4 @@
-"""A session: one client in a thread of its own that runs its steps in order, through the interpreter of the language."""
+"""Sessions of a storm: each has a thread of its own and runs its steps in order, through the interpreter of the language."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from racehound.testdrive.script import Sql
 from racehound.testdrive.state import Context
 
 
-class Client:
-    """Runs steps on one recorded session: what a session does, without the thread."""
+class StepRunner:
+    """Runs steps on one recorded session."""
 
     def __init__(
         self, session: RecordedSession, context: Context, recorder: Recorder, is_transient: Callable[[ServerError], bool]
@@ -34,20 +34,20 @@ class Client:
 
     def run(self, number: int, step: Step, pacer: StormPacer | None = None) -> bool:
         """Try a step until it succeeds, up to `step.tries`; whether it did. Every failure is in the history."""
-        place = self.session.place
-        place.object, place.phase, place.step = step.object, step.phase, number
+        position = self.session.position
+        position.object, position.phase, position.step = step.object, step.phase, number
         for attempt in range(1, step.tries + 1):
-            place.attempt = attempt
+            position.attempt = attempt
             if attempt > 1 and step.clear and step.window == "none":
                 self._fragment(step, step.clear)
-            seen = pacer.progress(place.session) if pacer else 0
+            seen = pacer.progress(position.session) if pacer else 0
             if self._attempt(step, pacer):
                 if pacer:
-                    pacer.progressed(place.session)
+                    pacer.progressed(position.session)
                 return True
             if self.session.lost or attempt == step.tries or not pacer:
                 return False
-            if not pacer.worth_another_try(place.session, attempt, seen, transient=self._failed_by_chance):
+            if not pacer.worth_another_try(position.session, attempt, seen, transient=self._failed_by_chance):
                 return False
         return False
 
@@ -65,7 +65,7 @@ class Client:
         return outcome.ok and outcome.tag == step.window.upper()
 
     def _close_transaction(self, step: Step) -> Literal[False]:
-        """What a failed step has begun must not be open for the next one: it would be told that its transaction is aborted."""
+        """Roll back what a failed step has begun: the next step would only meet the error that its transaction is aborted."""
         commands = parse_fragment(step.fragment).commands
         if not self.session.lost and any(isinstance(command, Sql) and command.text == "BEGIN" for command in commands):
             self.session.execute("ROLLBACK")
@@ -73,7 +73,7 @@ class Client:
 
     def _fragment(self, step: Step, text: str) -> bool:
         start_ns = time.monotonic_ns()
-        # A fragment that waited for its rows and failed must not leave the next one patient.
+        # A fragment may set how long to wait for its rows: that must not last into the next fragment.
         self._interpreter.state.policy, self._interpreter.state.rewrite = self._interpreter.context.policy, None
         try:
             self._interpreter.run(parse_fragment(text))
@@ -81,17 +81,17 @@ class Client:
             error = failure.outcome.error if failure.outcome else None
             self._failed_by_chance = error is not None and self._is_transient(error)
             if failure.outcome is None or not failure.sql:
-                self._recorder.append(Fault(self.session.place.repetition, f"{step.object}: {failure}", time.monotonic_ns()))
+                self._recorder.append(Fault(self.session.position.repetition, f"{step.object}: {failure}", time.monotonic_ns()))
             elif failure.outcome.ok:
                 self._recorder.append(self._mismatch(step, failure, start_ns))
             return False
         return True
 
     def _mismatch(self, step: Step, failure: CommandFailed, start_ns: int) -> Mismatch:
-        place = self.session.place
+        position = self.session.position
         return Mismatch(
-            repetition=place.repetition,
-            session=place.session,
+            repetition=position.repetition,
+            session=position.session,
             object=step.object,
             phase=step.phase,
             sql=failure.sql,
@@ -102,18 +102,18 @@ class Client:
 
 
 class SessionThread:
-    """A thread that runs a session's steps once per repetition, on a client that lives as long as the working database."""
+    """A thread that runs a session's steps once per repetition, on a runner that lives as long as the working database."""
 
     def __init__(self, name: str, done: Callable[[str, BaseException | None], None]) -> None:
         self.name = name
         self._done = done
-        self._work: queue.SimpleQueue[tuple[Client, tuple[Step, ...], StormPacer] | None] = queue.SimpleQueue()
+        self._work: queue.SimpleQueue[tuple[StepRunner, tuple[Step, ...], StormPacer] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._loop, name=f"session {name}", daemon=True)
         self._thread.start()
 
-    def start(self, client: Client, steps: tuple[Step, ...], pacer: StormPacer) -> None:
+    def start(self, runner: StepRunner, steps: tuple[Step, ...], pacer: StormPacer) -> None:
         """Run the steps; `done` is called from the thread when they are over."""
-        self._work.put((client, steps, pacer))
+        self._work.put((runner, steps, pacer))
 
     def end(self) -> None:
         """Let the thread end after its current work."""
@@ -123,19 +123,19 @@ class SessionThread:
         while (work := self._work.get()) is not None:
             error: BaseException | None = None
             try:
-                self._live(*work)
-            except BaseException as raised:  # noqa: BLE001 handed to the runner, which raises it in its own thread
+                self._run_steps(*work)
+            except BaseException as raised:  # noqa: BLE001 the storm runner raises it in its own thread
                 error = raised
             self._done(self.name, error)
 
-    def _live(self, client: Client, steps: tuple[Step, ...], pacer: StormPacer) -> None:
+    def _run_steps(self, runner: StepRunner, steps: tuple[Step, ...], pacer: StormPacer) -> None:
         number = 0
         try:
             for number, step in enumerate(steps):
                 pacer.before(self.name, number, step)
-                client.run(number, step, pacer)
-                if client.session.lost:
+                runner.run(number, step, pacer)
+                if runner.session.lost:
                     break
         finally:
             pacer.leave(self.name, steps[number + 1 :])
-        client.session.reset()
+        runner.session.reset()

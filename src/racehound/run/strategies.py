@@ -8,11 +8,18 @@ from typing import Literal
 
 import msgspec
 
-from racehound.data.schedule import Listed, Order, Schedule, count_interleavings, draw_schedule, interleavings, serial_schedules
+from racehound.data.schedule import (
+    Listed,
+    Schedule,
+    TurnOrder,
+    count_interleavings,
+    draw_schedule,
+    interleavings,
+    serial_schedules,
+)
 from racehound.errors import UserError
 from racehound.run.pct import Prioritised
-from racehound.run.session_script import lengths
-from racehound.run.stage import Scripts
+from racehound.run.session_script import Scripts, lengths
 
 Strategy = Literal["all", "random", "pct"]
 
@@ -44,7 +51,7 @@ def strategy_of(scripts: Scripts, options: ExploreOptions) -> Strategy:
     return options.strategy or ("all" if count <= options.schedules else "random")
 
 
-def orders(scripts: Scripts, options: ExploreOptions) -> Iterator[tuple[Schedule, Order]]:
+def orders(scripts: Scripts, options: ExploreOptions) -> Iterator[tuple[Schedule, TurnOrder]]:
     """The schedules to run, in order, and what follows each: the same for the same scripts and options.
 
     A schedule is empty where PCT draws it on the way.

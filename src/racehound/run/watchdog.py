@@ -73,8 +73,10 @@ class Watchdog:
             self._judge(session, case, age_s)
         elif case.cancelled_ns and not case.terminated and time.monotonic_ns() - case.cancelled_ns > GRACE_S * 1e9:
             case.terminated = True
-            text = f"terminated {session.place.session} (pid {session.pid}): it ignored the request to cancel {case.running.sql}"
-            self._recorder.append(Fault(session.place.repetition, text, time.monotonic_ns()))
+            text = (
+                f"terminated {session.position.session} (pid {session.pid}): it ignored the request to cancel {case.running.sql}"
+            )
+            self._recorder.append(Fault(session.position.repetition, text, time.monotonic_ns()))
             self._target.terminate(session.pid)
 
     def _judge(self, session: RecordedSession, case: _Case, age_s: float) -> None:
@@ -88,8 +90,8 @@ class Watchdog:
         case.judged = True
         self._recorder.append(
             Overdue(
-                repetition=session.place.repetition,
-                session=session.place.session,
+                repetition=session.position.repetition,
+                session=session.position.session,
                 sql=case.running.sql,
                 start_ns=case.running.start_ns,
                 limit_s=self._limit_s,

@@ -1,21 +1,19 @@
 """Pairs: two operations of the catalogue over the same objects, as a small program of two sessions for lock-step.
 
-An operation is a kind's create, its destroy, or what is new in one of its manipulations. Manipulations mostly undo what they do,
-and a transaction around all of it would change nothing; so the operation is the first of their statements whose like no other
-operation has, and what stands before it becomes part of the preparation.
+The operations of the matrix are a kind's create, its destroy, and one statement of each of its manipulations: the first whose
+like no other operation has. What stands before that statement in the manipulation becomes part of the preparation.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import functools
 import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from racehound.data.matrix import RELATIONSHIPS, Mode, Operation, Relationship
 from racehound.data.object_names import BASE
-from racehound.data.program import Phase, Program, ProgramSession, Step
+from racehound.data.program import Program, ProgramSession, Step
 from racehound.kinds.kind import Kind
 from racehound.testdrive.parser import parse_fragment
 from racehound.testdrive.printer import print_command
@@ -29,188 +27,183 @@ _FIRST, _SECOND = "o_0", "o_1"
 
 
 @dataclasses.dataclass(frozen=True)
-class Deed:
-    """An operation, and what becomes text when it is given an object."""
+class Side:
+    """One operation of a pair, and the object that it is done to."""
 
     operation: Operation
-    kind: type[Kind]
-    phase: Phase
-    attributes: tuple[tuple[str, Any], ...] = ()
-    """Other values than the kind's own."""
-    manipulation: str = ""
-    at: int = 0
-    """Which command of the manipulation it is."""
+    target_object: Kind
 
     @property
     def name(self) -> str:
+        """The operation's name."""
         return self.operation.name
 
-    @property
-    def makes(self) -> bool:
-        """Whether its object must not be there before."""
-        return self.phase == "create"
-
-    def thing(self, name: str, refers_to: Kind | None) -> Kind:
-        """An object for it."""
-        return self.kind(name=name, refers_to=refers_to, **dict(self.attributes))
-
-    def commands(self, thing: Kind) -> tuple[Sql, ...]:
-        """What it does."""
-        found = _commands(self._fragment(thing))
-        chosen = found[self.at : self.at + 1] if self.manipulation else found
+    def commands(self) -> tuple[Sql, ...]:
+        """What its session does."""
+        found = _commands(self._fragment())
+        chosen = found[self.operation.at : self.operation.at + 1] if self.operation.manipulation else found
         return tuple(command for command in chosen if isinstance(command, Sql))
 
-    def may_be_transaction(self, thing: Kind, allowed: Callable[[str], bool]) -> bool:
+    def may_be_transaction(self, allowed: Callable[[str], bool]) -> bool:
         """Whether it may run inside BEGIN … COMMIT, by the dialect's rule for fragments."""
-        return allowed("".join(map(print_command, self.commands(thing))))
+        return allowed("".join(map(print_command, self.commands())))
 
-    def preparation(self, thing: Kind) -> tuple[Step, ...]:
-        """What has to be done so that it can be: everything that its object stands on first."""
-        below = () if thing.refers_to is None else (thing.refers_to,)
-        steps = [Step(each.name, "prepare", each.prepare()) for each in (*below, thing)]
+    def preparation(self) -> tuple[Step, ...]:
+        """All that must be done before, when it is done alone: what its object is built over is made first."""
+        target = self.target_object
+        below = () if target.refers_to is None else (target.refers_to,)
+        steps = [Step(each.name, "prepare", each.prepare()) for each in (*below, target)]
         steps += [Step(each.name, "create", each.create()) for each in below]
-        if not self.makes:
-            steps.append(Step(thing.name, "create", thing.create()))
-        steps.append(Step(thing.name, "manipulate", self.before(thing)))
+        if not self.operation.creates:
+            steps.append(Step(target.name, "create", target.create()))
+        steps.append(Step(target.name, "manipulate", self.before()))
         return tuple(step for step in steps if step.fragment)
 
-    def before(self, thing: Kind) -> str:
-        """What it needs to have been done to its object."""
-        if not self.manipulation:
+    def before(self) -> str:
+        """What must have been done to its object: the statements of the manipulation before its own."""
+        if not self.operation.manipulation:
             return ""
-        earlier = _commands(self._fragment(thing))[: self.at]
-        return "".join(print_command(c) for c in earlier if not (isinstance(c, Sql) and _is_aside(c.text)))
+        earlier = _commands(self._fragment())[: self.operation.at]
+        return "".join(print_command(c) for c in earlier if not (isinstance(c, Sql) and _leaves_no_trace(c.text)))
 
-    def _fragment(self, thing: Kind) -> str:
-        if self.phase == "create":
-            return thing.create()
-        return thing.destroy() if self.phase == "destroy" else thing.manipulate(self.manipulation)
+    def _fragment(self) -> str:
+        if self.operation.phase == "create":
+            return self.target_object.create()
+        if self.operation.phase == "destroy":
+            return self.target_object.destroy()
+        return self.target_object.manipulate(self.operation.manipulation)
 
 
 @dataclasses.dataclass(frozen=True)
-class Meeting:
-    """Two deeds, and how their objects stand to each other."""
+class Pair:
+    """Two operations that are tried against each other, and how their objects are related."""
 
-    x: Deed
-    y: Deed
-    ground: Relationship
+    x: Side
+    y: Side
+    relationship: Relationship
 
     @property
     def key(self) -> tuple[str, str, Relationship]:
-        return self.x.name, self.y.name, self.ground
-
-    @functools.cached_property
-    def things(self) -> tuple[Kind, Kind]:
-        """The objects of x and of y."""
-        if self.ground == "same":
-            thing = self.x.thing(BASE, None) if self.x.kind.can_be_referenced else self.x.thing(_FIRST, self._base)
-            return thing, thing
-        if self.ground == "y over x":
-            below = self.x.thing(BASE, None)
-            return below, self.y.thing(_FIRST, below)
-        if self.ground == "x over y":
-            below = self.y.thing(BASE, None)
-            return self.x.thing(_FIRST, below), below
-        return self.x.thing(_FIRST, self._base), self.y.thing(_SECOND, self._base)
-
-    @functools.cached_property
-    def _base(self) -> Kind:
-        return common_base(self.x.kind)
+        return self.x.name, self.y.name, self.relationship
 
     @property
-    def everything(self) -> tuple[Kind, ...]:
-        """All objects, each after the one that it stands on."""
-        x, y = self.things
-        grounds = [thing.refers_to for thing in (x, y) if thing.refers_to is not None]
-        return tuple({thing.name: thing for thing in (*grounds, x, y)}.values())
+    def objects(self) -> tuple[Kind, ...]:
+        """All objects, each after the one that it is built over."""
+        own = self.x.target_object, self.y.target_object
+        below = [each.refers_to for each in own if each.refers_to is not None]
+        return tuple({each.name: each for each in (*below, *own)}.values())
 
     def setup(self) -> tuple[Step, ...]:
-        """What is there when the two begin."""
-        x, y = self.things
-        missing = {thing.name for deed, thing in ((self.x, x), (self.y, y)) if deed.makes}
-        steps = [Step(thing.name, "prepare", thing.prepare()) for thing in self.everything]
-        steps += [Step(thing.name, "create", thing.create()) for thing in self.everything if thing.name not in missing]
-        before = dict.fromkeys((thing.name, deed.before(thing)) for deed, thing in ((self.x, x), (self.y, y)))
+        """What is done before the two begin."""
+        sides = self.x, self.y
+        missing = {side.target_object.name for side in sides if side.operation.creates}
+        steps = [Step(each.name, "prepare", each.prepare()) for each in self.objects]
+        steps += [Step(each.name, "create", each.create()) for each in self.objects if each.name not in missing]
+        before = dict.fromkeys((side.target_object.name, side.before()) for side in sides)
         steps += [Step(name, "manipulate", fragment) for name, fragment in before]
         return tuple(step for step in steps if step.fragment)
 
     def verify(self) -> tuple[Step, ...]:
         """What must hold afterwards of what is still there."""
-        return tuple(Step(t.name, "verify", t.verify()) for t in self.everything if t.verify())
+        return tuple(Step(each.name, "verify", each.verify()) for each in self.objects if each.verify())
 
     def program(self, *, y_first: bool = False) -> Program:
-        """The meeting as programs are kept: without the order of its statements, who comes first as session 1."""
+        """The pair as programs are kept: without the order of its statements, who comes first as session 1."""
         steps = []
-        sides = list(zip((self.x, self.y), self.things, strict=True))
-        for deed, thing in sides[::-1] if y_first else sides:
-            fragment = "".join(map(print_command, deed.commands(thing)))
-            steps.append(Step(thing.name, deed.phase, fragment, manipulation=deed.manipulation))
-        refers_to = {thing.name: thing.refers_to.name for thing in self.everything if thing.refers_to}
+        for side in (self.y, self.x) if y_first else (self.x, self.y):
+            fragment = "".join(map(print_command, side.commands()))
+            step = Step(side.target_object.name, side.operation.phase, fragment, manipulation=side.operation.manipulation)
+            steps.append(step)
+        refers_to = {each.name: each.refers_to.name for each in self.objects if each.refers_to}
         sessions = tuple(ProgramSession(str(number), (step,)) for number, step in enumerate(steps, 1))
-        title = f"{self.x.name} | {self.y.name}, {self.ground}"
+        title = f"{self.x.name} | {self.y.name}, {self.relationship}"
         return Program(0, "concurrent", title, refers_to, True, (), self.setup(), sessions, self.verify(), ())
 
 
-def common_base(beside: type[Kind]) -> Kind:
-    """The third object: a plain table, of the kind of that name beside the given one in its catalogue."""
-    from racehound.databases.postgres.kinds.table import Table
+class Catalogue:
+    """The kinds whose operations are tried against each other, and the plain table that objects of a pair have in common."""
 
-    assert beside.__module__.startswith("racehound.databases.postgres.kinds"), f"{beside.__name__} is no kind of PostgreSQL"
-    return Table(name=BASE)
+    def __init__(self, kinds: Sequence[type[Kind]], plain_table: Callable[[str], Kind]) -> None:
+        self._kinds = {kind.__name__: kind for kind in kinds}
+        self._base = plain_table(BASE)
+
+    def operations(self) -> list[Operation]:
+        """All operations, in the order of the kinds: each sort of statement once but for creates and destroys."""
+        seen: set[str] = set()
+        found: list[Operation] = []
+        for kind in self._kinds.values():
+            target = kind(name=_FIRST, refers_to=self._base)
+            if not all(isinstance(c, Sql) for fragment in (target.create(), target.destroy()) for c in _commands(fragment)):
+                continue  # it needs more than SQL
+            plain = _operation(kind, "create", target.create(), phase="create")
+            destroy = _operation(kind, "destroy", target.destroy(), phase="destroy")
+            seen |= {shape(c.text) for operation in (plain, destroy) for c in Side(operation, target).commands()}
+            found += [plain, *self._variants(kind, seen), *_manipulations(kind, target, seen), destroy]
+        return found
+
+    def _variants(self, kind: type[Kind], seen: set[str]) -> Iterator[Operation]:
+        """Creates with another attribute, where that makes another sort of statement."""
+        for attribute, values in kind.attributes().items():
+            for value in values:
+                target = kind(name=_FIRST, refers_to=self._base, **{attribute: value})
+                commands = _commands(target.create())
+                shapes = {shape(c.text) for c in commands if isinstance(c, Sql)}
+                if shapes - seen and all(isinstance(c, Sql) for c in commands):
+                    seen |= shapes
+                    label = attribute if value is True else str(value).lower().replace(" ", "_")
+                    what = f"create[{label}]"
+                    yield _operation(kind, what, target.create(), phase="create", attributes=((attribute, value),))
+
+    def alone(self, operation: Operation) -> Side:
+        """The operation for itself, done to an object over the plain table."""
+        return self._side(operation, _FIRST, self._base)
+
+    def relationships(self, x: Operation, y: Operation) -> tuple[Relationship, ...]:
+        """In what ways the objects of two operations can be related, the closest first."""
+        return tuple(each for each in RELATIONSHIPS if self._is_possible(x, y, each))
+
+    def pair(self, x: Operation, y: Operation, relationship: Relationship) -> Pair:
+        """Two operations over objects that are related in that way."""
+        if relationship == "same":
+            alone = self._side(x, BASE, None) if self._kind(x).can_be_referenced else self._side(x, _FIRST, self._base)
+            return Pair(alone, Side(y, alone.target_object), relationship)
+        if relationship == "y over x":
+            below = self._side(x, BASE, None)
+            return Pair(below, self._side(y, _FIRST, below.target_object), relationship)
+        if relationship == "x over y":
+            below = self._side(y, BASE, None)
+            return Pair(self._side(x, _FIRST, below.target_object), below, relationship)
+        return Pair(self._side(x, _FIRST, self._base), self._side(y, _SECOND, self._base), relationship)
+
+    def _is_possible(self, x: Operation, y: Operation, relationship: Relationship) -> bool:
+        same_kind = x.kind == y.kind
+        if relationship == "same":
+            # Where one of the two creates the object, the other one finds none.
+            return same_kind and x.attributes == y.attributes and x.creates == y.creates
+        if same_kind and self._kind(x).single:
+            return False
+        if relationship == "common":
+            return True
+        below, above = (x, y) if relationship == "y over x" else (y, x)
+        return self._kind(below).can_be_referenced and (above.creates or not below.creates)
+
+    def _side(self, operation: Operation, name: str, refers_to: Kind | None) -> Side:
+        return Side(operation, self._kind(operation)(name=name, refers_to=refers_to, **dict(operation.attributes)))
+
+    def _kind(self, operation: Operation) -> type[Kind]:
+        return self._kinds[operation.kind]
 
 
-def mirrored(ground: Relationship) -> Relationship:
-    """The same ground, named from the other side."""
-    return {"y over x": "x over y", "x over y": "y over x"}.get(ground, ground)  # type: ignore[return-value]
+def mirrored(relationship: Relationship) -> Relationship:
+    """The same relationship, named from the other side."""
+    return {"y over x": "x over y", "x over y": "y over x"}.get(relationship, relationship)  # type: ignore[return-value]
 
 
 def turns(mode: Mode, commands: tuple[Sql, ...]) -> tuple[Sql, ...]:
-    """What the session of the first deed does."""
+    """What the session of the first operation does."""
     if mode == "together":
         return commands
     return Sql("BEGIN"), *commands, Sql(mode.upper())
-
-
-def deeds(kinds: Sequence[type[Kind]]) -> list[Deed]:
-    """The operations of a catalogue, in its order, each sort of statement once but for creates and destroys."""
-    seen: set[str] = set()
-    found: list[Deed] = []
-    for kind in kinds:
-        thing = kind(name=_FIRST, refers_to=common_base(kind))
-        if not all(isinstance(c, Sql) for fragment in (thing.create(), thing.destroy()) for c in _commands(fragment)):
-            continue  # it lives by more than SQL
-        plain = Deed(_operation(kind, "create", thing.create()), kind, "create")
-        destroy = Deed(_operation(kind, "destroy", thing.destroy()), kind, "destroy")
-        seen |= {shape(c.text) for deed in (plain, destroy) for c in deed.commands(thing)}
-        found += [plain, *_variants(kind, seen), *_manipulations(kind, thing, seen), destroy]
-    return found
-
-
-def _variants(kind: type[Kind], seen: set[str]) -> Iterator[Deed]:
-    """Creates with another attribute, where that makes another sort of statement."""
-    for attribute, values in kind.attributes().items():
-        for value in values:
-            thing = kind(name=_FIRST, refers_to=common_base(kind), **{attribute: value})
-            commands = _commands(thing.create())
-            shapes = {shape(c.text) for c in commands if isinstance(c, Sql)}
-            if shapes - seen and all(isinstance(c, Sql) for c in commands):
-                seen |= shapes
-                label = attribute if value is True else str(value).lower().replace(" ", "_")
-                yield Deed(_operation(kind, f"create[{label}]", thing.create()), kind, "create", ((attribute, value),))
-
-
-def _manipulations(kind: type[Kind], thing: Kind, seen: set[str]) -> Iterator[Deed]:
-    for name in kind.all_manipulations():
-        for at, command in enumerate(_commands(thing.manipulate(name))):
-            if not isinstance(command, Sql):
-                break
-            sort = shape(command.text)
-            if _READ.match(command.text):
-                sort = f"{kind.__name__} {sort}"
-            if sort not in seen and not _SESSION_ONLY.match(command.text):
-                seen.add(sort)
-                yield Deed(Operation(f"{kind.__name__}.{name}", kind.__name__, sort), kind, "manipulate", (), name, at)
-                break
 
 
 def shape(sql: str) -> str:
@@ -219,37 +212,28 @@ def shape(sql: str) -> str:
     return " ".join(w for w in words if w.isupper() and w.isalpha() and w not in _CONNECTIVES) or " ".join(sql.split()[:2])
 
 
-def _operation(kind: type[Kind], what: str, fragment: str) -> Operation:
+def _manipulations(kind: type[Kind], target: Kind, seen: set[str]) -> Iterator[Operation]:
+    for name in kind.all_manipulations():
+        for at, command in enumerate(_commands(target.manipulate(name))):
+            if not isinstance(command, Sql):
+                break
+            sort = shape(command.text)
+            if _READ.match(command.text):
+                sort = f"{kind.__name__} {sort}"
+            if sort not in seen and not _SESSION_ONLY.match(command.text):
+                seen.add(sort)
+                yield Operation(f"{kind.__name__}.{name}", kind.__name__, sort, manipulation=name, at=at)
+                break
+
+
+def _operation(kind: type[Kind], what: str, fragment: str, **facts: Any) -> Operation:  # noqa: ANN401 fields of Operation
     shapes = [shape(command.text) for command in _commands(fragment) if isinstance(command, Sql)]
-    return Operation(f"{kind.__name__}.{what}", kind.__name__, "; ".join(dict.fromkeys(shapes)))
+    return Operation(f"{kind.__name__}.{what}", kind.__name__, "; ".join(dict.fromkeys(shapes)), **facts)
 
 
 def _commands(fragment: str) -> tuple[Command, ...]:
     return tuple(dict.fromkeys(parse_fragment(fragment).commands))
 
 
-def _is_aside(sql: str) -> bool:
+def _leaves_no_trace(sql: str) -> bool:
     return bool(_SESSION_ONLY.match(sql) or _READ.match(sql))
-
-
-def grounds(x: Deed, y: Deed) -> tuple[Relationship, ...]:
-    """In what ways their objects can stand to each other."""
-    return tuple(ground for ground in RELATIONSHIPS if _POSSIBLE[ground](x, y))
-
-
-def _same(x: Deed, y: Deed) -> bool:
-    """Where one of the two makes the object, the other one finds none."""
-    return x.kind is y.kind and x.attributes == y.attributes and x.makes == y.makes
-
-
-def _above(below: Deed, above: Deed) -> bool:
-    both = below.kind is above.kind and below.kind.single
-    return below.kind.can_be_referenced and not both and (above.makes or not below.makes)
-
-
-_POSSIBLE: dict[Relationship, Callable[[Deed, Deed], bool]] = {
-    "same": _same,
-    "y over x": _above,
-    "x over y": lambda x, y: _above(y, x),
-    "common": lambda x, y: not (x.kind is y.kind and x.kind.single),
-}

@@ -7,26 +7,20 @@ from typing import cast
 from racehound.data.finding import Finding, normalise
 from racehound.data.object_names import names_in
 from racehound.databases.materialize.target import MaterializeTarget
-from racehound.databases.target import Target
 from racehound.judge.dependencies import DependencyGraph, concerning
-from racehound.judge.oracle import Observed
+from racehound.judge.oracle import RestOracle, TargetAtRest
 
 
-class HealthJudge:
-    """After every repetition; what its last reset has found left is told with the repetition after."""
+class HealthJudge(RestOracle):
+    """Judges after every repetition. What a reset could not remove is reported with the repetition after it."""
 
-    def begin(self, target: Target) -> None:
-        """A clean environment has nothing to complain of."""
-
-    def judge(self, observed: Observed) -> list[Finding]:
-        web = DependencyGraph(observed.program)
+    def judge(self, rest: TargetAtRest) -> list[Finding]:
+        history = rest.history
+        graph = DependencyGraph(history.program)
         return [
-            observed.finding(
+            history.finding(
                 "health", complaint.severity, normalise(complaint.what), complaint.title,
-                statements=concerning(observed.statements, web, names_in(complaint.title)),
+                statements=concerning(history.statements, graph, names_in(complaint.title)),
             )
-            for complaint in cast("MaterializeTarget", observed.target).complaints()
+            for complaint in cast("MaterializeTarget", rest.target).complaints()
         ]  # fmt: skip
-
-    def judge_plan(self, observed: Observed) -> list[Finding]:  # noqa: ARG002 all was judged with its repetition
-        return []

@@ -26,6 +26,7 @@ class ServiceKill(Perturbation):
     """SIGKILL for all its processes. What the target does without it, and with what it finds then, is what is looked for."""
 
     name: ClassVar = "service-kill"
+    order: ClassVar = 100
     summary: ClassVar = "a service that the target needs is killed, and started again within some seconds"
     ends: ClassVar = "service"
 

@@ -9,17 +9,15 @@ catalogs says. Objects go by the server's names for them (`pg_identify_object`),
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from racehound.data.footprint import Footprint
-from racehound.data.object_names import BASE
 from racehound.databases.database import Footprints
 from racehound.databases.postgres.oracles.catalog_map import Catalog, CatalogMap, read_catalog_map
 from racehound.databases.postgres.target import PostgresTarget
 from racehound.errors import TargetError
-from racehound.kinds.kind import Kind
 from racehound.run.session_script import run_alone
-from racehound.scenarios.pairs import Deed
+from racehound.scenarios.pairs import Side
 from racehound.session import Session
 from racehound.testdrive.parser import parse_fragment
 from racehound.testdrive.script import Script, Sql
@@ -45,14 +43,15 @@ SELECT mode, classid::regclass::text, (SELECT i.identity FROM pg_identify_object
 WHERE pid = {pid} AND locktype = 'object' AND objid >= {first} AND objsubid = 0 AND granted
 """
 _SHARED_LOCK = "AccessShareLock"
+_SHARED_DEPENDENCIES = "pg_shdepend"
+"""All databases share this catalog, but its rows are also about what only one of them has."""
 
 
 class CatalogFootprints(Footprints):
-    """Measures footprints in the working database of a target. Each operation's object is built over a plain table."""
+    """Measures footprints in the working database of a target."""
 
-    def __init__(self, target: PostgresTarget, plain_table: Callable[[str], Kind]) -> None:
+    def __init__(self, target: PostgresTarget) -> None:
         self.target = target
-        self._plain_table = plain_table
         self.target.rebuild()
         self._open()
         self._map = read_catalog_map(self._session)
@@ -61,10 +60,10 @@ class CatalogFootprints(Footprints):
         self._session = self.target.open("surveyor")
         self._first = int(_cell(self._session, "SELECT oid FROM pg_database WHERE datname = current_database()"))
 
-    def measure(self, operation: Deed) -> Footprint:
+    def measure(self, side: Side) -> Footprint:
         """The footprint of an operation. CommandFailed when it does not succeed alone."""
         try:
-            return self._measured(operation)
+            return self._measured(side)
         finally:
             self._session.reset()
             if not self.target.reset():
@@ -75,12 +74,11 @@ class CatalogFootprints(Footprints):
     def close(self) -> None:
         self._session.close()
 
-    def _measured(self, deed: Deed) -> Footprint:
-        thing = deed.thing("o_0", self._plain_table(BASE))
-        for step in deed.preparation(thing):
+    def _measured(self, side: Side) -> Footprint:
+        for step in side.preparation():
             run_alone(parse_fragment(step.fragment), self._context(self._session))
-        commands = deed.commands(thing)
-        transactional = deed.may_be_transaction(thing, self.target.dialect.allows_transaction)
+        commands = side.commands()
+        transactional = side.may_be_transaction(self.target.dialect.allows_transaction)
         if transactional:
             run_alone(Script((Sql("BEGIN"), *commands)), self._context(self._session))
             return self._footprint(self._written_by_transaction(), transactional=True)
@@ -108,7 +106,7 @@ class CatalogFootprints(Footprints):
         shared = set()
         for how, catalog, name, place in touched:
             found[how == "w" or (how.endswith("Lock") and how != _SHARED_LOCK)].add(self._normal(f"{catalog} {name}"))
-            if how == "w" and self._map.catalogs[place].shared:
+            if how == "w" and place != _SHARED_DEPENDENCIES and self._map.catalogs[place].shared:
                 shared.add(self._normal(f"{place} {name}"))
         return Footprint(frozenset(found[True]), frozenset(found[False] - found[True]), transactional, frozenset(shared))
 

@@ -22,8 +22,6 @@ from racehound.services.embedded.server import EmbeddedServer
 _KILLED_SHARE = 0.2
 _RESTARTED_SHARE = 0.1
 """In how many of the repetitions: what follows takes longer than the repetition itself."""
-_NOTICE_LIMIT_S = 10.0
-_LOOK_S = 0.005
 
 
 class _OfOwnServer(Perturbation):
@@ -42,6 +40,7 @@ class Freeze(_OfOwnServer):
     """SIGSTOP in the middle of a statement, with all the locks that it holds, and SIGCONT a little later."""
 
     name: ClassVar = "freeze"
+    order: ClassVar = 30
     summary: ClassVar = "a session's server process is stopped in the middle of a statement for 1 to 5 ms"
 
     @classmethod
@@ -72,6 +71,7 @@ class Kill(_Deadly):
     """SIGKILL in the middle of a statement. The postmaster ends all other sessions and recovers from the log (WAL)."""
 
     name: ClassVar = "kill"
+    order: ClassVar = 80
     summary: ClassVar = "a session's server process is killed (SIGKILL), which makes the server recover as from a crash"
 
     @classmethod
@@ -87,6 +87,7 @@ class Restart(_Deadly):
     """An orderly restart (`fast`: sessions are ended, transactions rolled back, a checkpoint is made)."""
 
     name: ClassVar = "restart"
+    order: ClassVar = 90
     summary: ClassVar = "the server is restarted (fast shutdown) in the middle of a statement"
 
     @classmethod
@@ -100,23 +101,6 @@ class Restart(_Deadly):
             # Whether it is there again is asked when the sessions rest.
             self.server.restart("fast")
         return "restarted the server"
-
-
-def recover(target: Target) -> None:
-    """Wait until the server, all of whose sessions were ended, is there again, and look at the same database anew.
-
-    TargetError when it does not come back, or has never noticed.
-    """
-    assert isinstance(target, PostgresTarget)
-    # A postmaster takes new sessions until it learns of a child's death: only the end of old ones shows that it has.
-    deadline = time.monotonic() + _NOTICE_LIMIT_S
-    while target.observer.execute("SELECT 1").status != "lost":
-        if time.monotonic() > deadline:
-            raise TargetError("the server did not notice that one of its processes was killed")
-        time.sleep(_LOOK_S)
-    if not target.alive():
-        raise TargetError("the server did not come back after a perturbation had ended it")
-    target.reconnect()
 
 
 def _server(target: Target) -> EmbeddedServer | None:

@@ -107,7 +107,7 @@ class PostgresDatabase(Database):
         from racehound.databases.postgres.target import PostgresTarget
 
         assert isinstance(target, PostgresTarget)
-        return CatalogFootprints(target, self.plain_table)
+        return CatalogFootprints(target)
 
     def hand_over(self, scene: Scene, finding: Finding, title: str) -> HandOver:
         from racehound.databases.postgres.handover import hand_over

@@ -7,6 +7,7 @@ cluster-wide names that begin with the run's id. Dropping what bears that id rem
 from __future__ import annotations
 
 import dataclasses
+import time
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
@@ -25,6 +26,9 @@ from racehound.session import Outcome, Session
 from racehound.wire.session import LibpqSession
 
 OLDEST = 14
+_NOTICE_LIMIT_S = 10.0
+"""Within which the server notices the death of one of its processes."""
+_LOOK_S = 0.005
 OBSERVERS = 3
 """Two for the two halves of the catalog check, one for the search for leaks."""
 
@@ -152,6 +156,21 @@ class PostgresTarget(Target):
         self._close_observers()
         self._observers = tuple(self._connect(self.database, "observer") for _ in range(OBSERVERS))
         self._sweeper = Sweeper(self.observer, self.run_id)
+
+    def recover(self) -> None:
+        """Wait until the server, all of whose sessions were ended, answers again, and look at the same database anew.
+
+        TargetError when it does not come back, or has never noticed.
+        """
+        # A postmaster takes new sessions until it learns of a child's death: only the end of old ones shows that it has.
+        deadline = time.monotonic() + _NOTICE_LIMIT_S
+        while self.observer.execute("SELECT 1").status != "lost":
+            if time.monotonic() > deadline:
+                raise TargetError("the server did not notice that one of its processes was killed")
+            time.sleep(_LOOK_S)
+        if not self.alive():
+            raise TargetError("the server did not come back after a perturbation had ended it")
+        self.reconnect()
 
     def keep_commits(self) -> None:
         """From now on a commit outlives the death of the server's processes, if not the machine's (only where `owned`)."""

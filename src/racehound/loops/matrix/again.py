@@ -1,4 +1,4 @@
-"""One pair of operations, again and again: how often a cell shows what it shows."""
+"""One pair of operations, tried several times: how often each trial has which outcome."""
 
 from __future__ import annotations
 
@@ -6,38 +6,39 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-from racehound.data.matrix import Relationship
+from racehound.data.matrix import Operation, Relationship
+from racehound.databases import registry
 from racehound.databases.database import Choice
-from racehound.databases.registry import opened
 from racehound.errors import UserError
-from racehound.loops.matrix.crew import hosting
-from racehound.scenarios.pairs import Deed, Meeting, deeds, grounds
+from racehound.loops.matrix.pair_runner import pair_runner
+from racehound.scenarios.pairs import Catalogue
 
-Told = tuple[str, str, str, str, str]
-"""Ground, the operation that comes first, mode, outcome, signature."""
+Row = tuple[str, str, str, str, str]
+"""Relationship, the operation that comes first, mode, outcome, signature."""
 
 
-def hold_again(choice: Choice, x: str, y: str, ground: Relationship | None, times: int, limit_s: float) -> Counter[Told]:
-    """How often each trial had each outcome. UserError for operations that there are not, or that cannot meet like that."""
-    with tempfile.TemporaryDirectory() as directory, opened(choice, Path(directory) / "server.log") as place:
-        known = {deed.name: deed for deed in deeds(place.target.kinds())}
-        pair = [_find(known, name) for name in (x, y)]
-        possible = [each for each in grounds(*pair) if ground in (None, each)]
+def try_again(choice: Choice, x: str, y: str, relationship: Relationship | None, times: int, limit_s: float) -> Counter[Row]:
+    """How often each trial had each outcome. UserError for operations that do not exist, or cannot be related like that."""
+    with tempfile.TemporaryDirectory() as directory, registry.opened(choice, Path(directory) / "server.log") as opened:
+        catalogue = Catalogue(opened.target.kinds(), opened.database.plain_table)
+        known = {each.name: each for each in catalogue.operations()}
+        first, second = (_find(known, name) for name in (x, y))
+        possible = [each for each in catalogue.relationships(first, second) if relationship in (None, each)]
         if not possible:
-            raise UserError(f"{x} and {y} cannot meet {f'as {ground!r}' if ground else 'at all'}")
-        counts: Counter[Told] = Counter()
-        with hosting(place, limit_s, lambda *_: None) as host:
+            raise UserError(f"{x} and {y} cannot meet {f'as {relationship!r}' if relationship else 'at all'}")
+        counts: Counter[Row] = Counter()
+        with pair_runner(opened, limit_s, lambda *_: None) as runner:
             for _ in range(times):
                 for each in possible:
-                    met = host.hold(Meeting(pair[0], pair[1], each), place.target.dialect.allows_transaction)
-                    if met.trouble and not met.notes:
-                        counts[each, "", "", "", met.trouble] += 1
-                    for note in met.notes:
-                        counts[each, y if note.y_first else x, note.mode, note.outcome, note.signature] += 1
+                    result = runner.run(catalogue.pair(first, second, each))
+                    if result.trouble and not result.trials:
+                        counts[each, "", "", "", result.trouble] += 1
+                    for trial in result.trials:
+                        counts[each, y if trial.y_first else x, trial.mode, trial.outcome, trial.signature] += 1
         return counts
 
 
-def _find(known: dict[str, Deed], name: str) -> Deed:
+def _find(known: dict[str, Operation], name: str) -> Operation:
     if name not in known:
         raise UserError(f"no operation is called {name!r}; `racehound matrix operations` lists them")
     return known[name]

@@ -1,6 +1,6 @@
-"""The journal of a matrix: what was asked and measured in its first line, then a line per meeting as soon as it is over.
+"""The journal of a matrix. Its first line holds what was asked and measured; each pair that has been tried adds a line.
 
-A line that a kill has cut off is left out when it is read, and the meeting is held again.
+A last line that a kill has cut off is left out when the journal is read, and its pair is tried again.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ FILE = "matrix.jsonl"
 
 
 class Asked(msgspec.Struct, frozen=True):
-    """The options that choose operations; see `run.MatrixOptions`."""
+    """The options that choose operations (`MatrixOptions`)."""
 
     kinds: tuple[str, ...] = ()
     operations: tuple[str, ...] = ()
@@ -39,8 +39,8 @@ class Header(msgspec.Struct, frozen=True):
     left_out: tuple[LeftOut, ...]
 
 
-class Note(msgspec.Struct, frozen=True, array_like=True):
-    """A trial of a meeting."""
+class PairTrial(msgspec.Struct, frozen=True, array_like=True):
+    """A trial of a pair: one order and one mode."""
 
     y_first: bool
     mode: Mode
@@ -49,34 +49,34 @@ class Note(msgspec.Struct, frozen=True, array_like=True):
     schedule: tuple[int, ...]
 
 
-class Met(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A meeting that is over."""
+class PairResult(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The trials of a pair that has been tried."""
 
     x: str
     y: str
-    ground: Relationship
+    relationship: Relationship = msgspec.field(name="ground")  # as version 0.1 writes it
     setup: tuple[str, ...]
     x_does: tuple[str, ...]
     y_does: tuple[str, ...]
-    notes: tuple[Note, ...] = ()
+    trials: tuple[PairTrial, ...] = msgspec.field(default=(), name="notes")  # as version 0.1 writes it
     seconds: float = 0.0
     trouble: str = ""
     """Why there are not all trials."""
 
     @property
     def key(self) -> tuple[str, str, Relationship]:
-        return self.x, self.y, self.ground
+        return self.x, self.y, self.relationship
 
 
 class Journal:
-    """Appends to the file. Safe to use from all workers at once."""
+    """Appends to the file. Several threads may use it at the same time."""
 
     def __init__(self, path: Path) -> None:
         self._lock = threading.Lock()
         _drop_torn_line(path)
         self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
 
-    def append(self, entry: Header | Met) -> None:
+    def append(self, entry: Header | PairResult) -> None:
         """Keep an entry; OSError when the disk is full."""
         line = msgspec.json.encode(entry) + b"\n"
         with self._lock:
@@ -95,24 +95,24 @@ def _drop_torn_line(path: Path) -> None:
             os.truncate(path, content.rfind(b"\n") + 1)
 
 
-def read_journal(path: Path) -> tuple[Header, list[Met]]:
+def read_journal(path: Path) -> tuple[Header, list[PairResult]]:
     """What there is so far. UserError for a file that is no journal."""
     try:
         lines = [line for line in path.read_bytes().splitlines(keepends=True) if line.endswith(b"\n")]
         if not lines:
             raise UserError(f"{path}: there is nothing in it to resume")
-        return msgspec.json.decode(lines[0], type=Header), [_MET.decode(line) for line in lines[1:]]
+        return msgspec.json.decode(lines[0], type=Header), [_RESULT.decode(line) for line in lines[1:]]
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}") from error
     except msgspec.MsgspecError as error:
         raise UserError(f"{path} holds no journal that this version can read: {error}") from error
 
 
-_MET = msgspec.json.Decoder(Met)
+_RESULT = msgspec.json.Decoder(PairResult)
 
 
-def matrix_of(header: Header, met: Iterable[Met], *, complete: bool) -> Matrix:
-    """The journal as a matrix: every trial with the operation that comes first as its x."""
+def matrix_of(header: Header, results: Iterable[PairResult], *, complete: bool) -> Matrix:
+    """The journal as a matrix. In it, the operation that comes first is the x of each trial."""
     texts: dict[tuple[str, ...], int] = {}
 
     def number(text: tuple[str, ...]) -> int:
@@ -120,16 +120,16 @@ def matrix_of(header: Header, met: Iterable[Met], *, complete: bool) -> Matrix:
 
     trials: list[Trial] = []
     troubles, seconds = 0, 0.0
-    for meeting in met:
-        troubles += bool(meeting.trouble)
-        seconds += meeting.seconds
-        for note in meeting.notes:
-            names, does = (meeting.x, meeting.y), (meeting.x_does, meeting.y_does)
-            (x, y), (first, second) = (names[::-1], does[::-1]) if note.y_first else (names, does)
-            ground = mirrored(meeting.ground) if note.y_first else meeting.ground
-            sessions = number(session_text(note.mode, first)), number(second)
-            what = note.mode, note.outcome, note.signature, note.schedule
-            trials.append(Trial(x, y, ground, *what, number(meeting.setup), sessions))
+    for result in results:
+        troubles += bool(result.trouble)
+        seconds += result.seconds
+        for trial in result.trials:
+            names, does = (result.x, result.y), (result.x_does, result.y_does)
+            (x, y), (first, second) = (names[::-1], does[::-1]) if trial.y_first else (names, does)
+            relationship = mirrored(result.relationship) if trial.y_first else result.relationship
+            sessions = number(session_text(trial.mode, first)), number(second)
+            what = trial.mode, trial.outcome, trial.signature, trial.schedule
+            trials.append(Trial(x, y, relationship, *what, number(result.setup), sessions))
     trouble = (LeftOut("they could not be brought to meet (see the journal)", troubles),) if troubles else ()
     return Matrix(
         target=header.target,
@@ -144,5 +144,5 @@ def matrix_of(header: Header, met: Iterable[Met], *, complete: bool) -> Matrix:
 
 
 def session_text(mode: Mode, does: tuple[str, ...]) -> tuple[str, ...]:
-    """What the session that comes first does, in words."""
+    """The statements of the session that comes first."""
     return does if mode == "together" else ("BEGIN", *does, mode.upper())

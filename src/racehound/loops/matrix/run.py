@@ -1,4 +1,4 @@
-"""A run of the matrix: what is to meet, in which order, on how many servers at once; resumable at any instant."""
+"""A run of the matrix: chooses operations, measures them, and tries all pairs on several servers. It can be resumed at any time."""
 
 from __future__ import annotations
 
@@ -11,17 +11,18 @@ import msgspec
 from racehound.data.finding import Finding, Store, write_atomically
 from racehound.data.footprint import Footprint
 from racehound.data.history import Event
-from racehound.data.matrix import LeftOut, Matrix
+from racehound.data.matrix import LeftOut, Matrix, Operation
 from racehound.data.program import Program
 from racehound.data.run_directory import RunDirectory, redact
+from racehound.databases import registry
 from racehound.databases.database import Choice, Database
-from racehound.databases.registry import Opened, opened
+from racehound.databases.registry import Opened
 from racehound.databases.target import Target
 from racehound.errors import UserError
-from racehound.loops.matrix.crew import Crew, Progress, Report, places
-from racehound.loops.matrix.journal import FILE, Asked, Header, Journal, Met, matrix_of, read_journal
-from racehound.loops.matrix.order import different, order
-from racehound.scenarios.pairs import Deed, deeds
+from racehound.loops.matrix.journal import FILE, Asked, Header, Journal, PairResult, matrix_of, read_journal
+from racehound.loops.matrix.selection import PairSelection, different, select
+from racehound.loops.matrix.worker_pool import MatrixProgress, Report, WorkerPool, targets
+from racehound.scenarios.pairs import Catalogue
 
 MATRIX = "matrix.json"
 
@@ -51,79 +52,86 @@ class MatrixRun:
         self._report = report
 
     def run(self) -> Matrix:
-        """Hold all meetings that are left. Ctrl-C, or the end of the time, ends it early; what is over is kept.
+        """Try all pairs that are left. Ctrl-C, or the end of the time, ends it early; what has been tried is kept.
 
-        UserError for options that choose nothing, or a journal of something else; TargetError when no server is to be had.
+        UserError for options that choose nothing, for a journal of another matrix, and for a database that cannot have one;
+        TargetError when no server is to be had.
         """
         path = self._directory.path / FILE
-        with opened(self._choice, self._directory.server_log) as place:
-            complete = self._go_on(place, path)
-        header, met = read_journal(path)
-        matrix = matrix_of(header, met, complete=complete)
+        with registry.opened(self._choice, self._directory.server_log) as opened:
+            complete = self._go_on(opened, path)
+        header, results = read_journal(path)
+        matrix = matrix_of(header, results, complete=complete)
         write_atomically(self._directory.path / MATRIX, msgspec.json.encode(matrix))
         self._store.flush()
         return matrix
 
-    def _go_on(self, place: Opened, path: Path) -> bool:
-        """Whether all is done."""
-        target = place.target
-        if not place.database.can_step:
-            raise UserError(f"{place.database.title} cannot be run in lock-step, and the matrix needs that")
+    def _go_on(self, opened: Opened, path: Path) -> bool:
+        """Whether all pairs have been tried."""
+        target, database = opened.target, opened.database
+        if not database.can_step:
+            raise UserError(f"{database.title} cannot be run in lock-step, and the matrix needs that")
         facts = {"target": self._choice.name, "release": self._choice.release, "options": self._options}
         url = redact(self._choice.url) if self._choice.url else None
         self._directory.write_run(run_id=target.run_id, server_release=target.release, **facts, url=url)
-        known, over = read_journal(path) if path.exists() else (None, [])
-        chosen = choose(deeds(target.kinds()), self._options)
-        header = self._begun(place.database, target, chosen, known)
+        known, done = read_journal(path) if path.exists() else (None, [])
+        catalogue = Catalogue(target.kinds(), database.plain_table)
+        chosen = choose(catalogue.operations(), self._options)
+        header = self._header(opened, catalogue, chosen) if known is None else self._checked(known, target.release)
         journal = Journal(path)
         try:
             if known is None:
                 journal.append(header)
-            return self._hold(header, chosen, over, place, journal)
+            operations = [each for each in chosen if each.name in header.footprints]
+            return self._try(select(catalogue, operations, header.footprints), done, opened, journal)
         finally:
             journal.close()
 
-    def _begun(self, database: Database, target: Target, chosen: Sequence[Deed], header: Header | None) -> Header:
-        """The header of the journal: of the run that is gone on with, or a new one after a survey."""
-        asked = Asked(self._options.kinds, self._options.operations, self._options.every)
-        if header is not None:
-            if (header.release, header.asked) != (target.release, asked):
-                raise UserError(f"{self._directory.path} holds a matrix of {header.release} that was asked for in another way")
-            return header
-        footprints = survey(database, target, chosen, self._options.every)
-        names = set(footprints)
-        operations = tuple(deed.operation for deed in chosen if deed.name in names)
-        planned = order([deed for deed in chosen if deed.name in names], footprints)
-        alike = len(chosen) - len(names)
-        left = planned.left_out + ((LeftOut(f"operations: {alike} touch the same sorts of rows as others", 0),) if alike else ())
-        return Header(target.dialect.name, target.release, asked, operations, footprints, left)
+    @property
+    def _asked(self) -> Asked:
+        return Asked(self._options.kinds, self._options.operations, self._options.every)
 
-    def _hold(self, header: Header, chosen: Sequence[Deed], over: Sequence[Met], place: Opened, journal: Journal) -> bool:
-        planned = order([deed for deed in chosen if deed.name in header.footprints], header.footprints)
-        known = {met.key for met in over}
-        left = [meeting for meeting in planned.meetings if meeting.key not in known]
-        progress = Progress(len(planned.meetings), len(planned.meetings) - len(left))
-        crew = Crew(journal, self._keep, self._report, progress, self._options.statement_limit_s)
-        crew.work(places(self._choice, place, self._options.servers, self._directory.path), left, self._options.runtime_s)
-        return progress.over == progress.meetings
+    def _checked(self, header: Header, release: str) -> Header:
+        """The header of the journal that is gone on with. UserError where it is of another release or of other options."""
+        if (header.release, header.asked) != (release, self._asked):
+            raise UserError(f"{self._directory.path} holds a matrix of {header.release} that was asked for in another way")
+        return header
+
+    def _header(self, opened: Opened, catalogue: Catalogue, chosen: Sequence[Operation]) -> Header:
+        """The header of a new journal. All footprints are measured for it."""
+        target = opened.target
+        footprints = measure(opened.database, target, catalogue, chosen, every=self._options.every)
+        operations = tuple(each for each in chosen if each.name in footprints)
+        left = select(catalogue, operations, footprints).left_out
+        if alike := len(chosen) - len(operations):
+            left += (LeftOut(f"operations: {alike} touch the same sorts of rows as others", 0),)
+        return Header(target.dialect.name, target.release, self._asked, operations, footprints, left)
+
+    def _try(self, selection: PairSelection, done: Sequence[PairResult], opened: Opened, journal: Journal) -> bool:
+        known = {result.key for result in done}
+        left = [pair for pair in selection.pairs if pair.key not in known]
+        progress = MatrixProgress(len(selection.pairs), len(selection.pairs) - len(left))
+        workers = WorkerPool(journal, self._keep, self._report, progress, self._options.statement_limit_s)
+        workers.run(targets(self._choice, opened, self._options.servers, self._directory.path), left, self._options.runtime_s)
+        return progress.over == progress.pairs
 
     def _keep(self, finding: Finding, program: Program, events: list[Event]) -> None:
         self._store.add(finding, program, events)
 
 
-def choose(known: Sequence[Deed], options: MatrixOptions) -> list[Deed]:
+def choose(known: Sequence[Operation], options: MatrixOptions) -> list[Operation]:
     """The operations that the options name. UserError where they name none."""
-    kinds = {deed.kind.__name__ for deed in known}
+    kinds = {each.kind for each in known}
     if unknown := [name for name in options.kinds if name not in kinds]:
         raise UserError(f"unknown kind {unknown[0]!r}; with operations there are: {', '.join(sorted(kinds))}")
     patterns = options.operations or ("*",)
     for pattern in patterns:
-        if not any(matches(deed.name, pattern) for deed in known):
+        if not any(matches(each.name, pattern) for each in known):
             raise UserError(f"no operation is called {pattern!r}; `racehound matrix operations` lists them")
     return [
-        deed
-        for deed in known
-        if (not options.kinds or deed.kind.__name__ in options.kinds) and any(matches(deed.name, p) for p in patterns)
+        each
+        for each in known
+        if (not options.kinds or each.kind in options.kinds) and any(matches(each.name, p) for p in patterns)
     ]
 
 
@@ -132,12 +140,14 @@ def matches(name: str, pattern: str) -> bool:
     return fnmatch.fnmatchcase(name, pattern.replace("[", "[[]"))
 
 
-def survey(database: Database, target: Target, chosen: Sequence[Deed], every: bool) -> dict[str, Footprint]:
-    """What each operation touches; without those that do it as another one does, unless every one is wanted."""
-    surveyor = database.footprints(target)
+def measure(
+    database: Database, target: Target, catalogue: Catalogue, chosen: Sequence[Operation], *, every: bool
+) -> dict[str, Footprint]:
+    """The footprint of each operation, without operations that touch the same as an earlier one, unless every one is wanted."""
+    footprints = database.footprints(target)
     try:
-        measured = {deed.name: surveyor.measure(deed) for deed in chosen}
+        measured = {each.name: footprints.measure(catalogue.alone(each)) for each in chosen}
     finally:
-        surveyor.close()
+        footprints.close()
     kept = chosen if every else different(chosen, measured)
-    return {deed.name: measured[deed.name] for deed in kept}
+    return {each.name: measured[each.name] for each in kept}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,13 +30,6 @@ class SequentialTest:
         if abs(ratio) >= bound:
             return ratio > 0
         return None if shown + missed < self.limit else ratio > 0
-
-    def decide(self, shows: Callable[[], bool]) -> bool:
-        """Try until it can be said."""
-        counts = {True: 0, False: 0}
-        while (verdict := self.verdict(counts[True], counts[False])) is None:
-            counts[shows()] += 1
-        return verdict
 
 
 def nearly(rate: float) -> SequentialTest:

@@ -18,10 +18,10 @@ from racehound.kinds.kind import Kind
 from racehound.report.error_classes import STATEMENT_OUTCOMES, StatementOutcome, statement_outcomes
 from racehound.report.html.findings import ShownFinding, shown_finding
 from racehound.report.html.matrix import ShownMatrix, shown_matrix
-from racehound.report.throughput import Throughput, ThroughputCounter
 from racehound.report.recorded import Repetition, history_paths, repetitions
 from racehound.report.server_log import fill
 from racehound.report.statistics import Row, Statistics
+from racehound.report.throughput import Throughput, ThroughputCounter
 from racehound.report.timeline import Timeline, timeline
 
 _ERRORS_LIMIT = 5
@@ -140,7 +140,9 @@ def _count(number: int, one: str, many: str = "") -> str:
     return f"{number or 'no'} {one if number == 1 else many or one + 's'}"
 
 
-def _facts(path: Path, run: dict[str, Any], summary: dict[str, Any], counted: _Counted, dialect: Dialect) -> list[tuple[str, str]]:
+def _facts(
+    path: Path, run: dict[str, Any], summary: dict[str, Any], counted: _Counted, dialect: Dialect
+) -> list[tuple[str, str]]:
     seconds = summary.get("seconds")
     began = dt.datetime.fromtimestamp(run.get("clock_zero_unix_s", 0) + counted.first_ns / 1e9, dt.UTC)
     facts = {

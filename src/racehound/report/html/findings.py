@@ -101,8 +101,9 @@ def _smallest(directory: Path) -> Smallest | None:
 
 def _timeline(directory: Path, finding: Finding, program: Program, dialect: Dialect) -> Timeline | None:
     path = directory / "history.jsonl"
-    repetition = Repetition(1, program, finding.repetition, list(read_history(path)) if path.is_file() else [])
-    pairs = became(repetition, spoken)
+    events = list(read_history(path)) if path.is_file() else []
+    repetition = Repetition(1, program, finding.repetition, events, error_classes(events))
+    outcomes = statement_outcomes(repetition, dialect)
     if not outcomes:
         return None
     return timeline(f"Repetition {finding.repetition}, seed {finding.seed}: {program.title}", [(repetition, outcomes)], finding)

@@ -51,12 +51,12 @@ def shown_matrix(run: Path) -> ShownMatrix | None:
 
 def _shown(matrix: Matrix) -> ShownMatrix:
     numbers = {operation.name: number for number, operation in enumerate(matrix.operations)}
-    meetings = [(ground, mode) for ground in RELATIONSHIPS for mode in MODES]
+    meetings = [(relationship, mode) for relationship in RELATIONSHIPS for mode in MODES]
     reasons: dict[str, int] = {}
 
     def shown(trial: Trial) -> ShownTrial:
         return ShownTrial(
-            numbers[trial.x], numbers[trial.y], meetings.index((trial.ground, trial.mode)), _BEST_FIRST.index(trial.outcome),
+            numbers[trial.x], numbers[trial.y], meetings.index((trial.relationship, trial.mode)), _BEST_FIRST.index(trial.outcome),
             trial.schedule, trial.setup, trial.sessions, reasons.setdefault(trial.signature, len(reasons)),
         )  # fmt: skip
 
@@ -65,7 +65,7 @@ def _shown(matrix: Matrix) -> ShownMatrix:
         release=matrix.release,
         operations=list(numbers),
         shapes=[operation.shape for operation in matrix.operations],
-        meetings=[f"{ground}, {mode}" for ground, mode in meetings],
+        meetings=[f"{relationship}, {mode}" for relationship, mode in meetings],
         outcomes=_BEST_FIRST,
         letters=[LETTERS[outcome].replace(".", "") for outcome in _BEST_FIRST],
         texts=matrix.texts,

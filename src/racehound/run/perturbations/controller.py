@@ -1,4 +1,4 @@
-"""Turbulence: all perturbations of one program at work, from the draw for a repetition until everything is calm again."""
+"""The controller of all perturbations of one program, from the draw for a repetition until their effects have ended."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
-from racehound.data.history import Disturbed, Fault, LogLine, Recorder
+from racehound.data.history import SERVER_GONE, Disturbed, Fault, LogLine, Recorder
 from racehound.data.program import Disturbance, Program
-from racehound.databases.postgres.perturbations import recover
 from racehound.databases.target import Target
 from racehound.errors import TargetError, UserError
 from racehound.run.perturbations.proxy_links import ProxyLinks
-from racehound.run.perturbations.registry import draw, obstacles, perturbation
+from racehound.run.perturbations.registry import PerturbationSet
 from racehound.run.perturbations.striker import Striker
 from racehound.run.recorded_session import RecordedSession
 from racehound.session import Session
@@ -25,15 +24,16 @@ _LOOK_S = 0.005
 class PerturbationController:
     """Used by the runner's thread; what was drawn happens in the sessions' threads and in some of its own."""
 
-    def __init__(self, target: Target, recorder: Recorder, program: Program) -> None:
+    def __init__(self, target: Target, recorder: Recorder, program: Program, known: PerturbationSet) -> None:
         """UserError where the target cannot be disturbed as the program wants."""
-        for name, reason in obstacles(program.perturbations, target).items():
+        for name, reason in known.obstacles(program.perturbations, target).items():
             raise UserError(f"the program is disturbed by {name}: {reason}")
         self.program = program
+        self._known = known
         self._target = target
         self._recorder = recorder
         self._wires = ProxyLinks(target)
-        self._perturbations = {name: perturbation(name)(target, self._wires) for name in program.perturbations}
+        self._perturbations = {name: known.perturbation(name)(target, self._wires) for name in program.perturbations}
         self._wired = any(each.wired for each in self._perturbations.values())
         self._striker: Striker | None = None
         self._done: list[tuple[Disturbed, RecordedSession]] = []
@@ -49,7 +49,7 @@ class PerturbationController:
 
     def draw(self, repetition: int) -> tuple[Disturbance, ...]:
         """What is to happen in a repetition."""
-        return draw(self.program, repetition)
+        return self._known.draw(self.program, repetition)
 
     def begin(self, drawn: Iterable[Disturbance], sessions: Mapping[str, RecordedSession]) -> None:
         """Look out for the moments that were drawn, in the sessions of these sessions."""
@@ -107,7 +107,7 @@ class PerturbationController:
         if not done:
             return
         disturbed = Disturbed(
-            repetition=session.place.repetition,
+            repetition=session.position.repetition,
             text=f"{by.name} of {drawn.session}: {done}",
             at_ns=at_ns,
             perturbation=by.name,
@@ -121,11 +121,11 @@ class PerturbationController:
         self._done.append((disturbed, session))
 
     def _recovered(self, repetition: int) -> bool:
-        """Whether the server is there again; if not, that is a crash, told as the log of other deaths tells them."""
+        """Whether the server answers again. If it does not, a line is added to its log: the crash oracle judges log lines."""
         try:
-            recover(self._target)
+            self._target.recover()
         except TargetError as error:
-            self._recorder.append(LogLine(repetition, f"service {self._target.dialect.name} crashed: {error}"))
+            self._recorder.append(LogLine(repetition, f"{SERVER_GONE.format(self._target.dialect.name)}{error}"))
             return False
         return True
 
@@ -157,8 +157,8 @@ class StatementWatcher:
 
     def before(self, session: RecordedSession) -> None:
         """Make the pause that statements of this step are to be sent after."""
-        place = session.place
-        here = (place.step, place.attempt)
+        position = session.position
+        here = (position.step, position.attempt)
         self._statement = self._statement + 1 if here == self._try else 0
         self._try = here
         for drawn in self._due(session, holding_back=True):
@@ -174,7 +174,7 @@ class StatementWatcher:
 
     def _due(self, session: RecordedSession, *, holding_back: bool) -> list[Disturbance]:
         """What was drawn for this statement, once."""
-        pending = self._pending.get((session.place.step, self._statement), [])
+        pending = self._pending.get((session.position.step, self._statement), [])
         due = [drawn for drawn in pending if self._turbulence.holds_back(drawn) == holding_back]
         for drawn in due:
             pending.remove(drawn)

@@ -16,6 +16,7 @@ _TERMINATED_SHARE = 0.5
 
 class Cancel(Perturbation):
     name: ClassVar = "cancel"
+    order: ClassVar = 40
     summary: ClassVar = "a session's statement is cancelled"
     ends: ClassVar = "statement"
 
@@ -32,6 +33,7 @@ class Cancel(Perturbation):
 
 class Terminate(Perturbation):
     name: ClassVar = "terminate"
+    order: ClassVar = 50
     summary: ClassVar = "a session's session is terminated in the middle of a statement"
     ends: ClassVar = "session"
 

@@ -31,6 +31,7 @@ class Jitter(_OfNetwork):
     """From a drawn step on, what a session says and hears is late, by a time that differs from message to message."""
 
     name: ClassVar = "network-jitter"
+    order: ClassVar = 60
     summary: ClassVar = "from some step on a session's messages are late, by 0 to 8 ms each way, differently each time"
 
     def __init__(self, target: Target, wires: ProxyLinks) -> None:
@@ -64,6 +65,7 @@ class Cut(_OfNetwork):
     """The connection ends under a statement, which the server goes on with, not knowing that nobody waits for it any more."""
 
     name: ClassVar = "network-cut"
+    order: ClassVar = 70
     summary: ClassVar = "a session's connection is cut in the middle of a statement, which the server goes on with"
     ends: ClassVar = "session"
 

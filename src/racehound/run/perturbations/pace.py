@@ -30,6 +30,7 @@ class Priorities(_OfPace):
     """
 
     name: ClassVar = "priorities"
+    order: ClassVar = 10
     summary: ClassVar = "sessions of lower priority send each statement later; at drawn steps one falls behind all others"
 
     @classmethod
@@ -49,6 +50,7 @@ class Starvation(_OfPace):
     """One session comes too late for everything."""
 
     name: ClassVar = "starvation"
+    order: ClassVar = 20
     summary: ClassVar = "one session sends each of its statements some milliseconds later than it could"
 
     @classmethod

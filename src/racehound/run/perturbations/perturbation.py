@@ -24,6 +24,8 @@ class Perturbation(abc.ABC):
 
     name: ClassVar[str]
     summary: ClassVar[str]
+    order: ClassVar[int] = 1000
+    """Its place among the perturbations of a database, where they are listed and drawn: lower numbers come first."""
     ends: ClassVar[Ends] = "nothing"
     """What oracles have to expect of it."""
     holds_back: ClassVar[bool] = False

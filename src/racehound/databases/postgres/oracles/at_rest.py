@@ -17,7 +17,7 @@ from racehound.databases.postgres.oracles.relation_files import FileViolation, c
 from racehound.databases.postgres.target import PostgresTarget
 from racehound.databases.target import Target
 from racehound.judge.dependencies import DependencyGraph, concerning
-from racehound.judge.oracle import Observed
+from racehound.judge.oracle import ObservedHistory, RestOracle, TargetAtRest
 from racehound.session import Session
 
 LEAK_GRACE_S = 5.0
@@ -27,7 +27,7 @@ _WARM = 10
 """The repetition by which a session's caches hold what they need."""
 
 
-class CatalogJudge:
+class CatalogJudge(RestOracle):
     """Every reference in the catalogs after every repetition; the slow checks after the last one of a plan."""
 
     def __init__(self) -> None:
@@ -51,33 +51,33 @@ class CatalogJudge:
         assert self._oracle is not None
         return self._oracle
 
-    def suspects(self, observed: Observed) -> bool:
-        return bool(self._new(self._on(observed).check()))
+    def suspects(self, rest: TargetAtRest) -> bool:
+        return bool(self._new(self._on(rest).check()))
 
-    def judge(self, observed: Observed) -> list[Finding]:
-        return _violations(observed, self._new(self._on(observed).check()))
+    def judge(self, rest: TargetAtRest) -> list[Finding]:
+        return _violations(rest.history, self._new(self._on(rest).check()))
 
-    def judge_plan(self, observed: Observed) -> list[Finding]:
+    def judge_plan(self, rest: TargetAtRest) -> list[Finding]:
         """All rows, also the template's; pg_dump; the files behind the relations."""
-        target = _postgres(observed)
-        found = _violations(observed, self._new(self._on(observed).check_everything()))
+        target = _postgres(rest)
+        found = _violations(rest.history, self._new(self._on(rest).check_everything()))
         data_dir, clients = target.data_dir(), target.place.clients()
         if data_dir is not None and _nobody_writes(target.observer):
             violations = check_relation_files(target.observer, data_dir)
-            found += [_file(observed, violation) for violation in violations if not _left_by_crash(observed, violation)]
+            found += [_file(rest.history, violation) for violation in violations if not _left_by_crash(rest.history, violation)]
         if clients is not None and (error := dump_error(clients / "pg_dump", target.place.conninfo(target.database))):
-            found.append(_dump(observed, error))
+            found.append(_dump(rest.history, error))
         return found
 
-    def _on(self, observed: Observed) -> CatalogOracle:
-        self.begin(observed.target)
+    def _on(self, rest: TargetAtRest) -> CatalogOracle:
+        self.begin(rest.target)
         return self._on_session()
 
     def _new(self, violations: list[Violation]) -> list[Violation]:
         return [violation for violation in violations if _identity(violation) not in self._known]
 
 
-class LeakJudge:
+class LeakJudge(RestOracle):
     """What is still held though every session has left, and what the sessions have piled up over a plan."""
 
     def __init__(self) -> None:
@@ -87,33 +87,33 @@ class LeakJudge:
         """The sessions of a new database are new, too."""
         self._sizes.clear()
 
-    def suspects(self, observed: Observed) -> bool:
-        return bool(self._leaks(observed))
+    def suspects(self, rest: TargetAtRest) -> bool:
+        return bool(self._leaks(rest))
 
-    def judge(self, observed: Observed) -> list[Finding]:
-        if observed.target.owned and observed.number == _WARM:
-            self._sizes = sizes(observed.own_pids)
+    def judge(self, rest: TargetAtRest) -> list[Finding]:
+        if rest.target.owned and rest.history.number == _WARM:
+            self._sizes = sizes(rest.own_pids)
         deadline = time.monotonic() + LEAK_GRACE_S
-        leaks = self._leaks(observed)
+        leaks = self._leaks(rest)
         while leaks and time.monotonic() < deadline:
             time.sleep(_LOOK_S)
-            leaks = self._leaks(observed)
-        return [_leak(observed, leak) for leak in leaks]
+            leaks = self._leaks(rest)
+        return [_leak(rest.history, leak) for leak in leaks]
 
-    def judge_plan(self, observed: Observed) -> list[Finding]:
+    def judge_plan(self, rest: TargetAtRest) -> list[Finding]:
         """Memory and open files since the caches were warm."""
         after = sizes(self._sizes)
-        over = f"between repetition {_WARM} and {observed.number}"
+        over = f"between repetition {_WARM} and {rest.history.number}"
         return [
-            observed.finding("leaks", "leak", f"{what} of a session", f"{what}: {how} {over}")
+            rest.history.finding("leaks", "leak", f"{what} of a session", f"{what}: {how} {over}")
             for what, how in grown(self._sizes, after)
         ]
 
-    def _leaks(self, observed: Observed) -> list[Leak]:
-        target = _postgres(observed)
+    def _leaks(self, rest: TargetAtRest) -> list[Leak]:
+        target = _postgres(rest)
         *others, session = target.observers
-        found = find_leaks(session, observed.own_pids, ignored_pids=[other.pid for other in others])
-        return [leak for leak in found if _is_ours(observed, leak)]
+        found = find_leaks(session, rest.own_pids, ignored_pids=[other.pid for other in others])
+        return [leak for leak in found if _is_ours(rest, leak)]
 
 
 def _identity(violation: Violation) -> tuple[str, str, str]:
@@ -134,53 +134,53 @@ def _nobody_writes(session: Session) -> bool:
     return outcome.rows is not None and not outcome.rows.cells
 
 
-def _is_ours(observed: Observed, leak: Leak) -> bool:
+def _is_ours(rest: TargetAtRest, leak: Leak) -> bool:
     """Not a stranger's session or slot, nor what an object holds that could not be destroyed."""
-    run_id = observed.target.run_id
-    if leak.sort == "temporary object" and observed.excuses.server_ended_ns is not None:
+    run_id = rest.target.run_id
+    if leak.sort == "temporary object" and rest.history.injected_faults.server_ended_ns is not None:
         return False  # it goes when another session takes the number of the one that was killed
     if leak.sort == "backend":
         return f"racehound {run_id}" in leak.detail or "walsender" in leak.detail or "parallel worker" in leak.detail
     if leak.sort == "replication slot":
-        ours = leak.name.startswith(f"{run_id}_") or observed.target.owned
-        return ours and not names_in(leak.name) - _destroyed(observed)
+        ours = leak.name.startswith(f"{run_id}_") or rest.target.owned
+        return ours and not names_in(leak.name) - _destroyed(rest.history)
     return True
 
 
-def _destroyed(observed: Observed) -> set[str]:
+def _destroyed(history: ObservedHistory) -> set[str]:
     """The objects all of whose destroying succeeded."""
-    steps = [s for s in observed.statements if s.phase == "destroy"]
+    steps = [s for s in history.statements if s.phase == "destroy"]
     return {s.object for s in steps} - {s.object for s in steps if s.status != "ok"}
 
 
-def _leak(observed: Observed, leak: Leak) -> Finding:
-    return observed.finding(
+def _leak(history: ObservedHistory, leak: Leak) -> Finding:
+    return history.finding(
         "leaks",
         "leak",
         f"{leak.sort}: {normalise(leak.detail)}",
         f"{leak.sort} {leak.name} is still there {LEAK_GRACE_S:g} s after every session has left: {leak.detail}",
-        statements=_culprits(observed, names_in(leak.name)),
+        statements=_culprits(history, names_in(leak.name)),
     )
 
 
-def _violations(observed: Observed, violations: Iterable[Violation]) -> list[Finding]:
+def _violations(history: ObservedHistory, violations: Iterable[Violation]) -> list[Finding]:
     """One finding for each sort of violation, with all rows that show it."""
     by_sort: dict[str, list[Violation]] = {}
     for violation in violations:
         by_sort.setdefault(violation.normalised, []).append(violation)
-    return [_corruption(observed, signature, rows) for signature, rows in by_sort.items()]
+    return [_corruption(history, signature, rows) for signature, rows in by_sort.items()]
 
 
-def _corruption(observed: Observed, signature: str, rows: list[Violation]) -> Finding:
+def _corruption(history: ObservedHistory, signature: str, rows: list[Violation]) -> Finding:
     names = names_in(" ".join(row.describe for row in rows))
     what = f" ({rows[0].describe})" if rows[0].describe else ""
-    return observed.finding(
+    return history.finding(
         "catalog",
         "corruption",
         signature,
         f"{signature}{what}",
         detail=tuple(_in_words(row) for row in rows[:10]),
-        statements=_culprits(observed, names),
+        statements=_culprits(history, names),
     )
 
 
@@ -190,32 +190,32 @@ def _in_words(violation: Violation) -> str:
     return f"{violation.row}{described}{refers}: {violation.check}"
 
 
-def _file(observed: Observed, violation: FileViolation) -> Finding:
-    return observed.finding(
+def _file(history: ObservedHistory, violation: FileViolation) -> Finding:
+    return history.finding(
         "catalog",
         "corruption",
         f"{violation.problem}: {normalise(violation.relation)}",
         f"{violation.problem}: {violation.path} {violation.relation}".rstrip(),
-        statements=_culprits(observed, names_in(violation.relation)),
+        statements=_culprits(history, names_in(violation.relation)),
     )
 
 
-def _left_by_crash(observed: Observed, violation: FileViolation) -> bool:
+def _left_by_crash(history: ObservedHistory, violation: FileViolation) -> bool:
     """Recovery does not remove the files of relations that were being made (a comment in PostgreSQL's storage.c says so)."""
-    return violation.problem == "file orphaned" and observed.excuses.server_ended_ns is not None
+    return violation.problem == "file orphaned" and history.injected_faults.server_ended_ns is not None
 
 
-def _dump(observed: Observed, error: str) -> Finding:
+def _dump(history: ObservedHistory, error: str) -> Finding:
     lines = error.splitlines()
-    return observed.finding(
+    return history.finding(
         "catalog", "corruption", f"pg_dump: {normalise(lines[0])}", f"pg_dump fails: {lines[0]}", detail=tuple(lines[:10]),
-        statements=_culprits(observed, names_in(error)),
+        statements=_culprits(history, names_in(error)),
     )  # fmt: skip
 
 
-def _culprits(observed: Observed, names: frozenset[str]) -> tuple[Statement, ...]:
-    return concerning(observed.statements, DependencyGraph(observed.program), names)
+def _culprits(history: ObservedHistory, names: frozenset[str]) -> tuple[Statement, ...]:
+    return concerning(history.statements, DependencyGraph(history.program), names)
 
 
-def _postgres(observed: Observed) -> PostgresTarget:
-    return cast("PostgresTarget", observed.target)
+def _postgres(rest: TargetAtRest) -> PostgresTarget:
+    return cast("PostgresTarget", rest.target)

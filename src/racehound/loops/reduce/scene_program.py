@@ -1,26 +1,31 @@
-"""A scene as the stage of lock-step and the oracles take it."""
+"""A scene as a program for lock-step."""
 
 from __future__ import annotations
 
 from racehound.data.program import Program, ProgramSession, Step
 from racehound.data.scene import Line, Scene
-from racehound.run.session_script import SessionScript, Turn
-from racehound.run.stage import Scripts
+from racehound.run.lockstep_program import LockstepProgram, SerialScript
+from racehound.run.session_script import OBJECT, SessionScript, Turn
 from racehound.testdrive.parser import parse_fragment
 from racehound.testdrive.printer import print_command
 from racehound.testdrive.script import Script, Sql
 
 
-def scripts_of(scene: Scene) -> Scripts:
-    """Anything may come of a statement, in the setup too: what matters is whether the finding is met."""
+def lockstep_program_of(scene: Scene) -> LockstepProgram:
+    """Nothing is expected of a statement, in the setup either: all that matters is whether the scene shows its finding."""
     sessions = tuple(SessionScript(f"session {number}", tuple(map(_turn, scene.of(number)))) for number in scene.sessions)
-    setup = Script(tuple(Sql(line.sql) for line in scene.setup), "setup")
-    check = parse_fragment(scene.check) if scene.check else None
-    return Scripts(sessions, setup if setup.commands else None, check, lenient=True)
+    check = (SerialScript(parse_fragment(scene.check), OBJECT, "verify", "check"),) if scene.check else ()
+    return LockstepProgram(
+        _program(scene),
+        sessions,
+        setup=tuple(SerialScript(Script((Sql(line.sql),), "setup"), OBJECT, "prepare", "setup") for line in scene.setup),
+        setup_may_fail=True,
+        check=check,
+    )
 
 
-def program_of(scene: Scene) -> Program:
-    """The scene as the oracles know programs. Sessions are sessions named by their numbers."""
+def _program(scene: Scene) -> Program:
+    """What oracles are given. Sessions are named by their numbers."""
     sessions = tuple(ProgramSession(str(number), tuple(map(_step, scene.of(number)))) for number in scene.sessions)
     setup = tuple(map(_step, scene.setup))
     return Program(scene.seed, "concurrent", "reduced", scene.refers_to, True, (), setup, sessions, (), ())

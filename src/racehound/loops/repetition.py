@@ -1,0 +1,226 @@
+"""One repetition of a program, from a clean working database to the judgement of all oracles.
+
+There are two ways to run the sessions of a program: in a storm (`run.storm_runner`) and in lock-step (`run.lockstep_runner`).
+Each is a `SessionHost`. What happens before and after is the same for both, and is here.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
+from typing import Protocol
+
+from racehound.data.finding import Finding, Severity
+from racehound.data.history import Disturbed, ErrorClass, Event, LogLine, Recorder, RepetitionEnded, Statement, judged
+from racehound.data.program import Program
+from racehound.data.schedule import Schedule
+from racehound.databases.database import Database
+from racehound.databases.target import Target
+from racehound.judge import oracles
+from racehound.judge.classification import KnownErrors
+from racehound.judge.judge import Judge, distinct, without_consequences
+from racehound.judge.oracle import ObservedHistory, TargetAtRest
+
+
+class SessionHost(Protocol):
+    """Runs the sessions of one program; all that it does is recorded. Its methods raise TargetError when it cannot go on."""
+
+    @property
+    def target(self) -> Target: ...
+
+    @property
+    def recorder(self) -> Recorder: ...
+
+    @property
+    def program(self) -> Program: ...
+
+    @property
+    def damaging(self) -> Collection[Severity]:
+        """Severities of findings after which the working database is not used again."""
+
+    @property
+    def schedule(self) -> Schedule:
+        """In lock-step, the turns as they were taken; else empty."""
+
+    @property
+    def lost(self) -> bool:
+        """Whether a session that is still in use has lost its connection."""
+
+    def prepare(self, *, damaged: bool) -> bool:
+        """Make the working database ready for a repetition; True when it is a new one.
+
+        damaged: the one there is, if any, cannot be used again.
+        """
+
+    def run(self, number: int) -> None:
+        """Run the repetition of that number until all sessions have finished."""
+
+    def worth_judging(self, look: Callable[[], bool]) -> bool:
+        """Whether the state at rest is to be judged. `look` says whether a quick look of each oracle shows anything."""
+
+    def finish(self, number: int, *, sound: bool) -> None:
+        """Run what still belongs to the repetition when the state at rest has been judged. sound: nothing was wrong with it."""
+
+    def leave(self, number: int, *, damaged: bool) -> None:
+        """Do what remains to be done when the repetition has been judged. damaged: the working database will not be used again."""
+
+    def wanted_errors(self) -> KnownErrors:
+        """Errors that the program asks for itself."""
+
+    def pids(self) -> set[int]:
+        """Server processes of all its sessions."""
+
+    def note(self, text: str) -> None:
+        """Record something that racehound did or noticed."""
+
+
+@dataclasses.dataclass(frozen=True)
+class JudgedRepetition:
+    """What became of one repetition."""
+
+    number: int
+    schedule: Schedule
+    """In lock-step, the turns as they were taken; else empty."""
+    events: list[Event]
+    findings: list[Finding]
+    classes: Counter[ErrorClass]
+    """How many failed statements are in each class."""
+
+    @property
+    def statements(self) -> int:
+        """How many statements were run."""
+        return sum(isinstance(event, Statement) for event in self.events)
+
+
+def no_known_errors(_events: Sequence[Event]) -> KnownErrors:
+    """For programs of which nothing is known beforehand."""
+    return frozenset()
+
+
+class RepetitionRunner:
+    """Runs and judges repetitions on one target, one after the other."""
+
+    def __init__(self, judge: Judge) -> None:
+        self._judge = judge
+        self._damaged = True
+        self._prepared = False
+
+    @classmethod
+    def of(cls, database: Database) -> RepetitionRunner:
+        """With all oracles of a database."""
+        return cls(Judge(oracles(database.oracles, database.own_oracles())))
+
+    def prepare(self, host: SessionHost) -> None:
+        """Make the working database ready for the next repetition, and let the oracles look at it if it is a new one."""
+        if host.prepare(damaged=self._damaged):
+            self._judge.begin(host.target)
+        self._prepared = True
+
+    def run(
+        self,
+        host: SessionHost,
+        number: int,
+        *,
+        whole_plan: bool = False,
+        known_errors: Callable[[Sequence[Event]], KnownErrors] = no_known_errors,
+    ) -> JudgedRepetition:
+        """One repetition. TargetError when the target cannot go on.
+
+        whole_plan: add the checks that are too slow for every repetition. known_errors: errors, besides those that the program
+        asks for, that need no race to explain them; called with the events of the repetition.
+        """
+        if not self._prepared:
+            self.prepare(host)
+        self._prepared, self._damaged = False, True  # until the repetition has been judged
+        try:
+            return self._run(host, number, whole_plan=whole_plan, known_errors=known_errors)
+        except BaseException:
+            host.recorder.take()  # what was recorded so far belongs to no other repetition
+            raise
+
+    def _run(
+        self,
+        host: SessionHost,
+        number: int,
+        *,
+        whole_plan: bool,
+        known_errors: Callable[[Sequence[Event]], KnownErrors],
+    ) -> JudgedRepetition:
+        host.run(number)
+        events = host.recorder.take()
+        at_rest, unjudged = self._judge_at_rest(host, number, events, whole_plan=whole_plan)
+        host.finish(number, sound=not at_rest)
+        for text in host.target.new_log_lines():
+            host.recorder.append(LogLine(number, text))
+        events += host.recorder.take()
+        history = dataclasses.replace(_history(host, number, events), known_errors=host.wanted_errors() | known_errors(events))
+        findings = without_consequences(distinct([*at_rest, *self._judge.history(history)]))
+        counts = history.classification.counts
+        self._damaged = is_damaged(host, events, findings, counts, unjudged=bool(unjudged))
+        host.leave(number, damaged=self._damaged)
+        _record_judgement(host, number, history, findings)
+        return JudgedRepetition(number, host.schedule, events + host.recorder.take(), findings, counts)
+
+    def _judge_at_rest(
+        self, host: SessionHost, number: int, events: list[Event], *, whole_plan: bool
+    ) -> tuple[list[Finding], str]:
+        """What is wrong with the state at rest, and why it could not be judged completely, or ""."""
+        lost = any(isinstance(event, Statement) and event.status == "lost" for event in events)
+        if lost and not host.target.alive():
+            return [], "the server is gone"
+        rest = TargetAtRest(_history(host, number, events), host.target, frozenset(host.pids()))
+        worth_judging = host.worth_judging(lambda: whole_plan or self._judge.suspects(rest))
+        if not worth_judging:
+            return [], ""
+        findings, unjudged = self._judge.at_rest(rest, whole_plan=whole_plan)
+        if unjudged:
+            host.note(f"the state at rest was not judged to the end: {unjudged}")
+            host.target.alive()
+        return findings, unjudged
+
+
+def is_damaged(
+    host: SessionHost, events: Sequence[Event], findings: Sequence[Finding], counts: Counter[ErrorClass], *, unjudged: bool
+) -> bool:
+    """Whether the working database cannot be used for the next repetition, which then gets a new one.
+
+    That is so
+    - after a finding of a severity that the host names: the server or its catalogs are broken, or something still hangs;
+    - after a state at rest that could not be judged completely: it may be broken;
+    - after a perturbation that ended the server or a service: files of unfinished relations and dead connections are left;
+    - after a session in use has lost its connection;
+    - after any failed statement of a program whose objects are not dropped between repetitions: some may be left.
+    """
+    return (
+        unjudged
+        or host.lost
+        or any(finding.severity in host.damaging for finding in findings)
+        or any(isinstance(event, Disturbed) and event.ends in ("server", "service") for event in events)
+        or (not host.program.reset_each and bool(counts.total()))
+    )
+
+
+def _history(host: SessionHost, number: int, events: list[Event]) -> ObservedHistory:
+    target = host.target
+    return ObservedHistory(host.program, number, events, target.dialect, target.release, log_around=target.log_around)
+
+
+def _record_judgement(host: SessionHost, number: int, history: ObservedHistory, findings: Sequence[Finding]) -> None:
+    """Write the classes of failed statements, and the end of the repetition."""
+    failed, counts = history.classification.failed, history.classification.counts
+    for repetition in sorted({number, *(statement.repetition for statement, _ in failed)}):
+        host.recorder.append(judged(repetition, history.events, failed))
+    host.recorder.append(
+        RepetitionEnded(
+            repetition=number,
+            end_ns=time.monotonic_ns(),
+            expected=counts["expected"],
+            unexplained=counts["unexplained"],
+            internal=counts["internal"],
+            lost=counts["lost"],
+            findings=tuple(finding.id for finding in findings),
+            schedule=host.schedule,
+        )
+    )

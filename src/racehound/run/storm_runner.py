@@ -1,0 +1,243 @@
+"""The storm runner: runs the repetitions of a program with a thread per session, each as fast as it can."""
+
+from __future__ import annotations
+
+import queue
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from racehound.data.finding import Severity
+from racehound.data.history import Fault, Recorder, RepetitionStarted
+from racehound.data.program import Disturbance, Program, Step
+from racehound.data.schedule import Schedule
+from racehound.databases.target import Reset, Target
+from racehound.run.pacer import StormPacer, draw_offsets
+from racehound.run.perturbations.controller import PerturbationController
+from racehound.run.perturbations.registry import PerturbationSet
+from racehound.run.recorded_session import RecordedSession, StepPosition
+from racehound.run.session_thread import SessionThread, StepRunner
+from racehound.run.watchdog import Watchdog
+from racehound.session import Session
+from racehound.testdrive.state import Context
+from racehound.wire.session import LibpqSession
+
+REPETITION_LIMIT_S = 180.0
+"""Seconds; a repetition takes a few hundredths of one, a statement that hangs is cancelled long before."""
+
+DIRECTOR = "main"
+"""Name of the session that does setup, verification and teardown."""
+
+
+class StormRunner:
+    """Runs one program on a started target; see `loops.repetition.SessionHost`. Used by one thread; it has threads of its own.
+
+    `statement_limit_s`: seconds after which a statement counts as hanging. `reset`: what is made new before each repetition.
+    """
+
+    damaging: frozenset[Severity] = frozenset(("crash", "corruption", "hang"))
+    schedule: Schedule = ()
+    """Nobody knows the order of statements in a storm."""
+
+    def __init__(
+        self,
+        target: Target,
+        program: Program,
+        recorder: Recorder,
+        temp_dir: Path,
+        statement_limit_s: float,
+        *,
+        perturbations: PerturbationSet | None = None,
+        reset: Reset = "objects",
+    ) -> None:
+        """UserError where the target cannot be disturbed as the program wants."""
+        self.target = target
+        self.program = program
+        self.recorder = recorder
+        self._temp_dir = temp_dir
+        self._reset = reset
+        self._step_runners: dict[str, StepRunner] = {}
+        self._threads: dict[str, SessionThread] = {}
+        self._finished: dict[str, BaseException | None] = {}
+        """The sessions that have done their steps, and the exception that ended each, if one did."""
+        self._signal: queue.SimpleQueue[None] = queue.SimpleQueue()
+        """Gets an item whenever a session has finished."""
+        self._number = 0
+        known = perturbations or PerturbationSet()
+        self._controller = PerturbationController(target, recorder, program, known) if program.perturbations else None
+        self._watchdog = Watchdog(target, recorder, self._sessions, statement_limit_s)
+
+    def prepare(self, *, damaged: bool) -> bool:
+        """Make the working database ready for a repetition; True when it is a new one. TargetError."""
+        if damaged:
+            self._rebuild()
+            self._run_alone(self.program.once, 0)
+        elif self._reset == "services":
+            self._close_sessions()
+            self.target.restart()
+            self._rebuild()
+        elif not self.program.reset_each:
+            return False
+        elif self._reset == "database":
+            self._rebuild()
+        elif self.target.reset():
+            return False
+        else:
+            self.note("the working database was rebuilt: not all that a repetition left in it could be dropped")
+            self._rebuild()
+        return True
+
+    def run(self, number: int) -> None:
+        """One repetition, until all sessions have finished and what they left has been verified."""
+        self._number = number
+        offsets = draw_offsets(self.program, number)
+        named = tuple((session, step, offset) for (session, step), offset in offsets.items())
+        drawn = self._controller.draw(number) if self._controller else ()
+        self.recorder.append(RepetitionStarted(number, time.monotonic_ns(), named, disturbances=drawn))
+        self._run_alone(self.program.setup, number)
+        self._race(StormPacer(self.program, offsets), number, drawn)
+        if self._controller:
+            self._forget(self._controller.settle(self._sessions(), number))
+        self._run_alone(self.program.verify, number)
+
+    def worth_judging(self, look: Callable[[], bool]) -> bool:  # noqa: ARG002 a repetition takes far longer than judging it
+        """Always: see `SessionHost`."""
+        return True
+
+    def finish(self, number: int, *, sound: bool) -> None:  # noqa: ARG002 the teardown is part of what is judged
+        """Run the teardown."""
+        self._run_alone(self.program.teardown, number)
+
+    def leave(self, number: int, *, damaged: bool) -> None:
+        """Nothing is left to do after the judgement."""
+
+    def wanted_errors(self) -> frozenset[tuple[str, int, str]]:
+        """None: the steps of a storm ask for no errors."""
+        return frozenset()
+
+    @property
+    def lost(self) -> bool:
+        """Whether a session that is still in use has lost its connection."""
+        return any(runner.session.lost for runner in self._step_runners.values())
+
+    def session(self, name: str) -> RecordedSession:
+        """The connection of a session, or of the director; opened when it is first asked for."""
+        return self._step_runner(name).session
+
+    def pids(self) -> set[int]:
+        """Server processes of all open sessions."""
+        return {session.pid for session in self._sessions()}
+
+    def note(self, text: str) -> None:
+        """Record something that racehound did or noticed."""
+        self.recorder.append(Fault(self._number, text, time.monotonic_ns()))
+
+    def close(self) -> None:
+        """End sessions, threads and watchdog."""
+        self._watchdog.stop()
+        for thread in self._threads.values():
+            thread.end()
+        if self._controller:
+            self._controller.close()
+        self._close_sessions()
+
+    def _rebuild(self) -> None:
+        """A new working database, with new sessions."""
+        self._close_sessions()
+        self.target.rebuild()
+        if self._controller:
+            self._controller.prepare()
+
+    def _close_sessions(self) -> None:
+        for runner in self._step_runners.values():
+            runner.session.close()
+        self._step_runners.clear()
+
+    def _forget(self, sessions: Iterable[RecordedSession]) -> None:
+        """Close sessions that a perturbation has ended. New ones are opened when they are asked for."""
+        for session in sessions:
+            session.close()
+            del self._step_runners[session.position.session]
+
+    def _sessions(self) -> Iterable[RecordedSession]:
+        return [runner.session for runner in list(self._step_runners.values())]
+
+    def _step_runner(self, name: str) -> StepRunner:
+        known = self._step_runners.get(name)
+        if known is None:
+            session = RecordedSession(self._open(name), self.recorder, StepPosition(name), self.target.secrets)
+            context = Context(
+                session=session,
+                variables=dict(self.target.variables()),
+                connect=LibpqSession.connect,
+                services=self.target.services,
+                temp_dir=self._temp_dir,
+                max_tries=1,  # a session tries whole steps again: no retry shall hide an error
+                is_final=self.target.dialect.is_missing,  # nobody brings back what is gone: it is not waited for
+            )
+            known = StepRunner(session, context, self.recorder, self.target.dialect.is_transient)
+            self._step_runners[name] = known
+        return known
+
+    def _open(self, name: str) -> Session:
+        if self._controller and name != DIRECTOR:
+            return self._controller.open(name)
+        return self.target.open(name)
+
+    def _run_alone(self, steps: tuple[Step, ...], number: int) -> None:
+        """Run steps in the director's session, one after the other."""
+        runner = self._step_runner(DIRECTOR)
+        runner.session.position.repetition = number
+        for index, step in enumerate(steps):
+            runner.run(index, step)
+            if runner.session.lost:
+                return
+
+    def _race(self, pacer: StormPacer, number: int, drawn: tuple[Disturbance, ...]) -> None:
+        """Run the steps of all sessions at the same time."""
+        self._finished.clear()
+        sessions = self.program.sessions
+        for session in sessions:
+            self._step_runner(session.name).session.position.repetition = number
+            if session.name not in self._threads:
+                self._threads[session.name] = SessionThread(session.name, self._session_finished)
+        if self._controller:
+            self._controller.begin(drawn, {session.name: self.session(session.name) for session in sessions})
+        for session in sessions:
+            self._threads[session.name].start(self._step_runners[session.name], session.steps, pacer)
+        self._wait_for(len(sessions), pacer)
+
+    def _session_finished(self, name: str, error: BaseException | None) -> None:
+        """Called by a session's thread."""
+        self._finished[name] = error
+        self._signal.put(None)
+
+    def _stop_sessions(self, pacer: StormPacer) -> None:
+        pacer.abandon()
+        for session in self._sessions():
+            session.cancel()
+
+    def _wait_for(self, sessions: int, pacer: StormPacer) -> None:
+        """Until all sessions have finished. On Ctrl-C they are cancelled and waited for before the interrupt is raised again.
+
+        A repetition beyond its limit is abandoned: what runs is cancelled, nothing is tried again.
+        """
+        deadline = time.monotonic() + REPETITION_LIMIT_S
+        interrupted: KeyboardInterrupt | None = None
+        # An interrupt may come between two lines of this loop: who has finished is counted, signals are not.
+        while len(self._finished) < sessions:
+            try:
+                self._signal.get(timeout=1.0)
+            except queue.Empty:
+                if time.monotonic() > deadline:
+                    left = sessions - len(self._finished)
+                    self.note(f"abandoned after {REPETITION_LIMIT_S:g} s: {left} sessions were not done")
+                    self._stop_sessions(pacer)
+            except KeyboardInterrupt as interrupt:
+                interrupted = interrupt
+                self._stop_sessions(pacer)
+        if interrupted:
+            raise interrupted
+        for error in self._finished.values():
+            if error is not None:
+                raise error
