@@ -1,7 +1,7 @@
 """The outcome of each statement of a recorded repetition: success, or the class of its error.
 
-A history holds the classes of failed statements as `Judged` events. Histories of version 0.1 have no such events; those only count
-the errors of each class, so their statements are classified again.
+A history holds the classes of failed statements as `Judged` events. Histories of version 0.1 have no such events. They only hold
+the number of errors of each class, so their statements are classified again.
 """
 
 from __future__ import annotations

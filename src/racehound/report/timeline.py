@@ -14,7 +14,7 @@ from racehound.report.recorded import Repetition, kinds_of
 from racehound.report.server_log import Span
 
 BYSTANDER, CULPRIT, FAILED = 0, 1, 2
-"""How a statement is related to the finding: not at all, as far as is known; it is one of its statements; it showed the defect."""
+"""How a statement is related to the finding: as far as is known not at all; one of its statements; the one that showed it."""
 
 
 class Bar(msgspec.Struct, frozen=True, array_like=True):

@@ -1,7 +1,8 @@
 """A run as a trace in the JSON format of Chrome's tracing, which ui.perfetto.dev and chrome://tracing open.
 
-A process per plan, a thread per session, a slice per statement (its category is its outcome) and per repetition; faults, hangs and
-mismatches are instants. Times are microseconds since the run's first event. Source: "Trace Event Format", Google.
+There is a process per plan, a thread per session, and a slice per statement (its category is its outcome) and per repetition.
+Faults, hangs and mismatches are instants. Times are microseconds since the run's first event.
+Source: "Trace Event Format", Google.
 """
 
 from __future__ import annotations
