@@ -57,7 +57,7 @@ def database(name: str) -> Database:
     """The database of that name; UserError when none is installed."""
     known = databases()
     if name not in known:
-        raise UserError(f"unknown target {name!r}; there are: {', '.join(known)}")
+        raise UserError(f"unknown database {name!r}; there are: {', '.join(known)}")
     return known[name]
 
 

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, TextIO
 
 from racehound.data.finding import Finding
-from racehound.report.progress import Progress
+from racehound.report.progress import Progress, finding_line
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -84,11 +84,6 @@ class LiveReporter:
         for finding in shown:
             table.add_row(finding.severity, str(finding.count), finding.id, Text(finding.title))
         return Group(Text(progress_line(progress), style="bold"), *([table] if shown else []))
-
-
-def finding_line(finding: Finding) -> str:
-    """A new finding, in one line."""
-    return f"*** {finding.severity}: {finding.title} ({finding.id}, seed {finding.seed})"
 
 
 def progress_line(progress: Progress) -> str:

@@ -41,15 +41,29 @@ class Reporter(Protocol):
     def finding(self, finding: Finding) -> None:
         """A defect was met for the first time."""
 
+    def close(self) -> None:
+        """The hunt has ended, or could not begin. May be called twice."""
 
-class Silent:
-    """A reporter that shows nothing."""
+
+class FindingReporter:
+    """Says each new finding in one line, and nothing else."""
+
+    def __init__(self, tell: Callable[[str], object]) -> None:
+        self._tell = tell
 
     def program(self, text: str) -> None:
-        pass
+        """Programs are in the run directory."""
 
     def progress(self, progress: Progress) -> None:
-        pass
+        """Nobody watches."""
 
     def finding(self, finding: Finding) -> None:
-        pass
+        self._tell(finding_line(finding))
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def finding_line(finding: Finding) -> str:
+    """A new finding, in one line."""
+    return f"*** {finding.severity}: {finding.title} ({finding.id}, seed {finding.seed})"
