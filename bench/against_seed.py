@@ -57,9 +57,9 @@ def hunt(place: Opened, seed: int, seconds: float, *, peer: bool) -> tuple[int, 
     met, distinct = 0, set[str]()
     until = time.monotonic() + seconds
     while time.monotonic() < until:
-        plan, program = plan_and_program(POSTGRES, target.kinds(), seed, "concurrent", 5, 100)
+        plan, program = plan_and_program(POSTGRES, place.kinds, seed, "concurrent", 5, 100)
         if peer:
-            program = peer_program(plan, target.kinds())
+            program = peer_program(plan, place.kinds)
         for findings in run_plan(place, program, until, peer=peer):
             met += len(findings)
             distinct |= findings

@@ -28,7 +28,7 @@ from racehound.scenarios.pairs import Catalogue, Pair
 
 def sample(place: Opened, count: int) -> tuple[list[Pair], int]:
     """Pairs of the catalogue's operations, and how many there are in all."""
-    catalogue = Catalogue(place.target.kinds(), place.database.plain_table)
+    catalogue = Catalogue(place.kinds, place.database.plain_table)
     known = catalogue.operations()
     begun = time.monotonic()
     footprints = survey(place.database, place.target, catalogue, known, every=True)

@@ -87,7 +87,7 @@ def main() -> None:
     with workload.server() as place:
         programs, seed = [], arguments.seed
         for _ in range(PLANS):
-            plan, program = plan_and_program(place.target.dialect, place.target.kinds(), seed, "concurrent", 5, 100)
+            plan, program = plan_and_program(place.target.dialect, place.kinds, seed, "concurrent", 5, 100)
             programs.append(program)
             seed = plan.next_seed
         figures: dict[str, list[float]] = {way: [] for way in WAYS}

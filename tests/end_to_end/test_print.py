@@ -18,10 +18,11 @@ PROGRAMS = f"""
 import hashlib
 from racehound.loops.hunt import choose_kinds, plan_and_program
 from racehound.data.program import print_program
+from racehound.databases.catalogue import printable_kinds
 from racehound.databases.database import Choice
 from racehound.databases.registry import database
 known = database("postgres")
-kinds = choose_kinds(known.kinds(), known.printable_kinds(Choice("postgres")), ())
+kinds = choose_kinds(known.kinds(), printable_kinds(known, Choice("postgres")), ())
 for scenario in ("subsequent", "subsequent-chain", "concurrent"):
     digest = hashlib.sha256()
     for seed in range({SEEDS}):

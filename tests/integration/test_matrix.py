@@ -32,7 +32,7 @@ class Lab:
         self._place = place
         self._host = host
         self.found = found
-        self._catalogue = Catalogue(place.target.kinds(), place.database.plain_table)
+        self._catalogue = Catalogue(place.kinds, place.database.plain_table)
         self._operations = {each.name: each for each in self._catalogue.operations()}
 
     def alone(self, operation: str) -> Side:

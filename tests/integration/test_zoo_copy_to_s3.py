@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from tests.integration.zoo_fixtures import Connection, connect, refusal, rows
 
-from racehound.databases.materialize.kinds.copying import CopyToS3
+from racehound.databases.materialize.kinds.s3 import CopyToS3
 from racehound.services import s3
 from racehound.services.backends.instance import Instance
 from racehound.services.service import CLIENT

@@ -84,10 +84,10 @@ def test_an_session_of_the_base_disturbs_it_where_the_plan_says_so() -> None:
     for seed in range(30):
         plan, program = build(seed, "concurrent")
         steps = [step for session in program.sessions if session.name == "o_base" for step in session.steps]
-        nothing = plan.base_life == "still" or (plan.base_life == "manipulated" and plan.base.manipulator % 2 == 0)
+        nothing = plan.base_activity == "still" or (plan.base_activity == "manipulated" and plan.base.manipulator % 2 == 0)
         assert bool(steps) is not nothing
         kind = CAST.kinds[plan.base.kind]("o_base")
-        again = {kind.destroy() + kind.create()} if plan.base_life == "recreated" else set()
+        again = {kind.destroy() + kind.create()} if plan.base_activity == "recreated" else set()
         assert not again or {step.fragment for step in steps} == again
         assert {step.phase for step in steps} <= {"manipulate"}
         assert {step.beat for step in steps} <= {o.lag for o in plan.objects}

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from racehound.cli.options import default_target, names, option, statement_limit
+from racehound.cli.options import default_target, kinds_from_option, names, option, statement_limit
 from racehound.cli.target_options import choice, require_stepping, stepping_options
 from racehound.errors import UserError
 
@@ -42,6 +42,7 @@ class _Matrix(click.Group):
 @option("--target", default=default_target, hidden=True)
 @stepping_options
 @option("--kinds", multiple=True, callback=names, metavar="A,B,…", help="Only operations of these kinds.", show_default="all")
+@kinds_from_option
 @option("--operations", multiple=True, callback=names, metavar="PATTERN,…", show_default="one of each sort",
         help="Only operations of these names; `Schema.*`, `*.destroy`.")  # fmt: skip
 @option("--every", is_flag=True, help="Also operations that touch the same sorts of catalog rows as another one.")
@@ -183,12 +184,13 @@ def diff(old: str, new: str) -> int:
 @command.command("operations")
 def operations() -> int:
     """List the operations of the catalogue with their statements."""
+    from racehound.databases.catalogue import catalogue
     from racehound.databases.registry import database
     from racehound.report.columns import columns
     from racehound.scenarios.pairs import Catalogue
 
     chosen = database(_target())
-    known = Catalogue(chosen.kinds(), chosen.plain_table).operations()
+    known = Catalogue(catalogue(chosen, _kinds_from()), chosen.plain_table).operations()
     click.echo(columns(("operation", "what"), [(each.name, each.shape) for each in known]))
     return 0
 
@@ -197,6 +199,7 @@ def operations() -> int:
 @click.argument("x")
 @click.argument("y")
 @stepping_options
+@kinds_from_option
 @option("--times", type=click.IntRange(1), default=1, help="How often.")
 @option("--ground", type=click.Choice(["same", "y over x", "x over y", "common"]), show_default="all that there are",
         help="How their objects stand to each other.")  # fmt: skip
@@ -211,6 +214,13 @@ def again(x: str, y: str, **options: Any) -> int:  # noqa: ANN401 click's values
     rows = [(ground, f"{first} first", mode, o, str(n), sig) for (ground, first, mode, o, sig), n in counts.items()]
     click.echo(columns(("objects", "order", "mode", "outcome", "times", "why"), rows))
     return 0
+
+
+def _kinds_from() -> tuple[Path, ...]:
+    """Where the group was told to look for further kinds."""
+    context = click.get_current_context().parent
+    assert context is not None
+    return tuple(context.params["kinds_from"])
 
 
 def _target() -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 import click
@@ -45,10 +46,20 @@ def default_target() -> str:
 target_argument = click.argument("target", default=default_target, envvar="RACEHOUND_TARGET")
 target_option = option("--target", metavar="NAME", default=default_target, show_default="the default one", help="The database.")
 
+kinds_from_option = option(
+    "--kinds-from",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    show_default=False,
+    help="Add the kinds of a .py or .td file, or of all such files in a directory. Repeatable.",
+)
+
 program_options = together(
     option("--seed", type=click.IntRange(0, SEED_LIMIT - 1), help="Start with this seed.", show_default="random"),
     option("--num-objects", type=click.IntRange(1, 64), default=5, help="Objects besides the base object."),
     option("--kinds", multiple=True, callback=names, metavar="A,B,…", help="Draw only from these kinds.", show_default="all"),
+    kinds_from_option,
     option(
         "--perturb",
         multiple=True,

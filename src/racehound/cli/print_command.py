@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from racehound.cli.options import option, program_options, scenario, seed_or_random, target_argument
@@ -15,12 +17,13 @@ from racehound.cli.options import option, program_options, scenario, seed_or_ran
 @click.option("--json", "as_json", is_flag=True, help="The program as JSON, as `run` keeps it.")
 def command(
     *, target: str, release: str | None, seed: int | None, scenario: str, num_objects: int, kinds: tuple[str, ...], tries: int,
-    perturb: tuple[str, ...], as_json: bool,
+    kinds_from: tuple[Path, ...], perturb: tuple[str, ...], as_json: bool,
 ) -> None:  # fmt: skip
     """Show the exact program of a seed for TARGET without running it. Names that differ by run are shown as variables."""
     import msgspec
 
     from racehound.data.program import print_program
+    from racehound.databases.catalogue import catalogue, printable_kinds
     from racehound.databases.database import Choice
     from racehound.databases.registry import database
     from racehound.loops.hunt import choose_kinds, plan_and_program
@@ -28,7 +31,8 @@ def command(
     from racehound.run.perturbations.registry import PerturbationSet
 
     known = database(target)
-    chosen = choose_kinds(known.kinds(), known.printable_kinds(Choice(target, release)), kinds)
+    choice = Choice(target, release, kinds_from=kinds_from)
+    chosen = choose_kinds(catalogue(known, kinds_from), printable_kinds(known, choice), kinds)
     perturbations = PerturbationSet(known.perturbations())
     names = perturbations.named(perturb or ("default",))
     _, program = plan_and_program(

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 PAIRS = "pairs"
 """The scenario that is no hunt: `racehound matrix`."""
-_OF_PAIRS = ("target", "scenario", "release", "url", "kinds", "runtime", "statement_limit", "out")
+_OF_PAIRS = ("target", "scenario", "release", "url", "kinds", "kinds_from", "runtime", "statement_limit", "out")
 
 
 @click.command("run")

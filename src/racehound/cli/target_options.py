@@ -77,7 +77,7 @@ def choice(name: str, values: Mapping[str, Any], release: str | None = None) -> 
     _refuse_strangers(chosen)
     complete = {each.name: each.default for each in chosen.options()} | dict(values)
     release = values["release"] or (None if values["url"] else release)
-    return Choice(name, release, values["url"], chosen.read_options(complete))
+    return Choice(name, release, values["url"], chosen.read_options(complete), tuple(values.get("kinds_from", ())))
 
 
 def _refuse_strangers(chosen: Database) -> None:

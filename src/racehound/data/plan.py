@@ -16,7 +16,7 @@ from racehound.data.object_names import BASE
 
 ScenarioName = Literal["subsequent", "subsequent-chain", "concurrent"]
 WindowEnd = Literal["none", "commit", "rollback"]
-BaseLife = Literal["still", "manipulated", "recreated"]
+BaseActivity = Literal["still", "manipulated", "recreated"]
 
 SEED_LIMIT = 2**63
 """Seeds are whole numbers from 0 to this limit, exclusive: one type, on the command line and in the generator."""
@@ -81,14 +81,14 @@ class Plan(msgspec.Struct, frozen=True):
     objects: tuple[PlannedObject, ...]
     rest_before_destroy: bool
     """Concurrent only: all sessions come to rest between manipulate and destroy, and what exists then is verified."""
-    base_life: BaseLife
-    """Concurrent only: whether a session manipulates the base meanwhile, or drops it with all that stands on it and makes it."""
+    base_activity: BaseActivity
+    """Concurrent only: whether a session manipulates the base meanwhile, or drops it with its dependents and makes it again."""
     verify_in_race: bool
     """Concurrent only: each session verifies its object right after the manipulation, while the others go on."""
     next_seed: int
 
 
-_BASE_LIVES: tuple[BaseLife, ...] = ("still", "manipulated", "recreated")
+_BASE_ACTIVITIES: tuple[BaseActivity, ...] = ("still", "manipulated", "recreated")
 _THEME_SIZES = (2, 3, 4, 6, 10)
 _SHARED_THEMES = 0.25
 """How many of the plans are about what all databases share: locks are fewest there."""
@@ -109,8 +109,8 @@ def draw_plan(seed: int, scenario: ScenarioName, catalogue: Sequence[KindEntry],
     for index in range(num_objects):
         inner_link = scenario == "subsequent-chain" and index < num_objects - 1
         entry = _draw_kind(rng, left, referable=inner_link)
-        ground = _draw_reference(rng, scenario, targets)
-        drawn = _draw_object(rng, f"o_{index}", entry, ground.name, ground.lag if ground is not base else -1)
+        below = _draw_reference(rng, scenario, targets)
+        drawn = _draw_object(rng, f"o_{index}", entry, below.name, below.lag if below is not base else -1)
         objects.append(drawn)
         if entry.can_be_referenced:
             targets.append(drawn)
@@ -121,7 +121,7 @@ def draw_plan(seed: int, scenario: ScenarioName, catalogue: Sequence[KindEntry],
         base=base,
         objects=tuple(objects),
         rest_before_destroy=rng.random() < 0.3,
-        base_life=rng.choices(_BASE_LIVES, weights=(15, 40, 45))[0],
+        base_activity=rng.choices(_BASE_ACTIVITIES, weights=(15, 40, 45))[0],
         verify_in_race=rng.random() < 0.3,
         next_seed=rng.randrange(SEED_LIMIT),
     )
@@ -168,15 +168,15 @@ def _draw_reference(rng: random.Random, scenario: ScenarioName, targets: Sequenc
     return targets[int(which * len(targets))]
 
 
-def _draw_object(rng: random.Random, name: str, entry: KindEntry, refers_to: str | None, ground_lag: int) -> PlannedObject:
-    """An object starts one rendezvous after its ground, when that is manipulated, or two, when that is destroyed."""
+def _draw_object(rng: random.Random, name: str, entry: KindEntry, refers_to: str | None, lag_below: int) -> PlannedObject:
+    """An object starts one rendezvous after the object below, when that is manipulated, or two, when that is destroyed."""
     return PlannedObject(
         name=name,
         kind=entry.name,
         attributes={field: rng.choice(values) for field, values in entry.attributes},
         refers_to=refers_to,
         manipulator=_draw_manipulator(rng, entry.rarely_idle),
-        lag=ground_lag + rng.choice((1, 1, 2)),
+        lag=lag_below + rng.choice((1, 1, 2)),
         dropped_last=rng.random() < 0.5,
         create=_draw_timing(rng),
         manipulate=_draw_timing(rng),

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from racehound.data.reduction import HandOver
     from racehound.data.scene import Scene
     from racehound.judge.oracle import Oracle
+    from racehound.kinds.text_kinds import KindBases
     from racehound.run.perturbations.perturbation import Perturbation
     from racehound.scenarios.pairs import Side
     from racehound.testdrive.actions import Spec
@@ -49,6 +50,8 @@ class Choice:
     """Use the server at this address."""
     options: Any = None
     """What the database's own options say (`Database.read_options`)."""
+    kinds_from: tuple[Path, ...] = ()
+    """Files and directories with further kinds (`databases.catalogue`)."""
 
     def __post_init__(self) -> None:
         if self.release and self.url:
@@ -168,9 +171,13 @@ class Database(abc.ABC):
         """Its catalogue: an ordered tuple, new kinds at the end. Seeds draw by position."""
         return ()
 
-    def printable_kinds(self, choice: Choice) -> Sequence[type[Kind]]:  # noqa: ARG002 all, as far as is known
-        """The kinds that a server of that choice can have, as far as that is known before it is started."""
-        return self.kinds()
+    def may_have(self, choice: Choice, kind: type[Kind]) -> bool:  # noqa: ARG002 all of them, as far as is known
+        """Whether a server of that choice can have objects of a kind, as far as that is known before it is started."""
+        return True
+
+    def kind_bases(self) -> KindBases | None:
+        """What kinds from outside racehound are subclasses of; None for a database that has no kinds."""
+        return None
 
     def plain_table(self, name: str) -> Kind:
         """A table that any two operations can have in common: what the objects of a pair are built over."""

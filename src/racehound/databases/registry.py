@@ -10,9 +10,11 @@ import secrets
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from racehound.databases.catalogue import catalogue
 from racehound.databases.database import Choice, Database
 from racehound.databases.target import Target
 from racehound.errors import UserError
+from racehound.kinds.kind import Kind
 from racehound.services import scratch
 from racehound.session import Session
 
@@ -27,6 +29,17 @@ class Opened:
     database: Database
     target: Target
     scratch: Path
+    kinds_from: tuple[Path, ...] = ()
+
+    @property
+    def catalogue(self) -> tuple[type[Kind], ...]:
+        """All kinds of the database, those of `kinds_from` at the end. UserError where those cannot be used."""
+        return catalogue(self.database, self.kinds_from)
+
+    @property
+    def kinds(self) -> list[type[Kind]]:
+        """The kinds of the catalogue that this server can have."""
+        return [kind for kind in self.catalogue if self.target.can_have(kind)]
 
 
 @functools.cache
@@ -78,10 +91,11 @@ def recognised(session: Session) -> Database:
 def opened(choice: Choice, log_path: Path) -> Iterator[Opened]:
     """Start the chosen target; on leaving, remove what the run created in it and end a server of ours."""
     chosen = database(choice.name)
+    catalogue(chosen, choice.kinds_from)  # what is wrong with the files is said before anything is started
     run_id = f"rh{secrets.token_hex(4)}"
     directory = scratch.create(run_id)
     try:
         with chosen.opened(choice, run_id, directory, log_path) as target:
-            yield Opened(chosen, target, directory)
+            yield Opened(chosen, target, directory, choice.kinds_from)
     finally:
         scratch.remove(directory)

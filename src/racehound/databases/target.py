@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 import dataclasses
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from typing import Literal
 
 from racehound.databases.dialect import Dialect
@@ -88,9 +88,9 @@ class Target(abc.ABC):
     def variables(self) -> Mapping[str, str]:
         """Values of the variables that fragments use, e.g. `racehound.run`."""
 
-    def kinds(self) -> Sequence[type[Kind]]:
-        """The kinds that this server can have, in the catalogue's order."""
-        return ()
+    def can_have(self, kind: type[Kind]) -> bool:  # noqa: ARG002 nothing is missing
+        """Whether this server can have objects of a kind of its database."""
+        return True
 
     @property
     def secrets(self) -> tuple[str, ...]:

@@ -1,1 +1,1 @@
-"""Kinds: the sorts of database objects and their lives, a package of them per target, as small readable testdrive fragments."""
+"""Kinds: what a class of database object is, how its operations are written, and how kinds from outside racehound are read."""

@@ -137,7 +137,7 @@ class Hunt:
 
     def run(self) -> Summary:
         """Hunt until the runtime is over; the summary is also kept in the run directory."""
-        kinds = choose_kinds(self._opened.database.kinds(), self._target.kinds(), self._options.kinds)
+        kinds = choose_kinds(self._opened.catalogue, self._opened.kinds, self._options.kinds)
         interrupted = False
         seed = self._options.seed
         try:

@@ -13,6 +13,7 @@ import msgspec
 from racehound.data.finding import Baseline, Store
 from racehound.data.run_directory import RunDirectory, redact
 from racehound.databases import registry
+from racehound.databases.catalogue import catalogue, printable_kinds
 from racehound.databases.database import Choice, Database
 from racehound.databases.registry import Opened, database
 from racehound.errors import UserError
@@ -83,7 +84,7 @@ def require_kinds(choice: Choice, kinds: Sequence[str]) -> None:
     """UserError for kinds that no server of that choice can have, as far as that is known before one is started."""
     if choice.url is None:
         chosen = database(choice.name)
-        choose_kinds(chosen.kinds(), chosen.printable_kinds(choice), kinds)
+        choose_kinds(catalogue(chosen, choice.kinds_from), printable_kinds(chosen, choice), kinds)
 
 
 def read_scripts(

@@ -1,9 +1,9 @@
-"""All lives at the same time, a session for each, over one base. What one session drops, another may be building on.
+"""All objects at the same time, each with a session of its own, over one base. One session drops what another builds on.
 
-A life keeps its rendezvous: beat `lag` for create, the next one for manipulate, a later one for destroy. An object's lag is one
-or two more than that of the object it is built over, so that its create meets the other one's manipulation, or its destruction.
-The base may have a session, too, which manipulates it or drops it and makes it again. Objects that linger are destroyed at the
-very end, when what the race has made of them was judged.
+A session waits at rendezvous for the others: rendezvous number `lag` comes before its create, the next one before its
+manipulation, a later one before its destroy. An object's lag is one or two more than that of the object it is built over, so that
+its create runs together with the other one's manipulation or destroy. The base may have a session, too, which manipulates it or
+drops it and makes it again. Some objects are destroyed at the very end, when what the race has made of them was judged.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ def build(plan: Plan, cast: Cast, tries: int) -> Program:
     """Each repetition: reset, prepare all, create the base, one session per object; then verify what is left and destroy it."""
     base, *objects = everyone = players(plan, cast)
     rest = max((p.planned.lag for p in objects), default=0) + 2 if plan.rest_before_destroy else None
-    lingering = [p for p in objects if p.planned.dropped_last]
-    sessions = [ProgramSession(p.name, _life(p, plan, cast, tries, rest)) for p in objects]
-    if plan.base_life != "still":
-        sessions.insert(0, ProgramSession(base.name, _unrest(base, plan, cast)))
+    dropped_last = [p for p in objects if p.planned.dropped_last]
+    sessions = [ProgramSession(p.name, _object_steps(p, plan, cast, tries, rest)) for p in objects]
+    if plan.base_activity != "still":
+        sessions.insert(0, ProgramSession(base.name, _base_steps(base, plan, cast)))
     return Program(
         seed=plan.seed,
         scenario=plan.scenario,
@@ -32,12 +32,12 @@ def build(plan: Plan, cast: Cast, tries: int) -> Program:
         once=(),
         setup=worth_running(*(p.prepare() for p in everyone), base.create()),
         sessions=tuple(session for session in sessions if session.steps),
-        verify=worth_running(base.verify(), *(p.verify() for p in lingering)),
-        teardown=worth_running(*(p.destroy() for p in reversed(lingering)), base.destroy()),
+        verify=worth_running(base.verify(), *(p.verify() for p in dropped_last)),
+        teardown=worth_running(*(p.destroy() for p in reversed(dropped_last)), base.destroy()),
     )
 
 
-def _life(player: Player, plan: Plan, cast: Cast, tries: int, rest: int | None) -> tuple[Step, ...]:
+def _object_steps(player: Player, plan: Plan, cast: Cast, tries: int, rest: int | None) -> tuple[Step, ...]:
     lag = player.planned.lag
     steps = [
         _raced(player, player.create(), cast, lag, tries),
@@ -53,10 +53,10 @@ def _life(player: Player, plan: Plan, cast: Cast, tries: int, rest: int | None) 
     return worth_running(*steps)
 
 
-def _unrest(base: Player, plan: Plan, cast: Cast) -> tuple[Step, ...]:
+def _base_steps(base: Player, plan: Plan, cast: Cast) -> tuple[Step, ...]:
     """What happens to the base meanwhile: its manipulation, or `recreate`, at every rendezvous at which objects are created."""
     step = base.manipulate()
-    if plan.base_life == "recreated":
+    if plan.base_activity == "recreated":
         step = msgspec.structs.replace(step, fragment=base.kind.recreate(), manipulation=RECREATE)
     beats = sorted({p.lag for p in plan.objects})
     return worth_running(*(_raced(base, step, cast, beat, 1) for beat in beats))

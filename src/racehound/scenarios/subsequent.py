@@ -1,4 +1,4 @@
-"""One life after another over the same base. With one session nothing can race: what shows up is a bug of a kind or an oracle."""
+"""One object after another over the same base, by one session. Nothing can race: a finding is a bug of a kind or an oracle."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from racehound.scenarios.casting import Cast, players, references, title, worth_
 def build(plan: Plan, cast: Cast, tries: int) -> Program:  # noqa: ARG001 one session: a failure is final
     """Prepare all once; each repetition: create the base; create, manipulate, verify, destroy each object; destroy the base."""
     base, *objects = everyone = players(plan, cast)
-    lives = [step for p in objects for step in (p.create(), p.manipulate(), p.verify(), p.destroy())]
+    steps = [step for p in objects for step in (p.create(), p.manipulate(), p.verify(), p.destroy())]
     return Program(
         seed=plan.seed,
         scenario=plan.scenario,
@@ -19,7 +19,7 @@ def build(plan: Plan, cast: Cast, tries: int) -> Program:  # noqa: ARG001 one se
         reset_each=False,
         once=worth_running(*(p.prepare() for p in everyone)),
         setup=worth_running(base.create()),
-        sessions=(ProgramSession("main", worth_running(*lives)),),
+        sessions=(ProgramSession("main", worth_running(*steps)),),
         verify=worth_running(base.verify()),
         teardown=worth_running(base.destroy()),
     )

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from racehound.databases.materialize.opening import Options
     from racehound.databases.materialize.surroundings import Surroundings
     from racehound.judge.oracle import Oracle
+    from racehound.kinds.text_kinds import KindBases
     from racehound.run.perturbations.perturbation import Perturbation
     from racehound.testdrive.services import Services
 
@@ -122,6 +123,13 @@ class MaterializeDatabase(Database):
         if choice.url is None:
             raise UserError("racehound testdrive --target materialize needs the address of one: --url")
         yield scripts.server_at(choice.url, values, services)
+
+    def kind_bases(self) -> KindBases:
+        from racehound.databases.materialize.kinds import MaterializeKind
+        from racehound.databases.materialize.kinds.text_kind import MaterializeTextKind
+        from racehound.kinds.text_kinds import KindBases
+
+        return KindBases(MaterializeKind, MaterializeTextKind)
 
     def kinds(self) -> Sequence[type[Kind]]:
         from racehound.databases.materialize.kinds import KINDS

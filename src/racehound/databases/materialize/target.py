@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import urllib.parse
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
@@ -19,7 +19,7 @@ from racehound.databases.materialize import health, sinks
 from racehound.databases.materialize.dialect import MATERIALIZE
 from racehound.databases.materialize.health import Complaint
 from racehound.databases.materialize.inventory import inventory
-from racehound.databases.materialize.kinds import KINDS, MaterializeKind
+from racehound.databases.materialize.kinds import MaterializeKind
 from racehound.databases.materialize.leftovers import mark_statement
 from racehound.databases.materialize.place import Place
 from racehound.databases.materialize.session import MaterializeSession, quoted
@@ -117,9 +117,8 @@ class MaterializeTarget(Target):
         if errors:
             raise errors[0]
 
-    def kinds(self) -> Sequence[type[Kind]]:
-        capabilities = self.capabilities
-        return [kind for kind in KINDS if is_available(kind, capabilities)]
+    def can_have(self, kind: type[Kind]) -> bool:
+        return is_available(kind, self.capabilities)
 
     def variables(self) -> Mapping[str, str]:
         return {

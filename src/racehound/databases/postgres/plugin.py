@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from racehound.data.reduction import HandOver
     from racehound.data.scene import Scene
     from racehound.judge.oracle import Oracle
+    from racehound.kinds.text_kinds import KindBases
     from racehound.run.perturbations.perturbation import Perturbation
     from racehound.testdrive.services import Services
 
@@ -80,12 +81,19 @@ class PostgresDatabase(Database):
 
         return KINDS
 
-    def printable_kinds(self, choice: Choice) -> Sequence[type[Kind]]:
-        from racehound.databases.postgres.target import EMBEDDED_CAPABILITIES, is_available
+    def may_have(self, choice: Choice, kind: type[Kind]) -> bool:
+        from racehound.databases.postgres.target import embedded_capabilities, is_available
         from racehound.services.embedded import installation, releases
 
         major = releases.parse(choice.release or installation.wheel().version)[0]
-        return [kind for kind in self.kinds() if is_available(kind, major, EMBEDDED_CAPABILITIES)]
+        return is_available(kind, major, embedded_capabilities())
+
+    def kind_bases(self) -> KindBases:
+        from racehound.databases.postgres.kinds import PostgresKind
+        from racehound.databases.postgres.kinds.text_kind import PostgresTextKind
+        from racehound.kinds.text_kinds import KindBases
+
+        return KindBases(PostgresKind, PostgresTextKind)
 
     def plain_table(self, name: str) -> Kind:
         from racehound.databases.postgres.kinds.table import Table

@@ -7,20 +7,23 @@ cluster-wide names that begin with the run's id. Dropping what bears that id rem
 from __future__ import annotations
 
 import dataclasses
+import functools
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from psycopg.conninfo import make_conninfo
 
 from racehound.databases.postgres.dialect import POSTGRES
-from racehound.databases.postgres.kinds import ELSEWHERE, KINDS, PostgresKind
+from racehound.databases.postgres.inventory import inventory
+from racehound.databases.postgres.kinds import OTHER_SCHEMA, PostgresKind
 from racehound.databases.postgres.place import Place
 from racehound.databases.postgres.sweep import Sweeper
 from racehound.databases.stepping import Stepping
 from racehound.databases.target import Target, Wait
 from racehound.errors import TargetError, UserError
 from racehound.kinds.kind import Kind
+from racehound.services.embedded import installation
 from racehound.services.service import Endpoint
 from racehound.session import Outcome, Session
 from racehound.wire.session import LibpqSession
@@ -31,9 +34,6 @@ _NOTICE_LIMIT_S = 10.0
 _LOOK_S = 0.005
 OBSERVERS = 3
 """Two for the two halves of the catalog check, one for the search for leaks."""
-
-EMBEDDED_CAPABILITIES = frozenset({"superuser", "loopback", "wal_level=logical", "amcheck", "postgres_fdw", "dblink"})
-"""What a server that racehound starts itself can do."""
 
 _EXTENSIONS = ("amcheck", "postgres_fdw", "dblink")
 """Made in the template where the server has them, so that nobody makes them in every repetition."""
@@ -118,9 +118,8 @@ class PostgresTarget(Target):
         if left:
             raise TargetError(f"left on the server, racehound clean --url … may remove it: {left[0]}")
 
-    def kinds(self) -> Sequence[type[Kind]]:
-        asked = self._asked
-        return [kind for kind in KINDS if is_available(kind, asked.major, asked.capabilities)]
+    def can_have(self, kind: type[Kind]) -> bool:
+        return is_available(kind, self._asked.major, self._asked.capabilities)
 
     def variables(self) -> Mapping[str, str]:
         return {
@@ -200,6 +199,9 @@ class PostgresTarget(Target):
             for pid, session, state, query, blockers, event in cells
         ]
 
+    def names(self) -> Mapping[str, frozenset[str]]:
+        return inventory(self.observer, self.run_id)
+
     def terminate(self, pid: int) -> None:
         with self._administration() as administration:
             administration.execute(f"SELECT pg_terminate_backend({pid})")
@@ -246,7 +248,7 @@ class PostgresTarget(Target):
             _must(administration, f"CREATE ROLE {self._owner} SUPERUSER")
         session = self._connect(self._template, "administration")
         _must(session, "CREATE SCHEMA racehound")
-        _must(session, f"CREATE SCHEMA {ELSEWHERE}")
+        _must(session, f"CREATE SCHEMA {OTHER_SCHEMA}")
         for extension in _EXTENSIONS:
             if extension in self._asked.capabilities:
                 _must(session, f"CREATE EXTENSION {extension} SCHEMA racehound")
@@ -283,6 +285,13 @@ class _Administration:
         self._session.close()
 
 
+@functools.cache
+def embedded_capabilities() -> frozenset[str]:
+    """What a server that racehound starts itself can do: also, which extensions the programs in the wheel bring."""
+    controls = (installation.wheel().bin.parent / "share").rglob("*.control")
+    return frozenset({"superuser", "loopback", "wal_level=logical", *(path.stem for path in controls)})
+
+
 def is_available(kind: type[Kind], major: int, capabilities: frozenset[str]) -> bool:
     """Whether a server of that major release with those capabilities can have objects of a kind."""
     return not issubclass(kind, PostgresKind) or (kind.since <= major and kind.requires <= capabilities)
@@ -294,10 +303,9 @@ def _ask(session: Session) -> Server:
     capabilities = {"superuser", "loopback"} if superuser else set()
     if _value(session.execute("SHOW wal_level")) == "logical":
         capabilities.add("wal_level=logical")
-    for extension in _EXTENSIONS:
-        available = session.execute(f"SELECT count(*) FROM pg_available_extensions WHERE name = '{extension}'")
-        if superuser and _value(available) == "1":
-            capabilities.add(extension)
+    if superuser:
+        extensions = session.execute("SELECT string_agg(name, ' ') FROM pg_available_extensions")
+        capabilities |= set(_value(extensions).split())
     return Server(release, superuser, frozenset(capabilities))
 
 

@@ -6,9 +6,8 @@ from racehound.databases.materialize.kinds.base import MaterializeKind
 from racehound.databases.materialize.kinds.cluster import Cluster, ClusterReplica
 from racehound.databases.materialize.kinds.comment import Comment
 from racehound.databases.materialize.kinds.connection import Connection, Secret
-from racehound.databases.materialize.kinds.copying import CopyToS3
 from racehound.databases.materialize.kinds.datatype import Type
-from racehound.databases.materialize.kinds.elsewhere import IcebergSink, SqlServerSource
+from racehound.databases.materialize.kinds.external_services import IcebergSink, SqlServerSource
 from racehound.databases.materialize.kinds.generator import (
     AuctionSource,
     KeyValueSource,
@@ -23,6 +22,7 @@ from racehound.databases.materialize.kinds.namespace import Database, Schema
 from racehound.databases.materialize.kinds.postgres import PostgresSource
 from racehound.databases.materialize.kinds.restarted import RestartedMySqlSource, RestartedPostgresSource, RestartedUpsertSource
 from racehound.databases.materialize.kinds.role import Role
+from racehound.databases.materialize.kinds.s3 import CopyToS3
 from racehound.databases.materialize.kinds.session import Subscription, TransactionalSource
 from racehound.databases.materialize.kinds.table import Table, WrittenTable
 from racehound.databases.materialize.kinds.view import MaterializedView, RefreshedView, ReplacedView, ReplicaView, View

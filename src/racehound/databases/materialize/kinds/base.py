@@ -1,7 +1,8 @@
-"""What Materialize's kinds have in common: names, facets, and how an object uses the one it refers to.
+"""What Materialize's kinds have in common: names, what an object offers to its dependents, and how it uses the object below.
 
-Facets are what an object offers to those built over it. Each has a default, so that every kind works over every referable kind
-and over none. Over one that is no relation, dependents take what else it offers: its cluster, schema or ownership.
+The dependents of an object are the objects that are built over it. Each property of what it offers them has a default, so that
+every kind works over every kind that can be referenced, and over none. Over an object that is no relation, dependents take what
+else it offers: its cluster, schema or ownership.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 from typing import ClassVar
 
-from racehound.databases.materialize.kinds.text import Statements, none_of, run
+from racehound.databases.materialize.kinds.text import Statements, expect_none, run
 from racehound.kinds.kind import Fragment, Kind
 
 CLUSTER = "quickstart"
@@ -23,7 +24,7 @@ CONSTANT = "SELECT 'foo' AS a, 'bar' AS b"
 class MaterializeKind(Kind):
     """An object of an environment. Subclasses say how it is built; create, clear and destroy follow from that.
 
-    Relations that are built over relations have the greatest weights: only where one object stands on another do lives meet.
+    Relations that are built over relations have the greatest weights: only where one object is built over another do their operations conflict.
     """
 
     refers_to: MaterializeKind | None = None
@@ -36,7 +37,7 @@ class MaterializeKind(Kind):
     in_environment: ClassVar[bool] = False
     """Whether all databases share its name: then it begins with the run's id."""
 
-    # Facets: what it offers to those built over it.
+    # What it offers to its dependents.
 
     @property
     def relation(self) -> str | None:
@@ -45,7 +46,7 @@ class MaterializeKind(Kind):
 
     @property
     def columns(self) -> str:
-        """What to select from it: all, unless it gets further columns in the course of its life."""
+        """What to select from it: all, unless it gets further columns while it exists."""
         return "*"
 
     @property
@@ -64,7 +65,7 @@ class MaterializeKind(Kind):
         return False
 
     @property
-    def lasts(self) -> bool:
+    def time_advances(self) -> bool:
         """Whether the relation's time goes on, so that who follows it hears of it for ever."""
         return True
 
@@ -84,9 +85,9 @@ class MaterializeKind(Kind):
         return self.base.cluster if self.refers_to else CLUSTER
 
     @property
-    def home(self) -> str:
+    def dependents_schema(self) -> str:
         """The schema in which dependents create themselves."""
-        return self.base.home if self.refers_to else SCHEMA
+        return self.base.dependents_schema if self.refers_to else SCHEMA
 
     @property
     def role(self) -> str | None:
@@ -107,38 +108,38 @@ class MaterializeKind(Kind):
 
     @property
     def base(self) -> MaterializeKind:
-        """The object that this one is built over, or one without any facet."""
-        return self.refers_to or NOTHING
+        """The object that this one is built over, or one that offers nothing."""
+        return self.refers_to or NO_BASE
 
-    def inside(self, name: str) -> str:
-        """A name of the schema that this object lives in, as statements spell it whose search path is the default one."""
-        home = self.base.home
-        return name if home == SCHEMA else f"{home}.{name}"
+    def qualified(self, name: str) -> str:
+        """A name of the schema that this object is in, as statements spell it whose search path is the default one."""
+        dependents_schema = self.base.dependents_schema
+        return name if dependents_schema == SCHEMA else f"{dependents_schema}.{name}"
 
     @property
     def place(self) -> tuple[str, str]:
-        """The database and the schema that this object lives in."""
-        database, _, schema = self.base.home.rpartition(".")
+        """The database and the schema that this object is in."""
+        database, _, schema = self.base.dependents_schema.rpartition(".")
         return database or "${racehound.database}", schema
 
-    def shared(self, suffix: str = "") -> str:
+    def shared_name(self, suffix: str = "") -> str:
         """The name of something that all databases share, the object itself or a helper."""
         return f"${{racehound.run}}_{self.name}{suffix}"
 
-    def label(self, suffix: str = "") -> str:
+    def bare_name(self, suffix: str = "") -> str:
         """The object's name, or the name that it bears for a while, as after RENAME TO."""
-        return self.shared(suffix) if self.in_environment else f"{self.name}{suffix}"
+        return self.shared_name(suffix) if self.in_environment else f"{self.name}{suffix}"
 
     def spelling(self, suffix: str = "") -> str:
         """The object as statements spell it after its noun, while its name has that suffix."""
-        return self.label(suffix) if self.in_environment else self.inside(self.label(suffix))
+        return self.bare_name(suffix) if self.in_environment else self.qualified(self.bare_name(suffix))
 
     @property
     def ident(self) -> str:
         """The object in its normal state, as SQL spells it."""
         return self.spelling()
 
-    # Its life.
+    # Its operations.
 
     @property
     def query(self) -> str:
@@ -150,35 +151,35 @@ class MaterializeKind(Kind):
         """The clause of what goes to the session's cluster without it: empty unless the object refers to a cluster."""
         return "" if self.base.cluster == CLUSTER else f"IN CLUSTER {self.base.cluster} "
 
-    def building(self) -> Statements:
+    def create_statements(self) -> Statements:
         """The statements that make it."""
         raise NotImplementedError
 
-    def adoption(self) -> Statements:
+    def owner_statements(self) -> Statements:
         """The statement that gives it to the role that it is built over."""
         return (f"ALTER {self.noun} {self.ident} OWNER TO {self.base.role}",) if self.base.role else ()
 
-    def razing(self, maybe: str = "") -> Statements:
-        """The statements that remove it and its helpers; `maybe` is empty or `IF EXISTS `."""
-        return (f"DROP {self.noun} {maybe}{self.ident} CASCADE",)
+    def removal_statements(self, if_exists: str = "") -> Statements:
+        """The statements that remove it and its helpers; `if_exists` is empty or `IF EXISTS `."""
+        return (f"DROP {self.noun} {if_exists}{self.ident} CASCADE",)
 
     def create(self) -> Fragment:
-        return run(*self.building(), *self.adoption())
+        return run(*self.create_statements(), *self.owner_statements())
 
     def clear(self) -> Fragment:
-        return run(*self.razing("IF EXISTS ")) if len(self.building() + self.adoption()) > 1 else ""
+        return run(*self.removal_statements("IF EXISTS ")) if len(self.create_statements() + self.owner_statements()) > 1 else ""
 
     def destroy(self) -> Fragment:
-        return run(*self.razing())
+        return run(*self.removal_statements())
 
     def verify_catalog(self) -> Fragment:
         """No two items of the database have its name in one schema, none has an owner or a schema that nobody knows."""
         named = f"o.name = '{self.name}' AND o.type = '{self.noun.lower().replace(' ', '-')}'"
-        return none_of(
+        return expect_none(
             "SELECT o.name, count(*) FROM mz_catalog.mz_objects AS o "
             "JOIN mz_catalog.mz_schemas AS s ON s.id = o.schema_id JOIN mz_catalog.mz_databases AS d ON d.id = s.database_id "
             f"WHERE d.name = '${{racehound.database}}' AND {named} GROUP BY s.id, o.name HAVING count(*) > 1"
-        ) + none_of(
+        ) + expect_none(
             f"SELECT o.id FROM mz_catalog.mz_objects AS o WHERE {named} AND (o.owner_id NOT IN "
             "(SELECT id FROM mz_catalog.mz_roles) OR o.schema_id NOT IN (SELECT id FROM mz_catalog.mz_schemas))"
         )
@@ -189,5 +190,5 @@ def unlike(one: str, other: str) -> str:
     return f"({one} EXCEPT ALL {other}) UNION ALL ({other} EXCEPT ALL {one})"
 
 
-NOTHING = MaterializeKind("")
+NO_BASE = MaterializeKind("")
 """What objects are built over that refer to none."""

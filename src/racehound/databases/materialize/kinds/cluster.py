@@ -6,13 +6,13 @@ import dataclasses
 from typing import ClassVar
 
 from racehound.databases.materialize.kinds.base import MaterializeKind, unlike
-from racehound.databases.materialize.kinds.text import Statements, none_of, run
+from racehound.databases.materialize.kinds.text import Statements, expect_none, run
 from racehound.kinds.kind import Fragment, Manipulations, changes, creates, destroys
 
 SIZE = "SIZE '${racehound.cluster-size}'"
 
 
-class Working(MaterializeKind):
+class WorkingCluster(MaterializeKind):
     """It works for a materialized view of the base. Verified: that equals its query at one moment."""
 
     noun: ClassVar[str] = "CLUSTER"
@@ -21,7 +21,7 @@ class Working(MaterializeKind):
     @property
     def view(self) -> str:
         """The materialized view."""
-        return self.inside(f"{self.name}_mv")
+        return self.qualified(f"{self.name}_mv")
 
     @property
     def working(self) -> Statements:
@@ -32,11 +32,11 @@ class Working(MaterializeKind):
         )
 
     def verify(self) -> Fragment:
-        return none_of(unlike(f"SELECT * FROM {self.view}", self.query))
+        return expect_none(unlike(f"SELECT * FROM {self.view}", self.query))
 
 
 @dataclasses.dataclass(frozen=True)
-class Cluster(Working):
+class Cluster(WorkingCluster):
     """A managed cluster, and another one without replicas to swap with. Verified: its materialized view equals its query."""
 
     weight: ClassVar[int] = 26
@@ -55,17 +55,17 @@ class Cluster(Working):
 
     @property
     def other(self) -> str:
-        return self.shared("_other")
+        return self.shared_name("_other")
 
-    def building(self) -> Statements:
+    def create_statements(self) -> Statements:
         return (
             f"CREATE CLUSTER {self.ident} ({SIZE}, REPLICATION FACTOR 1)",
             f"CREATE CLUSTER {self.other} ({SIZE}, REPLICATION FACTOR 0)",
             *self.working,
         )
 
-    def razing(self, maybe: str = "") -> Statements:
-        return tuple(f"DROP CLUSTER {maybe}{name} CASCADE" for name in (self.ident, self.other))
+    def removal_statements(self, if_exists: str = "") -> Statements:
+        return tuple(f"DROP CLUSTER {if_exists}{name} CASCADE" for name in (self.ident, self.other))
 
     def _setting(self, *options: str) -> Fragment:
         return run(*(f"ALTER CLUSTER {self.ident} SET ({option})" for option in options))
@@ -92,15 +92,15 @@ class Cluster(Working):
 
     @changes
     def drop_renamed(self) -> Fragment:
-        return run(f"DROP CLUSTER IF EXISTS {self.shared('_tmp')} CASCADE")
+        return run(f"DROP CLUSTER IF EXISTS {self.shared_name('_tmp')} CASCADE")
 
     @changes
     def rename(self) -> Fragment:
-        return run(f"ALTER CLUSTER {self.ident} RENAME TO {self.shared('_tmp')}")
+        return run(f"ALTER CLUSTER {self.ident} RENAME TO {self.shared_name('_tmp')}")
 
     @changes
     def rename_back(self) -> Fragment:
-        return run(f"ALTER CLUSTER {self.shared('_tmp')} RENAME TO {self.ident}")
+        return run(f"ALTER CLUSTER {self.shared_name('_tmp')} RENAME TO {self.ident}")
 
     @changes
     def swap(self) -> Fragment:
@@ -108,15 +108,15 @@ class Cluster(Working):
 
     @destroys
     def destroy_if_exists(self) -> Fragment:
-        return run(*self.razing("IF EXISTS "))
+        return run(*self.removal_statements("IF EXISTS "))
 
     @creates
     def create_without_owner(self) -> Fragment:
-        return run(*self.building())
+        return run(*self.create_statements())
 
 
 @dataclasses.dataclass(frozen=True)
-class ClusterReplica(Working):
+class ClusterReplica(WorkingCluster):
     """A second replica of an unmanaged cluster, which comes and goes. Verified: the cluster's view equals its query."""
 
     can_be_referenced: ClassVar[bool] = False
@@ -130,7 +130,7 @@ class ClusterReplica(Working):
     def replica(self) -> str:
         return f"{self.ident}.{self.name}_r2"
 
-    def building(self) -> Statements:
+    def create_statements(self) -> Statements:
         return (
             f"CREATE CLUSTER {self.ident} REPLICAS (r1 ({SIZE}))",
             *self.working,

@@ -6,7 +6,7 @@ import dataclasses
 from typing import ClassVar
 
 from racehound.databases.materialize.kinds.base import CONSTANT, MaterializeKind
-from racehound.databases.materialize.kinds.text import TIMES, Statements, none_of, run
+from racehound.databases.materialize.kinds.text import TIMES, Statements, expect_none, run
 from racehound.kinds.kind import Fragment, Manipulations, changes
 
 
@@ -23,7 +23,7 @@ class Comment(MaterializeKind):
 
     @property
     def view(self) -> str:
-        return self.inside(f"{self.name}_view")
+        return self.qualified(f"{self.name}_view")
 
     @property
     def on(self) -> str:
@@ -33,15 +33,15 @@ class Comment(MaterializeKind):
     def _commenting(self, text: str) -> str:
         return f"COMMENT ON {self.on} IS {text}"
 
-    def building(self) -> Statements:
+    def create_statements(self) -> Statements:
         view = () if self.base.noun else (f"CREATE VIEW {self.view} AS {CONSTANT}",)
         return *view, self._commenting(f"'{self.name}'")
 
-    def adoption(self) -> Statements:
+    def owner_statements(self) -> Statements:
         return ()
 
-    def razing(self, maybe: str = "") -> Statements:
-        return (self._commenting("NULL"),) if self.base.noun else (f"DROP VIEW {maybe}{self.view} CASCADE",)
+    def removal_statements(self, if_exists: str = "") -> Statements:
+        return (self._commenting("NULL"),) if self.base.noun else (f"DROP VIEW {if_exists}{self.view} CASCADE",)
 
     @changes
     def change(self) -> Fragment:
@@ -60,7 +60,7 @@ class Comment(MaterializeKind):
         known = "SELECT id FROM mz_catalog.mz_objects UNION ALL SELECT id FROM mz_catalog.mz_roles"
         more = "UNION ALL SELECT id FROM mz_catalog.mz_clusters UNION ALL SELECT id FROM mz_catalog.mz_schemas"
         most = "UNION ALL SELECT id FROM mz_catalog.mz_databases"
-        return none_of(
+        return expect_none(
             f"SELECT id, object_type FROM mz_internal.mz_comments WHERE comment LIKE '{self.name}%' AND id NOT IN "
             f"({known} {more} {most})"
         )

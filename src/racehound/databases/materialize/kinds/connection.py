@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import ClassVar
 
-from racehound.databases.materialize.kinds.lives import Commented, Owned, Renamed
+from racehound.databases.materialize.kinds.shared_operations import Commented, Owned, Renamed
 from racehound.databases.materialize.kinds.text import TIMES, Statements, run
 from racehound.kinds.kind import Fragment, Manipulations, changes, reads
 
@@ -25,7 +25,7 @@ class Secret(Owned, Commented, Renamed):
     def secret(self) -> str:
         return self.ident
 
-    def building(self) -> Statements:
+    def create_statements(self) -> Statements:
         return (f"CREATE SECRET {self.ident} AS 'postgres'",)
 
     @changes
@@ -53,18 +53,18 @@ class Connection(Owned, Commented, Renamed):
     @property
     def own_secret(self) -> str:
         """Its own secret, where the base is none."""
-        return self.inside(f"{self.name}_pass")
+        return self.qualified(f"{self.name}_pass")
 
-    def building(self) -> Statements:
+    def create_statements(self) -> Statements:
         address = "HOST '${racehound.postgres-host}', PORT ${racehound.postgres-port}"
         secret = self.base.secret or self.own_secret
         login = f"DATABASE ${{racehound.postgres-database}}, USER postgres, PASSWORD SECRET {secret}"
         created = f"CREATE CONNECTION {self.ident} TO POSTGRES ({address}, {login})"
         return (created,) if self.base.secret else (f"CREATE SECRET {self.own_secret} AS 'postgres'", created)
 
-    def razing(self, maybe: str = "") -> Statements:
-        dropped = super().razing(maybe)
-        return dropped if self.base.secret else (*dropped, f"DROP SECRET {maybe}{self.own_secret}")
+    def removal_statements(self, if_exists: str = "") -> Statements:
+        dropped = super().removal_statements(if_exists)
+        return dropped if self.base.secret else (*dropped, f"DROP SECRET {if_exists}{self.own_secret}")
 
     @reads
     def validate(self) -> Fragment:

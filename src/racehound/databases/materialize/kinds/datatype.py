@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import ClassVar, Literal
 
-from racehound.databases.materialize.kinds.lives import Commented, Owned
-from racehound.databases.materialize.kinds.text import TIMES, Statements, ask, run
+from racehound.databases.materialize.kinds.shared_operations import Commented, Owned
+from racehound.databases.materialize.kinds.text import TIMES, Statements, expect, run
 from racehound.kinds.kind import Fragment, Manipulations, changes, destroys
 
 _DEFINITIONS = {
@@ -32,7 +32,7 @@ class Type(Owned, Commented):
     @property
     def table(self) -> str:
         """The table."""
-        return self.inside(f"{self.name}_table")
+        return self.qualified(f"{self.name}_table")
 
     @property
     def relation(self) -> str:
@@ -46,7 +46,7 @@ class Type(Owned, Commented):
     def sinkable(self) -> bool:
         return False
 
-    def building(self) -> Statements:
+    def create_statements(self) -> Statements:
         return (
             f"CREATE TYPE {self.ident} AS {_DEFINITIONS[self.form]}",
             f"CREATE TABLE {self.table} (a TEXT, b TEXT, c {self.ident})",
@@ -55,7 +55,7 @@ class Type(Owned, Commented):
     @property
     def _user(self) -> str:
         """Another table with a column of the type."""
-        return self.inside(f"{self.name}_new")
+        return self.qualified(f"{self.name}_new")
 
     @changes
     def drop_user(self) -> Fragment:
@@ -71,7 +71,7 @@ class Type(Owned, Commented):
 
     @destroys
     def destroy_if_exists(self) -> Fragment:
-        return run(*self.razing("IF EXISTS "))
+        return run(*self.removal_statements("IF EXISTS "))
 
     def verify(self) -> Fragment:
-        return ask(f"SELECT count(*), count(c) FROM {self.table}", "0 0")
+        return expect(f"SELECT count(*), count(c) FROM {self.table}", "0 0")

@@ -6,8 +6,8 @@ import dataclasses
 from typing import ClassVar, Literal
 
 from racehound.databases.materialize.kinds.base import MaterializeKind
-from racehound.databases.materialize.kinds.lives import Renamed
-from racehound.databases.materialize.kinds.text import TIMES, Statements, ask, none_of, remember, run
+from racehound.databases.materialize.kinds.shared_operations import Renamed
+from racehound.databases.materialize.kinds.text import TIMES, Statements, expect, expect_none, run, set_variable
 from racehound.kinds.kind import Fragment, Manipulations, changes
 
 
@@ -29,14 +29,14 @@ class LoadGeneratorSource(Renamed):
     def key(self) -> str:
         return "counter"
 
-    def building(self) -> Statements:
+    def create_statements(self) -> Statements:
         generator = f"LOAD GENERATOR COUNTER (TICK INTERVAL '{self.tick}')"
         return (f"CREATE SOURCE {self.ident} IN CLUSTER {self.base.cluster} FROM {generator}",)
 
     def verify(self) -> Fragment:
         seen = f"{self.name}-seen"
         gaps = "count(*) - coalesce(max(counter), 0), coalesce(min(counter), 1)"
-        return remember(seen, f"SELECT count(*) FROM {self.ident}") + ask(
+        return set_variable(seen, f"SELECT count(*) FROM {self.ident}") + expect(
             f"SELECT {gaps}, count(*) >= ${{{seen}}} FROM {self.ident}", "0 1 true"
         )
 
@@ -62,15 +62,15 @@ class Generator(MaterializeKind):
     @property
     def schema(self) -> str:
         """The schema of the source, whose subsources bear the generator's names."""
-        database, dot, _ = self.base.home.rpartition(".")
+        database, dot, _ = self.base.dependents_schema.rpartition(".")
         return f"{database}{dot}{self.name}_schema"
 
     def spelling(self, suffix: str = "") -> str:
-        return super().spelling(suffix) if self.as_tables else f"{self.schema}.{self.label(suffix)}"
+        return super().spelling(suffix) if self.as_tables else f"{self.schema}.{self.bare_name(suffix)}"
 
     def collection(self, name: str) -> str:
         """What holds one of the generator's collections."""
-        return self.inside(f"{self.name}_{name}") if self.as_tables else f"{self.schema}.{name}"
+        return self.qualified(f"{self.name}_{name}") if self.as_tables else f"{self.schema}.{name}"
 
     @property
     def relation(self) -> str:
@@ -87,24 +87,24 @@ class Generator(MaterializeKind):
     def _table(self, name: str) -> str:
         return f"CREATE TABLE {self.collection(name)} FROM SOURCE {self.ident} (REFERENCE {name})"
 
-    def building(self) -> Statements:
+    def create_statements(self) -> Statements:
         created = f"CREATE SOURCE {self.ident} IN CLUSTER {self.base.cluster} FROM LOAD GENERATOR {self.generator}"
         if self.as_tables:
             return created, *map(self._table, self.collections)
         return f"CREATE SCHEMA {self.schema}", f"{created} FOR ALL TABLES"
 
-    def adoption(self) -> Statements:
+    def owner_statements(self) -> Statements:
         return ()
 
-    def razing(self, maybe: str = "") -> Statements:
+    def removal_statements(self, if_exists: str = "") -> Statements:
         if self.as_tables:
-            return (f"DROP SOURCE {maybe}{self.ident} CASCADE",)
-        return (f"DROP SCHEMA {maybe}{self.schema} CASCADE",)
+            return (f"DROP SOURCE {if_exists}{self.ident} CASCADE",)
+        return (f"DROP SCHEMA {if_exists}{self.schema} CASCADE",)
 
     @changes
     def rename(self) -> Fragment:
         """The source, which stays in its schema."""
-        return run(f"ALTER SOURCE {self.ident} RENAME TO {self.label('_tmp_source')}")
+        return run(f"ALTER SOURCE {self.ident} RENAME TO {self.bare_name('_tmp_source')}")
 
     @changes
     def rename_back(self) -> Fragment:
@@ -112,7 +112,7 @@ class Generator(MaterializeKind):
 
     @changes
     def drop_collection(self) -> Fragment:
-        """The last one, where they are tables, with what stands on it. A subsource could not come back."""
+        """The last one, where they are tables, with its dependents. A subsource could not come back."""
         dropped = f"DROP TABLE IF EXISTS {self.collection(self.collections[-1])} CASCADE"
         return run(dropped) if self.as_tables else ""
 
@@ -123,7 +123,7 @@ class Generator(MaterializeKind):
     def belongs(self, child: str, column: str, parent: str) -> Fragment:
         """No row of one collection refers to a row that another one has not."""
         known = f"SELECT id FROM {self.collection(parent)}"
-        return none_of(f"SELECT {column} FROM {self.collection(child)} WHERE {column} NOT IN ({known})")
+        return expect_none(f"SELECT {column} FROM {self.collection(child)} WHERE {column} NOT IN ({known})")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -182,7 +182,7 @@ class TpchSource(Generator):
         orphans = f"SELECT l_orderkey FROM {self.collection('lineitem')} WHERE l_orderkey NOT IN ({orders})"
         named = f"SELECT n_nationkey FROM {self.collection('nation')}"
         region = f"SELECT r_regionkey FROM {self.collection('region')}"
-        return none_of(orphans) + none_of(f"{named} WHERE n_regionkey NOT IN ({region})")
+        return expect_none(orphans) + expect_none(f"{named} WHERE n_regionkey NOT IN ({region})")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -205,11 +205,11 @@ class KeyValueSource(Renamed):
     def only_grows(self) -> bool:
         return False
 
-    def building(self) -> Statements:
+    def create_statements(self) -> Statements:
         options = "KEYS 16, PARTITIONS 4, SNAPSHOT ROUNDS 3, SEED 1, VALUE SIZE 100, BATCH SIZE 2, TICK INTERVAL '100ms'"
         generator = f"LOAD GENERATOR KEY VALUE ({options}) INCLUDE KEY ENVELOPE UPSERT"
         return (f"CREATE SOURCE {self.ident} IN CLUSTER {self.base.cluster} FROM {generator}",)
 
     def verify(self) -> Fragment:
-        twice = none_of(f"SELECT key, count(*) FROM {self.ident} GROUP BY key HAVING count(*) > 1")
-        return twice + ask(f"SELECT count(*) <= 16 FROM {self.ident}", "true")
+        twice = expect_none(f"SELECT key, count(*) FROM {self.ident} GROUP BY key HAVING count(*) > 1")
+        return twice + expect(f"SELECT count(*) <= 16 FROM {self.ident}", "true")

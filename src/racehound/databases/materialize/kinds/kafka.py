@@ -7,8 +7,8 @@ import json
 from typing import ClassVar, Literal
 
 from racehound.databases.materialize.kinds.base import CLUSTER, CONSTANT, MaterializeKind
-from racehound.databases.materialize.kinds.lives import Named
-from racehound.databases.materialize.kinds.text import Statements, action, ask, none_of, patiently, remember, run
+from racehound.databases.materialize.kinds.shared_operations import Named
+from racehound.databases.materialize.kinds.text import Statements, action, expect, expect_none, retried, run, set_variable
 from racehound.kinds.kind import Fragment, Manipulations, changes
 
 REGISTRY = "csr_conn"
@@ -104,7 +104,7 @@ class UpsertSource(MaterializeKind):
         encoding = f"FORMAT AVRO USING CONFLUENT SCHEMA REGISTRY CONNECTION {REGISTRY} ENVELOPE DEBEZIUM"
         return f'CREATE TABLE {name} FROM SOURCE {self.source} (REFERENCE "{self.topic}") {encoding}'
 
-    def building(self) -> Statements:
+    def create_statements(self) -> Statements:
         return (self.table_of_source(self.ident),)
 
     def verify(self) -> Fragment:
@@ -114,7 +114,7 @@ class UpsertSource(MaterializeKind):
         """Whether a table of the source has every record once."""
         counts = f"count(*) - {RECORDS}, count(DISTINCT a) - count(*), min(a), max(a) + 1 - count(*)"
         query = f"SELECT {counts}, min(data), max(data), min(b), max(b) FROM {name}"
-        return patiently(ask(query, "0 0 0 0 fish2 fish2 bdata bdata"), seconds="${racehound.upsert-patience}")
+        return retried(expect(query, "0 0 0 0 fish2 fish2 bdata bdata"), seconds="${racehound.upsert-patience}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -146,11 +146,11 @@ class KafkaSink(Named):
     def upstream(self) -> str:
         """What is written: a materialized view of its own where the base is no relation, or no sink can be made from it."""
         if self.base.relation is None:
-            return self.inside(f"{self.name}_view")
-        return self.base.relation if self.base.sinkable else self.inside(f"{self.name}_mv")
+            return self.qualified(f"{self.name}_view")
+        return self.base.relation if self.base.sinkable else self.qualified(f"{self.name}_mv")
 
     @property
-    def ground(self) -> Statements:
+    def view_statements(self) -> Statements:
         """The statement that makes the materialized view where there is one."""
         if self.base.relation is None:
             return (f"CREATE MATERIALIZED VIEW IF NOT EXISTS {self.upstream} {self.in_cluster}AS {CONSTANT}",)
@@ -158,27 +158,27 @@ class KafkaSink(Named):
             return (f"CREATE MATERIALIZED VIEW IF NOT EXISTS {self.upstream} {self.in_cluster}AS {self.query}",)
         return ()
 
-    def building(self) -> Statements:
+    def create_statements(self) -> Statements:
         registry = f" USING CONFLUENT SCHEMA REGISTRY CONNECTION {REGISTRY}" if self.encoding == "AVRO" else ""
         into = f"KAFKA CONNECTION {self.base.kafka} (TOPIC '{self.topic}')"
         created = f"CREATE SINK {self.ident} IN CLUSTER {self.base.cluster} FROM {self.upstream} INTO {into}"
-        return *self.ground, *connecting(), f"{created} FORMAT {self.encoding}{registry} ENVELOPE DEBEZIUM"
+        return *self.view_statements, *connecting(), f"{created} FORMAT {self.encoding}{registry} ENVELOPE DEBEZIUM"
 
     def create(self) -> Fragment:
-        counting = action(f"set-arg-default {self.name}-topics=0") + remember(self.count, f"SELECT ${{{self.count}}} + 1")
+        counting = action(f"set-arg-default {self.name}-topics=0") + set_variable(self.count, f"SELECT ${{{self.count}}} + 1")
         return counting + super().create()
 
     def clear(self) -> Fragment:
         """Only its last statement makes the sink."""
         return ""
 
-    def adoption(self) -> Statements:
+    def owner_statements(self) -> Statements:
         return ()
 
     @property
     def _other(self) -> str:
         """Another materialized view of the same rows."""
-        return self.inside(f"{self.name}_tmp_mv")
+        return self.qualified(f"{self.name}_tmp_mv")
 
     @changes
     def drop_other_view(self) -> Fragment:
@@ -201,12 +201,12 @@ class KafkaSink(Named):
         return run(f"DROP MATERIALIZED VIEW {self._other}")
 
     def verify(self) -> Fragment:
-        """The topic is folded and compared at rest, by the target (`targets/materialize/sinks.py`): statements cannot read it."""
+        """The topic is folded and compared at rest, by the target (`databases/materialize/sinks.py`): statements cannot read it."""
         known = "SELECT id FROM mz_catalog.mz_objects"
         return (
             self.verify_catalog()
-            + none_of("SELECT topic, count(*) FROM mz_catalog.mz_kafka_sinks GROUP BY topic HAVING count(*) > 1")
-            + none_of(
+            + expect_none("SELECT topic, count(*) FROM mz_catalog.mz_kafka_sinks GROUP BY topic HAVING count(*) > 1")
+            + expect_none(
                 "SELECT d.referenced_object_id FROM mz_internal.mz_object_dependencies AS d JOIN mz_catalog.mz_sinks AS s "
                 f"ON s.id = d.object_id WHERE s.name = '{self.name}' AND d.referenced_object_id NOT IN ({known})"
             )

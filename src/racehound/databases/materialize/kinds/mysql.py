@@ -6,13 +6,13 @@ import dataclasses
 from typing import ClassVar
 
 from racehound.databases.materialize.kinds.text import Statements, action
-from racehound.databases.materialize.kinds.upstream import PASSWORD, Following
+from racehound.databases.materialize.kinds.upstream import PASSWORD, UpstreamTable
 from racehound.kinds.kind import Fragment, Manipulations, changes
 
 DATABASE = "${racehound.mysql-database}"
 
 
-class MySqlFollowing(Following):
+class MySqlUpstreamTable(UpstreamTable):
     """Follows one table of a MySQL."""
 
     requires: ClassVar[frozenset[str]] = frozenset({"mysql"})
@@ -49,7 +49,7 @@ class MySqlFollowing(Following):
 
 
 @dataclasses.dataclass(frozen=True)
-class MySqlSource(MySqlFollowing):
+class MySqlSource(MySqlUpstreamTable):
     """A table of a MySQL. Verified: it has the rows that are there, by count and digest."""
 
     manipulations: ClassVar[Manipulations] = {

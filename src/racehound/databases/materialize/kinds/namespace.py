@@ -6,7 +6,7 @@ import dataclasses
 from typing import ClassVar
 
 from racehound.databases.materialize.kinds.base import CONSTANT, MaterializeKind, unlike
-from racehound.databases.materialize.kinds.text import TIMES, Statements, none_of, run
+from racehound.databases.materialize.kinds.text import TIMES, Statements, expect_none, run
 from racehound.kinds.kind import Fragment, Manipulations, changes, creates, destroys
 
 
@@ -21,19 +21,19 @@ class Namespace(MaterializeKind):
     @property
     def view(self) -> str:
         """A view inside."""
-        return f"{self.home}.{self.name}_view"
+        return f"{self.dependents_schema}.{self.name}_view"
 
     @property
-    def home(self) -> str:
+    def dependents_schema(self) -> str:
         raise NotImplementedError
 
-    def building(self) -> Statements:
+    def create_statements(self) -> Statements:
         return f"CREATE {self.noun} {self.ident}", f"CREATE VIEW {self.view} AS {self.query}"
 
     @property
     def _inside(self) -> str:
         """Another table inside."""
-        return f"{self.home}.{self.name}_new"
+        return f"{self.dependents_schema}.{self.name}_new"
 
     @changes
     def drop_inside(self) -> Fragment:
@@ -56,7 +56,7 @@ class Namespace(MaterializeKind):
         return run(f"COMMENT ON {self.noun} {self.ident} IS NULL")
 
     def verify(self) -> Fragment:
-        return none_of(unlike(f"SELECT * FROM {self.view}", self.query))
+        return expect_none(unlike(f"SELECT * FROM {self.view}", self.query))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,21 +73,21 @@ class Schema(Namespace):
     @property
     def database(self) -> str:
         """The database that it is made in, with a dot; empty for the session's own."""
-        outer, dot, _ = self.base.home.rpartition(".")
+        outer, dot, _ = self.base.dependents_schema.rpartition(".")
         return f"{outer}{dot}"
 
     def spelling(self, suffix: str = "") -> str:
         return f"{self.database}{self.name}{suffix}"
 
     @property
-    def home(self) -> str:
+    def dependents_schema(self) -> str:
         return self.ident
 
-    def building(self) -> Statements:
-        return *super().building(), f"CREATE SCHEMA {self.spelling('_other')}"
+    def create_statements(self) -> Statements:
+        return *super().create_statements(), f"CREATE SCHEMA {self.spelling('_other')}"
 
-    def razing(self, maybe: str = "") -> Statements:
-        return tuple(f"DROP SCHEMA {maybe}{self.spelling(suffix)} CASCADE" for suffix in ("", "_other"))
+    def removal_statements(self, if_exists: str = "") -> Statements:
+        return tuple(f"DROP SCHEMA {if_exists}{self.spelling(suffix)} CASCADE" for suffix in ("", "_other"))
 
     @changes
     def drop_renamed(self) -> Fragment:
@@ -119,7 +119,7 @@ class Database(Namespace):
     }
 
     @property
-    def home(self) -> str:
+    def dependents_schema(self) -> str:
         return f"{self.ident}.public"
 
     @property
@@ -145,8 +145,8 @@ class Database(Namespace):
 
     @destroys
     def destroy_if_exists(self) -> Fragment:
-        return run(*self.razing("IF EXISTS "))
+        return run(*self.removal_statements("IF EXISTS "))
 
     @creates
     def create_without_owner(self) -> Fragment:
-        return run(*self.building())
+        return run(*self.create_statements())

@@ -6,11 +6,11 @@ import dataclasses
 from typing import ClassVar
 
 from racehound.databases.materialize.kinds.text import Statements, action
-from racehound.databases.materialize.kinds.upstream import PASSWORD, Following
+from racehound.databases.materialize.kinds.upstream import PASSWORD, UpstreamTable
 from racehound.kinds.kind import Fragment, Manipulations, changes
 
 
-class PostgresFollowing(Following):
+class PostgresUpstreamTable(UpstreamTable):
     """Follows one table of another PostgreSQL."""
 
     requires: ClassVar[frozenset[str]] = frozenset({"postgres"})
@@ -49,7 +49,7 @@ class PostgresFollowing(Following):
 
 
 @dataclasses.dataclass(frozen=True)
-class PostgresSource(PostgresFollowing):
+class PostgresSource(PostgresUpstreamTable):
     """A table of another PostgreSQL. Verified: it has the rows that are there, by count and digest."""
 
     manipulations: ClassVar[Manipulations] = {

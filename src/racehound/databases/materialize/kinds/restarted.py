@@ -8,10 +8,10 @@ from typing import ClassVar
 from racehound.databases.materialize.kinds.base import MaterializeKind
 from racehound.databases.materialize.kinds.cluster import SIZE
 from racehound.databases.materialize.kinds.kafka import UpsertSource
-from racehound.databases.materialize.kinds.mysql import MySqlFollowing
-from racehound.databases.materialize.kinds.postgres import PostgresFollowing
-from racehound.databases.materialize.kinds.text import TRUE, ask, patiently, run
-from racehound.databases.materialize.kinds.upstream import Following
+from racehound.databases.materialize.kinds.mysql import MySqlUpstreamTable
+from racehound.databases.materialize.kinds.postgres import PostgresUpstreamTable
+from racehound.databases.materialize.kinds.text import TRUE, expect, retried, run
+from racehound.databases.materialize.kinds.upstream import UpstreamTable
 from racehound.kinds.kind import Fragment, Manipulations, changes, reads
 
 _TIMES = 2
@@ -25,12 +25,12 @@ class OwnCluster(MaterializeKind):
 
     @property
     def source_cluster(self) -> str:
-        return self.shared("_cluster")
+        return self.shared_name("_cluster")
 
     @property
     def second(self) -> str:
         """Another table of the source."""
-        return self.inside(f"{self.name}_second")
+        return self.qualified(f"{self.name}_second")
 
     def _making_cluster(self) -> Fragment:
         cluster = self.source_cluster
@@ -45,7 +45,7 @@ class OwnCluster(MaterializeKind):
         return run(f"ALTER CLUSTER {self.source_cluster} SET (REPLICATION FACTOR 1)")
 
 
-class RestartedFollowing(OwnCluster, Following):
+class RestartedUpstreamTable(OwnCluster, UpstreamTable):
     """Follows a table of another database."""
 
     manipulations: ClassVar[Manipulations] = {
@@ -65,7 +65,7 @@ class RestartedFollowing(OwnCluster, Following):
     def compare_tables(self) -> Fragment:
         """In the end both have the same rows."""
         counts = " = ".join(f"(SELECT count(*) FROM {name} WHERE a = 'foo')" for name in (self.second, self.ident))
-        return patiently(ask(f"SELECT {counts}", TRUE))
+        return retried(expect(f"SELECT {counts}", TRUE))
 
     @changes
     def drop_second(self) -> Fragment:
@@ -75,18 +75,18 @@ class RestartedFollowing(OwnCluster, Following):
     def recreate_source(self) -> Fragment:
         """It is dropped as soon as it is there, and made once more."""
         _, *making = self.connecting()
-        return run(*making, *making, *self.building())
+        return run(*making, *making, *self.create_statements())
 
 
 @dataclasses.dataclass(frozen=True)
-class RestartedPostgresSource(RestartedFollowing, PostgresFollowing):
+class RestartedPostgresSource(RestartedUpstreamTable, PostgresUpstreamTable):
     """A table of another PostgreSQL whose source is restarted and made anew. Verified: as PostgresSource."""
 
     requires: ClassVar[frozenset[str]] = frozenset({"postgres"})
 
 
 @dataclasses.dataclass(frozen=True)
-class RestartedMySqlSource(RestartedFollowing, MySqlFollowing):
+class RestartedMySqlSource(RestartedUpstreamTable, MySqlUpstreamTable):
     """A table of a MySQL whose source is restarted and made anew. Verified: as MySqlSource."""
 
     requires: ClassVar[frozenset[str]] = frozenset({"mysql"})
@@ -108,7 +108,7 @@ class RestartedUpsertSource(OwnCluster, UpsertSource):
     @changes
     def recreate_table(self) -> Fragment:
         """Then the cluster is stopped while the records are being read."""
-        return run(f"DROP TABLE IF EXISTS {self.ident} CASCADE", *self.building())
+        return run(f"DROP TABLE IF EXISTS {self.ident} CASCADE", *self.create_statements())
 
     @changes
     def create_both_tables(self) -> Fragment:
@@ -127,4 +127,4 @@ class RestartedUpsertSource(OwnCluster, UpsertSource):
     @changes
     def recreate_source(self) -> Fragment:
         """It is dropped as soon as it is there, and made once more."""
-        return run(*self.connecting_source, *self.connecting_source, *self.building())
+        return run(*self.connecting_source, *self.connecting_source, *self.create_statements())

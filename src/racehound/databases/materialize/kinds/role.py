@@ -6,7 +6,7 @@ import dataclasses
 from typing import ClassVar
 
 from racehound.databases.materialize.kinds.base import CONSTANT, SCHEMA, MaterializeKind
-from racehound.databases.materialize.kinds.text import TIMES, Statements, none_of, run
+from racehound.databases.materialize.kinds.text import TIMES, Statements, expect_none, run
 from racehound.kinds.kind import Fragment, Manipulations, changes
 
 
@@ -33,16 +33,16 @@ class Role(MaterializeKind):
     @property
     def other(self) -> str:
         """Another role, for memberships and for what is reassigned."""
-        return self.shared("_other")
+        return self.shared_name("_other")
 
     @property
-    def held(self) -> str:
+    def grant_target(self) -> str:
         """What it has privileges on: the base, or a view of its own."""
         return self.base.relation or self.view
 
     @property
     def view(self) -> str:
-        return self.inside(f"{self.name}_view")
+        return self.qualified(f"{self.name}_view")
 
     @property
     def mark(self) -> str:
@@ -50,39 +50,39 @@ class Role(MaterializeKind):
         return f"{self.name} has all"
 
     @property
-    def ground(self) -> Statements:
+    def view_statements(self) -> Statements:
         """The statement that makes the view where the base is no relation."""
         return () if self.base.relation else (f"CREATE VIEW {self.view} AS {CONSTANT}",)
 
-    def building(self) -> Statements:
+    def create_statements(self) -> Statements:
         return (
-            *self.ground,
+            *self.view_statements,
             f"CREATE ROLE {self.other}",
             f"CREATE ROLE {self.ident}",
-            f"GRANT SELECT ON {self.held} TO {self.ident}",
+            f"GRANT SELECT ON {self.grant_target} TO {self.ident}",
             f"GRANT {self.ident} TO ${{racehound.user}}",
             f"GRANT {self.other} TO ${{racehound.user}}",
-            f"GRANT ALL ON SCHEMA {self.base.home} TO {self.ident}",
-            f"GRANT ALL ON SCHEMA {self.base.home} TO {self.other}",
+            f"GRANT ALL ON SCHEMA {self.base.dependents_schema} TO {self.ident}",
+            f"GRANT ALL ON SCHEMA {self.base.dependents_schema} TO {self.other}",
             f"COMMENT ON ROLE {self.ident} IS '{self.mark}'",
         )
 
-    def adoption(self) -> Statements:
+    def owner_statements(self) -> Statements:
         return ()
 
-    def razing(self, maybe: str = "") -> Statements:
+    def removal_statements(self, if_exists: str = "") -> Statements:
         """DROP OWNED, which takes privileges back, has no IF EXISTS: where the role made first is missing, nothing was made."""
-        view = () if self.base.relation else (f"DROP VIEW {maybe}{self.view} CASCADE",)
-        other, own = ((f"DROP OWNED BY {role} CASCADE", f"DROP ROLE {maybe}{role}") for role in (self.other, self.ident))
+        view = () if self.base.relation else (f"DROP VIEW {if_exists}{self.view} CASCADE",)
+        other, own = ((f"DROP OWNED BY {role} CASCADE", f"DROP ROLE {if_exists}{role}") for role in (self.other, self.ident))
         return *view, *other, f"COMMENT ON ROLE {self.ident} IS NULL", *own
 
     @changes
     def revoke(self) -> Fragment:
-        return run(f"REVOKE SELECT ON {self.held} FROM {self.ident}")
+        return run(f"REVOKE SELECT ON {self.grant_target} FROM {self.ident}")
 
     @changes
     def grant(self) -> Fragment:
-        return run(f"GRANT SELECT ON {self.held} TO {self.ident}")
+        return run(f"GRANT SELECT ON {self.grant_target} TO {self.ident}")
 
     @changes
     def grant_to_member(self) -> Fragment:
@@ -115,7 +115,7 @@ class Role(MaterializeKind):
 
     @changes
     def grant_to_other(self) -> Fragment:
-        return run(f"GRANT ALL ON SCHEMA {self.base.home} TO {self.other}")
+        return run(f"GRANT ALL ON SCHEMA {self.base.dependents_schema} TO {self.other}")
 
     @changes
     def set_cluster(self) -> Fragment:
@@ -129,16 +129,16 @@ class Role(MaterializeKind):
         roles = "SELECT id FROM mz_catalog.mz_roles"
         members = f"SELECT role_id, member FROM mz_catalog.mz_role_members WHERE role_id NOT IN ({roles})"
         owners = f"SELECT id, owner_id FROM mz_catalog.mz_objects WHERE owner_id NOT IN ({roles})"
-        return none_of(f"{members} OR member NOT IN ({roles})") + none_of(owners) + self._verify_privileges()
+        return expect_none(f"{members} OR member NOT IN ({roles})") + expect_none(owners) + self._verify_privileges()
 
     def _verify_privileges(self) -> Fragment:
         """It has kept what it was given on the schema that is always there, whatever others were given.
 
-        It bears its mark after it was given that and before it loses it, so that a life which was interrupted proves nothing.
+        It bears its mark after it was given that and before it loses it, so that a create or a destroy that was interrupted proves nothing.
         """
-        if self.base.home != SCHEMA:
+        if self.base.dependents_schema != SCHEMA:
             return ""
-        return none_of(
+        return expect_none(
             "SELECT r.name, s.privileges::text FROM mz_catalog.mz_roles AS r "
             "JOIN mz_internal.mz_comments AS c ON c.id = r.id AND c.object_type = 'role', "
             "mz_catalog.mz_schemas AS s JOIN mz_catalog.mz_databases AS d ON d.id = s.database_id "

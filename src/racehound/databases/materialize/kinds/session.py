@@ -1,4 +1,4 @@
-"""What lives in a session: subscriptions held open while their ground is changed, and objects made in one transaction."""
+"""What belongs to one session: subscriptions held open while their base is changed, and objects made in one transaction."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from racehound.databases.materialize.kinds.base import MaterializeKind
 from racehound.databases.materialize.kinds.generator import AuctionSource
-from racehound.databases.materialize.kinds.text import TIMES, Statements, action, ask, run
+from racehound.databases.materialize.kinds.text import TIMES, Statements, action, expect, run
 from racehound.kinds.kind import Fragment, Manipulations, destroys, reads
 
 _TIME = "<time>"
@@ -28,30 +28,30 @@ class Subscription(MaterializeKind):
     @property
     def has_table(self) -> bool:
         """Whether it follows a table of its own besides: where time ends, as in a constant, there is nothing to wait for."""
-        return self.base.relation is None or not self.base.lasts
+        return self.base.relation is None or not self.base.time_advances
 
     @property
     def cursor(self) -> str:
         return f"{self.name}_cursor"
 
-    def building(self) -> Statements:
+    def create_statements(self) -> Statements:
         return (f"CREATE TABLE {self.ident} (a TEXT)",) if self.has_table else ()
 
-    def razing(self, maybe: str = "") -> Statements:
-        return "ROLLBACK", *(super().razing(maybe) if self.has_table else ())
+    def removal_statements(self, if_exists: str = "") -> Statements:
+        return "ROLLBACK", *(super().removal_statements(if_exists) if self.has_table else ())
 
     def create(self) -> Fragment:
         return super().create() + self._following(2)
 
     def clear(self) -> Fragment:
-        return run(*self.razing("IF EXISTS "))
+        return run(*self.removal_statements("IF EXISTS "))
 
     def _following(self, messages: int) -> Fragment:
         """No row is of interest, so all messages tell of time; the first comes at once, the next ones as time goes on."""
         base = ((self.base.key, self.base.relation),) if self.base.relation else ()
         followed = *base, *((("a", self.ident),) if self.has_table else ())
         query = " UNION ALL ".join(f"SELECT {key}::text FROM {name} WHERE {key}::text = 'nobody'" for key, name in followed)
-        fetched = ask(f"FETCH 1 {self.cursor} WITH (timeout = '10s')", f"{_TIME} true <null> <null>")
+        fetched = expect(f"FETCH 1 {self.cursor} WITH (timeout = '10s')", f"{_TIME} true <null> <null>")
         return (
             run("ROLLBACK", "BEGIN", f"DECLARE {self.cursor} CURSOR FOR SUBSCRIBE ({query}) WITH (PROGRESS)")
             + action(f"set-regex match=[0-9]{{10,}} replacement={_TIME}")
@@ -81,7 +81,7 @@ class TransactionalSource(MaterializeKind):
 
     @property
     def relation(self) -> str:
-        return self.inside(f"{self.name}_bids")
+        return self.qualified(f"{self.name}_bids")
 
     @property
     def key(self) -> str:
@@ -91,7 +91,7 @@ class TransactionalSource(MaterializeKind):
     def only_grows(self) -> bool:
         return False
 
-    def building(self) -> Statements:
+    def create_statements(self) -> Statements:
         generator = AuctionSource.generator
         return (
             "BEGIN",
@@ -100,18 +100,18 @@ class TransactionalSource(MaterializeKind):
             "COMMIT",
         )
 
-    def adoption(self) -> Statements:
+    def owner_statements(self) -> Statements:
         return ()
 
     def clear(self) -> Fragment:
         return run("ROLLBACK", f"DROP SOURCE IF EXISTS {self.ident} CASCADE")
 
-    def razing(self, maybe: str = "") -> Statements:
-        return "ROLLBACK", f"DROP SOURCE {maybe}{self.ident} CASCADE"
+    def removal_statements(self, if_exists: str = "") -> Statements:
+        return "ROLLBACK", f"DROP SOURCE {if_exists}{self.ident} CASCADE"
 
     @destroys
     def destroy_if_exists(self) -> Fragment:
-        return run(*self.razing("IF EXISTS "))
+        return run(*self.removal_statements("IF EXISTS "))
 
     def verify(self) -> Fragment:
-        return run("ROLLBACK") + ask(f"SELECT count(*) - count(id) FROM {self.relation}", "0")
+        return run("ROLLBACK") + expect(f"SELECT count(*) - count(id) FROM {self.relation}", "0")

@@ -6,8 +6,8 @@ import dataclasses
 from typing import ClassVar
 
 from racehound.databases.materialize.kinds.base import MaterializeKind
-from racehound.databases.materialize.kinds.lives import Commented, Owned, Renamed
-from racehound.databases.materialize.kinds.text import TIMES, TRUE, Statements, ask, none_of, remember, run
+from racehound.databases.materialize.kinds.shared_operations import Commented, Owned, Renamed
+from racehound.databases.materialize.kinds.text import TIMES, TRUE, Statements, expect, expect_none, run, set_variable
 from racehound.kinds.kind import Fragment, Manipulations, changes
 
 _GROUP = 10
@@ -24,11 +24,11 @@ class Table(MaterializeKind):
     def relation(self) -> str:
         return self.ident
 
-    def building(self) -> Statements:
+    def create_statements(self) -> Statements:
         return (f"CREATE TABLE {self.ident} (a TEXT, b TEXT)",)
 
     def verify(self) -> Fragment:
-        return ask(f"SELECT count(*) FROM {self.ident}", "0")
+        return expect(f"SELECT count(*) FROM {self.ident}", "0")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,15 +66,15 @@ class WrittenTable(Owned, Commented, Renamed):
         rows = ", ".join(f"('{key}', 'b{number}')" for number in range(_GROUP))
         return f"INSERT INTO {self.ident} (a, b) VALUES {rows}"
 
-    def building(self) -> Statements:
+    def create_statements(self) -> Statements:
         return f"CREATE TABLE {self.ident} (a TEXT, b TEXT)", self._insert("0")
 
     @changes
     def insert_and_read(self) -> Fragment:
         """A group, and whether it is there: nobody else writes here."""
         key = f"${{{self.name}-key}}"
-        there = ask(f"SELECT count(*) > 0 FROM {self.ident} WHERE a = '{key}'", TRUE)
-        return remember(f"{self.name}-key", "SELECT now()::text") + run(self._insert(key)) + there
+        there = expect(f"SELECT count(*) > 0 FROM {self.ident} WHERE a = '{key}'", TRUE)
+        return set_variable(f"{self.name}-key", "SELECT now()::text") + run(self._insert(key)) + there
 
     @changes
     def update(self) -> Fragment:
@@ -99,5 +99,5 @@ class WrittenTable(Owned, Commented, Renamed):
         return run(f"ALTER TABLE {self.ident} ADD COLUMN IF NOT EXISTS c INT")
 
     def verify(self) -> Fragment:
-        broken = none_of(f"SELECT a, count(*) FROM {self.ident} GROUP BY a HAVING count(*) % {_GROUP} <> 0")
-        return broken + ask(f"SELECT count(*) FROM {self.ident} WHERE a = '0'", str(_GROUP))
+        broken = expect_none(f"SELECT a, count(*) FROM {self.ident} GROUP BY a HAVING count(*) % {_GROUP} <> 0")
+        return broken + expect(f"SELECT count(*) FROM {self.ident} WHERE a = '0'", str(_GROUP))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from racehound.databases.postgres.kinds.text import Statements, ask, run
 from racehound.kinds.kind import Fragment
+from racehound.kinds.text import Statements, expect, run
 
 TRUE = "true"
 """How testdrive writes the boolean."""
@@ -16,7 +16,7 @@ def action(head: str, *lines: str) -> Fragment:
     return "".join(f"{line}\n" for line in (f"$ {head}", *lines))
 
 
-def patiently(fragment: Fragment, seconds: str = "30") -> Fragment:
+def retried(fragment: Fragment, seconds: str = "30") -> Fragment:
     """A fragment whose statements are tried again until their rows are there, for that long each: data are on their way.
 
     What is gone is not waited for. A session's statements are otherwise tried once, so that no retry hides an error.
@@ -30,14 +30,14 @@ def patiently(fragment: Fragment, seconds: str = "30") -> Fragment:
     )
 
 
-def remember(variable: str, query: str) -> Fragment:
+def set_variable(variable: str, query: str) -> Fragment:
     """Keep the one cell that a query returns as `${variable}`."""
     return action(f"set-from-sql var={variable}", query)
 
 
-def none_of(query: str) -> Fragment:
+def expect_none(query: str) -> Fragment:
     """A query for what must not be: it returns no row."""
-    return ask(query)
+    return expect(query)
 
 
-__all__ = ["TIMES", "TRUE", "Statements", "action", "ask", "none_of", "patiently", "remember", "run"]
+__all__ = ["TIMES", "TRUE", "Statements", "action", "expect", "expect_none", "retried", "run", "set_variable"]

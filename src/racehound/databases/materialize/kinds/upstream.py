@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import ClassVar
 
 from racehound.databases.materialize.kinds.base import CLUSTER
-from racehound.databases.materialize.kinds.lives import Named
-from racehound.databases.materialize.kinds.text import TRUE, Statements, ask, none_of, patiently, remember, run
+from racehound.databases.materialize.kinds.shared_operations import Named
+from racehound.databases.materialize.kinds.text import TRUE, Statements, expect, expect_none, retried, run, set_variable
 from racehound.kinds.kind import Fragment, Manipulations, changes
 
 PASSWORD = "racehound-source"  # noqa: S105 of a role in a database that holds nothing else
@@ -22,7 +22,7 @@ _ON_ITS_WAY_S = "90"
 """Seconds that the added row may take to arrive: a busy machine is no finding."""
 
 
-class Following(Named):
+class UpstreamTable(Named):
     """A table made from a source that follows one table of another database, by a role of its own."""
 
     manipulations: ClassVar[Manipulations] = {}
@@ -52,7 +52,7 @@ class Following(Named):
     @property
     def role_name(self) -> str:
         """The role that the target comes as."""
-        return self.shared("_role")
+        return self.shared_name("_role")
 
     def upstream(self, *statements: str) -> Fragment:
         """The statements, run in the other database."""
@@ -103,7 +103,7 @@ class Following(Named):
         """The statement that makes a table of the source."""
         return f"CREATE TABLE {name} FROM SOURCE {self.source} (REFERENCE {self.reference})"
 
-    def building(self) -> Statements:
+    def create_statements(self) -> Statements:
         return (self.table_of_source(self.ident),)
 
     def verify(self) -> Fragment:
@@ -115,12 +115,12 @@ class Following(Named):
         data = f"a NOT LIKE '{_MARK}%'"
         digest = f"(SELECT {here} FROM {self.ident} WHERE {data})"
         return (
-            none_of(f"SELECT a, b FROM {self.ident} WHERE {data} AND (a <> 'foo' OR b !~ '^(bar)+$')")
-            + remember(mark, f"SELECT '{_MARK}' || now()")
+            expect_none(f"SELECT a, b FROM {self.ident} WHERE {data} AND (a <> 'foo' OR b !~ '^(bar)+$')")
+            + set_variable(mark, f"SELECT '{_MARK}' || now()")
             + self.upstream(
                 f"INSERT INTO {self.reference} SELECT '${{{mark}}}', concat_ws(' ', {there}) FROM {self.reference} WHERE {data}"
             )
-            + patiently(ask(f"SELECT count(*) > 0 FROM {self.ident} WHERE a = '${{{mark}}}'", TRUE), _ON_ITS_WAY_S)
-            + patiently(ask(f"SELECT b = {digest} FROM {self.ident} WHERE a = '${{{mark}}}'", TRUE))
+            + retried(expect(f"SELECT count(*) > 0 FROM {self.ident} WHERE a = '${{{mark}}}'", TRUE), _ON_ITS_WAY_S)
+            + retried(expect(f"SELECT b = {digest} FROM {self.ident} WHERE a = '${{{mark}}}'", TRUE))
             + self.upstream(f"DELETE FROM {self.reference} WHERE a = '${{{mark}}}'")
         )

@@ -6,12 +6,12 @@ import dataclasses
 from typing import ClassVar, Literal
 
 from racehound.databases.materialize.kinds.base import MaterializeKind, unlike
-from racehound.databases.materialize.kinds.lives import Named, Renamed
-from racehound.databases.materialize.kinds.text import TIMES, Statements, none_of, run
+from racehound.databases.materialize.kinds.shared_operations import Named, Renamed
+from racehound.databases.materialize.kinds.text import TIMES, Statements, expect_none, run
 from racehound.kinds.kind import Fragment, Manipulations, changes
 
 
-class Defined(MaterializeKind):
+class QueryRelation(MaterializeKind):
     """A relation that a query defines."""
 
     @property
@@ -31,8 +31,8 @@ class Defined(MaterializeKind):
         return self.base.only_grows if self.base.relation else True
 
     @property
-    def lasts(self) -> bool:
-        return self.base.lasts if self.base.relation else False
+    def time_advances(self) -> bool:
+        return self.base.time_advances if self.base.relation else False
 
     @property
     def difference(self) -> str:
@@ -40,7 +40,7 @@ class Defined(MaterializeKind):
 
 
 @dataclasses.dataclass(frozen=True)
-class View(Renamed, Defined):
+class View(Renamed, QueryRelation):
     """A view of the base. Verified: it equals its query."""
 
     noun: ClassVar[str] = "VIEW"
@@ -51,14 +51,14 @@ class View(Renamed, Defined):
     def sinkable(self) -> bool:
         return False
 
-    def building(self) -> Statements:
+    def create_statements(self) -> Statements:
         return (f"CREATE VIEW {self.ident} AS {self.query}",)
 
     def verify(self) -> Fragment:
-        return none_of(self.difference)
+        return expect_none(self.difference)
 
 
-class Materialized(Defined):
+class MaterializedRelation(QueryRelation):
     """A materialized view, its rows the work of every replica of its cluster."""
 
     noun: ClassVar[str] = "MATERIALIZED VIEW"
@@ -69,17 +69,17 @@ class Materialized(Defined):
         """What stands between name and query."""
         return self.in_cluster
 
-    def building(self) -> Statements:
+    def create_statements(self) -> Statements:
         return (f"CREATE MATERIALIZED VIEW {self.ident} {self.options}AS {self.query}",)
 
     def on_every_replica(self, query: str) -> Fragment:
         """The query answered by any replica, then by the first and by the last of the session's cluster: never a row."""
         return (
-            none_of(query)
+            expect_none(query)
             + run("SET cluster_replica = ${racehound.first-replica}")
-            + none_of(query)
+            + expect_none(query)
             + run("SET cluster_replica = ${racehound.last-replica}")
-            + none_of(query)
+            + expect_none(query)
             + run("RESET cluster_replica")
         )
 
@@ -88,14 +88,14 @@ class Materialized(Defined):
 
 
 @dataclasses.dataclass(frozen=True)
-class MaterializedView(Materialized, Renamed):
+class MaterializedView(MaterializedRelation, Renamed):
     """A materialized view of the base. Verified: it equals its query at one moment, read from every replica."""
 
     weight: ClassVar[int] = 32
 
 
 @dataclasses.dataclass(frozen=True)
-class RefreshedView(Materialized, Renamed):
+class RefreshedView(MaterializedRelation, Renamed):
     """A materialized view that is brought up to date on commit, at intervals or once.
 
     Verified: of what only grows it holds a part, and all of it where it is brought up to date on commit.
@@ -126,12 +126,12 @@ class RefreshedView(Materialized, Renamed):
         return self.refresh == "ON COMMIT" and super().only_grows
 
     @property
-    def lasts(self) -> bool:
-        return self.refresh == "ON COMMIT" and super().lasts
+    def time_advances(self) -> bool:
+        return self.refresh == "ON COMMIT" and super().time_advances
 
 
 @dataclasses.dataclass(frozen=True)
-class ReplicaView(Materialized, Renamed):
+class ReplicaView(MaterializedRelation, Renamed):
     """A materialized view that one replica of the cluster alone works for. Verified: it equals its query at one moment."""
 
     requires: ClassVar[frozenset[str]] = frozenset({"replica-targeted"})
@@ -143,7 +143,7 @@ class ReplicaView(Materialized, Renamed):
 
 
 @dataclasses.dataclass(frozen=True)
-class ReplacedView(Materialized, Named):
+class ReplacedView(MaterializedRelation, Named):
     """A materialized view that is replaced by another one of the same query. Verified: it equals its query at one moment."""
 
     requires: ClassVar[frozenset[str]] = frozenset({"replacement"})
@@ -157,7 +157,7 @@ class ReplacedView(Materialized, Named):
     @property
     def replacement(self) -> str:
         """The one that is to take its place."""
-        return self.inside(f"{self.name}_new")
+        return self.qualified(f"{self.name}_new")
 
     @changes
     def create_replacement(self) -> Fragment:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import ClassVar, Literal
 
-from racehound.databases.materialize.kinds.lives import Renamed
-from racehound.databases.materialize.kinds.text import Statements, action, ask, none_of, patiently, remember
+from racehound.databases.materialize.kinds.shared_operations import Renamed
+from racehound.databases.materialize.kinds.text import Statements, action, expect, expect_none, retried, set_variable
 from racehound.kinds.kind import Fragment
 
 _POSTED = {"TEXT": "hello", "JSON": '{"a": 1}', "JSON ARRAY": '[{"a": 1}, {"a": 1}]', "BYTES": "hello"}
@@ -36,17 +36,17 @@ class WebhookSource(Renamed):
     @property
     def own_cluster(self) -> str:
         """Its cluster: with it the source is destroyed."""
-        return self.shared("_cluster")
+        return self.shared_name("_cluster")
 
-    def building(self) -> Statements:
+    def create_statements(self) -> Statements:
         return (
             f"DROP CLUSTER IF EXISTS {self.own_cluster} CASCADE",
             f"CREATE CLUSTER {self.own_cluster} (SIZE '${{racehound.cluster-size}}', REPLICATION FACTOR 1)",
             f"CREATE SOURCE {self.ident} IN CLUSTER {self.own_cluster} FROM WEBHOOK BODY FORMAT {self.body}",
         )
 
-    def razing(self, maybe: str = "") -> Statements:
-        return (f"DROP CLUSTER {maybe}{self.own_cluster} CASCADE",)
+    def removal_statements(self, if_exists: str = "") -> Statements:
+        return (f"DROP CLUSTER {if_exists}{self.own_cluster} CASCADE",)
 
     def clear(self) -> Fragment:
         """It begins with that itself."""
@@ -57,8 +57,8 @@ class WebhookSource(Renamed):
         database, schema = self.place
         rows = 2 if self.body == "JSON ARRAY" else 1
         return (
-            none_of(f"SELECT body FROM {self.ident} WHERE body <> {_KEPT[self.body]}")
-            + remember(seen, f"SELECT count(*) FROM {self.ident}")
+            expect_none(f"SELECT body FROM {self.ident} WHERE body <> {_KEPT[self.body]}")
+            + set_variable(seen, f"SELECT count(*) FROM {self.ident}")
             + action(f"webhook-append database={database} schema={schema} name={self.name}", _POSTED[self.body])
-            + patiently(ask(f"SELECT count(*) - ${{{seen}}} FROM {self.ident}", str(rows)))
+            + retried(expect(f"SELECT count(*) - ${{{seen}}} FROM {self.ident}", str(rows)))
         )

@@ -14,7 +14,6 @@ from racehound.databases.postgres.kinds.datatype import CompositeType, Domain, E
 from racehound.databases.postgres.kinds.foreign import ForeignServer, ForeignTable, UserMapping
 from racehound.databases.postgres.kinds.foreign_key import ForeignKey
 from racehound.databases.postgres.kinds.index import Index
-from racehound.databases.postgres.kinds.lives import ELSEWHERE
 from racehound.databases.postgres.kinds.partition import Partition
 from racehound.databases.postgres.kinds.policy import Policy
 from racehound.databases.postgres.kinds.replication import Publication, ReplicationSlot
@@ -22,6 +21,7 @@ from racehound.databases.postgres.kinds.role import DefaultPrivileges, Role
 from racehound.databases.postgres.kinds.routine import Aggregate, Cast, Function, Operator, Procedure
 from racehound.databases.postgres.kinds.schema import Extension, Language, Schema
 from racehound.databases.postgres.kinds.sequence import IdentityColumn, Sequence
+from racehound.databases.postgres.kinds.shared_operations import OTHER_SCHEMA
 from racehound.databases.postgres.kinds.statistics import Statistics
 from racehound.databases.postgres.kinds.subscription import Subscription
 from racehound.databases.postgres.kinds.table import Table
@@ -77,4 +77,4 @@ KINDS: tuple[type[PostgresKind], ...] = (
 )
 """Every kind. A seed draws by position: new ones go to the end."""
 
-__all__ = ["ELSEWHERE", "KINDS", "PostgresKind"]
+__all__ = ["KINDS", "OTHER_SCHEMA", "PostgresKind"]

@@ -6,9 +6,9 @@ import dataclasses
 from typing import ClassVar
 
 from racehound.databases.postgres.kinds import rows
-from racehound.databases.postgres.kinds.lives import Commented, Recreated
-from racehound.databases.postgres.kinds.text import Statements, ask, run
+from racehound.databases.postgres.kinds.shared_operations import Commented, Recreated
 from racehound.kinds.kind import Fragment, Manipulations, changes
+from racehound.kinds.text import Statements, expect, run
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,25 +31,26 @@ class AccessMethod(Commented, Recreated):
 
     @property
     def relation(self) -> str:
-        return self.carrier
+        return self.supporting_table
 
     @property
     def helpers(self) -> tuple[str, ...]:
-        return (f"TABLE {self.carrier}",)
+        return (f"TABLE {self.supporting_table}",)
 
-    def building(self) -> Statements:
+    def create_statements(self) -> Statements:
         created = f"CREATE ACCESS METHOD {self.name} TYPE TABLE HANDLER heap_tableam_handler"
-        return created, *self.carrying(using=self.using)
+        return created, *self.create_supporting_table(using=self.using)
 
     @property
     def _other_table(self) -> str:
-        return self.inside(f"{self.name}_new")
+        return self.qualified(f"{self.name}_new")
 
     @changes
     def create_table(self) -> Fragment:
         table = self._other_table
         return run(
-            f"DROP TABLE IF EXISTS {table} CASCADE", f"CREATE TABLE {table} USING {self.name} AS SELECT * FROM {self.carrier}"
+            f"DROP TABLE IF EXISTS {table} CASCADE",
+            f"CREATE TABLE {table} USING {self.name} AS SELECT * FROM {self.supporting_table}",
         )
 
     @changes
@@ -64,8 +65,8 @@ class AccessMethod(Commented, Recreated):
         return run(
             f"DROP ACCESS METHOD IF EXISTS {method} CASCADE",
             f"CREATE ACCESS METHOD {method} TYPE INDEX HANDLER hashhandler",
-            f"CREATE OPERATOR CLASS {self.inside(method)} DEFAULT FOR TYPE text USING {method} AS {operators}",
-            f"CREATE INDEX {method}_index ON {self.carrier} USING {method} (a)",
+            f"CREATE OPERATOR CLASS {self.qualified(method)} DEFAULT FOR TYPE text USING {method} AS {operators}",
+            f"CREATE INDEX {method}_index ON {self.supporting_table} USING {method} (a)",
         )
 
     @changes
@@ -74,11 +75,11 @@ class AccessMethod(Commented, Recreated):
 
     @changes
     def insert(self) -> Fragment:
-        return run(rows.insert(self.carrier))
+        return run(rows.insert(self.supporting_table))
 
     @changes
     def vacuum_copy(self) -> Fragment:
-        return run(f"VACUUM FULL {self.carrier}")
+        return run(f"VACUUM FULL {self.supporting_table}")
 
     def verify(self) -> Fragment:
-        return ask(rows.broken_groups(self.carrier))
+        return expect(rows.broken_groups(self.supporting_table))

@@ -6,14 +6,14 @@ import dataclasses
 import zlib
 from typing import ClassVar
 
-from racehound.databases.postgres.kinds.lives import Commented, Owned
-from racehound.databases.postgres.kinds.text import Statements, ask, run
+from racehound.databases.postgres.kinds.shared_operations import Commented, Owned
 from racehound.kinds.kind import Fragment, Manipulations, changes
+from racehound.kinds.text import Statements, expect, run
 
 
 @dataclasses.dataclass(frozen=True)
 class Comment(Commented):
-    """The comment of the base, or of a carrier. Verified: of relations, none that are gone have this comment.
+    """The comment of the base, or of a supporting table. Verified: of relations, none that are gone have this comment.
 
     A comment on a relation locks it, so that it cannot come after the relation's end.
     """
@@ -28,24 +28,24 @@ class Comment(Commented):
     @property
     def on(self) -> str:
         """Noun and name of what it comments on."""
-        return f"{self.base.noun} {self.base.ident}" if self.base.noun else f"TABLE {self.carrier}"
+        return f"{self.base.noun} {self.base.ident}" if self.base.noun else f"TABLE {self.supporting_table}"
 
     @property
     def helpers(self) -> tuple[str, ...]:
-        return () if self.base.noun else (f"TABLE {self.carrier}",)
+        return () if self.base.noun else (f"TABLE {self.supporting_table}",)
 
     def _saying(self, text: str) -> str:
         return f"COMMENT ON {self.on} IS {text}"
 
-    def building(self) -> Statements:
-        return *(() if self.base.noun else self.carrying()), self._saying(f"'{self.name}'")
+    def create_statements(self) -> Statements:
+        return *(() if self.base.noun else self.create_supporting_table()), self._saying(f"'{self.name}'")
 
-    def dropping(self, maybe: str = "") -> str:  # noqa: ARG002 used with nothing only
+    def drop_statement(self, if_exists: str = "") -> str:  # noqa: ARG002 used with nothing only
         return self._saying("NULL")
 
-    def razing(self, maybe: str = "") -> Statements:
+    def removal_statements(self, if_exists: str = "") -> Statements:
         """What is not there cannot be without comment."""
-        return super().razing(maybe)[1:] if maybe else super().razing()
+        return super().removal_statements(if_exists)[1:] if if_exists else super().removal_statements()
 
     @changes
     def change_comment(self) -> Fragment:
@@ -62,7 +62,7 @@ class Comment(Commented):
     def verify(self) -> Fragment:
         this = f"d.description = '{self.name}' AND d.classoid = 'pg_class'::regclass"
         gone = "NOT EXISTS (SELECT FROM pg_class AS c WHERE c.oid = d.objoid)"
-        return ask(f"SELECT d.objoid FROM pg_description AS d WHERE {this} AND {gone}")
+        return expect(f"SELECT d.objoid FROM pg_description AS d WHERE {this} AND {gone}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,22 +88,23 @@ class LargeObject(Commented, Owned):
 
     @property
     def helpers(self) -> tuple[str, ...]:
-        return (f"TABLE {self.carrier}",)
+        return (f"TABLE {self.supporting_table}",)
 
     def create(self) -> Fragment:
-        made = ask(f"SELECT lo_from_bytea({self.number}, '{self.name}')", str(self.number))
-        return run(*self.carrying(f", {self.name}_c oid DEFAULT {self.number}")) + made + run(*self.adoption())
+        made = expect(f"SELECT lo_from_bytea({self.number}, '{self.name}')", str(self.number))
+        table = self.create_supporting_table(f", {self.name}_c oid DEFAULT {self.number}")
+        return run(*table) + made + run(*self.owner_statements())
 
     def clear(self) -> Fragment:
         there = f"FROM pg_largeobject_metadata WHERE oid = {self.number}"
-        return ask(f"SELECT count(lo_unlink(oid)) * 0 {there}", "0") + run(*super().razing()[1:])
+        return expect(f"SELECT count(lo_unlink(oid)) * 0 {there}", "0") + run(*super().removal_statements()[1:])
 
     def destroy(self) -> Fragment:
-        return ask(f"SELECT lo_unlink({self.number})", "1") + run(*super().razing()[1:])
+        return expect(f"SELECT lo_unlink({self.number})", "1") + run(*super().removal_statements()[1:])
 
     @changes
     def write(self) -> Fragment:
-        return ask(f"SELECT lo_put({self.number}, 3000, '{self.name}')", '""')
+        return expect(f"SELECT lo_put({self.number}, 3000, '{self.name}')", '""')
 
     @changes
     def grant(self) -> Fragment:
@@ -116,4 +117,4 @@ class LargeObject(Commented, Owned):
     def verify(self) -> Fragment:
         """lo_put locks nothing: a page that it leaves behind the end of its object is the server's fault, not the reader's."""
         unknown = "NOT EXISTS (SELECT FROM pg_largeobject_metadata AS m WHERE m.oid = l.loid)"
-        return ask(f"SELECT l.loid, l.pageno FROM pg_largeobject AS l WHERE l.loid = {self.number} AND {unknown}")
+        return expect(f"SELECT l.loid, l.pageno FROM pg_largeobject AS l WHERE l.loid = {self.number} AND {unknown}")

@@ -1,8 +1,9 @@
-"""What PostgreSQL's kinds have in common: names, facets, and how an object uses the one it refers to.
+"""What PostgreSQL's kinds have in common: names, what an object offers to its dependents, and how it uses the object below.
 
-Facets are what an object offers to those built over it. Each has a default, so that every kind works over every referable kind
-and over none. A dependent uses as many as make sense, so that its creation records a dependency in the catalog; a kind that needs
-a table, over an object that is none, makes one of its own that depends on that object: the carrier.
+The dependents of an object are the objects that are built over it. Each property of what it offers them has a default, so that
+every kind works over every kind that can be referenced, and over none. A dependent uses as many of them as make sense, so that its
+creation records a dependency in the catalog. A kind that needs a table, over an object that is none, makes a table of its own
+that depends on that object: the supporting table.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ import dataclasses
 from typing import ClassVar
 
 from racehound.databases.postgres.kinds import rows
-from racehound.databases.postgres.kinds.text import Statements, run
 from racehound.kinds.kind import Fragment, Kind
+from racehound.kinds.text import Statements, run
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,16 +29,16 @@ class PostgresKind(Kind):
     noun: ClassVar[str] = ""
     """What SQL calls it: `TABLE`, `TEXT SEARCH CONFIGURATION`."""
     in_schema: ClassVar[bool] = True
-    """Whether it lives in a schema."""
+    """Whether it is in a schema."""
     in_cluster: ClassVar[bool] = False
     """Whether all databases of the cluster share its name."""
 
-    # Facets: what it offers to those built over it.
+    # What it offers to its dependents.
 
     @property
-    def home(self) -> str:
+    def dependents_schema(self) -> str:
         """The schema in which dependents create themselves."""
-        return self.base.home if self.refers_to else "public"
+        return self.base.dependents_schema if self.refers_to else "public"
 
     @property
     def relation(self) -> str | None:
@@ -137,81 +138,81 @@ class PostgresKind(Kind):
 
     @property
     def base(self) -> PostgresKind:
-        """The object that this one is built over, or one without any facet."""
-        return self.refers_to or ROOT
+        """The object that this one is built over, or one that offers nothing."""
+        return self.refers_to or NO_BASE
 
     @property
     def schema(self) -> str:
         """The schema in which it creates itself and its helpers."""
-        return self.base.home
+        return self.base.dependents_schema
 
-    def inside(self, name: str, schema: str | None = None) -> str:
+    def qualified(self, name: str, schema: str | None = None) -> str:
         """A name as statements spell it that work wherever the search path is the default one."""
         schema = schema or self.schema
         return name if schema == "public" else f"{schema}.{name}"
 
-    def shared(self, suffix: str = "") -> str:
+    def shared_name(self, suffix: str = "") -> str:
         """The name of something that all databases of the cluster share, the object itself or a helper."""
         return f"${{racehound.run}}_{self.name}{suffix}"
 
-    def label(self, suffix: str = "") -> str:
+    def bare_name(self, suffix: str = "") -> str:
         """The object's name, or the name it bears for a while, as after RENAME TO."""
-        return self.shared(suffix) if self.in_cluster else f"{self.name}{suffix}"
+        return self.shared_name(suffix) if self.in_cluster else f"{self.name}{suffix}"
 
     def spelling(self, suffix: str = "", schema: str | None = None) -> str:
         """The object as ALTER, DROP and COMMENT spell it after its noun, while it has another name or schema."""
-        return self.inside(self.label(suffix), schema) if self.in_schema else self.label(suffix)
+        return self.qualified(self.bare_name(suffix), schema) if self.in_schema else self.bare_name(suffix)
 
     @property
     def ident(self) -> str:
         """The object in its normal state, as SQL spells it after its noun."""
         return self.spelling()
 
-    # Its life.
+    # Its operations.
 
     @property
     def helpers(self) -> tuple[str, ...]:
         """What else it makes, noun and name, the first made first."""
         return ()
 
-    def building(self) -> Statements:
+    def create_statements(self) -> Statements:
         """The statements that make it."""
         raise NotImplementedError
 
-    def adoption(self) -> Statements:
+    def owner_statements(self) -> Statements:
         """The statements that give it to the role that it is built over."""
         return ()
 
-    def dropping(self, maybe: str = "") -> str:
-        """The statement that drops the object without its helpers; `maybe` is empty or `IF EXISTS `."""
-        return f"DROP {self.noun} {maybe}{self.ident} CASCADE"
+    def drop_statement(self, if_exists: str = "") -> str:
+        """The statement that drops the object without its helpers; `if_exists` is empty or `IF EXISTS `."""
+        return f"DROP {self.noun} {if_exists}{self.ident} CASCADE"
 
-    def razing(self, maybe: str = "") -> Statements:
+    def removal_statements(self, if_exists: str = "") -> Statements:
         """The statements that remove it and its helpers."""
-        return self.dropping(maybe), *(drop_helper(helper) for helper in reversed(self.helpers))
+        return self.drop_statement(if_exists), *(drop_helper(helper) for helper in reversed(self.helpers))
 
     def create(self) -> Fragment:
-        return run(*self.building(), *self.adoption())
+        return run(*self.create_statements(), *self.owner_statements())
 
     def clear(self) -> Fragment:
-        return run(*self.razing("IF EXISTS ")) if len(self.building() + self.adoption()) > 1 else ""
+        return run(*self.removal_statements("IF EXISTS ")) if len(self.create_statements() + self.owner_statements()) > 1 else ""
 
     def destroy(self) -> Fragment:
-        return run(*self.razing())
+        return run(*self.removal_statements())
 
-    # The carrier.
+    # The supporting table.
 
     @property
-    def carrier(self) -> str:
+    def supporting_table(self) -> str:
         """The name of a table of its own that depends on the object it refers to."""
-        return self.inside(f"{self.name}_table")
+        return self.qualified(f"{self.name}_table")
 
-    def carrying(self, columns: str = "", using: str = "", tablespace: str = "") -> Statements:
-        """The statements that make the carrier, with further columns (a comma before each) and other clauses if given."""
+    def create_supporting_table(self, columns: str = "", using: str = "", tablespace: str = "") -> Statements:
+        """The statements that make the supporting table, with further columns (a comma before each) and other clauses if given."""
         base = self.base
         stored = f"{using or base.using}{tablespace or base.tablespace}"
-        create = f"CREATE TABLE {self.carrier} ({rows.COLUMNS}{base.column}{columns}){stored}"
-        return create, rows.fill(self.carrier), *given_to(base.role, f"TABLE {self.carrier}")
+        create = f"CREATE TABLE {self.supporting_table} ({rows.COLUMNS}{base.column}{columns}){stored}"
+        return create, rows.fill(self.supporting_table), *owner_statement(base.role, f"TABLE {self.supporting_table}")
 
     @property
     def query(self) -> str:
@@ -229,10 +230,10 @@ def drop_helper(helper: str) -> str:
     return f"DROP {noun} IF EXISTS {name} CASCADE"
 
 
-def given_to(role: str | None, thing: str) -> Statements:
+def owner_statement(role: str | None, thing: str) -> Statements:
     """The statement that makes a role the owner of a thing (noun and name); none without a role."""
     return (f"ALTER {thing} OWNER TO {role}",) if role else ()
 
 
-ROOT = PostgresKind("")
-"""What an object stands on that refers to none."""
+NO_BASE = PostgresKind("")
+"""The base of an object that is built over none."""

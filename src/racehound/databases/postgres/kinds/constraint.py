@@ -10,9 +10,9 @@ import dataclasses
 from typing import ClassVar, Literal
 
 from racehound.databases.postgres.kinds import rows
-from racehound.databases.postgres.kinds.lives import Commented, OnTable, Recreated, Renamed
-from racehound.databases.postgres.kinds.text import Statements, ask, run
+from racehound.databases.postgres.kinds.shared_operations import Commented, OnTable, Recreated, Renamed
 from racehound.kinds.kind import Fragment, Manipulations, changes, creates, destroys
+from racehound.kinds.text import Statements, expect, run
 
 
 def attempt(statement: str, condition: str) -> Fragment:
@@ -37,20 +37,20 @@ class Constraint(Commented, Recreated, Renamed, OnTable):
         raise NotImplementedError
 
     def spelling(self, suffix: str = "", schema: str | None = None) -> str:  # noqa: ARG002 the table has one, it has none
-        return f"{self.label(suffix)} ON {self.on}"
+        return f"{self.bare_name(suffix)} ON {self.on}"
 
     def renaming(self, old: str, new: str) -> str:
-        return f"ALTER TABLE {self.on} RENAME CONSTRAINT {self.label(old)} TO {self.label(new)}"
+        return f"ALTER TABLE {self.on} RENAME CONSTRAINT {self.bare_name(old)} TO {self.bare_name(new)}"
 
     def adding(self) -> str:
         """The statement that adds it to the table."""
         return f"ALTER TABLE {self.on} ADD CONSTRAINT {self.name} {self.definition}"
 
-    def dropping(self, maybe: str = "") -> str:
-        return f"ALTER TABLE {maybe}{self.on} DROP CONSTRAINT {maybe}{self.name} CASCADE"
+    def drop_statement(self, if_exists: str = "") -> str:
+        return f"ALTER TABLE {if_exists}{self.on} DROP CONSTRAINT {if_exists}{self.name} CASCADE"
 
-    def building(self) -> Statements:
-        return *self.ground, self.adding()
+    def create_statements(self) -> Statements:
+        return *self.table_statements, self.adding()
 
     @property
     def holds(self) -> str:
@@ -63,7 +63,7 @@ class Constraint(Commented, Recreated, Renamed, OnTable):
 
     @destroys
     def drop_if_exists(self) -> Fragment:
-        return run(self.dropping("IF EXISTS "))
+        return run(self.drop_statement("IF EXISTS "))
 
     @creates
     def add(self) -> Fragment:
@@ -134,9 +134,9 @@ class UniqueConstraint(Constraint):
             f"SELECT t.a, t.b FROM {self.only} AS t WHERE t.a IS NOT NULL AND t.b IS NOT NULL AND {self.holds} "
             "GROUP BY t.a, t.b HAVING count(*) > 1"
         )
-        index = self.inside(self.name)
-        tree_check = ask(f"SELECT racehound.bt_index_check('{index}'::regclass, true)", '""')
-        return ask(duplicates) + ("" if self.base.parent else tree_check)
+        index = self.qualified(self.name)
+        tree_check = expect(f"SELECT racehound.bt_index_check('{index}'::regclass, true)", '""')
+        return expect(duplicates) + ("" if self.base.parent else tree_check)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -172,7 +172,7 @@ class CheckConstraint(Constraint):
         return attempt(bad, "check_violation")
 
     def verify(self) -> Fragment:
-        return ask(f"SELECT t.a FROM {self.on} AS t WHERE t.a = '{self.row_prefix}-' AND {self.holds}")
+        return expect(f"SELECT t.a FROM {self.on} AS t WHERE t.a = '{self.row_prefix}-' AND {self.holds}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -192,14 +192,14 @@ class NotNull(Commented, Recreated, OnTable):
     def spelling(self, suffix: str = "", schema: str | None = None) -> str:  # noqa: ARG002 the constraint's name is the server's
         return f"{self.on}.{self.marked}"
 
-    def _altering(self, action: str, maybe: str = "") -> str:
-        return f"ALTER TABLE {maybe}{self.on} ALTER COLUMN {self.marked} {action} NOT NULL"
+    def _altering(self, action: str, if_exists: str = "") -> str:
+        return f"ALTER TABLE {if_exists}{self.on} ALTER COLUMN {self.marked} {action} NOT NULL"
 
-    def building(self) -> Statements:
-        return *self.ground, self._altering("SET")
+    def create_statements(self) -> Statements:
+        return *self.table_statements, self._altering("SET")
 
-    def dropping(self, maybe: str = "") -> str:
-        return self._altering("DROP", maybe)
+    def drop_statement(self, if_exists: str = "") -> str:
+        return self._altering("DROP", if_exists)
 
     @destroys
     def drop(self) -> Fragment:
@@ -239,4 +239,4 @@ class NotNull(Commented, Recreated, OnTable):
             f"WHERE c.attrelid = t.tableoid AND c.attname = '{self.marked}' AND c.attnotnull)"
         )
         # Of IS NULL on such a column the planner knows the answer without a look at the rows.
-        return ask(f"SELECT t.a FROM {self.on} AS t WHERE num_nulls(t.{self.marked}) > 0 AND {marked}")
+        return expect(f"SELECT t.a FROM {self.on} AS t WHERE num_nulls(t.{self.marked}) > 0 AND {marked}")

@@ -6,14 +6,14 @@ import dataclasses
 from typing import ClassVar
 
 from racehound.databases.postgres.kinds import rows
-from racehound.databases.postgres.kinds.lives import Global
-from racehound.databases.postgres.kinds.role import Holding
-from racehound.databases.postgres.kinds.text import Statements, ask, run
+from racehound.databases.postgres.kinds.role import PrivilegeHolder
+from racehound.databases.postgres.kinds.shared_operations import SchemalessObject
 from racehound.kinds.kind import Fragment, Manipulations, changes
+from racehound.kinds.text import Statements, expect, run
 
 
 @dataclasses.dataclass(frozen=True)
-class Database(Global, Holding):
+class Database(SchemalessObject, PrivilegeHolder):
     """A database that belongs to a role with privileges on the base. Verified: its owner exists."""
 
     cluster_wide: ClassVar[bool] = True
@@ -30,29 +30,29 @@ class Database(Global, Holding):
     @property
     def other_owner(self) -> str:
         """Of its own: it is given privileges, which nobody else shall take away."""
-        return self.shared("_owner")
+        return self.shared_name("_owner")
 
     def prepare(self) -> Fragment:
         return super().prepare() + run(f"CREATE ROLE {self.other_owner} SUPERUSER")
 
-    def building(self) -> Statements:
+    def create_statements(self) -> Statements:
         owner = f"OWNER {self.base.role or self.other_owner}"
         created = f"CREATE DATABASE {self.ident} TEMPLATE template0 {owner}{self.base.tablespace}"
-        return *self.holding(self.other_owner), created
+        return *self.privilege_statements(self.other_owner), created
 
-    def adoption(self) -> Statements:
-        """It is born with its owner."""
+    def owner_statements(self) -> Statements:
+        """CREATE DATABASE names its owner already."""
         return ()
 
-    def dropping(self, maybe: str = "") -> str:
-        return f"DROP DATABASE {maybe}{self.ident} WITH (FORCE)"
+    def drop_statement(self, if_exists: str = "") -> str:
+        return f"DROP DATABASE {if_exists}{self.ident} WITH (FORCE)"
 
-    def razing(self, maybe: str = "") -> Statements:
-        if maybe:
-            return super().razing(maybe)
+    def removal_statements(self, if_exists: str = "") -> Statements:
+        if if_exists:
+            return super().removal_statements(if_exists)
         member = (f"REVOKE {self.base.role} FROM {self.other_owner}",) if self.base.role else ()
-        dropping, *helpers = super().razing()
-        return dropping, f"REVOKE ALL ON {self.held} FROM {self.other_owner}", *member, *helpers
+        drop_statement, *helpers = super().removal_statements()
+        return drop_statement, f"REVOKE ALL ON {self.grant_target} FROM {self.other_owner}", *member, *helpers
 
     def _altering(self, action: str) -> Fragment:
         return run(f"ALTER DATABASE {self.ident} {action}")
@@ -83,11 +83,11 @@ class Database(Global, Holding):
 
     def verify(self) -> Fragment:
         unknown = "NOT EXISTS (SELECT FROM pg_roles AS r WHERE r.oid = d.datdba)"
-        return ask(f"SELECT d.oid FROM pg_database AS d WHERE d.datname = '{self.ident}' AND {unknown}")
+        return expect(f"SELECT d.oid FROM pg_database AS d WHERE d.datname = '{self.ident}' AND {unknown}")
 
 
 @dataclasses.dataclass(frozen=True)
-class Tablespace(Global):
+class Tablespace(SchemalessObject):
     """A tablespace in the data directory, with a copy of the base in it. Verified: the copy's groups are whole."""
 
     cluster_wide: ClassVar[bool] = True
@@ -109,7 +109,7 @@ class Tablespace(Global):
 
     @property
     def relation(self) -> str:
-        return self.carrier
+        return self.supporting_table
 
     @property
     def grantable(self) -> str:
@@ -117,34 +117,34 @@ class Tablespace(Global):
 
     @property
     def helpers(self) -> tuple[str, ...]:
-        return (f"TABLE {self.carrier}",)
+        return (f"TABLE {self.supporting_table}",)
 
-    def building(self) -> Statements:
+    def create_statements(self) -> Statements:
         return (
             "SET allow_in_place_tablespaces = on",
             f"CREATE TABLESPACE {self.ident} LOCATION ''",
-            *self.carrying(tablespace=self.tablespace),
+            *self.create_supporting_table(tablespace=self.tablespace),
         )
 
-    def dropping(self, maybe: str = "") -> str:
-        return f"DROP TABLESPACE {maybe}{self.ident}"
+    def drop_statement(self, if_exists: str = "") -> str:
+        return f"DROP TABLESPACE {if_exists}{self.ident}"
 
     def _emptying(self) -> Statements:
         things = ("TABLE", "INDEX", "MATERIALIZED VIEW")
         return tuple(f"ALTER {thing} ALL IN TABLESPACE {self.ident} SET TABLESPACE pg_default" for thing in things)
 
-    def razing(self, maybe: str = "") -> Statements:
-        """It has no CASCADE: what stands on it moves away first."""
-        dropping, *helpers = super().razing(maybe)
-        return *helpers, *(() if maybe else self._emptying()), dropping
+    def removal_statements(self, if_exists: str = "") -> Statements:
+        """DROP TABLESPACE has no CASCADE: what is stored in it is moved away first."""
+        drop_statement, *helpers = super().removal_statements(if_exists)
+        return *helpers, *(() if if_exists else self._emptying()), drop_statement
 
     @changes
     def move_table_out(self) -> Fragment:
-        return run(f"ALTER TABLE {self.carrier} SET TABLESPACE pg_default")
+        return run(f"ALTER TABLE {self.supporting_table} SET TABLESPACE pg_default")
 
     @changes
     def move_table_in(self) -> Fragment:
-        return run(f"ALTER TABLE {self.carrier} SET TABLESPACE {self.ident}")
+        return run(f"ALTER TABLE {self.supporting_table} SET TABLESPACE {self.ident}")
 
     @changes
     def set_option(self) -> Fragment:
@@ -156,7 +156,7 @@ class Tablespace(Global):
 
     @property
     def _other_table(self) -> str:
-        return self.inside(f"{self.name}_new")
+        return self.qualified(f"{self.name}_new")
 
     @changes
     def create_inside(self) -> Fragment:
@@ -176,7 +176,7 @@ class Tablespace(Global):
 
     @changes
     def insert(self) -> Fragment:
-        return run(rows.insert(self.carrier))
+        return run(rows.insert(self.supporting_table))
 
     def verify(self) -> Fragment:
-        return ask(rows.broken_groups(self.carrier))
+        return expect(rows.broken_groups(self.supporting_table))

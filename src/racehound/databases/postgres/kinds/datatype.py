@@ -1,16 +1,16 @@
-"""Types: enums, composites, domains, ranges. Each is used by a column of the base, or of a carrier."""
+"""Types: enums, composites, domains, ranges. Each is used by a column of the base, or of a supporting table."""
 
 from __future__ import annotations
 
 import dataclasses
 from typing import ClassVar, Literal
 
-from racehound.databases.postgres.kinds.lives import AsColumn, Local
-from racehound.databases.postgres.kinds.text import Statements, ask, run
+from racehound.databases.postgres.kinds.shared_operations import AsColumn, SchemaObject
 from racehound.kinds.kind import Fragment, Manipulations, changes, reads
+from racehound.kinds.text import Statements, expect, run
 
 
-class DataType(Local, AsColumn):
+class DataType(SchemaObject, AsColumn):
     """A type of its own."""
 
     noun: ClassVar[str] = "TYPE"
@@ -20,7 +20,7 @@ class DataType(Local, AsColumn):
         return self.ident
 
     @property
-    def use(self) -> str:
+    def column_definition(self) -> str:
         return self.ident
 
     @property
@@ -32,8 +32,8 @@ class DataType(Local, AsColumn):
         """What stands after the type's name."""
         raise NotImplementedError
 
-    def building(self) -> Statements:
-        return f"CREATE {self.noun} {self.ident} {self.definition}", *self.user
+    def create_statements(self) -> Statements:
+        return f"CREATE {self.noun} {self.ident} {self.definition}", *self.column_statements
 
     @property
     def oid(self) -> str:
@@ -80,21 +80,21 @@ class EnumType(DataType):
 
     def verify(self) -> Fragment:
         return "".join(
-            ask(f"SELECT {what} FROM pg_enum WHERE enumtypid = {self.oid} GROUP BY {what} HAVING count(*) > 1")
+            expect(f"SELECT {what} FROM pg_enum WHERE enumtypid = {self.oid} GROUP BY {what} HAVING count(*) > 1")
             for what in ("enumlabel", "enumsortorder")
         )
 
 
-class OverType(DataType):
-    """A type over the base's. A table can have no column of a type that contains its own row type, hence always a carrier."""
+class TypeOverBaseType(DataType):
+    """A type that contains the base's. It always has a supporting table: no table can have a column that contains its row type."""
 
     @property
-    def widened(self) -> None:
+    def extended_table(self) -> None:
         return None
 
 
 @dataclasses.dataclass(frozen=True)
-class CompositeType(OverType):
+class CompositeType(TypeOverBaseType):
     """A row type with an attribute of the base's type. Verified: it has as many attributes as it says."""
 
     manipulations: ClassVar[Manipulations] = {
@@ -125,14 +125,14 @@ class CompositeType(OverType):
 
     def verify(self) -> Fragment:
         there = "SELECT count(*) FROM pg_attribute AS a WHERE a.attrelid = c.oid AND a.attnum > 0"
-        return ask(
+        return expect(
             "SELECT c.oid FROM pg_type AS t JOIN pg_class AS c ON c.oid = t.typrelid "
             f"WHERE t.oid = {self.oid} AND c.relnatts <> ({there})"
         )
 
 
 @dataclasses.dataclass(frozen=True)
-class Domain(OverType):
+class Domain(TypeOverBaseType):
     """A domain over the base's type, or over text. Verified: NULL, which every constraint lets pass, can be cast to it."""
 
     noun: ClassVar[str] = "DOMAIN"
@@ -178,11 +178,11 @@ class Domain(OverType):
         return self._altering("DROP DEFAULT")
 
     def verify(self) -> Fragment:
-        return ask(f"SELECT count(NULL::{self.ident})", "0")
+        return expect(f"SELECT count(NULL::{self.ident})", "0")
 
 
 @dataclasses.dataclass(frozen=True)
-class RangeType(OverType):
+class RangeType(TypeOverBaseType):
     """A range over the base's type, or over text, with its multirange. Verified: the two belong together."""
 
     collated: Literal[False, True] = False
@@ -194,7 +194,7 @@ class RangeType(OverType):
     @property
     def multirange(self) -> str:
         """The multirange type, which does not move with the range."""
-        return self.inside(f"{self.name}_multi")
+        return self.qualified(f"{self.name}_multi")
 
     @property
     def definition(self) -> str:
@@ -207,14 +207,14 @@ class RangeType(OverType):
 
     @changes
     def rename_multirange_back(self) -> Fragment:
-        return run(f"ALTER TYPE {self.inside(f'{self.name}_multi_tmp')} RENAME TO {self.name}_multi")
+        return run(f"ALTER TYPE {self.qualified(f'{self.name}_multi_tmp')} RENAME TO {self.name}_multi")
 
     @reads
     def use_values(self) -> Fragment:
-        return ask(f"SELECT count(i) FROM (SELECT '{{}}'::{self.multirange} AS i FROM generate_series(1, 10)) AS used", "10")
+        return expect(f"SELECT count(i) FROM (SELECT '{{}}'::{self.multirange} AS i FROM generate_series(1, 10)) AS used", "10")
 
     def verify(self) -> Fragment:
         pair = (
             "SELECT FROM pg_range AS r JOIN pg_type AS m ON m.oid = r.rngmultitypid AND m.typtype = 'm' WHERE r.rngtypid = t.oid"
         )
-        return ask(f"SELECT t.oid FROM pg_type AS t WHERE t.oid = {self.oid} AND t.typtype = 'r' AND NOT EXISTS ({pair})")
+        return expect(f"SELECT t.oid FROM pg_type AS t WHERE t.oid = {self.oid} AND t.typtype = 'r' AND NOT EXISTS ({pair})")

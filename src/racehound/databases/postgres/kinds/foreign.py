@@ -6,10 +6,10 @@ import dataclasses
 from typing import ClassVar
 
 from racehound.databases.postgres.kinds import rows
-from racehound.databases.postgres.kinds.base import PostgresKind, given_to
-from racehound.databases.postgres.kinds.lives import Commented, Global, Moved, Owned, Recreated, Renamed
-from racehound.databases.postgres.kinds.text import Statements, ask, run
+from racehound.databases.postgres.kinds.base import PostgresKind, owner_statement
+from racehound.databases.postgres.kinds.shared_operations import Commented, Moved, Owned, Recreated, Renamed, SchemalessObject
 from racehound.kinds.kind import Fragment, Manipulations, changes, creates, destroys, reads
+from racehound.kinds.text import Statements, expect, run
 
 
 def conninfo(database: str) -> str:
@@ -27,12 +27,12 @@ class Loopback(PostgresKind):
     weight: ClassVar[int] = 5
 
     @property
-    def through(self) -> str:
+    def server_name(self) -> str:
         """The server."""
         return self.base.server or f"{self.name}_server"
 
     @property
-    def connecting(self) -> Statements:
+    def server_statements(self) -> Statements:
         """The statements that make the server and a user mapping for everybody, none where the base has done that.
 
         CREATE SERVER takes its options one by one and no expressions, so a DO block takes the connection string apart.
@@ -44,29 +44,29 @@ class Loopback(PostgresKind):
             f"SELECT string_agg({option}, ', ') FROM regexp_split_to_table('{conninfo('${racehound.database}')}', ' ') AS part "
             "WHERE part !~ '^(user|password)='"
         )
-        server = f"CREATE SERVER {self.through} FOREIGN DATA WRAPPER postgres_fdw OPTIONS (%s)"
+        server = f"CREATE SERVER {self.server_name} FOREIGN DATA WRAPPER postgres_fdw OPTIONS (%s)"
         return (
             f"DO $do$BEGIN EXECUTE format('{server}', ({options})); END$do$",
-            *given_to(self.base.role, f"SERVER {self.through}"),
-            f"CREATE USER MAPPING FOR PUBLIC SERVER {self.through} OPTIONS (user '${{racehound.user}}')",
+            *owner_statement(self.base.role, f"SERVER {self.server_name}"),
+            f"CREATE USER MAPPING FOR PUBLIC SERVER {self.server_name} OPTIONS (user '${{racehound.user}}')",
         )
 
     @property
     def source(self) -> str:
-        """What the foreign table reads: the base, or a carrier."""
-        return self.base.relation or self.carrier
+        """What the foreign table reads: the base, or a supporting table."""
+        return self.base.relation or self.supporting_table
 
     @property
-    def sourcing(self) -> Statements:
-        """The statements that make the carrier where one is needed."""
-        return () if self.base.relation else self.carrying()
+    def source_statements(self) -> Statements:
+        """The statements that make the supporting table where one is needed."""
+        return () if self.base.relation else self.create_supporting_table()
 
     @property
     def foreign_table(self) -> str:
         """The foreign table of what is none itself."""
-        return self.inside(f"{self.name}_foreign")
+        return self.qualified(f"{self.name}_foreign")
 
-    def reading(self, table: str) -> str:
+    def foreign_table_statement(self, table: str) -> str:
         """The statement that makes a foreign table.
 
         It depends on the base by a constraint that is always true, since a further column would be asked of the remote table.
@@ -75,16 +75,16 @@ class Loopback(PostgresKind):
         expression = self.base.expression
         column = f", CONSTRAINT {self.name}_over CHECK (true OR ({expression})::text IS NULL)" if expression else ""
         options = f"schema_name '{schema or 'public'}', table_name '{name}'"
-        return f"CREATE FOREIGN TABLE {table} ({rows.COLUMNS}{column}) SERVER {self.through} OPTIONS ({options})"
+        return f"CREATE FOREIGN TABLE {table} ({rows.COLUMNS}{column}) SERVER {self.server_name} OPTIONS ({options})"
 
     @property
     def helpers(self) -> tuple[str, ...]:
-        carrier = () if self.base.relation else (f"TABLE {self.carrier}",)
-        return *carrier, *(() if self.base.server else (f"SERVER {self.through}",))
+        supporting_table = () if self.base.relation else (f"TABLE {self.supporting_table}",)
+        return *supporting_table, *(() if self.base.server else (f"SERVER {self.server_name}",))
 
 
 @dataclasses.dataclass(frozen=True)
-class ForeignServer(Loopback, Global):
+class ForeignServer(Loopback, SchemalessObject):
     """A server with a user mapping for everybody and a foreign table onto the base. Verified: the table shows whole groups."""
 
     noun: ClassVar[str] = "SERVER"
@@ -96,7 +96,7 @@ class ForeignServer(Loopback, Global):
     }
 
     @property
-    def through(self) -> str:
+    def server_name(self) -> str:
         return self.name
 
     @property
@@ -113,17 +113,17 @@ class ForeignServer(Loopback, Global):
 
     @property
     def helpers(self) -> tuple[str, ...]:
-        return () if self.base.relation else (f"TABLE {self.carrier}",)
+        return () if self.base.relation else (f"TABLE {self.supporting_table}",)
 
     @property
-    def connecting(self) -> Statements:
+    def server_statements(self) -> Statements:
         """It is a server of its own also over another one."""
-        return dataclasses.replace(self, refers_to=None).connecting if self.base.server else super().connecting
+        return dataclasses.replace(self, refers_to=None).server_statements if self.base.server else super().server_statements
 
-    def building(self) -> Statements:
-        return *self.sourcing, *self.connecting, self.reading(self.foreign_table)
+    def create_statements(self) -> Statements:
+        return *self.source_statements, *self.server_statements, self.foreign_table_statement(self.foreign_table)
 
-    def adoption(self) -> Statements:
+    def owner_statements(self) -> Statements:
         """The role has got it already."""
         return ()
 
@@ -163,10 +163,10 @@ class ForeignServer(Loopback, Global):
 
     @changes
     def replace_foreign_table(self) -> Fragment:
-        return run(f"DROP FOREIGN TABLE IF EXISTS {self.foreign_table} CASCADE", self.reading(self.foreign_table))
+        return run(f"DROP FOREIGN TABLE IF EXISTS {self.foreign_table} CASCADE", self.foreign_table_statement(self.foreign_table))
 
     def verify(self) -> Fragment:
-        return ask(rows.broken_groups(self.foreign_table))
+        return expect(rows.broken_groups(self.foreign_table))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -187,26 +187,31 @@ class UserMapping(Loopback, Recreated):
     @property
     def user(self) -> str:
         """The role that is mapped."""
-        return self.base.role or self.shared("_user")
+        return self.base.role or self.shared_name("_user")
 
     def prepare(self) -> Fragment:
-        return super().prepare() + run(f"CREATE ROLE {self.shared('_user')}")
+        return super().prepare() + run(f"CREATE ROLE {self.shared_name('_user')}")
 
     def spelling(self, suffix: str = "", schema: str | None = None) -> str:  # noqa: ARG002 it has no name
-        return f"FOR {self.user} SERVER {self.through}"
+        return f"FOR {self.user} SERVER {self.server_name}"
 
     @property
     def helpers(self) -> tuple[str, ...]:
         return *super().helpers, f"FOREIGN TABLE {self.foreign_table}"
 
-    def dropping(self, maybe: str = "") -> str:
-        return f"DROP USER MAPPING {maybe}{self.ident}"
+    def drop_statement(self, if_exists: str = "") -> str:
+        return f"DROP USER MAPPING {if_exists}{self.ident}"
 
     def _creating(self) -> str:
         return f"CREATE USER MAPPING {self.ident} OPTIONS (user '${{racehound.user}}')"
 
-    def building(self) -> Statements:
-        return *self.sourcing, *self.connecting, self._creating(), self.reading(self.foreign_table)
+    def create_statements(self) -> Statements:
+        return (
+            *self.source_statements,
+            *self.server_statements,
+            self._creating(),
+            self.foreign_table_statement(self.foreign_table),
+        )
 
     @changes
     def add_option(self) -> Fragment:
@@ -222,7 +227,7 @@ class UserMapping(Loopback, Recreated):
 
     @destroys
     def drop_if_exists(self) -> Fragment:
-        return run(self.dropping("IF EXISTS "))
+        return run(self.drop_statement("IF EXISTS "))
 
     @creates
     def create_mapping(self) -> Fragment:
@@ -231,7 +236,7 @@ class UserMapping(Loopback, Recreated):
     def verify(self) -> Fragment:
         gone = "NOT EXISTS (SELECT FROM pg_foreign_server AS s WHERE s.oid = m.umserver)"
         mapping = f"SELECT m.oid FROM pg_user_mapping AS m WHERE m.umuser = to_regrole('{self.user}') AND {gone}"
-        return ask(mapping) + ask(rows.broken_groups(self.foreign_table))
+        return expect(mapping) + expect(rows.broken_groups(self.foreign_table))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -258,8 +263,8 @@ class ForeignTable(Loopback, Commented, Recreated, Moved, Renamed, Owned):
     def grantable(self) -> str:
         return f"TABLE {self.ident}"
 
-    def building(self) -> Statements:
-        return *self.sourcing, *self.connecting, self.reading(self.ident)
+    def create_statements(self) -> Statements:
+        return *self.source_statements, *self.server_statements, self.foreign_table_statement(self.ident)
 
     def _altering(self, *actions: str) -> Fragment:
         return run(*(f"ALTER FOREIGN TABLE {self.ident} {action}" for action in actions))
@@ -315,4 +320,4 @@ class ForeignTable(Loopback, Commented, Recreated, Moved, Renamed, Owned):
         return run(f"ANALYZE {self.ident}")
 
     def verify(self) -> Fragment:
-        return ask(rows.broken_groups(self.ident))
+        return expect(rows.broken_groups(self.ident))

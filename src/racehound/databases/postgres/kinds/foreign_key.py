@@ -6,16 +6,16 @@ import dataclasses
 from typing import ClassVar, Literal
 
 from racehound.databases.postgres.kinds import rows
-from racehound.databases.postgres.kinds.base import given_to
+from racehound.databases.postgres.kinds.base import owner_statement
 from racehound.databases.postgres.kinds.constraint import attempt
-from racehound.databases.postgres.kinds.lives import Commented, Recreated, Renamed
-from racehound.databases.postgres.kinds.text import Statements, ask, run
+from racehound.databases.postgres.kinds.shared_operations import Commented, Recreated, Renamed
 from racehound.kinds.kind import Fragment, Manipulations, changes, creates, destroys
+from racehound.kinds.text import Statements, expect, run
 
 
 @dataclasses.dataclass(frozen=True)
 class ForeignKey(Commented, Recreated, Renamed):
-    """A foreign key from a table of its own to the base, or to a carrier; it makes the base's (a, b) unique where they are not.
+    """A foreign key to the base or to a supporting table, whose columns (a, b) it makes unique where they are not.
 
     Verified: no orphan row while the constraint exists, valid; it has its four triggers.
     """
@@ -35,12 +35,12 @@ class ForeignKey(Commented, Recreated, Renamed):
     @property
     def referenced(self) -> str:
         """The table whose rows are referenced."""
-        return self.base.table or self.carrier
+        return self.base.table or self.supporting_table
 
     @property
     def referencing(self) -> str:
         """The table whose rows reference them. Unlogged: such a one may reference any table that is not temporary."""
-        return self.inside(f"{self.name}_child")
+        return self.qualified(f"{self.name}_child")
 
     @property
     def only(self) -> str:
@@ -53,30 +53,30 @@ class ForeignKey(Commented, Recreated, Renamed):
         return f"{self.base.row_prefix}0" if self.base.table else "0"
 
     def spelling(self, suffix: str = "", schema: str | None = None) -> str:  # noqa: ARG002 the table has one, it has none
-        return f"{self.label(suffix)} ON {self.referencing}"
+        return f"{self.bare_name(suffix)} ON {self.referencing}"
 
     def renaming(self, old: str, new: str) -> str:
-        return f"ALTER TABLE {self.referencing} RENAME CONSTRAINT {self.label(old)} TO {self.label(new)}"
+        return f"ALTER TABLE {self.referencing} RENAME CONSTRAINT {self.bare_name(old)} TO {self.bare_name(new)}"
 
     @property
     def helpers(self) -> tuple[str, ...]:
-        return () if self.base.table else (f"TABLE {self.carrier}",)
+        return () if self.base.table else (f"TABLE {self.supporting_table}",)
 
-    def razing(self, maybe: str = "") -> Statements:
+    def removal_statements(self, if_exists: str = "") -> Statements:
         key = (
             ()
             if self.base.unique
             else (f"ALTER TABLE IF EXISTS {self.referenced} DROP CONSTRAINT IF EXISTS {self.name}_key CASCADE",)
         )
-        return f"DROP TABLE {maybe}{self.referencing} CASCADE", *key, *super().razing()[1:]
+        return f"DROP TABLE {if_exists}{self.referencing} CASCADE", *key, *super().removal_statements()[1:]
 
-    def building(self) -> Statements:
+    def create_statements(self) -> Statements:
         key = () if self.base.unique else (f"ALTER TABLE {self.referenced} ADD CONSTRAINT {self.name}_key UNIQUE (a, b)",)
         return (
-            *(() if self.base.table else self.carrying()),
+            *(() if self.base.table else self.create_supporting_table()),
             *key,
             f"CREATE UNLOGGED TABLE {self.referencing} ({rows.COLUMNS})",
-            *given_to(self.base.role, f"TABLE {self.referencing}"),
+            *owner_statement(self.base.role, f"TABLE {self.referencing}"),
             self._adding(),
         )
 
@@ -136,7 +136,7 @@ class ForeignKey(Commented, Recreated, Renamed):
         return attempt(orphans, "foreign_key_violation")
 
     def verify(self) -> Fragment:
-        return self._verify_orphans() + ask(rows.broken_groups(self.referencing)) + self._verify_triggers()
+        return self._verify_orphans() + expect(rows.broken_groups(self.referencing)) + self._verify_triggers()
 
     def _verify_orphans(self) -> Fragment:
         """The constraint is asked for by the tables that the statement reads, since both names may belong to others by now."""
@@ -144,7 +144,7 @@ class ForeignKey(Commented, Recreated, Renamed):
             f"SELECT FROM pg_constraint AS k WHERE k.conrelid = c.tableoid AND k.confrelid = '{self.referenced}'::regclass "
             f"AND k.conname = '{self.name}' AND k.convalidated"
         )
-        return ask(
+        return expect(
             f"SELECT c.a, c.b FROM {self.referencing} AS c WHERE c.a IS NOT NULL AND c.b IS NOT NULL AND EXISTS ({constraint}) "
             f"AND NOT EXISTS (SELECT FROM {self.only} AS p WHERE p.a = c.a AND p.b = c.b)"
         )
@@ -153,7 +153,7 @@ class ForeignKey(Commented, Recreated, Renamed):
         """Partitioned tables have further constraints and triggers, differently in each release."""
         if self.base.parent:
             return ""
-        return ask(
+        return expect(
             f"SELECT k.oid FROM pg_constraint AS k WHERE k.conname = '{self.name}' AND k.contype = 'f' "
             "AND (SELECT count(*) FROM pg_trigger AS t WHERE t.tgconstraint = k.oid) <> 4"
         )

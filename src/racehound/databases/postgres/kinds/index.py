@@ -6,9 +6,9 @@ import dataclasses
 from typing import ClassVar, Literal
 
 from racehound.databases.postgres.kinds import rows
-from racehound.databases.postgres.kinds.lives import Commented, OnTable, Recreated, Renamed
-from racehound.databases.postgres.kinds.text import Statements, ask, run
+from racehound.databases.postgres.kinds.shared_operations import Commented, OnTable, Recreated, Renamed
 from racehound.kinds.kind import Fragment, Manipulations, changes, creates, destroys
+from racehound.kinds.text import Statements, expect, run
 
 _KEYS = {
     "btree": "{a}",
@@ -65,12 +65,12 @@ class Index(Commented, Recreated, Renamed, OnTable):
         """Concurrent building and dropping, options and amcheck know no partitioned index."""
         return self.base.parent is not None
 
-    def building(self) -> Statements:
-        return *self.ground, self._creating(concurrently=self.concurrently)
+    def create_statements(self) -> Statements:
+        return *self.table_statements, self._creating(concurrently=self.concurrently)
 
     def clear(self) -> Fragment:
         """A concurrent build that fails leaves an invalid index."""
-        return run(*self.razing("IF EXISTS ")) if self.concurrently else super().clear()
+        return run(*self.removal_statements("IF EXISTS ")) if self.concurrently else super().clear()
 
     def _creating(self, *, concurrently: bool) -> str:
         unique = "UNIQUE " if self.variety == "unique" and self.method == "btree" else ""
@@ -129,7 +129,7 @@ class Index(Commented, Recreated, Renamed, OnTable):
         return run(rows.insert(self.on, self.row_prefix))
 
     def verify(self) -> Fragment:
-        tree_check = ask(f"SELECT racehound.bt_index_check('{self.ident}'::regclass, true)", '""')
+        tree_check = expect(f"SELECT racehound.bt_index_check('{self.ident}'::regclass, true)", '""')
         has_tree = self.method == "btree" and not self.is_partitioned
         return self._verify_answer() + self._verify_flags() + (tree_check if has_tree else "")
 
@@ -138,7 +138,7 @@ class Index(Commented, Recreated, Renamed, OnTable):
         by_index = f"SELECT count(*) FROM {self.on} WHERE {self._condition('a')}"
         unindexed = self._condition("(a || '')")
         by_table = f"SELECT count(ctid) FROM {self.on} WHERE {unindexed}"
-        return run("SET enable_seqscan = off") + ask(f"SELECT ({by_index}) - ({by_table})", "0") + run("RESET enable_seqscan")
+        return run("SET enable_seqscan = off") + expect(f"SELECT ({by_index}) - ({by_table})", "0") + run("RESET enable_seqscan")
 
     def _verify_flags(self) -> Fragment:
         """relhasindex is set in place, before the row of pg_index can be seen; it may outlive the index, never the reverse."""
@@ -147,4 +147,4 @@ class Index(Commented, Recreated, Renamed, OnTable):
         inconsistent = (
             f"SELECT i.indexrelid FROM pg_index AS i WHERE {this} AND i.indisvalid AND NOT (i.indisready AND i.indislive)"
         )
-        return ask(forgotten) + ask(inconsistent)
+        return expect(forgotten) + expect(inconsistent)

@@ -6,15 +6,15 @@ import dataclasses
 from typing import ClassVar
 
 from racehound.databases.postgres.kinds import rows
-from racehound.databases.postgres.kinds.base import given_to
-from racehound.databases.postgres.kinds.lives import Local
-from racehound.databases.postgres.kinds.table import Tabular
-from racehound.databases.postgres.kinds.text import Statements, ask, run
+from racehound.databases.postgres.kinds.base import owner_statement
+from racehound.databases.postgres.kinds.shared_operations import SchemaObject
+from racehound.databases.postgres.kinds.table import TableLike
 from racehound.kinds.kind import Fragment, Manipulations, changes
+from racehound.kinds.text import Statements, expect, run
 
 
 @dataclasses.dataclass(frozen=True)
-class Partition(Tabular, Local):
+class Partition(TableLike, SchemaObject):
     """A partition of the base, or of a partitioned table of its own. Its keys begin with its name and a dot.
 
     Verified: every row satisfies its bound, attached or not; relispartition and pg_inherits agree; groups are whole; the heap is
@@ -59,7 +59,7 @@ class Partition(Tabular, Local):
     @property
     def of(self) -> str:
         """The partitioned table."""
-        return self.base.parent or self.inside(f"{self.name}_parent")
+        return self.base.parent or self.qualified(f"{self.name}_parent")
 
     @property
     def bounds(self) -> str:
@@ -70,11 +70,11 @@ class Partition(Tabular, Local):
     def helpers(self) -> tuple[str, ...]:
         return () if self.base.parent else (f"TABLE {self.of}",)
 
-    def building(self) -> Statements:
+    def create_statements(self) -> Statements:
         base = self.base
         parent = (
             f"CREATE TABLE {self.of} ({rows.COLUMNS}{base.column}) PARTITION BY RANGE (a){base.tablespace}",
-            *given_to(base.role, f"TABLE {self.of}"),
+            *owner_statement(base.role, f"TABLE {self.of}"),
         )
         return (
             *(() if base.parent else parent),
@@ -101,7 +101,7 @@ class Partition(Tabular, Local):
     @property
     def _part(self) -> str:
         """A partition that the first group gets for itself for a while."""
-        return self.inside(f"{self.name}_part")
+        return self.qualified(f"{self.name}_part")
 
     @property
     def _middle(self) -> str:
@@ -140,7 +140,7 @@ class Partition(Tabular, Local):
         return run(f"DROP TABLE {self._part} CASCADE")
 
     def verify(self) -> Fragment:
-        heap_check = "" if self.base.using else ask(f"SELECT count(*) FROM racehound.verify_heapam('{self.ident}')", "0")
+        heap_check = "" if self.base.using else expect(f"SELECT count(*) FROM racehound.verify_heapam('{self.ident}')", "0")
         return self.verify_rows() + self._verify_bound() + heap_check
 
     def _verify_bound(self) -> Fragment:
@@ -150,4 +150,4 @@ class Partition(Tabular, Local):
             "SELECT c.oid FROM pg_class AS c WHERE c.oid = "
             f"'{self.ident}'::regclass AND c.relispartition <> EXISTS (SELECT FROM pg_inherits WHERE inhrelid = c.oid)"
         )
-        return ask(outside) + ask(disagreeing)
+        return expect(outside) + expect(disagreeing)

@@ -6,9 +6,9 @@ import dataclasses
 from typing import ClassVar, Literal
 
 from racehound.databases.postgres.kinds import rows
-from racehound.databases.postgres.kinds.lives import NamedOnTable
-from racehound.databases.postgres.kinds.text import Statements, ask, run
+from racehound.databases.postgres.kinds.shared_operations import NamedOnTable
 from racehound.kinds.kind import Fragment, Manipulations, changes
+from racehound.kinds.text import Statements, expect, run
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,12 +32,12 @@ class Policy(NamedOnTable):
     @property
     def reader(self) -> str:
         """The role that reads under the policy."""
-        return self.shared("_reader")
+        return self.shared_name("_reader")
 
     @property
     def view(self) -> str:
         """A view that reads the table as that role."""
-        return self.inside(f"{self.name}_view")
+        return self.qualified(f"{self.name}_view")
 
     @property
     def condition(self) -> str:
@@ -51,10 +51,10 @@ class Policy(NamedOnTable):
     def helpers(self) -> tuple[str, ...]:
         return *super().helpers, f"VIEW {self.view}"
 
-    def building(self) -> Statements:
+    def create_statements(self) -> Statements:
         grantees = self.base.role or "PUBLIC"
         return (
-            *self.ground,
+            *self.table_statements,
             f"CREATE VIEW {self.view} AS SELECT a, b FROM {self.on}",
             f"ALTER VIEW {self.view} OWNER TO {self.reader}",
             f"ALTER TABLE {self.on} ENABLE ROW LEVEL SECURITY",
@@ -94,4 +94,4 @@ class Policy(NamedOnTable):
         return run(rows.insert(self.on, self.row_prefix))
 
     def verify(self) -> Fragment:
-        return ask(rows.broken_groups(self.view))
+        return expect(rows.broken_groups(self.view))

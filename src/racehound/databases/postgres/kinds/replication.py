@@ -7,22 +7,22 @@ from typing import ClassVar, Literal
 
 from racehound.databases.postgres.kinds import rows
 from racehound.databases.postgres.kinds.base import PostgresKind
-from racehound.databases.postgres.kinds.lives import Global
-from racehound.databases.postgres.kinds.text import Statements, ask, run
+from racehound.databases.postgres.kinds.shared_operations import SchemalessObject
 from racehound.kinds.kind import Fragment, Manipulations, changes, creates, destroys
+from racehound.kinds.text import Statements, expect, run
 
 
-class Publishing(PostgresKind):
-    """It publishes the table of the object it refers to, or a carrier where that has none that can be."""
+class TablePublisher(PostgresKind):
+    """It publishes the table of the object it refers to or, where that has none that can be published, a supporting table."""
 
     requires: ClassVar[frozenset[str]] = frozenset({"superuser", "wal_level=logical"})
     in_schema: ClassVar[bool] = False
     can_be_referenced: ClassVar[bool] = False
 
     @property
-    def published(self) -> str:
+    def published_table(self) -> str:
         """The table."""
-        return self.base.publishable or self.carrier
+        return self.base.publishable or self.supporting_table
 
     @property
     def row_prefix(self) -> str:
@@ -30,19 +30,19 @@ class Publishing(PostgresKind):
 
     @property
     def helpers(self) -> tuple[str, ...]:
-        return () if self.base.publishable else (f"TABLE {self.carrier}",)
+        return () if self.base.publishable else (f"TABLE {self.supporting_table}",)
 
-    def publishing(self, publication: str) -> Statements:
+    def publication_statements(self, publication: str) -> Statements:
         """The statements that make a publication.
 
         Of inserts only: published updates would need a replica identity, and the base's own would fail for the lack of it.
         """
-        created = f"CREATE PUBLICATION {publication} FOR TABLE {self.published} WITH (publish = 'insert, truncate')"
-        return *(() if self.base.publishable else self.carrying()), created
+        created = f"CREATE PUBLICATION {publication} FOR TABLE {self.published_table} WITH (publish = 'insert, truncate')"
+        return *(() if self.base.publishable else self.create_supporting_table()), created
 
 
 @dataclasses.dataclass(frozen=True)
-class Publication(Publishing, Global):
+class Publication(TablePublisher, SchemalessObject):
     """A publication of the base. Verified: what it publishes exists."""
 
     noun: ClassVar[str] = "PUBLICATION"
@@ -53,23 +53,23 @@ class Publication(Publishing, Global):
         "write": ("insert",) * 5,
     }
 
-    def building(self) -> Statements:
-        return self.publishing(self.name)
+    def create_statements(self) -> Statements:
+        return self.publication_statements(self.name)
 
     def _altering(self, *actions: str) -> Fragment:
         return run(*(f"ALTER PUBLICATION {self.name} {action}" for action in actions))
 
     @changes
     def drop_table(self) -> Fragment:
-        return self._altering(f"DROP TABLE {self.published}")
+        return self._altering(f"DROP TABLE {self.published_table}")
 
     @changes
     def add_table(self) -> Fragment:
-        return self._altering(f"ADD TABLE {self.published}")
+        return self._altering(f"ADD TABLE {self.published_table}")
 
     @changes
     def set_table(self) -> Fragment:
-        return self._altering(f"SET TABLE {self.published}")
+        return self._altering(f"SET TABLE {self.published_table}")
 
     @changes
     def publish_all_writes(self) -> Fragment:
@@ -85,16 +85,16 @@ class Publication(Publishing, Global):
 
     @changes
     def insert(self) -> Fragment:
-        return run(rows.insert(self.published, self.row_prefix))
+        return run(rows.insert(self.published_table, self.row_prefix))
 
     def verify(self) -> Fragment:
         gone = "NOT EXISTS (SELECT FROM pg_class AS c WHERE c.oid = r.prrelid)"
         publication = f"p.oid = r.prpubid AND p.pubname = '{self.name}'"
-        return ask(f"SELECT r.prrelid FROM pg_publication_rel AS r JOIN pg_publication AS p ON {publication} WHERE {gone}")
+        return expect(f"SELECT r.prrelid FROM pg_publication_rel AS r JOIN pg_publication AS p ON {publication} WHERE {gone}")
 
 
 @dataclasses.dataclass(frozen=True)
-class ReplicationSlot(Publishing):
+class ReplicationSlot(TablePublisher):
     """A logical slot that decodes a publication of the base. Verified: it gives the inserts of whole groups.
 
     Only whole transactions are decoded, and each of them inserts whole groups into the table, however many the slot has by now.
@@ -121,8 +121,8 @@ class ReplicationSlot(Publishing):
     def helpers(self) -> tuple[str, ...]:
         return *super().helpers, f"PUBLICATION {self.publication}"
 
-    def building(self) -> Statements:
-        return self.publishing(self.publication)
+    def create_statements(self) -> Statements:
+        return self.publication_statements(self.publication)
 
     @property
     def _making(self) -> str:
@@ -130,13 +130,13 @@ class ReplicationSlot(Publishing):
 
     def create(self) -> Fragment:
         """The slot last: nothing can fail after it, so a further try finds none."""
-        return super().create() + ask(f"SELECT count(*) FROM {self._making}", "1")
+        return super().create() + expect(f"SELECT count(*) FROM {self._making}", "1")
 
     def clear(self) -> Fragment:
-        return run(*super().razing()[1:])
+        return run(*super().removal_statements()[1:])
 
     def destroy(self) -> Fragment:
-        return ask(f"SELECT pg_drop_replication_slot('{self.ident}')", '""') + run(*super().razing()[1:])
+        return expect(f"SELECT pg_drop_replication_slot('{self.ident}')", '""') + run(*super().removal_statements()[1:])
 
     def _changes(self, how: str) -> str:
         options = f"'proto_version', '1', 'publication_names', '{self.publication}'"
@@ -153,7 +153,7 @@ class ReplicationSlot(Publishing):
 
     @changes
     def insert(self) -> Fragment:
-        return run(rows.insert(self.published, self.row_prefix))
+        return run(rows.insert(self.published_table, self.row_prefix))
 
     @changes
     def get_changes(self) -> Fragment:
@@ -161,11 +161,11 @@ class ReplicationSlot(Publishing):
 
     @changes
     def advance(self) -> Fragment:
-        return ask(f"SELECT count(*) FROM pg_replication_slot_advance('{self.ident}', pg_current_wal_flush_lsn())", "1")
+        return expect(f"SELECT count(*) FROM pg_replication_slot_advance('{self.ident}', pg_current_wal_flush_lsn())", "1")
 
     def verify(self) -> Fragment:
         return self._ask_groups("peek")
 
     def _ask_groups(self, how: str) -> Fragment:
         """An insert's message begins with `I`, 73 (PostgreSQL, "Logical Replication Message Formats")."""
-        return ask(f"SELECT count(*) % {rows.GROUP} FROM {self._changes(how)} WHERE get_byte(data, 0) = 73", "0")
+        return expect(f"SELECT count(*) % {rows.GROUP} FROM {self._changes(how)} WHERE get_byte(data, 0) = 73", "0")

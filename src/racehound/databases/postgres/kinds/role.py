@@ -6,36 +6,36 @@ import dataclasses
 from typing import ClassVar
 
 from racehound.databases.postgres.kinds.base import PostgresKind
-from racehound.databases.postgres.kinds.lives import Commented, Recreated, Renamed
-from racehound.databases.postgres.kinds.text import Statements, ask, run
+from racehound.databases.postgres.kinds.shared_operations import Commented, Recreated, Renamed
 from racehound.kinds.kind import Fragment, Manipulations, changes, reads
+from racehound.kinds.text import Statements, expect, run
 
 
-class Holding(PostgresKind):
-    """It holds privileges on the object it refers to, or on a carrier, since nothing else of it could depend on that."""
+class PrivilegeHolder(PostgresKind):
+    """It holds privileges on the object it refers to, or on a supporting table, since nothing else of it could depend on that object."""
 
     @property
-    def held(self) -> str:
+    def grant_target(self) -> str:
         """What GRANT ALL ON takes."""
-        return self.base.grantable or f"TABLE {self.carrier}"
+        return self.base.grantable or f"TABLE {self.supporting_table}"
 
     @property
-    def ground(self) -> Statements:
-        """The statements that make the carrier where one is needed."""
-        return () if self.base.grantable else self.carrying()
+    def table_statements(self) -> Statements:
+        """The statements that make the supporting table where one is needed."""
+        return () if self.base.grantable else self.create_supporting_table()
 
     @property
     def helpers(self) -> tuple[str, ...]:
-        return () if self.base.grantable else (f"TABLE {self.carrier}",)
+        return () if self.base.grantable else (f"TABLE {self.supporting_table}",)
 
-    def holding(self, role: str) -> Statements:
+    def privilege_statements(self, role: str) -> Statements:
         """The statements that give a role membership, if the base is a role, and its privileges."""
         member = (f"GRANT {self.base.role} TO {role}",) if self.base.role else ()
-        return *member, *self.ground, f"GRANT ALL ON {self.held} TO {role}"
+        return *member, *self.table_statements, f"GRANT ALL ON {self.grant_target} TO {role}"
 
 
 @dataclasses.dataclass(frozen=True)
-class Role(Commented, Recreated, Renamed, Holding):
+class Role(Commented, Recreated, Renamed, PrivilegeHolder):
     """A role with privileges on the base. Verified: every membership that names it names existing roles.
 
     It may read and write all data, so that what it owns works in any schema.
@@ -66,30 +66,30 @@ class Role(Commented, Recreated, Renamed, Holding):
     @property
     def other(self) -> str:
         """Another role, for memberships."""
-        return self.shared("_other")
+        return self.shared_name("_other")
 
     def prepare(self) -> Fragment:
         return super().prepare() + run(f"CREATE ROLE {self.other}")
 
-    def building(self) -> Statements:
+    def create_statements(self) -> Statements:
         # The privileges last: a first try that failed must leave a role that nothing depends on.
-        return f"CREATE ROLE {self.ident} IN ROLE pg_read_all_data, pg_write_all_data", *self.holding(self.ident)
+        return f"CREATE ROLE {self.ident} IN ROLE pg_read_all_data, pg_write_all_data", *self.privilege_statements(self.ident)
 
-    def dropping(self, maybe: str = "") -> str:
-        return f"DROP ROLE {maybe}{self.ident}"
+    def drop_statement(self, if_exists: str = "") -> str:
+        return f"DROP ROLE {if_exists}{self.ident}"
 
-    def razing(self, maybe: str = "") -> Statements:
-        owned = () if maybe else (f"DROP OWNED BY {self.ident} CASCADE",)
-        helpers = super().razing()[1:]
-        return *owned, *(helpers if maybe else ()), self.dropping(maybe), *(() if maybe else helpers)
+    def removal_statements(self, if_exists: str = "") -> Statements:
+        owned = () if if_exists else (f"DROP OWNED BY {self.ident} CASCADE",)
+        helpers = super().removal_statements()[1:]
+        return *owned, *(helpers if if_exists else ()), self.drop_statement(if_exists), *(() if if_exists else helpers)
 
     @changes
     def revoke(self) -> Fragment:
-        return run(f"REVOKE ALL ON {self.held} FROM {self.ident}")
+        return run(f"REVOKE ALL ON {self.grant_target} FROM {self.ident}")
 
     @changes
     def grant(self) -> Fragment:
-        return run(f"GRANT ALL ON {self.held} TO {self.ident}")
+        return run(f"GRANT ALL ON {self.grant_target} TO {self.ident}")
 
     @changes
     def grant_to_member(self) -> Fragment:
@@ -139,7 +139,7 @@ class Role(Commented, Recreated, Renamed, Holding):
 
     @changes
     def drop_owned(self) -> Fragment:
-        """Its privileges are dropped too, and a carrier if it owns one."""
+        """Its privileges are dropped, too, and a supporting table that it owns."""
         return run(f"DROP OWNED BY {self.ident} CASCADE")
 
     @reads
@@ -158,11 +158,13 @@ class Role(Commented, Recreated, Renamed, Holding):
     def verify(self) -> Fragment:
         this = f"to_regrole('{self.ident}')"
         known = "SELECT count(*) FROM pg_roles AS r WHERE r.oid IN (m.roleid, m.member)"
-        return ask(f"SELECT m.roleid, m.member FROM pg_auth_members AS m WHERE {this} IN (m.roleid, m.member) AND ({known}) <> 2")
+        return expect(
+            f"SELECT m.roleid, m.member FROM pg_auth_members AS m WHERE {this} IN (m.roleid, m.member) AND ({known}) <> 2"
+        )
 
 
 @dataclasses.dataclass(frozen=True)
-class DefaultPrivileges(Holding):
+class DefaultPrivileges(PrivilegeHolder):
     """Default privileges of a role in the base's schema, for a grantee that also holds privileges on the base.
 
     Verified: their role exists.
@@ -186,32 +188,32 @@ class DefaultPrivileges(Holding):
     @property
     def grantee(self) -> str:
         """The role that gets the privileges."""
-        return self.shared("_grantee")
+        return self.shared_name("_grantee")
 
     @property
     def grantor(self) -> str:
         """The role whose new objects are concerned."""
-        return self.base.role or self.shared("_grantor")
+        return self.base.role or self.shared_name("_grantor")
 
     def prepare(self) -> Fragment:
-        grantor = self.shared("_grantor")
+        grantor = self.shared_name("_grantor")
         return super().prepare() + run(f"CREATE ROLE {self.grantee}", f"CREATE ROLE {grantor} IN ROLE pg_write_all_data")
 
     def _altering(self, action: str) -> str:
         return f"ALTER DEFAULT PRIVILEGES FOR ROLE {self.grantor} IN SCHEMA {self.schema} {action}"
 
-    def building(self) -> Statements:
-        return *self.holding(self.grantee), self._altering(f"GRANT SELECT ON TABLES TO {self.grantee}")
+    def create_statements(self) -> Statements:
+        return *self.privilege_statements(self.grantee), self._altering(f"GRANT SELECT ON TABLES TO {self.grantee}")
 
-    def dropping(self, maybe: str = "") -> str:  # noqa: ARG002 REVOKE says nothing where there is nothing
+    def drop_statement(self, if_exists: str = "") -> str:  # noqa: ARG002 REVOKE says nothing where there is nothing
         return self._altering(f"REVOKE ALL ON TABLES FROM {self.grantee}")
 
-    def razing(self, maybe: str = "") -> Statements:
-        if maybe:
-            return super().razing(maybe)[1:]
+    def removal_statements(self, if_exists: str = "") -> Statements:
+        if if_exists:
+            return super().removal_statements(if_exists)[1:]
         revoking = (f"REVOKE {self.base.role} FROM {self.grantee}",) if self.base.role else ()
-        held = (f"REVOKE ALL ON {self.held} FROM {self.grantee}",)
-        return *super().razing()[:1], *held, *revoking, *super().razing()[1:]
+        grant_target = (f"REVOKE ALL ON {self.grant_target} FROM {self.grantee}",)
+        return *super().removal_statements()[:1], *grant_target, *revoking, *super().removal_statements()[1:]
 
     @changes
     def grant_on_functions(self) -> Fragment:
@@ -247,7 +249,7 @@ class DefaultPrivileges(Holding):
 
     @property
     def _other_table(self) -> str:
-        return self.inside(f"{self.name}_new")
+        return self.qualified(f"{self.name}_new")
 
     @changes
     def drop_table_if_exists(self) -> Fragment:
@@ -272,7 +274,7 @@ class DefaultPrivileges(Holding):
         return run(f"REVOKE CREATE ON SCHEMA {self.schema} FROM {self.grantor}")
 
     def verify(self) -> Fragment:
-        return ask(
+        return expect(
             f"SELECT d.defaclrole FROM pg_default_acl AS d WHERE d.defaclacl::text LIKE '%{self.grantee}=%' "
             "AND NOT EXISTS (SELECT FROM pg_roles AS r WHERE r.oid = d.defaclrole)"
         )

@@ -6,10 +6,10 @@ import dataclasses
 from typing import ClassVar, Literal
 
 from racehound.databases.postgres.kinds import rows
-from racehound.databases.postgres.kinds.base import PostgresKind, given_to
-from racehound.databases.postgres.kinds.lives import Commented, Local, Moved, Owned, Recreated
-from racehound.databases.postgres.kinds.text import Statements, ask, run
+from racehound.databases.postgres.kinds.base import PostgresKind, owner_statement
+from racehound.databases.postgres.kinds.shared_operations import Commented, Moved, Owned, Recreated, SchemaObject
 from racehound.kinds.kind import Fragment, Manipulations, changes, creates, destroys, reads
+from racehound.kinds.text import Statements, expect, run
 
 Body = Literal["sql", "atomic", "plpgsql"]
 """An SQL function kept as text, one kept as a parse tree (its dependencies are recorded), and one in PL/pgSQL."""
@@ -38,7 +38,7 @@ def _cast_of(result: str) -> str:
 
 
 @dataclasses.dataclass(frozen=True)
-class Function(Local):
+class Function(SchemaObject):
     """A function over the base's type. Verified: it returns what every replacement of it returns."""
 
     body: Body = "sql"
@@ -76,7 +76,7 @@ class Function(Local):
         text = _BODIES["plpgsql"].replace("plpgsql", self.base.language) if self.base.language else _BODIES[body]
         return f"CREATE {replace}FUNCTION {self.ident}(x text{extra_argument(self.base)}) RETURNS text {text}"
 
-    def building(self) -> Statements:
+    def create_statements(self) -> Statements:
         return (self._creating(self.body),)
 
     @changes
@@ -128,7 +128,7 @@ class Function(Local):
 
     @reads
     def call(self) -> Fragment:
-        return ask(f"SELECT count({self.ident}(i::text)) FROM generate_series(1, 10) AS i", "10")
+        return expect(f"SELECT count({self.ident}(i::text)) FROM generate_series(1, 10) AS i", "10")
 
     @changes
     def revoke(self) -> Fragment:
@@ -139,11 +139,11 @@ class Function(Local):
         return run(f"GRANT EXECUTE ON FUNCTION {self.ident} TO PUBLIC")
 
     def verify(self) -> Fragment:
-        return ask(f"SELECT {self.ident}('x')", "x!")
+        return expect(f"SELECT {self.ident}('x')", "x!")
 
 
 @dataclasses.dataclass(frozen=True)
-class Procedure(Local):
+class Procedure(SchemaObject):
     """A procedure that inserts a group of rows into the base, or does nothing. Verified: it is a procedure."""
 
     body: Literal["atomic", "plpgsql"] = "atomic"
@@ -173,7 +173,7 @@ class Procedure(Local):
             text = f"LANGUAGE {base.language or 'plpgsql'} AS $body$BEGIN {done}; END$body$"
         return f"CREATE {replace}PROCEDURE {self.ident}(x text{extra_argument(base)}) {text}"
 
-    def building(self) -> Statements:
+    def create_statements(self) -> Statements:
         return (self._creating(self.body),)
 
     @changes
@@ -201,11 +201,11 @@ class Procedure(Local):
         return run(f"CALL {self.ident}('x')")
 
     def verify(self) -> Fragment:
-        return ask(f"SELECT oid FROM pg_proc WHERE oid = '{self.ident}'::regproc AND prokind <> 'p'")
+        return expect(f"SELECT oid FROM pg_proc WHERE oid = '{self.ident}'::regproc AND prokind <> 'p'")
 
 
 @dataclasses.dataclass(frozen=True)
-class Aggregate(Local):
+class Aggregate(SchemaObject):
     """An aggregate whose step function depends on the base. Verified: it takes every row once."""
 
     noun: ClassVar[str] = "AGGREGATE"
@@ -217,7 +217,7 @@ class Aggregate(Local):
     @property
     def step(self) -> str:
         """The step function."""
-        return self.inside(f"{self.name}_step")
+        return self.qualified(f"{self.name}_step")
 
     @property
     def expression(self) -> str:
@@ -241,8 +241,8 @@ class Aggregate(Local):
     def _creating(self, replace: str = "") -> str:
         return f"CREATE {replace}AGGREGATE {self.ident} (SFUNC = {self.step}, STYPE = text, INITCOND = '')"
 
-    def building(self) -> Statements:
-        return self._stepping(), *given_to(self.base.role, f"FUNCTION {self.step}"), self._creating()
+    def create_statements(self) -> Statements:
+        return self._stepping(), *owner_statement(self.base.role, f"FUNCTION {self.step}"), self._creating()
 
     @changes
     def replace_step(self) -> Fragment:
@@ -253,7 +253,7 @@ class Aggregate(Local):
         return run(self._creating("OR REPLACE "))
 
     def verify(self) -> Fragment:
-        return ask(f"SELECT length({super().spelling()}(i::text)) FROM generate_series(1, 10) AS i", "10")
+        return expect(f"SELECT length({super().spelling()}(i::text)) FROM generate_series(1, 10) AS i", "10")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -279,9 +279,9 @@ class Operator(Commented, Recreated, Moved, Owned):
         return self.base.type or "text"
 
     @property
-    def behind(self) -> str:
+    def own_function(self) -> str:
         """Its function."""
-        return self.inside(self.name)
+        return self.qualified(self.name)
 
     @property
     def expression(self) -> str:
@@ -289,23 +289,22 @@ class Operator(Commented, Recreated, Moved, Owned):
 
     @property
     def type(self) -> None:
-        """Text is nobody's."""
+        """Text depends on no object."""
 
     def spelling(self, suffix: str = "", schema: str | None = None) -> str:  # noqa: ARG002 operators are not renamed
         return f"{schema or self.schema}.{self.symbol} (text, {self.right})"
 
     @property
     def helpers(self) -> tuple[str, ...]:
-        return (f"FUNCTION {self.behind}",)
+        return (f"FUNCTION {self.own_function}",)
 
-    def building(self) -> Statements:
-        function = (
-            f"CREATE FUNCTION {self.behind}(l text, r {self.right}) RETURNS boolean LANGUAGE sql {touching(self.base, 'true')}"
-        )
-        operator = f"(FUNCTION = {self.behind}, LEFTARG = text, RIGHTARG = {self.right})"
+    def create_statements(self) -> Statements:
+        signature = f"{self.own_function}(l text, r {self.right}) RETURNS boolean"
+        function = f"CREATE FUNCTION {signature} LANGUAGE sql {touching(self.base, 'true')}"
+        operator = f"(FUNCTION = {self.own_function}, LEFTARG = text, RIGHTARG = {self.right})"
         return (
             function,
-            *given_to(self.base.role, f"FUNCTION {self.behind}"),
+            *owner_statement(self.base.role, f"FUNCTION {self.own_function}"),
             f"CREATE OPERATOR {self.schema}.{self.symbol} {operator}",
         )
 
@@ -320,7 +319,7 @@ class Operator(Commented, Recreated, Moved, Owned):
     @property
     def _family(self) -> str:
         """An operator family of its own."""
-        return f"{self.inside(self.name + '_family')} USING gist"
+        return f"{self.qualified(self.name + '_family')} USING gist"
 
     @changes
     def create_family(self) -> Fragment:
@@ -339,7 +338,7 @@ class Operator(Commented, Recreated, Moved, Owned):
         return run(f"DROP OPERATOR FAMILY {self._family} CASCADE")
 
     def verify(self) -> Fragment:
-        return ask(f"SELECT {self.expression}::text", "true")
+        return expect(f"SELECT {self.expression}::text", "true")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -361,39 +360,40 @@ class Cast(Commented, Recreated):
     @property
     def source(self) -> str:
         """The row type."""
-        return self.inside(self.name)
+        return self.qualified(self.name)
 
     @property
-    def behind(self) -> str:
+    def own_function(self) -> str:
         """Its function."""
-        return self.inside(f"{self.name}_cast")
+        return self.qualified(f"{self.name}_cast")
 
     def spelling(self, suffix: str = "", schema: str | None = None) -> str:  # noqa: ARG002 casts have no names
         return f"({self.source} AS integer)"
 
     @property
     def helpers(self) -> tuple[str, ...]:
-        return f"TYPE {self.source}", f"FUNCTION {self.behind}"
+        return f"TYPE {self.source}", f"FUNCTION {self.own_function}"
 
     def _function(self, replace: str = "") -> str:
-        return f"CREATE {replace}FUNCTION {self.behind}({self.source}) RETURNS integer LANGUAGE sql {touching(self.base, '42')}"
+        signature = f"{self.own_function}({self.source}) RETURNS integer"
+        return f"CREATE {replace}FUNCTION {signature} LANGUAGE sql {touching(self.base, '42')}"
 
     def _creating(self) -> str:
-        return f"CREATE CAST {self.ident} WITH FUNCTION {self.behind}({self.source}){self.context}"
+        return f"CREATE CAST {self.ident} WITH FUNCTION {self.own_function}({self.source}){self.context}"
 
-    def building(self) -> Statements:
+    def create_statements(self) -> Statements:
         role = self.base.role
         return (
             f"CREATE TYPE {self.source} AS (a text, c {self.base.type or 'text'})",
-            *given_to(role, f"TYPE {self.source}"),
+            *owner_statement(role, f"TYPE {self.source}"),
             self._function(),
-            *given_to(role, f"FUNCTION {self.behind}"),
+            *owner_statement(role, f"FUNCTION {self.own_function}"),
             self._creating(),
         )
 
     @destroys
     def drop_if_exists(self) -> Fragment:
-        return run(self.dropping("IF EXISTS "))
+        return run(self.drop_statement("IF EXISTS "))
 
     @creates
     def create_cast(self) -> Fragment:
@@ -404,4 +404,4 @@ class Cast(Commented, Recreated):
         return run(self._function("OR REPLACE "))
 
     def verify(self) -> Fragment:
-        return ask(f"SELECT (ROW('x', NULL)::{self.source})::integer", "42")
+        return expect(f"SELECT (ROW('x', NULL)::{self.source})::integer", "42")

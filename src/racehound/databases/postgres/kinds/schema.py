@@ -6,14 +6,14 @@ import dataclasses
 from typing import ClassVar, Literal
 
 from racehound.databases.postgres.kinds import rows
-from racehound.databases.postgres.kinds.lives import ELSEWHERE, Commented, Global, Recreated
 from racehound.databases.postgres.kinds.routine import extra_argument
-from racehound.databases.postgres.kinds.text import Statements, ask, run
+from racehound.databases.postgres.kinds.shared_operations import OTHER_SCHEMA, Commented, Recreated, SchemalessObject
 from racehound.kinds.kind import Fragment, Manipulations, changes, reads
+from racehound.kinds.text import Statements, expect, run
 
 
 @dataclasses.dataclass(frozen=True)
-class Schema(Global):
+class Schema(SchemalessObject):
     """A schema with a copy of the base inside. Verified: the copy's groups are whole."""
 
     weight: ClassVar[int] = 15
@@ -26,7 +26,7 @@ class Schema(Global):
     }
 
     @property
-    def home(self) -> str:
+    def dependents_schema(self) -> str:
         return self.name
 
     @property
@@ -38,10 +38,10 @@ class Schema(Global):
         """The copy of the base."""
         return f"{self.name}.{self.name}_table"
 
-    def building(self) -> Statements:
+    def create_statements(self) -> Statements:
         base = self.base
-        # A schema is no schema's ground, so the copy names the other one.
-        column = base.column or f", c text DEFAULT ('{base.home}'::regnamespace)::text"
+        # A schema cannot depend on a schema, so the copy names the one below.
+        column = base.column or f", c text DEFAULT ('{base.dependents_schema}'::regnamespace)::text"
         table = f"CREATE TABLE {self.name}_table ({rows.COLUMNS}{column}){base.using}{base.tablespace}"
         return (f"CREATE SCHEMA {self.name} {table}",)
 
@@ -95,7 +95,7 @@ class Schema(Global):
         return run(f"REVOKE ALL ON SCHEMA {self.name} FROM PUBLIC")
 
     def verify(self) -> Fragment:
-        return ask(rows.broken_groups(self.copy))
+        return expect(rows.broken_groups(self.copy))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,21 +120,22 @@ class Extension(Commented, Recreated):
 
     @property
     def type(self) -> str:
-        return self.inside(self.extension)
+        return self.qualified(self.extension)
 
     def spelling(self, suffix: str = "", schema: str | None = None) -> str:  # noqa: ARG002 its name is its files'
         return self.extension
 
     @property
     def helpers(self) -> tuple[str, ...]:
-        return (f"TABLE {self.carrier}",)
+        return (f"TABLE {self.supporting_table}",)
 
-    def building(self) -> Statements:
-        return f"CREATE EXTENSION {self.extension} SCHEMA {self.schema}", *self.carrying(f", {self.name}_c {self.type}")
+    def create_statements(self) -> Statements:
+        table = self.create_supporting_table(f", {self.name}_c {self.type}")
+        return f"CREATE EXTENSION {self.extension} SCHEMA {self.schema}", *table
 
     @changes
     def move_schema(self) -> Fragment:
-        return run(f"ALTER EXTENSION {self.extension} SET SCHEMA {ELSEWHERE}")
+        return run(f"ALTER EXTENSION {self.extension} SET SCHEMA {OTHER_SCHEMA}")
 
     @changes
     def move_schema_back(self) -> Fragment:
@@ -142,11 +143,11 @@ class Extension(Commented, Recreated):
 
     @changes
     def add_member(self) -> Fragment:
-        return run(f"ALTER EXTENSION {self.extension} ADD TABLE {self.carrier}")
+        return run(f"ALTER EXTENSION {self.extension} ADD TABLE {self.supporting_table}")
 
     @changes
     def drop_member(self) -> Fragment:
-        return run(f"ALTER EXTENSION {self.extension} DROP TABLE {self.carrier}")
+        return run(f"ALTER EXTENSION {self.extension} DROP TABLE {self.supporting_table}")
 
     @changes
     def update(self) -> Fragment:
@@ -154,11 +155,11 @@ class Extension(Commented, Recreated):
 
     def verify(self) -> Fragment:
         value = self._VALUES[self.extension]
-        return ask(f"SELECT count('{value}'::{self.type})", "1") + ask(rows.broken_groups(self.carrier))
+        return expect(f"SELECT count('{value}'::{self.type})", "1") + expect(rows.broken_groups(self.supporting_table))
 
 
 @dataclasses.dataclass(frozen=True)
-class Language(Global):
+class Language(SchemalessObject):
     """PL/pgSQL under another name, and a function in it that depends on the base. Verified: the function returns what it must."""
 
     trusted: Literal[False, True] = False
@@ -176,17 +177,17 @@ class Language(Global):
         return self.name
 
     @property
-    def behind(self) -> str:
+    def own_function(self) -> str:
         """The function in the language."""
-        return self.inside(f"{self.name}_fn")
+        return self.qualified(f"{self.name}_fn")
 
     @property
     def function(self) -> str | None:
-        return self.behind if self.base.type or not self.base.expression else None
+        return self.own_function if self.base.type or not self.base.expression else None
 
     @property
     def expression(self) -> str:
-        return f"{self.behind}('x')"
+        return f"{self.own_function}('x')"
 
     @property
     def grantable(self) -> str | None:
@@ -194,15 +195,15 @@ class Language(Global):
 
     @property
     def helpers(self) -> tuple[str, ...]:
-        return (f"FUNCTION {self.behind}",)
+        return (f"FUNCTION {self.own_function}",)
 
-    def building(self) -> Statements:
+    def create_statements(self) -> Statements:
         trusted = "TRUSTED " if self.trusted else ""
         handlers = "HANDLER plpgsql_call_handler INLINE plpgsql_inline_handler VALIDATOR plpgsql_validator"
         return f"CREATE {trusted}LANGUAGE {self.name} {handlers}", self._function()
 
     def _function(self, replace: str = "") -> str:
-        signature = f"{self.behind}(x text{extra_argument(self.base)}) RETURNS text"
+        signature = f"{self.own_function}(x text{extra_argument(self.base)}) RETURNS text"
         return f"CREATE {replace}FUNCTION {signature} LANGUAGE {self.name} IMMUTABLE AS 'BEGIN RETURN x || ''!''; END'"
 
     @changes
@@ -215,7 +216,7 @@ class Language(Global):
 
     @changes
     def replace(self) -> Fragment:
-        return run(self.building()[0].replace("CREATE ", "CREATE OR REPLACE ", 1))
+        return run(self.create_statements()[0].replace("CREATE ", "CREATE OR REPLACE ", 1))
 
     def verify(self) -> Fragment:
-        return ask(f"SELECT {self.behind}('x')", "x!")
+        return expect(f"SELECT {self.own_function}('x')", "x!")

@@ -6,13 +6,13 @@ import dataclasses
 from typing import ClassVar, Literal
 
 from racehound.databases.postgres.kinds import rows
-from racehound.databases.postgres.kinds.lives import Commented, Local, OnTable, Recreated, Renamed
-from racehound.databases.postgres.kinds.text import Statements, ask, run
+from racehound.databases.postgres.kinds.shared_operations import Commented, OnTable, Recreated, Renamed, SchemaObject
 from racehound.kinds.kind import Fragment, Manipulations, changes
+from racehound.kinds.text import Statements, expect, run
 
 
 @dataclasses.dataclass(frozen=True)
-class Sequence(Local, OnTable):
+class Sequence(SchemaObject, OnTable):
     """A sequence owned by a column of the base. Verified: the values that one statement draws are distinct.
 
     RESTART waits for that statement's lock, and gives the sequence another file, whereupon sessions forget what they cached.
@@ -43,13 +43,13 @@ class Sequence(Local, OnTable):
     def grantable(self) -> str:
         return f"SEQUENCE {self.ident}"
 
-    def building(self) -> Statements:
+    def create_statements(self) -> Statements:
         bound = "" if self.base.role else f" OWNED BY {self.on}.a"
-        return *self.ground, f"CREATE SEQUENCE {self.ident} CACHE {self.cache}{bound}"
+        return *self.table_statements, f"CREATE SEQUENCE {self.ident} CACHE {self.cache}{bound}"
 
-    def adoption(self) -> Statements:
+    def owner_statements(self) -> Statements:
         """A sequence and its table must have the same owner, before they are bound."""
-        return (*super().adoption(), self._bind) if self.base.role else ()
+        return (*super().owner_statements(), self._bind) if self.base.role else ()
 
     @property
     def _bind(self) -> str:
@@ -65,7 +65,7 @@ class Sequence(Local, OnTable):
 
     @changes
     def draw(self) -> Fragment:
-        return ask(f"SELECT count(nextval('{self.ident}')) FROM generate_series(1, 10)", "10")
+        return expect(f"SELECT count(nextval('{self.ident}')) FROM generate_series(1, 10)", "10")
 
     @changes
     def restart(self) -> Fragment:
@@ -81,14 +81,14 @@ class Sequence(Local, OnTable):
 
     def verify(self) -> Fragment:
         drawn = f"SELECT nextval('{self.ident}') AS v FROM generate_series(1, 10)"
-        return ask(f"SELECT count(v) - count(DISTINCT v) FROM ({drawn}) AS drawn", "0")
+        return expect(f"SELECT count(v) - count(DISTINCT v) FROM ({drawn}) AS drawn", "0")
 
 
 @dataclasses.dataclass(frozen=True)
 class IdentityColumn(Commented, Recreated, Renamed, OnTable):
     """An identity column of the base. Verified: its values are distinct, and its sequence belongs to it.
 
-    A table with children takes no identity column in most releases, so a partitioned base is left alone for a carrier.
+    A table with children takes no identity column in most releases, so over a partitioned base it has a supporting table.
     """
 
     generated: Literal["ALWAYS", "BY DEFAULT"] = "ALWAYS"
@@ -108,7 +108,7 @@ class IdentityColumn(Commented, Recreated, Renamed, OnTable):
 
     @property
     def on(self) -> str:
-        return self.base.table if self.base.table and self._uses_base else self.carrier
+        return self.base.table if self.base.table and self._uses_base else self.supporting_table
 
     @property
     def row_prefix(self) -> str:
@@ -119,25 +119,25 @@ class IdentityColumn(Commented, Recreated, Renamed, OnTable):
         return f"ONLY {self.on}"
 
     @property
-    def ground(self) -> Statements:
-        return () if self._uses_base else self.carrying()
+    def table_statements(self) -> Statements:
+        return () if self._uses_base else self.create_supporting_table()
 
     @property
     def helpers(self) -> tuple[str, ...]:
-        return () if self._uses_base else (f"TABLE {self.carrier}",)
+        return () if self._uses_base else (f"TABLE {self.supporting_table}",)
 
     def spelling(self, suffix: str = "", schema: str | None = None) -> str:  # noqa: ARG002 the table has one, it has none
-        return f"{self.on}.{self.label(suffix)}"
+        return f"{self.on}.{self.bare_name(suffix)}"
 
     def renaming(self, old: str, new: str) -> str:
-        return f"ALTER TABLE {self.on} RENAME COLUMN {self.label(old)} TO {self.label(new)}"
+        return f"ALTER TABLE {self.on} RENAME COLUMN {self.bare_name(old)} TO {self.bare_name(new)}"
 
-    def building(self) -> Statements:
+    def create_statements(self) -> Statements:
         column = f"{self.name} bigint GENERATED {self.generated} AS IDENTITY"
-        return *self.ground, f"ALTER TABLE {self.on} ADD COLUMN {column}"
+        return *self.table_statements, f"ALTER TABLE {self.on} ADD COLUMN {column}"
 
-    def dropping(self, maybe: str = "") -> str:
-        return f"ALTER TABLE {maybe}{self.on} DROP COLUMN {maybe}{self.name} CASCADE"
+    def drop_statement(self, if_exists: str = "") -> str:
+        return f"ALTER TABLE {if_exists}{self.on} DROP COLUMN {if_exists}{self.name} CASCADE"
 
     def _altering(self, action: str) -> str:
         return f"ALTER TABLE {self.on} ALTER COLUMN {self.name} {action}"
@@ -178,4 +178,4 @@ class IdentityColumn(Commented, Recreated, Renamed, OnTable):
             "AND c.attidentity <> '' AND NOT EXISTS (SELECT FROM pg_depend AS d WHERE d.refclassid = 'pg_class'::regclass "
             "AND d.refobjid = c.attrelid AND d.refobjsubid = c.attnum AND d.classid = 'pg_class'::regclass AND d.deptype = 'i')"
         )
-        return ask(f"SELECT count({self.name}) - count(DISTINCT {self.name}) FROM {self.only}", "0") + ask(orphaned)
+        return expect(f"SELECT count({self.name}) - count(DISTINCT {self.name}) FROM {self.only}", "0") + expect(orphaned)

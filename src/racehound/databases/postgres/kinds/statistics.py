@@ -6,13 +6,13 @@ import dataclasses
 from typing import ClassVar, Literal
 
 from racehound.databases.postgres.kinds import rows
-from racehound.databases.postgres.kinds.lives import Local, OnTable
-from racehound.databases.postgres.kinds.text import Statements, ask, run
+from racehound.databases.postgres.kinds.shared_operations import OnTable, SchemaObject
 from racehound.kinds.kind import Fragment, Manipulations, changes
+from racehound.kinds.text import Statements, expect, run
 
 
 @dataclasses.dataclass(frozen=True)
-class Statistics(Local, OnTable):
+class Statistics(SchemaObject, OnTable):
     """Extended statistics of the base. Verified: a query that they help to plan gives whole groups."""
 
     over: Literal["columns", "expression"] = "columns"
@@ -31,8 +31,11 @@ class Statistics(Local, OnTable):
         """The columns or expressions."""
         return "a, b" if self.over == "columns" else f"a, ({self.base.function or 'lower'}(a))"
 
-    def building(self) -> Statements:
-        return *self.ground, f"CREATE STATISTICS {self.ident} (ndistinct, dependencies, mcv) ON {self.what} FROM {self.on}"
+    def create_statements(self) -> Statements:
+        return (
+            *self.table_statements,
+            f"CREATE STATISTICS {self.ident} (ndistinct, dependencies, mcv) ON {self.what} FROM {self.on}",
+        )
 
     @changes
     def analyze(self) -> Fragment:
@@ -59,4 +62,4 @@ class Statistics(Local, OnTable):
 
     def verify(self) -> Fragment:
         helped = f"{self.base.function or 'lower'}(a) >= ''" if self.over == "expression" else "b >= ''"
-        return ask(f"SELECT count(*) % {rows.GROUP} FROM {self.on} WHERE a = '{self.initial_key}' AND {helped}", "0")
+        return expect(f"SELECT count(*) % {rows.GROUP} FROM {self.on} WHERE a = '{self.initial_key}' AND {helped}", "0")

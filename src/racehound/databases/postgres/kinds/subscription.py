@@ -7,14 +7,14 @@ from typing import ClassVar
 
 from racehound.databases.postgres.kinds import rows
 from racehound.databases.postgres.kinds.foreign import conninfo
-from racehound.databases.postgres.kinds.lives import Global
-from racehound.databases.postgres.kinds.text import Statements, ask, run
+from racehound.databases.postgres.kinds.shared_operations import SchemalessObject
 from racehound.kinds.kind import Fragment, Manipulations, changes
+from racehound.kinds.text import Statements, expect, run
 
 
 @dataclasses.dataclass(frozen=True)
-class Subscription(Global):
-    """A subscription of the base's table, or of a carrier, to a table of the same name in a second database of the cluster.
+class Subscription(SchemalessObject):
+    """A subscription of the base's table, or of a supporting table, to a table of the same name in a second database of the cluster.
 
     Verified: groups are whole, since a transaction of the publisher arrives as a whole.
 
@@ -38,9 +38,9 @@ class Subscription(Global):
     }
 
     @property
-    def subscribed(self) -> str:
+    def subscribed_table(self) -> str:
         """The table; the publisher's has the same name."""
-        return self.base.table or self.carrier
+        return self.base.table or self.supporting_table
 
     @property
     def row_prefix(self) -> str:
@@ -49,7 +49,7 @@ class Subscription(Global):
     @property
     def publisher(self) -> str:
         """The second database."""
-        return self.shared("_publisher")
+        return self.shared_name("_publisher")
 
     @property
     def publication(self) -> str:
@@ -58,59 +58,59 @@ class Subscription(Global):
 
     @property
     def helpers(self) -> tuple[str, ...]:
-        return () if self.base.table else (f"TABLE {self.carrier}",)
+        return () if self.base.table else (f"TABLE {self.supporting_table}",)
 
     def _there(self, *statements: str) -> Fragment:
         """Commands in the publisher's database; what they return is of no interest."""
         address = f"'{conninfo(self.publisher)}'"
         return "".join(
-            ask(f"SELECT count(*) FROM (SELECT racehound.dblink_exec({address}, $there${statement}$there$)) AS done", "1")
+            expect(f"SELECT count(*) FROM (SELECT racehound.dblink_exec({address}, $there${statement}$there$)) AS done", "1")
             for statement in statements
         )
 
     def _making_model(self) -> Fragment:
         """As a query: within a block it fails where others happen to commit (docs/findings-postgresql.md)."""
-        making = f"SELECT 1 FROM pg_create_logical_replication_slot('{self.shared('_model')}', 'pgoutput')"
+        making = f"SELECT 1 FROM pg_create_logical_replication_slot('{self.shared_name('_model')}', 'pgoutput')"
         there = f"racehound.dblink('{conninfo(self.publisher)}', $there${making}$there$)"
-        return ask(f"SELECT made FROM {there} AS t (made integer)", "1")
+        return expect(f"SELECT made FROM {there} AS t (made integer)", "1")
 
     def prepare(self) -> Fragment:
-        schema, _, _ = self.subscribed.rpartition(".")
+        schema, _, _ = self.subscribed_table.rpartition(".")
         return (
             super().prepare()
             + run(f"CREATE DATABASE {self.publisher} TEMPLATE template0")
             + self._there(
                 *((f"CREATE SCHEMA {schema}",) if schema else ()),
-                f"CREATE TABLE {self.subscribed} ({rows.COLUMNS})",
-                f"CREATE PUBLICATION {self.publication} FOR TABLE {self.subscribed}",
+                f"CREATE TABLE {self.subscribed_table} ({rows.COLUMNS})",
+                f"CREATE PUBLICATION {self.publication} FOR TABLE {self.subscribed_table}",
             )
             + self._making_model()
         )
 
-    def building(self) -> Statements:
+    def create_statements(self) -> Statements:
         options = f"create_slot = false, slot_name = '{self.ident}', copy_data = false"
         source = f"CONNECTION '{conninfo(self.publisher)}' PUBLICATION {self.publication}"
         return (f"CREATE SUBSCRIPTION {self.ident} {source} WITH ({options})",)
 
     def create(self) -> Fragment:
         absent = f"NOT EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = '{self.ident}')"
-        copy = f"PERFORM pg_copy_logical_replication_slot('{self.shared('_model')}', '{self.ident}')"
+        copy = f"PERFORM pg_copy_logical_replication_slot('{self.shared_name('_model')}', '{self.ident}')"
         advance = f"PERFORM pg_replication_slot_advance('{self.ident}', pg_current_wal_flush_lsn())"
         slot = self._there(f"DO $do$BEGIN IF {absent} THEN {copy}; {advance}; END IF; END$do$")
-        ground = () if self.base.table else self.carrying()
-        return run(*ground) + slot + super().create()
+        table_statements = () if self.base.table else self.create_supporting_table()
+        return run(*table_statements) + slot + super().create()
 
     def clear(self) -> Fragment:
         """A slot that a first try has copied serves the next."""
-        return run(*super().razing()[1:])
+        return run(*super().removal_statements()[1:])
 
-    def adoption(self) -> Statements:
+    def owner_statements(self) -> Statements:
         """An owner that is no superuser may subscribe in some releases only."""
         return ()
 
     @changes
     def restore_owner(self) -> Fragment:
-        return run(*self.owning("SESSION_USER"))
+        return run(*self.owned_by("SESSION_USER"))
 
     @changes
     def disable(self) -> Fragment:
@@ -147,13 +147,13 @@ class Subscription(Global):
     @changes
     def write_there(self) -> Fragment:
         """Committed for sure, lest the present that a slot is advanced to is before it."""
-        return self._there(f"SET synchronous_commit = on; {rows.insert(self.subscribed, self.row_prefix)}")
+        return self._there(f"SET synchronous_commit = on; {rows.insert(self.subscribed_table, self.row_prefix)}")
 
-    def owning(self, role: str) -> Statements:
+    def owned_by(self, role: str) -> Statements:
         return (f"ALTER SUBSCRIPTION {self.ident} OWNER TO {role}",)
 
     def _altering(self, *actions: str) -> Fragment:
         return run(*(f"ALTER SUBSCRIPTION {self.ident} {action}" for action in actions))
 
     def verify(self) -> Fragment:
-        return ask(rows.broken_groups(self.subscribed))
+        return expect(rows.broken_groups(self.subscribed_table))

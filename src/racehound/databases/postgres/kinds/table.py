@@ -6,17 +6,17 @@ import dataclasses
 from typing import ClassVar, Literal
 
 from racehound.databases.postgres.kinds import rows
-from racehound.databases.postgres.kinds.base import PostgresKind, given_to
-from racehound.databases.postgres.kinds.lives import Local
-from racehound.databases.postgres.kinds.text import Statements, ask, run
+from racehound.databases.postgres.kinds.base import PostgresKind, owner_statement
+from racehound.databases.postgres.kinds.shared_operations import SchemaObject
 from racehound.kinds.kind import Fragment, Manipulations, changes, reads
+from racehound.kinds.text import Statements, expect, run
 
 _LOOPS = 5
 _OTHER_SCANS = ("enable_seqscan", "enable_indexscan", "enable_indexonlyscan")
 """Settings of the planner for all scans of a table but a bitmap scan."""
 
 
-class Tabular(PostgresKind):
+class TableLike(PostgresKind):
     """What tables and partitions do alike."""
 
     requires: ClassVar[frozenset[str]] = frozenset({"superuser", "amcheck"})
@@ -78,7 +78,7 @@ class Tabular(PostgresKind):
 
     @changes
     def drop_cluster_index(self) -> Fragment:
-        return run(f"DROP INDEX {self.inside(f'{self.name}_cluster')}")
+        return run(f"DROP INDEX {self.qualified(f'{self.name}_cluster')}")
 
     @changes
     def analyze(self) -> Fragment:
@@ -111,7 +111,7 @@ class Tabular(PostgresKind):
     @reads
     def count(self) -> Fragment:
         """The count needs no column: a bitmap scan may then believe the visibility map and skip the pages."""
-        return ask(f"SELECT count(*) % {rows.GROUP} FROM {self.ident} WHERE a >= ''", "0")
+        return expect(f"SELECT count(*) % {rows.GROUP} FROM {self.ident} WHERE a >= ''", "0")
 
     @reads
     def allow_all_scans(self) -> Fragment:
@@ -121,15 +121,15 @@ class Tabular(PostgresKind):
         """The same by a scan of the table and, if it has an index, by the index; a reader without rights to it sees neither."""
         by_index = f"SELECT count(*) % {rows.GROUP} FROM {self.ident} WHERE a >= ''"
         return (
-            ask(rows.broken_groups(self.ident))
+            expect(rows.broken_groups(self.ident))
             + run("SET enable_seqscan = off")
-            + ask(by_index, "0")
+            + expect(by_index, "0")
             + run("RESET enable_seqscan")
         )
 
 
 @dataclasses.dataclass(frozen=True)
-class Table(Tabular, Local):
+class Table(TableLike, SchemaObject):
     """A text table. Verified: every group of rows is whole, by table and by index; the heap is sound (amcheck)."""
 
     rows: Literal[10, 50, 1000, 10000] = 10
@@ -170,7 +170,7 @@ class Table(Tabular, Local):
 
     @property
     def heap(self) -> str:
-        return self.inside(f"{self.name}_low") if self.storage == "partitioned" else self.ident
+        return self.qualified(f"{self.name}_low") if self.storage == "partitioned" else self.ident
 
     @property
     def helpers(self) -> tuple[str, ...]:
@@ -179,9 +179,9 @@ class Table(Tabular, Local):
     @property
     def ancestor(self) -> str:
         """The table that it inherits from."""
-        return self.base.heritable or self.inside(f"{self.name}_ancestor")
+        return self.base.heritable or self.qualified(f"{self.name}_ancestor")
 
-    def building(self) -> Statements:
+    def create_statements(self) -> Statements:
         variant = {"partitioned": self._partitioned, "inherits": self._inheriting}.get(self.storage, self._plain)
         return *variant(), rows.fill(self.ident, self.rows)
 
@@ -195,7 +195,7 @@ class Table(Tabular, Local):
 
     def _partitioned(self) -> Statements:
         """Keys begin with a digit; all beyond `a` is left to Partition objects. Only its partitions have an access method."""
-        low, high = self.heap, self.inside(f"{self.name}_high")
+        low, high = self.heap, self.qualified(f"{self.name}_high")
         return (
             f"CREATE TABLE {self.ident} ({rows.COLUMNS}{self.base.column}) PARTITION BY RANGE (a){self.base.tablespace}",
             f"CREATE TABLE {low} PARTITION OF {self.ident} FOR VALUES FROM (MINVALUE) TO ('5'){self._storage}",
@@ -204,7 +204,7 @@ class Table(Tabular, Local):
 
     def _inheriting(self) -> Statements:
         own = () if self.base.heritable else (f"CREATE TABLE {self.ancestor} ({rows.COLUMNS}{self.base.column})",)
-        given = () if self.base.heritable else given_to(self.base.role, f"TABLE {self.ancestor}")
+        given = () if self.base.heritable else owner_statement(self.base.role, f"TABLE {self.ancestor}")
         return *own, *given, f"CREATE TABLE {self.ident} () INHERITS ({self.ancestor}){self._storage}"
 
     @changes
@@ -243,5 +243,5 @@ class Table(Tabular, Local):
 
     def verify(self) -> Fragment:
         # amcheck knows no other access method than heap.
-        heap_check = "" if self.base.using else ask(f"SELECT count(*) FROM racehound.verify_heapam('{self.heap}')", "0")
+        heap_check = "" if self.base.using else expect(f"SELECT count(*) FROM racehound.verify_heapam('{self.heap}')", "0")
         return self.verify_rows() + heap_check

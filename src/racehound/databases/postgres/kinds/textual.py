@@ -5,14 +5,14 @@ from __future__ import annotations
 import dataclasses
 from typing import ClassVar, Literal
 
-from racehound.databases.postgres.kinds.base import given_to
-from racehound.databases.postgres.kinds.lives import AsColumn, Local
-from racehound.databases.postgres.kinds.text import Statements, ask, run
+from racehound.databases.postgres.kinds.base import owner_statement
+from racehound.databases.postgres.kinds.shared_operations import AsColumn, SchemaObject
 from racehound.kinds.kind import Fragment, Manipulations, changes, creates, destroys
+from racehound.kinds.text import Statements, expect, run
 
 
 @dataclasses.dataclass(frozen=True)
-class Collation(Local, AsColumn):
+class Collation(SchemaObject, AsColumn):
     """A collation that sorts as "C", used by a column of the base. Verified: it does."""
 
     source: Literal["copied", "defined"] = "defined"
@@ -24,7 +24,7 @@ class Collation(Local, AsColumn):
     }
 
     @property
-    def use(self) -> str:
+    def column_definition(self) -> str:
         return f"text COLLATE {self.ident}"
 
     @property
@@ -35,20 +35,20 @@ class Collation(Local, AsColumn):
     def column(self) -> str:
         return f", c text COLLATE {self.ident}"
 
-    def building(self) -> Statements:
+    def create_statements(self) -> Statements:
         definition = 'FROM "C"' if self.source == "copied" else "(PROVIDER = libc, LOCALE = 'C')"
-        return f"CREATE COLLATION {self.ident} {definition}", *self.user
+        return f"CREATE COLLATION {self.ident} {definition}", *self.column_statements
 
     @changes
     def refresh_version(self) -> Fragment:
         return run(f"ALTER COLLATION {self.ident} REFRESH VERSION")
 
     def verify(self) -> Fragment:
-        return ask(f"SELECT min(x COLLATE {self.ident}) FROM (VALUES ('b'), ('a'), ('B')) AS v (x)", "B")
+        return expect(f"SELECT min(x COLLATE {self.ident}) FROM (VALUES ('b'), ('a'), ('B')) AS v (x)", "B")
 
 
 @dataclasses.dataclass(frozen=True)
-class Conversion(Local):
+class Conversion(SchemaObject):
     """A conversion with a function of its own, beside a table that depends on the base. Verified: the function exists.
 
     Nothing in the catalog depends on a conversion, nor can one depend on more than its schema, owner and function.
@@ -61,30 +61,30 @@ class Conversion(Local):
     }
 
     @property
-    def behind(self) -> str:
+    def own_function(self) -> str:
         """Its function."""
-        return self.inside(f"{self.name}_fn")
+        return self.qualified(f"{self.name}_fn")
 
     @property
     def helpers(self) -> tuple[str, ...]:
-        return f"TABLE {self.carrier}", f"FUNCTION {self.behind}"
+        return f"TABLE {self.supporting_table}", f"FUNCTION {self.own_function}"
 
-    def building(self) -> Statements:
-        signature = f"{self.behind}(integer, integer, cstring, internal, integer, boolean) RETURNS integer"
+    def create_statements(self) -> Statements:
+        signature = f"{self.own_function}(integer, integer, cstring, internal, integer, boolean) RETURNS integer"
         library = "'$libdir/utf8_and_iso8859_1', 'iso8859_1_to_utf8'"
         return (
-            *self.carrying(),
+            *self.create_supporting_table(),
             f"CREATE FUNCTION {signature} LANGUAGE c STRICT AS {library}",
-            *given_to(self.base.role, f"FUNCTION {self.behind}"),
+            *owner_statement(self.base.role, f"FUNCTION {self.own_function}"),
             self._creating(),
         )
 
     def _creating(self) -> str:
-        return f"CREATE CONVERSION {self.ident} FOR 'LATIN1' TO 'UTF8' FROM {self.behind}"
+        return f"CREATE CONVERSION {self.ident} FOR 'LATIN1' TO 'UTF8' FROM {self.own_function}"
 
     @destroys
     def drop_if_exists(self) -> Fragment:
-        return run(self.dropping("IF EXISTS "))
+        return run(self.drop_statement("IF EXISTS "))
 
     @creates
     def create_conversion(self) -> Fragment:
@@ -92,11 +92,11 @@ class Conversion(Local):
 
     def verify(self) -> Fragment:
         gone = "NOT EXISTS (SELECT FROM pg_proc AS p WHERE p.oid = c.conproc)"
-        return ask(f"SELECT c.oid FROM pg_conversion AS c WHERE c.conname = '{self.name}' AND {gone}")
+        return expect(f"SELECT c.oid FROM pg_conversion AS c WHERE c.conname = '{self.name}' AND {gone}")
 
 
 @dataclasses.dataclass(frozen=True)
-class TextSearchConfig(Local, AsColumn):
+class TextSearchConfig(SchemaObject, AsColumn):
     """A text search configuration with a dictionary of its own, used by a column of the base. Verified: it finds a word's lexeme.
 
     The mappings are replaced, never dropped, so that there is no moment at which a word has none.
@@ -112,10 +112,10 @@ class TextSearchConfig(Local, AsColumn):
     @property
     def dictionary(self) -> str:
         """Its dictionary."""
-        return self.inside(f"{self.name}_dict")
+        return self.qualified(f"{self.name}_dict")
 
     @property
-    def use(self) -> str:
+    def column_definition(self) -> str:
         """A generated column goes with its expression, where one with a default would only lose that."""
         return f"tsvector GENERATED ALWAYS AS (to_tsvector('{self.ident}'::regconfig, b)) STORED"
 
@@ -127,12 +127,12 @@ class TextSearchConfig(Local, AsColumn):
     def helpers(self) -> tuple[str, ...]:
         return *super().helpers, f"TEXT SEARCH DICTIONARY {self.dictionary}"
 
-    def building(self) -> Statements:
+    def create_statements(self) -> Statements:
         return (
             f"CREATE TEXT SEARCH DICTIONARY {self.dictionary} (TEMPLATE = pg_catalog.simple)",
-            *given_to(self.base.role, f"TEXT SEARCH DICTIONARY {self.dictionary}"),
+            *owner_statement(self.base.role, f"TEXT SEARCH DICTIONARY {self.dictionary}"),
             f"CREATE TEXT SEARCH CONFIGURATION {self.ident} (COPY = pg_catalog.simple)",
-            *self.user,
+            *self.column_statements,
         )
 
     def _altering(self, *actions: str) -> Fragment:
@@ -163,4 +163,4 @@ class TextSearchConfig(Local, AsColumn):
         return run(f"ALTER TEXT SEARCH DICTIONARY {self.dictionary} (Accept)")
 
     def verify(self) -> Fragment:
-        return ask(f"SELECT length(to_tsvector('{self.ident}'::regconfig, 'x'))", "1")
+        return expect(f"SELECT length(to_tsvector('{self.ident}'::regconfig, 'x'))", "1")

@@ -6,13 +6,13 @@ import dataclasses
 from typing import ClassVar, Literal
 
 from racehound.databases.postgres.kinds import rows
-from racehound.databases.postgres.kinds.base import given_to
-from racehound.databases.postgres.kinds.lives import Global, NamedOnTable
-from racehound.databases.postgres.kinds.text import Statements, ask, run
+from racehound.databases.postgres.kinds.base import owner_statement
+from racehound.databases.postgres.kinds.shared_operations import NamedOnTable, SchemalessObject
 from racehound.kinds.kind import Fragment, Manipulations, changes
+from racehound.kinds.text import Statements, expect, run
 
 
-class Logging(NamedOnTable):
+class WriteLogger(NamedOnTable):
     """It logs the rows of a statement, all or none of them, while it is enabled."""
 
     can_be_referenced: ClassVar[bool] = False
@@ -25,12 +25,12 @@ class Logging(NamedOnTable):
     @property
     def log(self) -> str:
         """The table that the rows are logged in."""
-        return self.inside(f"{self.name}_log")
+        return self.qualified(f"{self.name}_log")
 
     @property
-    def logging(self) -> Statements:
+    def log_statements(self) -> Statements:
         """The statements that make the log."""
-        return f"CREATE TABLE {self.log} ({rows.COLUMNS})", *given_to(self.base.role, f"TABLE {self.log}")
+        return f"CREATE TABLE {self.log} ({rows.COLUMNS})", *owner_statement(self.base.role, f"TABLE {self.log}")
 
     def _switching(self, state: str) -> Fragment:
         return run(f"ALTER TABLE {self.on} {state} {self.noun} {self.name}")
@@ -65,7 +65,7 @@ class Logging(NamedOnTable):
 
 
 @dataclasses.dataclass(frozen=True)
-class Trigger(Logging):
+class Trigger(WriteLogger):
     """A trigger on INSERT into the base. Verified: of each statement it logged every row exactly once, or none.
 
     Keys of inserted groups are unique to their statement and no kind inserts them twice.
@@ -79,20 +79,20 @@ class Trigger(Logging):
     }
 
     @property
-    def behind(self) -> str:
+    def own_function(self) -> str:
         """Its function."""
-        return self.inside(f"{self.name}_fn")
+        return self.qualified(f"{self.name}_fn")
 
     @property
     def helpers(self) -> tuple[str, ...]:
-        return *super().helpers, f"TABLE {self.log}", f"FUNCTION {self.behind}"
+        return *super().helpers, f"TABLE {self.log}", f"FUNCTION {self.own_function}"
 
-    def building(self) -> Statements:
+    def create_statements(self) -> Statements:
         return (
-            *self.ground,
-            *self.logging,
+            *self.table_statements,
+            *self.log_statements,
             self._function(),
-            *given_to(self.base.role, f"FUNCTION {self.behind}"),
+            *owner_statement(self.base.role, f"FUNCTION {self.own_function}"),
             self._creating(),
         )
 
@@ -100,13 +100,14 @@ class Trigger(Logging):
         logged = "SELECT a, b FROM fresh" if self.firing == "AFTER STATEMENT" else "VALUES (NEW.a, NEW.b)"
         returned = "NULL" if self.firing == "AFTER STATEMENT" else "NEW"
         body = f"BEGIN INSERT INTO {self.log} (a, b) {logged}; RETURN {returned}; END"
-        return f"CREATE {replace}FUNCTION {self.behind}() RETURNS trigger LANGUAGE {self.base.language or 'plpgsql'} AS '{body}'"
+        language = self.base.language or "plpgsql"
+        return f"CREATE {replace}FUNCTION {self.own_function}() RETURNS trigger LANGUAGE {language} AS '{body}'"
 
     def _creating(self, replace: str = "") -> str:
         moment, _, level = self.firing.partition(" ")
         fresh = " REFERENCING NEW TABLE AS fresh" if level == "STATEMENT" else ""
         event = f"{moment} INSERT ON {self.on}{fresh} FOR EACH {level}"
-        return f"CREATE {replace}TRIGGER {self.name} {event} EXECUTE FUNCTION {self.behind}()"
+        return f"CREATE {replace}TRIGGER {self.name} {event} EXECUTE FUNCTION {self.own_function}()"
 
     @changes
     def replace_function(self) -> Fragment:
@@ -117,11 +118,11 @@ class Trigger(Logging):
         return run(self._creating("OR REPLACE "))
 
     def verify(self) -> Fragment:
-        return ask(f"SELECT a, count(*) FROM {self.log} WHERE a LIKE '%.%.%' GROUP BY a HAVING count(*) <> {rows.GROUP}")
+        return expect(f"SELECT a, count(*) FROM {self.log} WHERE a LIKE '%.%.%' GROUP BY a HAVING count(*) <> {rows.GROUP}")
 
 
 @dataclasses.dataclass(frozen=True)
-class Rule(Logging):
+class Rule(WriteLogger):
     """A DO ALSO rule on the base. Verified: it logged whole groups."""
 
     event: Literal["INSERT", "UPDATE", "DELETE"] = "INSERT"
@@ -132,8 +133,8 @@ class Rule(Logging):
     def helpers(self) -> tuple[str, ...]:
         return *super().helpers, f"TABLE {self.log}"
 
-    def building(self) -> Statements:
-        return *self.ground, *self.logging, self._creating()
+    def create_statements(self) -> Statements:
+        return *self.table_statements, *self.log_statements, self._creating()
 
     def _creating(self, replace: str = "") -> str:
         row = "NEW" if self.event == "INSERT" else "OLD"
@@ -145,7 +146,7 @@ class Rule(Logging):
         return run(self._creating("OR REPLACE "))
 
     def verify(self) -> Fragment:
-        return ask(rows.broken_groups(self.log))
+        return expect(rows.broken_groups(self.log))
 
 
 _EVENT_WORK = {
@@ -157,7 +158,7 @@ _EVENT_WORK = {
 
 
 @dataclasses.dataclass(frozen=True)
-class EventTrigger(Global):
+class EventTrigger(SchemalessObject):
     """An event trigger that logs a group of rows into a table that depends on the base. Verified: it logged whole groups.
 
     Where the log is gone it does nothing, lest one dropped table makes all DDL of all sessions fail.
@@ -174,21 +175,21 @@ class EventTrigger(Global):
     }
 
     @property
-    def behind(self) -> str:
+    def own_function(self) -> str:
         """Its function."""
-        return self.inside(f"{self.name}_fn")
+        return self.qualified(f"{self.name}_fn")
 
     @property
     def helpers(self) -> tuple[str, ...]:
-        return f"TABLE {self.carrier}", f"FUNCTION {self.behind}"
+        return f"TABLE {self.supporting_table}", f"FUNCTION {self.own_function}"
 
-    def adoption(self) -> Statements:
+    def owner_statements(self) -> Statements:
         """Its owner must be a superuser, so it is the function that the role gets."""
-        return given_to(self.base.role, f"FUNCTION {self.behind}")
+        return owner_statement(self.base.role, f"FUNCTION {self.own_function}")
 
     @changes
     def restore_owner(self) -> Fragment:
-        return run(*self.owning("SESSION_USER"))
+        return run(*self.owned_by("SESSION_USER"))
 
     def _switching(self, state: str) -> Fragment:
         return run(f"ALTER EVENT TRIGGER {self.name} {state}")
@@ -216,7 +217,7 @@ class EventTrigger(Global):
     @property
     def _fired(self) -> str:
         """A table whose DDL fires the trigger."""
-        return self.inside(f"{self.name}_fired")
+        return self.qualified(f"{self.name}_fired")
 
     @changes
     def create_table(self) -> Fragment:
@@ -230,18 +231,18 @@ class EventTrigger(Global):
     def drop_table(self) -> Fragment:
         return run(f"DROP TABLE {self._fired} CASCADE")
 
-    def building(self) -> Statements:
+    def create_statements(self) -> Statements:
         return (
-            *self.carrying(),
+            *self.create_supporting_table(),
             self._function(),
-            f"CREATE EVENT TRIGGER {self.name} ON {self.event} EXECUTE FUNCTION {self.behind}()",
+            f"CREATE EVENT TRIGGER {self.name} ON {self.event} EXECUTE FUNCTION {self.own_function}()",
         )
 
     def _function(self, replace: str = "") -> str:
-        log = f"IF to_regclass('{self.carrier}') IS NOT NULL THEN {rows.insert(self.carrier)}; END IF"
+        log = f"IF to_regclass('{self.supporting_table}') IS NOT NULL THEN {rows.insert(self.supporting_table)}; END IF"
         body = f"BEGIN {_EVENT_WORK[self.event]}; {log}; END"
         language = self.base.language or "plpgsql"
-        return f"CREATE {replace}FUNCTION {self.behind}() RETURNS event_trigger LANGUAGE {language} AS $fn${body}$fn$"
+        return f"CREATE {replace}FUNCTION {self.own_function}() RETURNS event_trigger LANGUAGE {language} AS $fn${body}$fn$"
 
     def verify(self) -> Fragment:
-        return ask(rows.broken_groups(self.carrier))
+        return expect(rows.broken_groups(self.supporting_table))

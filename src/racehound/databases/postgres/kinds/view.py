@@ -6,13 +6,13 @@ import dataclasses
 from typing import ClassVar, Literal
 
 from racehound.databases.postgres.kinds import rows
-from racehound.databases.postgres.kinds.lives import Local
-from racehound.databases.postgres.kinds.text import Statements, ask, run
+from racehound.databases.postgres.kinds.shared_operations import SchemaObject
 from racehound.kinds.kind import Fragment, Manipulations, changes
+from racehound.kinds.text import Statements, expect, run
 
 
 @dataclasses.dataclass(frozen=True)
-class View(Local):
+class View(SchemaObject):
     """A view of the base.
 
     Verified: every group of rows is whole. It is not compared with its query: the base's name may belong to another table by now.
@@ -40,7 +40,7 @@ class View(Local):
         barrier = str(self.security_barrier).lower()
         return f"CREATE {replace}VIEW {self.ident} WITH (security_barrier = {barrier}) AS {self.query}"
 
-    def building(self) -> Statements:
+    def create_statements(self) -> Statements:
         return (self._creating(),)
 
     @changes
@@ -72,11 +72,11 @@ class View(Local):
         return run(f"ALTER VIEW {self.ident} ALTER COLUMN b DROP DEFAULT")
 
     def verify(self) -> Fragment:
-        return ask(rows.broken_groups(self.ident))
+        return expect(rows.broken_groups(self.ident))
 
 
 @dataclasses.dataclass(frozen=True)
-class MaterializedView(Local):
+class MaterializedView(SchemaObject):
     """A materialized view of the base, its rows numbered, with a unique index on the number.
 
     Verified: groups are whole and numbers have no gap, as in one snapshot of its query; heap and index are sound (amcheck).
@@ -103,9 +103,9 @@ class MaterializedView(Local):
     @property
     def index(self) -> str:
         """The unique index, which is in the schema of the view."""
-        return self.inside(f"{self.name}_key")
+        return self.qualified(f"{self.name}_key")
 
-    def building(self) -> Statements:
+    def create_statements(self) -> Statements:
         base = self.base
         numbered = f"SELECT row_number() OVER (ORDER BY a, b) AS n, * FROM ({self.query}) AS q"
         return (
@@ -138,10 +138,10 @@ class MaterializedView(Local):
         return run(f"VACUUM FULL {self.ident}")
 
     def verify(self) -> Fragment:
-        heap_check = "" if self.base.using else ask(f"SELECT count(*) FROM racehound.verify_heapam('{self.ident}')", "0")
+        heap_check = "" if self.base.using else expect(f"SELECT count(*) FROM racehound.verify_heapam('{self.ident}')", "0")
         return (
-            ask(rows.broken_groups(self.ident))
-            + ask(f"SELECT count(*) - coalesce(max(n), 0) FROM {self.ident}", "0")
+            expect(rows.broken_groups(self.ident))
+            + expect(f"SELECT count(*) - coalesce(max(n), 0) FROM {self.ident}", "0")
             + heap_check
-            + ask(f"SELECT racehound.bt_index_check('{self.index}'::regclass, true)", '""')
+            + expect(f"SELECT racehound.bt_index_check('{self.index}'::regclass, true)", '""')
         )

@@ -1,4 +1,4 @@
-"""How fragments are written: SQL statements in, testdrive text out."""
+"""How fragments are written in Python: SQL statements in, testdrive text out."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ Statements = tuple[str, ...]
 
 def run(*statements: str) -> Fragment:
     """Commands that must succeed and return no row."""
-    return "".join(ask(statement) for statement in statements)
+    return "".join(expect(statement) for statement in statements)
 
 
-def ask(query: str, *rows: str) -> Fragment:
-    """One command that must return exactly these rows; without any, that no row violates what the query looks for."""
+def expect(query: str, *rows: str) -> Fragment:
+    """One command that must return exactly these rows. Without any: none, as of a query for rows that violate what must hold."""
     command = "> " + query.replace("\n", "\n  ")
     return "".join(f"{line}\n" for line in (command, *rows))

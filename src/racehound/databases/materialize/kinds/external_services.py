@@ -6,8 +6,8 @@ import dataclasses
 from typing import ClassVar, Literal
 
 from racehound.databases.materialize.kinds.base import CONSTANT
-from racehound.databases.materialize.kinds.lives import Named
-from racehound.databases.materialize.kinds.text import Statements, action, ask, run
+from racehound.databases.materialize.kinds.shared_operations import Named
+from racehound.databases.materialize.kinds.text import Statements, action, expect, run
 from racehound.kinds.kind import Fragment, Manipulations, changes
 
 
@@ -54,7 +54,7 @@ class SqlServerSource(Named):
             f"CREATE SOURCE {self.name}_source IN CLUSTER quickstart FROM SQL SERVER CONNECTION {self.name}_conn",
         )
 
-    def building(self) -> Statements:
+    def create_statements(self) -> Statements:
         return (f"CREATE TABLE {self.ident} FROM SOURCE {self.name}_source (REFERENCE dbo.{self.table})",)
 
     @changes
@@ -62,7 +62,7 @@ class SqlServerSource(Named):
         return self.upstream(f"INSERT INTO {self.table} VALUES ('new', 'bar')", f"DELETE FROM {self.table} WHERE a = 'new'")
 
     def verify(self) -> Fragment:
-        return ask(f"SELECT a, b FROM {self.ident} WHERE a <> 'new'", "foo bar")
+        return expect(f"SELECT a, b FROM {self.ident} WHERE a <> 'new'", "foo bar")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,9 +83,9 @@ class IcebergSink(Named):
 
     @property
     def upstream(self) -> str:
-        return self.inside(f"{self.name}_mv")
+        return self.qualified(f"{self.name}_mv")
 
-    def building(self) -> Statements:
+    def create_statements(self) -> Statements:
         key = " KEY (a) NOT ENFORCED" if self.mode == "UPSERT" else ""
         table = f"(NAMESPACE '${{racehound.run}}', TABLE '{self.name}')"
         into = f"ICEBERG CATALOG CONNECTION ${{racehound.iceberg-connection}} {table}"

@@ -23,16 +23,16 @@ class Named(MaterializeKind):
 
     @changes
     def drop_renamed(self) -> Fragment:
-        """What an interrupted life has left under the temporary name."""
+        """What an interrupted rename has left under the temporary name."""
         return run(f"DROP {self.noun} IF EXISTS {self.spelling(self.temporary)}")
 
     @changes
     def rename(self) -> Fragment:
-        return run(f"ALTER {self.noun} {self.spelling()} RENAME TO {self.label(self.temporary)}")
+        return run(f"ALTER {self.noun} {self.spelling()} RENAME TO {self.bare_name(self.temporary)}")
 
     @changes
     def rename_back(self) -> Fragment:
-        return run(f"ALTER {self.noun} {self.spelling(self.temporary)} RENAME TO {self.label()}")
+        return run(f"ALTER {self.noun} {self.spelling(self.temporary)} RENAME TO {self.bare_name()}")
 
 
 class Renamed(Named):

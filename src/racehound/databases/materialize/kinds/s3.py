@@ -6,7 +6,7 @@ import dataclasses
 from typing import ClassVar, Literal
 
 from racehound.databases.materialize.kinds.base import MaterializeKind
-from racehound.databases.materialize.kinds.text import Statements, action, remember, run
+from racehound.databases.materialize.kinds.text import Statements, action, run, set_variable
 from racehound.kinds.kind import Fragment, reads
 
 
@@ -24,7 +24,7 @@ class CopyToS3(MaterializeKind):
     noun: ClassVar[str] = "CONNECTION"
     weight: ClassVar[int] = 4
 
-    def building(self) -> Statements:
+    def create_statements(self) -> Statements:
         address = "ENDPOINT '${testdrive.aws-endpoint}', REGION '${testdrive.aws-region}'"
         login = f"ACCESS KEY ID '${{testdrive.aws-access-key-id}}', SECRET ACCESS KEY SECRET {self.name}_pass"
         return (
@@ -32,8 +32,8 @@ class CopyToS3(MaterializeKind):
             f"CREATE CONNECTION {self.ident} TO AWS ({address}, {login})",
         )
 
-    def razing(self, maybe: str = "") -> Statements:
-        return f"DROP CONNECTION {maybe}{self.ident} CASCADE", f"DROP SECRET {maybe}{self.name}_pass CASCADE"
+    def removal_statements(self, if_exists: str = "") -> Statements:
+        return f"DROP CONNECTION {if_exists}{self.ident} CASCADE", f"DROP SECRET {if_exists}{self.name}_pass CASCADE"
 
     def _copying(self, query: str, key: str) -> str:
         how = f"AWS CONNECTION = {self.ident}, FORMAT = '{self.encoding}'"
@@ -49,8 +49,8 @@ class CopyToS3(MaterializeKind):
         key = f"{self.name}-${{{moment}}}"
         whole = f"SELECT CASE WHEN count(*) >= {least} THEN 'whole' ELSE 'less' END AS it FROM ({self.query}) AS q"
         return (
-            remember(counted, f"SELECT count(*) FROM ({self.query}) AS q")
-            + remember(moment, "SELECT mz_now()::text")
+            set_variable(counted, f"SELECT count(*) FROM ({self.query}) AS q")
+            + set_variable(moment, "SELECT mz_now()::text")
             + run(self._copying(whole, key))
             + action(f"s3-verify-data bucket=${{racehound.run}} key={key}", "whole")
             + self.verify_catalog()

@@ -1,15 +1,15 @@
-"""What many kinds share: the manipulations that come with a name, an owner or a schema, and the ways to stand on a table."""
+"""What many kinds share: the operations that come with a name, an owner or a schema, and the ways to be built over a table."""
 
 from __future__ import annotations
 
 from typing import ClassVar
 
 from racehound.databases.postgres.kinds.base import PostgresKind
-from racehound.databases.postgres.kinds.text import Statements, run
 from racehound.kinds.kind import Fragment, Manipulations, changes, destroys
+from racehound.kinds.text import Statements, run
 
 OTHER_OWNER = "${racehound.run}_owner"
-ELSEWHERE = "racehound_elsewhere"
+OTHER_SCHEMA = "racehound_elsewhere"
 """A role and a schema that the target keeps for all objects. A schema of each one's own would make the server forget every plan,
 that of the catalog oracle included, in every repetition."""
 
@@ -31,7 +31,7 @@ class Commented(PostgresKind):
 
 
 class Recreated(PostgresKind):
-    """It can be dropped, with all that stands on it, and made again: what is built on it meanwhile may lose its ground."""
+    """It can be dropped together with its dependents, and made again. Meanwhile others may be creating dependents."""
 
     manipulations: ClassVar[Manipulations] = {
         "recreate": ("destroy_if_exists", "create"),
@@ -39,7 +39,7 @@ class Recreated(PostgresKind):
 
     @destroys
     def destroy_if_exists(self) -> Fragment:
-        return run(*self.razing("IF EXISTS "))
+        return run(*self.removal_statements("IF EXISTS "))
 
 
 class Renamed(PostgresKind):
@@ -51,7 +51,7 @@ class Renamed(PostgresKind):
 
     def renaming(self, old: str, new: str) -> str:
         """The statement that renames it from one suffix of its name to the other."""
-        return f"ALTER {self.noun} {self.spelling(old)} RENAME TO {self.label(new)}"
+        return f"ALTER {self.noun} {self.spelling(old)} RENAME TO {self.bare_name(new)}"
 
     @changes
     def rename(self) -> Fragment:
@@ -74,20 +74,20 @@ class Owned(PostgresKind):
         """A role that owns it for a while: the target's, a superuser, since not all objects may be owned by others."""
         return OTHER_OWNER
 
-    def adoption(self) -> Statements:
-        return self.owning(self.base.role) if self.base.role else ()
+    def owner_statements(self) -> Statements:
+        return self.owned_by(self.base.role) if self.base.role else ()
 
-    def owning(self, role: str) -> Statements:
+    def owned_by(self, role: str) -> Statements:
         """The statement that makes a role its owner."""
         return (f"ALTER {self.noun} {self.ident} OWNER TO {role}",)
 
     @changes
     def change_owner(self) -> Fragment:
-        return run(*self.owning(self.other_owner))
+        return run(*self.owned_by(self.other_owner))
 
     @changes
     def restore_owner(self) -> Fragment:
-        return run(*self.owning(self.base.role or "SESSION_USER"))
+        return run(*self.owned_by(self.base.role or "SESSION_USER"))
 
 
 class Moved(PostgresKind):
@@ -98,9 +98,9 @@ class Moved(PostgresKind):
     }
 
     @property
-    def elsewhere(self) -> str:
+    def other_schema(self) -> str:
         """The schema that it moves to and comes back from: the target's."""
-        return ELSEWHERE
+        return OTHER_SCHEMA
 
     def moving(self, old: str, new: str) -> str:
         """The statement that moves it from one schema to the other."""
@@ -108,32 +108,32 @@ class Moved(PostgresKind):
 
     @changes
     def move_schema(self) -> Fragment:
-        return run(self.moving(self.schema, self.elsewhere))
+        return run(self.moving(self.schema, self.other_schema))
 
     @changes
     def move_schema_back(self) -> Fragment:
-        return run(self.moving(self.elsewhere, self.schema))
+        return run(self.moving(self.other_schema, self.schema))
 
 
-class Global(Commented, Recreated, Renamed, Owned):
+class SchemalessObject(Commented, Recreated, Renamed, Owned):
     """What has a name and an owner, but no schema."""
 
     in_schema: ClassVar[bool] = False
 
 
-class Local(Commented, Recreated, Moved, Renamed, Owned):
+class SchemaObject(Commented, Recreated, Moved, Renamed, Owned):
     """What has a name, an owner and a schema."""
 
 
 class OnTable(PostgresKind):
-    """It stands on a table: that of the object it refers to, or a carrier of its own."""
+    """It is built over a table: that of the object it refers to, or a supporting table."""
 
     in_schema: ClassVar[bool] = False
 
     @property
     def on(self) -> str:
         """The table."""
-        return self.base.table or self.carrier
+        return self.base.table or self.supporting_table
 
     @property
     def only(self) -> str:
@@ -150,43 +150,43 @@ class OnTable(PostgresKind):
         return f"{self.row_prefix}0"
 
     @property
-    def ground(self) -> Statements:
-        """The statements that make the carrier where one is needed."""
-        return () if self.base.table else self.carrying()
+    def table_statements(self) -> Statements:
+        """The statements that make the supporting table where one is needed."""
+        return () if self.base.table else self.create_supporting_table()
 
     @property
     def helpers(self) -> tuple[str, ...]:
-        return () if self.base.table else (f"TABLE {self.carrier}",)
+        return () if self.base.table else (f"TABLE {self.supporting_table}",)
 
 
 class NamedOnTable(Commented, Recreated, Renamed, OnTable):
     """What has a name of its own on each table: a trigger, a rule, a policy."""
 
     def spelling(self, suffix: str = "", schema: str | None = None) -> str:  # noqa: ARG002 the table has one, it has none
-        return f"{self.label(suffix)} ON {self.on}"
+        return f"{self.bare_name(suffix)} ON {self.on}"
 
 
 class AsColumn(PostgresKind):
-    """It is used by a column of the table of the object it refers to, or else of a carrier."""
+    """It is used by a column of the table of the object it refers to, or else of a supporting table."""
 
     @property
-    def use(self) -> str:
+    def column_definition(self) -> str:
         """The definition of the column, without its name."""
         raise NotImplementedError
 
     @property
-    def widened(self) -> str | None:
+    def extended_table(self) -> str | None:
         """The table of the object it refers to, if that can take the column."""
         return self.base.extensible
 
     @property
-    def user(self) -> Statements:
+    def column_statements(self) -> Statements:
         """The statements that make the column."""
-        column = f"{self.name}_c {self.use}"
-        if self.widened:
-            return (f"ALTER TABLE {self.widened} ADD COLUMN {column}",)
-        return self.carrying(f", {column}")
+        column = f"{self.name}_c {self.column_definition}"
+        if self.extended_table:
+            return (f"ALTER TABLE {self.extended_table} ADD COLUMN {column}",)
+        return self.create_supporting_table(f", {column}")
 
     @property
     def helpers(self) -> tuple[str, ...]:
-        return () if self.widened else (f"TABLE {self.carrier}",)
+        return () if self.extended_table else (f"TABLE {self.supporting_table}",)
