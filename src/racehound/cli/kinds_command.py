@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @target_options
 @statement_limit
 def command(*, target: str, kinds: tuple[str, ...], kinds_from: tuple[Path, ...], check: bool, **options: Any) -> int:  # noqa: ANN401
-    """List the kinds of TARGET: what a seed draws for each, and its manipulations.
+    """List the kinds of DATABASE: what a seed draws for each, and its manipulations.
 
     With --check and --kinds-from, but without --kinds, the kinds of these files are checked. Exit code 1: something is wrong.
     """

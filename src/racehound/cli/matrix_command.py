@@ -1,4 +1,4 @@
-"""`racehound matrix`: every operation of the catalogue against every other, and what to do with the result."""
+"""`racehound matrix`: tries every operation of the catalogue against every other, and shows and compares the results."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from click.core import ParameterSource
 
 from racehound.cli.options import default_target, kinds_from_option, names, option, statement_limit
 from racehound.cli.target_options import choice, require_stepping, stepping_options
+from racehound.databases.registry import databases
 from racehound.errors import UserError
 
 if TYPE_CHECKING:
@@ -27,15 +28,20 @@ _TOLD_EVERY_S = 10.0
 
 
 class _Matrix(click.Group):
-    """Takes the database as its first word, unless that is one of its commands."""
+    """Takes the database as its first word besides options, unless that word is one of its commands."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        if args and not args[0].startswith("-") and args[0] not in self.commands:
-            args = ["--target", *args]
+        _, words, _ = self.make_parser(ctx).parse_args(list(args))
+        if words and words[0] not in self.commands:
+            if words[0] not in databases():
+                known = f"a database ({', '.join(databases())}) nor a command ({', '.join(self.commands)})"
+                raise UserError(f"racehound matrix: {words[0]!r} is neither {known}")
+            before = args[: len(args) - len(words)]
+            args = ["--target", words[0], *before, *words[1:]]
         return super().parse_args(ctx, args)
 
     def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        formatter.write_usage(ctx.command_path, "[TARGET] [OPTIONS] [COMMAND [ARGS]...]")
+        formatter.write_usage(ctx.command_path, "[DATABASE] [OPTIONS] [COMMAND [ARGS]...]")
 
 
 @click.group("matrix", cls=_Matrix, invoke_without_command=True)
@@ -54,7 +60,7 @@ class _Matrix(click.Group):
 @option("--resume", metavar="DIR", help="Go on with the run in this directory.", show_default=False)
 @click.pass_context
 def command(ctx: click.Context, /, **options: Any) -> int | None:  # noqa: ANN401 click's values
-    """Try every operation of TARGET's catalogue against every other on the same objects: started together, and each within the
+    """Try every operation of DATABASE's catalogue against every other on the same objects: started together, and each within the
     other's transaction, committed and rolled back.
 
     Exit code 0: nothing worse than known weaknesses, 1: findings, 2: bad input, 130: interrupted.
@@ -67,7 +73,6 @@ def command(ctx: click.Context, /, **options: Any) -> int | None:  # noqa: ANN40
     from racehound.loops.matrix.run import MatrixOptions
 
     require_stepping(options["target"], "racehound matrix")
-
     resumed = _resumed(ctx, options) if options["resume"] else None
     narrowed = bool(options["operations"])
     chosen = resumed[1] if resumed else Asked(options["kinds"], options["operations"], options["every"] or narrowed)

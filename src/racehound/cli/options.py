@@ -43,7 +43,7 @@ def default_target() -> str:
     return default_name()
 
 
-target_argument = click.argument("target", default=default_target, envvar="RACEHOUND_TARGET")
+target_argument = click.argument("target", metavar="[DATABASE]", default=default_target, envvar="RACEHOUND_TARGET")
 target_option = option("--target", metavar="NAME", default=default_target, show_default="the default one", help="The database.")
 
 kinds_from_option = option(

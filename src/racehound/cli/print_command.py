@@ -1,4 +1,4 @@
-"""`racehound print`: what a seed would do."""
+"""`racehound print`: the program of a seed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from racehound.cli.options import option, program_options, scenario, seed_or_random, target_argument
+from racehound.cli.options import option, program_options, scenario, target_argument
+from racehound.data.plan import seed_or_random
 
 
 @click.command("print")
@@ -19,7 +20,7 @@ def command(
     *, target: str, release: str | None, seed: int | None, scenario: str, num_objects: int, kinds: tuple[str, ...], tries: int,
     kinds_from: tuple[Path, ...], perturb: tuple[str, ...], as_json: bool,
 ) -> None:  # fmt: skip
-    """Show the exact program of a seed for TARGET without running it. Names that differ by run are shown as variables."""
+    """Show the exact program of a seed for DATABASE without running it. Names that differ by run are shown as variables."""
     import msgspec
 
     from racehound.data.program import print_program

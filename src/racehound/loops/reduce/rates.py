@@ -8,6 +8,7 @@ import msgspec
 
 from racehound.data.finding import Reproduction
 
+
 class Rate(msgspec.Struct, frozen=True):
     """How many of the tried repetitions showed the finding, and the number of the first that did (0: none)."""
 
