@@ -9,7 +9,7 @@ TEST_WORKERS ?= 2
 COVERAGE_TESTS ?= tests/unit
 TEST_SERVICES ?= postgres mysql mariadb kafka kafka-kraft schema-registry seaweedfs toxiproxy
 
-.PHONY: run test coverage mutants services browser check docs clean
+.PHONY: run test zoo coverage mutants services browser check docs clean
 
 run: $(VENV)/.run
 	$(BIN)/racehound run $(RUN_ARGS)
@@ -27,7 +27,14 @@ mutants: $(VENV)/.dev
 	rm -rf mutants
 	$(BIN)/mutmut run --max-children $(TEST_WORKERS)
 	mkdir -p .cache
-	$(BIN)/mutmut results | tee .cache/mutants.txt
+	$(BIN)/mutmut results > .cache/mutants.txt
+	@grep ': survived$$' .cache/mutants.txt || true
+	@echo "all that no test noticed, and all that no unit test runs, is in .cache/mutants.txt:"
+	@sed 's/.*: //' .cache/mutants.txt | sort | uniq -c
+
+# Runs the emulator of Materialize in the foreground: make zoo ZOO_ARGS='--defect lost-rename'.
+zoo: $(VENV)/.dev
+	$(BIN)/racehound-zoo $(ZOO_ARGS)
 
 # What cannot be had here is said; the tests that need it are skipped, with the same reason.
 services: $(VENV)/.dev
@@ -44,6 +51,7 @@ check: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/lint-imports --config zoo/pyproject.toml
 	$(BIN)/mkdocs build --strict --quiet --site-dir .cache/site
 
 docs: $(VENV)/.dev

@@ -21,12 +21,13 @@ from racehound.data.program import Program
 from racehound.databases.postgres.dialect import POSTGRES
 from racehound.databases.postgres.target import PostgresTarget
 from racehound.databases.registry import Opened
+from racehound.databases.target import Reset
 from racehound.kinds.kind import Kind
 from racehound.loops.hunt import plan_and_program
-from racehound.loops.trial import Trial
-from racehound.run.runner import Runner
+from racehound.loops.repetition import RepetitionRunner
+from racehound.run.storm_runner import StormRunner
 from racehound.scenarios import build_program
-from racehound.scenarios.casting import Cast
+from racehound.scenarios.object_steps import KindLookup
 
 SEEN_BY_PEER = ("crash", "errors")
 REPETITIONS = 100
@@ -68,21 +69,22 @@ def hunt(place: Opened, seed: int, seconds: float, *, peer: bool) -> tuple[int, 
 
 
 def peer_program(plan: Plan, kinds: Sequence[type[Kind]]) -> Program:
-    cast = Cast({kind.__name__: kind for kind in kinds}, POSTGRES.allows_transaction)
-    return unmet(build_program(plain(plan), cast, 100))
+    lookup = KindLookup({kind.__name__: kind for kind in kinds}, POSTGRES.allows_transaction)
+    return unmet(build_program(plain(plan), lookup, 100))
 
 
 def run_plan(place: Opened, program: Program, until: float, *, peer: bool) -> list[set[str]]:
     """The findings of each repetition until that time."""
     recorder = Recorder(place.scratch / f"history-{time.monotonic_ns()}.jsonl")
-    runner = Runner(place.target, recorder, place.scratch, statement_limit_s=10)
-    trial = Trial(runner, program, "services" if peer else "objects")
+    reset: Reset = "services" if peer else "objects"
+    runner = StormRunner(place.target, program, recorder, place.scratch, statement_limit_s=10, reset=reset)
+    runs = RepetitionRunner.of(place.database)
     found = []
-    trial.begin()
+    runs.prepare(runner)
     for number in range(1, REPETITIONS + 1):
         if time.monotonic() >= until:
             break
-        found.append({finding.id for finding in trial.run(number).findings})
+        found.append({finding.id for finding in runs.run(runner, number).findings})
     runner.close()
     recorder.close()
     recorder.path.unlink()

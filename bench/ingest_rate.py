@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import cast
 
 import workload
+from racehound.data.addresses import ServiceAddresses
 from racehound.services.artifacts.maven import MavenJars
 from racehound.services.composition import Composition, Wanted
 from racehound.services.java import JAVA
@@ -32,7 +33,6 @@ from racehound.testdrive.formats.confluent import header
 from racehound.testdrive.formats.varying import read_varying
 from racehound.testdrive.interpreter import Context, Interpreter
 from racehound.testdrive.parser import parse
-from racehound.testdrive.services import Services
 
 TOOLS = MavenJars("kafka-tools-3.9.2", ("org.apache.kafka:kafka-tools:3.9.2", "org.slf4j:slf4j-simple:1.7.36"))
 ITERATION = "${kafka-ingest.iteration}"
@@ -77,7 +77,7 @@ def ours(place: Place, records: int) -> float:
     # kafka-ingest asks the target nothing.
     session = cast("Session", None)
     context = Context(
-        session, seed=next(_seeds), timeout=60, services=Services(kafka=place.kafka, schema_registry=place.registry)
+        session, seed=next(_seeds), timeout=60, services=ServiceAddresses(kafka=place.kafka, schema_registry=place.registry)
     )
     schema = " ".join(SCHEMA.split())
     with Interpreter(context) as interpreter:
@@ -91,7 +91,7 @@ def peer(place: Place, records: int, size: int, settings: tuple[str, ...]) -> fl
     """Records per second as ProducerPerformance measures them itself, without Java's start."""
     topic = f"peer-{next(_seeds)}"
     session = cast("Session", None)
-    with Interpreter(Context(session, seed=0, services=Services(kafka=place.kafka))) as interpreter:
+    with Interpreter(Context(session, seed=0, services=ServiceAddresses(kafka=place.kafka))) as interpreter:
         interpreter.run(parse(f"$ kafka-create-topic topic={topic}\n"))
     program = (str(JAVA.find()), "-Xmx512m", "-cp", f"{TOOLS.install(print)}/*", "org.apache.kafka.tools.ProducerPerformance")
     options = ("--topic", f"testdrive-{topic}-0", "--num-records", str(records), "--record-size", str(size), "--throughput", "-1")

@@ -1,6 +1,6 @@
 """Trials of the race matrix per second, and what a matrix of a hundred operations takes.
 
-A sample of all pairs, drawn from a fixed seed, is held on one embedded server, with all oracles; `racehound matrix` has several.
+A sample of all pairs, drawn from a fixed seed, is tried on one embedded server, with all oracles; `racehound matrix` has several.
 
 Run: `python bench/matrix_rate.py [--pairs 60] [--release 18.3]`.
 """
@@ -19,10 +19,9 @@ from racehound.data.history import Event
 from racehound.data.matrix import Outcome
 from racehound.data.program import Program
 from racehound.databases.registry import Opened
-from racehound.loops.matrix.crew import hosting
-from racehound.loops.matrix.encounter import Host, modes
-from racehound.loops.matrix.order import different, order
-from racehound.loops.matrix.run import survey
+from racehound.loops.matrix.pair_runner import PairRunner, modes, pair_runner
+from racehound.loops.matrix.run import measure
+from racehound.loops.matrix.selection import different, select
 from racehound.scenarios.pairs import Catalogue, Pair
 
 
@@ -31,22 +30,21 @@ def sample(place: Opened, count: int) -> tuple[list[Pair], int]:
     catalogue = Catalogue(place.kinds, place.database.plain_table)
     known = catalogue.operations()
     begun = time.monotonic()
-    footprints = survey(place.database, place.target, catalogue, known, every=True)
-    print(f"survey of {len(known)} operations: {time.monotonic() - begun:.1f} s")
+    footprints = measure(place.database, place.target, catalogue, known, every=True)
+    print(f"footprints of {len(known)} operations: {time.monotonic() - begun:.1f} s")
     chosen = different(known, footprints)
-    planned = order(catalogue, chosen, {each.name: footprints[each.name] for each in chosen})
+    planned = select(catalogue, chosen, {each.name: footprints[each.name] for each in chosen})
     print(f"{len(chosen)} operations of different sorts, {len(planned.pairs)} pairs that share something")
     return random.Random(1).sample(planned.pairs, count), len(planned.pairs)
 
 
-def held(host: Host, place: Opened, pairs: Sequence[Pair]) -> tuple[float, Counter[Outcome]]:
-    """Trials per second, and what came of them."""
-    allowed = place.target.dialect.allows_transaction
-    host.hold(pairs[0], allowed)
+def tried(runner: PairRunner, pairs: Sequence[Pair]) -> tuple[float, Counter[Outcome]]:
+    """Trials per second, and their outcomes."""
+    runner.run(pairs[0])
     outcomes: Counter[Outcome] = Counter()
     begun = time.monotonic()
     for pair in pairs:
-        outcomes.update(note.outcome for note in host.hold(pair, allowed).notes)
+        outcomes.update(trial.outcome for trial in runner.run(pair).trials)
     return outcomes.total() / (time.monotonic() - begun), outcomes
 
 
@@ -63,8 +61,8 @@ def main() -> None:
         def keep(_finding: Finding, _program: Program, _events: list[Event]) -> None:
             """A benchmark looks at the rate only."""
 
-        with hosting(place, 10.0, keep) as host:
-            rate, outcomes = held(host, place, pairs)
+        with pair_runner(place, 10.0, keep) as runner:
+            rate, outcomes = tried(runner, pairs)
         print(f"{rate:.1f} trials/s on one server: {dict(outcomes)}")
         print(f"all {total} pairs: {total * trials / len(pairs) / rate / 60:.1f} minutes on one server")
 

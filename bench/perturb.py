@@ -6,7 +6,7 @@ does hits all alike. Ratios come with 95 % intervals, by bootstrap over the roun
 `signatures` are distinct ones, known weaknesses included; `meetings` count how often findings were met, without those.
 
 Run: `python bench/perturb.py [--release 18.3] [--rounds 6] [--seconds 15] [--names freeze,windows]`;
-with `--zoo DEFECT` in a double of Materialize that has that defect, without its services.
+`--zoo DEFECT` hunts in the emulator of Materialize with that defect switched on, without other services.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from pathlib import Path
 from typing import Any
 
 import zoo
+from racehound.databases.registry import database
 from racehound.report.columns import columns
-from racehound.run.perturbations.registry import DEFAULT, NAMES
+from racehound.run.perturbations.registry import DEFAULT, PerturbationSet
 
 BASE = "default"
 RESAMPLES = 2000
-NOT_IN_POSTGRES = ("service-kill",)
-NOT_IN_ZOO = ("freeze", "kill", "restart", "service-kill")
+NOT_IN_ZOO = ("service-kill",)
 PLANS = ("--repetitions", "20", "--reduce", "0")
 
 
@@ -58,8 +58,9 @@ class Ratio:
 
 def main() -> None:
     arguments = _arguments()
-    impossible = NOT_IN_ZOO if arguments.zoo else NOT_IN_POSTGRES
-    names = [name for name in NAMES if name in arguments.names.split(",") or (not arguments.names and name not in impossible)]
+    impossible = NOT_IN_ZOO if arguments.zoo else ()
+    known = PerturbationSet(database("materialize" if arguments.zoo else "postgres").perturbations()).names
+    names = [name for name in known if name in arguments.names.split(",") or (not arguments.names and name not in impossible)]
     lots = [BASE, *names[: len(names) // 2], BASE, *names[len(names) // 2 :]]
     rounds: list[dict[str, list[Figures]]] = []
     for number in range(arguments.rounds):

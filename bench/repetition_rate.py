@@ -20,8 +20,8 @@ from racehound.databases.postgres.place import EmbeddedPlace
 from racehound.databases.postgres.target import PostgresTarget
 from racehound.databases.registry import Opened
 from racehound.loops.hunt import plan_and_program
-from racehound.loops.trial import Trial
-from racehound.run.runner import Runner
+from racehound.loops.repetition import RepetitionRunner
+from racehound.run.storm_runner import StormRunner
 
 WAYS = ("objects", "down and up", "stop and start")
 PLANS = 10
@@ -41,15 +41,16 @@ def rate(place: Opened, programs: list[Program], way: str, seconds: float) -> fl
 def repeat(place: Opened, program: Program, until: float, *, restarting: bool) -> int:
     """Repetitions of a program on one server until that time."""
     recorder = Recorder(place.scratch / f"history-{time.monotonic_ns()}.jsonl")
-    runner = Runner(place.target, recorder, place.scratch, statement_limit_s=30)
-    trial = Trial(runner, program, "objects")
-    trial.begin()
+    runner = StormRunner(place.target, program, recorder, place.scratch, statement_limit_s=30)
+    runs = RepetitionRunner.of(place.database)
+    runs.prepare(runner)
     number = 0
     while time.monotonic() < until:
         number += 1
         if restarting and number > 1:
-            restart(place, runner)
-        trial.run(number)
+            restart(place)
+            runs = RepetitionRunner.of(place.database)
+        runs.run(runner, number)
     runner.close()
     recorder.close()
     recorder.path.unlink()
@@ -66,16 +67,14 @@ def anew(program: Program, until: float) -> int:
     return number
 
 
-def restart(place: Opened, runner: Runner) -> None:
-    """Stop the server as an administrator would, start it, make a new database."""
+def restart(place: Opened) -> None:
+    """Stop the server as an administrator would, and start it."""
     target = place.target
     assert isinstance(target, PostgresTarget)
     assert isinstance(target.place, EmbeddedPlace)
-    runner.close_sessions()
     for observer in target.observers:
         observer.close()
     target.place.server.restart("fast")
-    runner.rebuild()
 
 
 def main() -> None:

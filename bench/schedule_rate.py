@@ -24,9 +24,11 @@ from racehound.data.history import Recorder
 from racehound.data.schedule import Listed, Schedule, interleavings
 from racehound.databases.postgres.target import PostgresTarget
 from racehound.databases.registry import Opened
-from racehound.loops.explore import Explorer, KnownErrors
-from racehound.run.session_script import SessionScript, Turn, lengths, parse_sql
-from racehound.run.stage import Scripts, Stage
+from racehound.loops.explore import Explorer, SerialErrors
+from racehound.run.lockstep_program import program_of_scripts
+from racehound.run.lockstep_runner import LockstepRunner
+from racehound.run.session_script import Scripts, SessionScript, Turn, lengths, parse_sql
+from racehound.run.strategies import ExploreOptions
 from racehound.services.embedded import installation
 from racehound.testdrive.script import Sql
 
@@ -59,13 +61,11 @@ def scripts(name: str) -> Scripts:
 
 def judged(place: Opened, name: str, seconds: float) -> float:
     """As `racehound explore` does it: all oracles after every schedule."""
-    with staged(place, scripts(name)) as stage:
-        store = Store(place.scratch / "findings", Baseline())
-        explorer = Explorer(scripts(name), 1, stage, store, KnownErrors(scripts(name)))
-        numbers = itertools.count(1)
-        figure = _rate(scripts(name), seconds, lambda order: explorer.perform(next(numbers), (), order))
-        explorer.close()
-        return figure
+    options = ExploreOptions(seed=1, schedules=1, strategy=None, depth=3, statement_limit_s=10.0)
+    what, store, numbers = scripts(name), Store(place.scratch / "findings", Baseline()), itertools.count(1)
+    with recording(place) as recorder:
+        with contextlib.closing(Explorer(what, options, place, recorder, store, SerialErrors(what))) as explorer:
+            return _rate(what, seconds, lambda order: explorer.run(next(numbers), (), order))
 
 
 def shared(places: Sequence[Opened], name: str, seconds: float) -> float:
@@ -76,18 +76,17 @@ def shared(places: Sequence[Opened], name: str, seconds: float) -> float:
 
 def unjudged(place: Opened, name: str, seconds: float, taken: dict[Schedule, None]) -> float:
     """The same schedules and the same sweep, and nobody looks. `taken` is filled with the orders of turns."""
-    with staged(place, scripts(name)) as stage:
-        stage.build()
+    program = program_of_scripts(scripts(name), 1)
+    with recording(place) as recorder, contextlib.closing(LockstepRunner(place.target, recorder, place.scratch, 10.0)) as runner:
+        runner.prepare(damaged=True)
 
         def perform(order: Listed) -> None:
-            stage.stepping.gather()
-            stage.stepping.sweep()
-            stage.set_up(1)
-            lead = stage.lead(1)
-            lead.play(order)
-            taken[lead.schedule] = None
-            stage.rest()
-            stage.recorder.take()
+            runner.stepping.gather()
+            runner.stepping.sweep()
+            repetition = runner.schedule(program, (), order)
+            repetition.run(1)
+            taken[repetition.schedule] = None
+            recorder.take()
 
         return _rate(scripts(name), seconds, perform)
 
@@ -140,12 +139,10 @@ def _orders(what: Scripts) -> Iterator[Listed]:
 
 
 @contextlib.contextmanager
-def staged(place: Opened, what: Scripts) -> Iterator[Stage]:
-    """A stage with a history of its own."""
+def recording(place: Opened) -> Iterator[Recorder]:
+    """A history, removed afterwards."""
     recorder = Recorder(place.scratch / f"history-{time.monotonic_ns()}.jsonl")
-    stage = Stage(place.target, recorder, place.scratch, what, 10.0)
-    yield stage
-    stage.close()
+    yield recorder
     recorder.close()
     recorder.path.unlink()
 

@@ -16,8 +16,8 @@ from racehound.data.history import PlanStarted, Recorder
 from racehound.data.program import Program, ProgramSession, Step
 from racehound.databases.postgres.target import PostgresTarget
 from racehound.databases.registry import Opened
-from racehound.loops.trial import Trial
-from racehound.run.runner import Runner
+from racehound.loops.repetition import RepetitionRunner
+from racehound.run.storm_runner import StormRunner
 
 MIX = (
     "CREATE TABLE t_{o} (a TEXT, b TEXT)",
@@ -45,16 +45,16 @@ def ours(place: Opened, sessions: int, seconds: float) -> float:
     )  # fmt: skip
     recorder = Recorder(place.scratch / f"history-{sessions}-{time.monotonic_ns()}.jsonl")
     recorder.append(PlanStarted(program))
-    runner = Runner(place.target, recorder, place.scratch, statement_limit_s=30)
-    trial = Trial(runner, program, "objects")
-    trial.begin()
+    runner = StormRunner(place.target, program, recorder, place.scratch, statement_limit_s=30)
+    runs = RepetitionRunner.of(place.database)
+    runs.prepare(runner)
     start, statements, number = time.monotonic(), 0, 0
     while time.monotonic() - start < seconds:
         number += 1
-        verdict = trial.run(number)
-        if verdict.findings or sum(verdict.drawers.values()):
-            raise SystemExit(f"the mix must make no errors: {verdict.drawers} {verdict.findings}")
-        statements += verdict.statements
+        repetition = runs.run(runner, number)
+        if repetition.findings or repetition.classes:
+            raise SystemExit(f"the mix must make no errors: {repetition.classes} {repetition.findings}")
+        statements += repetition.statements
     elapsed = time.monotonic() - start
     runner.close()
     recorder.close()

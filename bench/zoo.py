@@ -1,8 +1,8 @@
 """How soon `racehound run materialize` finds each seeded race of the zoo, and what it finds when none is on.
 
-For every defect and seed a zoo with that defect is started and hunted in until the oracle that should find it has done so, or the
-limit is over. With `--off N`, a zoo without defects is hunted in for N repetitions: every
-finding there is false. Defects of sources and sinks are hunted with Kafka, registry, PostgreSQL and MySQL beside the zoo.
+For every defect and seed, the emulator is started with that defect, and racehound hunts in it until the oracle that should find
+the defect has found it or the time limit has passed. With `--off N`, racehound hunts for N repetitions in an emulator without
+defects: every finding there is false. Kafka, a schema registry, PostgreSQL, MySQL and S3 run besides the emulator.
 
 Run: `python bench/zoo.py [--seeds 10] [--limit 120] [--defects A,B|none] [--off 1000] [--jobs 2]`.
 """
@@ -90,7 +90,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def names(text: str) -> tuple[str, ...]:
-    """Of defects, or `none`."""
+    """The names of defects, separated by commas, or `none`."""
     given = tuple(text.split(","))
     if strange := {*given} - {*(defect.name for defect in DEFECTS), "none"}:
         raise argparse.ArgumentTypeError(f"no defect of the zoo: {', '.join(sorted(strange))}")
@@ -110,7 +110,7 @@ def services() -> Iterator[str]:
 
 @contextlib.contextmanager
 def zoo(*defects: str) -> Iterator[dict[str, str]]:
-    """A zoo as a process of its own; its addresses as the options of `run` that take them."""
+    """Run the emulator in a process of its own. Yields its addresses, by the options of `racehound run` that take them."""
     command = [sys.executable, "-m", "racehound_zoo", *(word for name in defects for word in ("--defect", name))]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         assert process.stdout is not None

@@ -60,7 +60,7 @@ class Turns:
 
     def __init__(self, directory: Path) -> None:
         self._entrance = (directory / "parallel.py").open("rb")
-        self._room = (directory / "conftest.py").open("rb")
+        self._room = (directory / "__init__.py").open("rb")
 
     @contextlib.contextmanager
     def turn(self, *, alone: bool) -> Iterator[None]:

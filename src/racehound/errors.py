@@ -1,7 +1,7 @@
-"""The errors that are meant for people.
+"""The errors that are shown to users.
 
-Whatever a user can get wrong (an option, a file, an address, a script) is raised as `UserError`; the command line prints its
-one line and exits with 2. Everything else that escapes is a bug of racehound.
+An error of the user (an option, a file, an address, a script) is raised as `UserError`; the command line prints its one line
+and exits with 2. Any other exception that reaches the command line is a bug of racehound.
 """
 
 from __future__ import annotations

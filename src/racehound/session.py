@@ -1,7 +1,7 @@
-"""What a session of a target is to the rest of the house: SQL text in, an `Outcome` out.
+"""The protocol of a session with a target: SQL text in, an `Outcome` out.
 
-An outcome is plain data and never an exception: in a race an error is an observation like any other. Only the interpreter
-of the language decides whether an error is a failure.
+An outcome is plain data and never an exception: under concurrency an error is an observation. Only the interpreter of the
+language decides whether an error is a failure.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Literal, Protocol
 import msgspec
 
 Status = Literal["ok", "error", "lost"]
-"""ok: the server did it. error: the server refused. lost: the connection or the server was gone before it answered."""
+"""ok: the statement succeeded. error: the server refused it. lost: the connection or the server ended before the answer."""
 
 
 class ServerError(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -40,7 +40,7 @@ class Rows(msgspec.Struct, frozen=True):
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """What became of one statement."""
+    """The outcome of one statement."""
 
     status: Status
     tag: str = ""
@@ -61,16 +61,16 @@ class Session(Protocol):
 
     @property
     def pid(self) -> int:
-        """Process id of the server's end of it, 0 where there is none."""
+        """Process id of the server process, 0 where there is none."""
 
     def execute(self, sql: str) -> Outcome:
-        """Run one statement and wait for what becomes of it. Never raises for what the server does."""
+        """Run one statement and return its outcome. Never raises for what the server does."""
 
     def cancel(self) -> None:
-        """Ask the server, from another thread, to cancel the statement that is running now."""
+        """Ask the server to cancel the running statement. May be called from another thread."""
 
     def reset(self) -> Outcome:
-        """Roll back what is open and forget all that earlier statements left in the session."""
+        """Roll back an open transaction and the state of the session."""
 
     def close(self) -> None:
         """End the session; an open transaction is rolled back by the server."""

@@ -1,4 +1,4 @@
-"""TLS of clients: one context for all of a sort, since making one takes some 50 ms."""
+"""TLS contexts of clients. They are shared, since creating one takes some 50 ms."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import ssl
 
 @functools.cache
 def trusted() -> ssl.SSLContext:
-    """For servers that must be who they say, by the authorities that httpx trusts. ImportError where httpx is not installed."""
+    """Verifies the server's certificate by the authorities that httpx trusts. ImportError where httpx is not installed."""
     import httpx
 
     return httpx.create_ssl_context()
@@ -16,7 +16,7 @@ def trusted() -> ssl.SSLContext:
 
 @functools.cache
 def unverified() -> ssl.SSLContext:
-    """For any server: what is said is encrypted, with whomever it is said."""
+    """Encrypts, but does not verify the server's certificate."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE

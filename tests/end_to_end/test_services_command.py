@@ -15,7 +15,7 @@ import psycopg
 import pytest
 from tests.end_to_end import command
 
-from racehound.services import kept, proc
+from racehound.services import daemon_client, proc
 from racehound.services.catalogue import DEFAULT
 from racehound.services.installation import missing
 
@@ -45,16 +45,16 @@ def status(name: str) -> list[dict[str, object]]:
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-def keeper_pid(name: str) -> int:
-    """Process id of the keeper: the one whose command line ends with the composition's name."""
-    ending = f"racehound.services.keeper\0{name}\0".encode()
+def daemon_pid(name: str) -> int:
+    """Process id of the daemon: the one whose command line ends with the composition's name."""
+    ending = f"racehound.services.composition_daemon\0{name}\0".encode()
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         try:
             if path.read_bytes().endswith(ending):
                 return int(path.parent.name)
         except OSError:
             continue  # it has just ended
-    raise AssertionError(f"composition {name} has no keeper")
+    raise AssertionError(f"composition {name} has no daemon")
 
 
 def until(condition: Callable[[], bool], limit_s: float) -> bool:
@@ -78,11 +78,11 @@ def test_up_shows_a_healthy_service_that_takes_connections_and_down_leaves_nothi
         assert connection.execute("SHOW wal_level").fetchone() == ("logical",)
     logged = racehound("services", "logs", "postgres", "--composition", name, "--lines", "20").stdout
     assert "ready to accept connections" in logged
-    processes = proc.tree(keeper_pid(name))
+    processes = proc.tree(daemon_pid(name))
     down = racehound("services", "down", "--composition", name)
     assert down.returncode == 0, down.stderr
     assert until(lambda: not any(_lives(each) for each in processes), GONE_LIMIT_S)
-    assert name not in kept.names()
+    assert name not in daemon_client.names()
     assert not scratch_of(name)
 
 
@@ -106,10 +106,10 @@ def test_two_compositions_do_not_meet(names: tuple[str, str]) -> None:
 
 
 @pytest.mark.leftovers
-def test_nothing_outlives_a_killed_keeper(names: tuple[str, str]) -> None:
+def test_nothing_outlives_a_killed_daemon(names: tuple[str, str]) -> None:
     name, _ = names
     racehound("services", "up", "postgres", "--composition", name)
-    pid = keeper_pid(name)
+    pid = daemon_pid(name)
     processes = proc.tree(pid)
     assert len(processes) > 2
     os.kill(pid, signal.SIGKILL)
@@ -122,7 +122,7 @@ def test_nothing_outlives_a_killed_keeper(names: tuple[str, str]) -> None:
 
 
 @pytest.mark.leftovers
-def test_all_services_are_up_together_on_loopback_in_little_memory_and_go_with_a_killed_keeper(names: tuple[str, str]) -> None:
+def test_all_services_are_up_together_on_loopback_in_little_memory_and_go_with_a_killed_daemon(names: tuple[str, str]) -> None:
     name, _ = names
     lacking = missing(DEFAULT)
     if lacking:
@@ -136,7 +136,7 @@ def test_all_services_are_up_together_on_loopback_in_little_memory_and_go_with_a
     assert len(listens) > len(DEFAULT)
     assert [address for address in listens if not address.startswith("127.0.0.1:")] == []
     assert sum(float(str(each["memory_mib"])) for each in services) < 1000
-    pid = keeper_pid(name)
+    pid = daemon_pid(name)
     processes = proc.tree(pid)
     os.kill(pid, signal.SIGKILL)
     assert until(lambda: not any(_lives(each) for each in processes), GONE_LIMIT_S)
@@ -151,7 +151,7 @@ def test_an_interrupted_up_leaves_nothing(names: tuple[str, str]) -> None:
         assert "preparing" in up.stdout.readline()
         up.send_signal(signal.SIGINT)
         assert up.wait(10) == 130
-    assert name not in kept.names()
+    assert name not in daemon_client.names()
     assert until(lambda: not scratch_of(name), GONE_LIMIT_S)
 
 
@@ -238,7 +238,7 @@ def test_an_address_where_nobody_answers_is_refused(names: tuple[str, str]) -> N
     refused = racehound("services", "up", "postgres", "--backend", "external:127.0.0.1:9", "--composition", name)
     assert refused.returncode == 2
     assert "postgres" in refused.stderr
-    assert name not in kept.names()
+    assert name not in daemon_client.names()
 
 
 def _lives(pid: int) -> bool:

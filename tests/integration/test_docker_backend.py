@@ -64,7 +64,7 @@ instance = DockerInstance(find("postgres"), project)
 instance.prepare()
 print(directory, project.name, flush=True)
 instance.start()
-print(project._warden._warden.pid, flush=True)
+print(project._guard._guard.pid, flush=True)
 time.sleep(1000)
 """
 _RUNNING: dict[str, Any] = {
@@ -136,8 +136,8 @@ def project(stand_in: StandIn) -> Iterator[DockerProject]:
     directory = scratch.create("docker.tests")
     project = DockerProject("Tests of mine", directory)
     yield project
-    if project._warden is not None:
-        project._warden.kill()
+    if project._guard is not None:
+        project._guard.kill()
     scratch.remove(directory)
 
 
@@ -231,10 +231,10 @@ def test_the_project_ends_with_its_last_service(stand_in: StandIn, project: Dock
     one.start()
     one.stop()
     assert json.loads(project.file.read_text())["services"].keys() == {"two"}
-    assert project._warden is not None
+    assert project._guard is not None
     two.stop()
     assert [each.split()[0] for each in stand_in.changes(project)] == ["up", "rm", "rm", "down"]
-    assert project._warden is None
+    assert project._guard is None
 
 
 def test_two_services_are_not_started_at_the_same_moment(stand_in: StandIn, project: DockerProject) -> None:
@@ -301,7 +301,7 @@ def test_the_dead_have_an_epitaph(stand_in: StandIn, postgres: DockerInstance, s
     postgres.start()
     stand_in.container({"State": state, "NetworkSettings": {"Ports": {}}})
     assert not postgres.alive()
-    assert postgres.epitaph() == words
+    assert postgres.exit_summary() == words
 
 
 def test_a_container_that_is_gone_is_dead(stand_in: StandIn, postgres: DockerInstance) -> None:
@@ -309,7 +309,7 @@ def test_a_container_that_is_gone_is_dead(stand_in: StandIn, postgres: DockerIns
     postgres.start()
     stand_in.answer("container", "inspect", says="[]\n", complains="Error response from daemon: No such container: x\n", code=1)
     assert not postgres.alive()
-    assert postgres.epitaph() == "cannot be seen: Error response from daemon: No such container: x"
+    assert postgres.exit_summary() == "cannot be seen: Error response from daemon: No such container: x"
     with pytest.raises(TargetError, match="postgres does not run"):
         postgres.pause()
 
@@ -411,7 +411,7 @@ def test_a_container_may_need_more_than_the_process(monkeypatch: pytest.MonkeyPa
 
 @pytest.fixture
 def owner(stand_in: StandIn) -> Iterator[subprocess.Popen[str]]:
-    """A racehound of a few lines that starts PostgreSQL by docker, and says its directory, its project and its warden's pid."""
+    """A racehound of a few lines that starts PostgreSQL by docker, and says its directory, its project and its guard's pid."""
     stand_in.answer("ps", "--all", says="c1\nc2\n")
     stand_in.answer("network", "ls", says="n1\n")
     with subprocess.Popen([sys.executable, "-c", _OWNER], stdout=subprocess.PIPE, text=True) as owner:
@@ -442,6 +442,7 @@ def _await(done: Callable[[], bool], within: float) -> None:
         time.sleep(0.01)
 
 
+@pytest.mark.leftovers
 def test_a_killed_racehound_takes_its_containers_along(stand_in: StandIn, owner: subprocess.Popen[str]) -> None:
     directory, project = _line(owner)
     _line(owner)
@@ -453,6 +454,7 @@ def test_a_killed_racehound_takes_its_containers_along(stand_in: StandIn, owner:
     _await(lambda: not Path(directory).exists(), 10)
 
 
+@pytest.mark.leftovers
 def test_killed_in_the_midst_of_a_start_it_starts_nothing_any_more(stand_in: StandIn, owner: subprocess.Popen[str]) -> None:
     stand_in.answer("up", seconds=1000)
     directory, _ = _line(owner)
@@ -464,10 +466,11 @@ def test_killed_in_the_midst_of_a_start_it_starts_nothing_any_more(stand_in: Sta
     _await(lambda: not Path(directory).exists(), 10)
 
 
-def test_a_killed_warden_takes_the_containers_along(stand_in: StandIn, owner: subprocess.Popen[str]) -> None:
+@pytest.mark.leftovers
+def test_a_killed_guard_takes_the_containers_along(stand_in: StandIn, owner: subprocess.Popen[str]) -> None:
     directory, _ = _line(owner)
-    (warden,) = map(int, _line(owner))
-    os.kill(warden, signal.SIGKILL)
+    (guard,) = map(int, _line(owner))
+    os.kill(guard, signal.SIGKILL)
     stand_in.await_told("rm", "--force", "--volumes", "c1", "c2", within=2)
     assert owner.poll() is None
     owner.kill()
@@ -476,18 +479,18 @@ def test_a_killed_warden_takes_the_containers_along(stand_in: StandIn, owner: su
     scratch.remove(Path(directory))
 
 
-def test_a_warden_that_was_killed_is_replaced_before_the_next_start(project: DockerProject) -> None:
+def test_a_guard_that_was_killed_is_replaced_before_the_next_start(project: DockerProject) -> None:
     one, two = (DockerInstance(_service(name), project) for name in ("one", "two"))
     one.prepare()
     two.prepare()
     one.start()
-    first = project._warden
+    first = project._guard
     assert first is not None
     first.kill()
     two.start()
-    assert project._warden is not None
-    assert project._warden is not first
-    assert project._warden.poll() is None
+    assert project._guard is not None
+    assert project._guard is not first
+    assert project._guard.poll() is None
 
 
 def test_what_a_dead_run_has_left_is_found_and_removed(stand_in: StandIn) -> None:

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from racehound.data.finding import Baseline, Store
 from racehound.data.history import Blocked, Overdue, Passed, Recorder, RepetitionEnded, RepetitionStarted, Statement, read_history
+from racehound.data.run_directory import RunDirectory
 from racehound.data.schedule import Listed, Schedule, parse_schedule
 from racehound.databases.database import Choice
 from racehound.databases.postgres.stepping import PostgresStepping
 from racehound.databases.postgres.target import PostgresTarget
 from racehound.databases.registry import Opened, opened
 from racehound.errors import TargetError, UserError
-from racehound.loops.explore import Exploration, Explorer, KnownErrors, Performance, explore
+from racehound.loops.explore import Exploration, Explorer, OpenTarget, ScheduleResult, SerialErrors, explore
 from racehound.run import lockstep
-from racehound.run.session_script import lengths, parse_sql, read_script, read_session
-from racehound.run.stage import Scripts, Stage
+from racehound.run.session_script import Scripts, lengths, parse_sql, read_script, read_session
 from racehound.run.strategies import ExploreOptions
 from racehound.wire.session import LibpqSession
 
@@ -69,32 +69,22 @@ class Lab:
         options = ExploreOptions(
             seed=1, schedules=times if only else 1000, strategy=None, depth=2, statement_limit_s=limit_s, only=schedule
         )
-        with self._recorder() as recorder:
-            stage = Stage(place.target, recorder, place.scratch, scripts, limit_s)
-            return explore(scripts, options, stage, Store(self._directory / "findings", Baseline()))
+        return self.explore_with(place, scripts, options)
 
-    def play(self, place: Opened, scripts: Scripts, schedule: str, *, limit_s: float = 20) -> Performance:
+    def explore_with(
+        self, place: Opened, scripts: Scripts, options: ExploreOptions, others: Sequence[OpenTarget] = ()
+    ) -> Exploration:
+        self._number += 1
+        run = RunDirectory(self._directory / f"run-{self._number}")
+        self.history = run.history(1, options.seed).with_suffix(".jsonl.gz")
+        return explore(scripts, options, place, run, Store(self._directory / "findings", Baseline()), others)
+
+    def play(self, place: Opened, scripts: Scripts, schedule: str, *, limit_s: float = 20) -> ScheduleResult:
         (met,) = self.explore(place, scripts, schedule, limit_s=limit_s).classes
         return met.first
 
     def events(self, sort: type) -> list[object]:
         return [event for event in read_history(self.history) if isinstance(event, sort)]
-
-    def _recorder(self) -> _Closing:
-        self._number += 1
-        self.history = self._directory / f"history-{self._number}.jsonl"
-        return _Closing(self.history)
-
-
-class _Closing:
-    def __init__(self, path: Path) -> None:
-        self._recorder = Recorder(path)
-
-    def __enter__(self) -> Recorder:
-        return self._recorder
-
-    def __exit__(self, *_: object) -> None:
-        self._recorder.close()
 
 
 @pytest.fixture
@@ -102,7 +92,7 @@ def lab(tmp_path: Path) -> Lab:
     return Lab(tmp_path)
 
 
-def outcomes(performance: Performance) -> list[str]:
+def outcomes(performance: ScheduleResult) -> list[str]:
     """`ok` or the SQLSTATE of every turn."""
     assert all(move.outcome for move in performance.moves)
     return [move.outcome.error.sqlstate if move.outcome.error else "ok" for move in performance.moves if move.outcome]
@@ -282,9 +272,7 @@ def test_a_setup_that_fails_is_bad_input(lab: Lab, place: Opened) -> None:
 def test_pct_is_played_as_well_and_its_schedules_can_be_replayed(lab: Lab, place: Opened) -> None:
     scripts = lab.scripts("BEGIN; LOCK TABLE t; COMMIT", "TRUNCATE t; SELECT 1", setup=TABLES)
     options = ExploreOptions(seed=5, schedules=12, strategy="pct", depth=2, statement_limit_s=20)
-    with lab._recorder() as recorder:
-        stage = Stage(place.target, recorder, place.scratch, scripts, 20)
-        found = explore(scripts, options, stage, Store(lab.history.parent / "findings", Baseline()))
+    found = lab.explore_with(place, scripts, options)
     assert found.schedules == 12
     for met in found.classes:
         again = lab.play(place, scripts, " ".join(map(str, met.first.schedule)))
@@ -304,29 +292,25 @@ def test_a_leak_is_seen_by_the_quick_look(lab: Lab, place: Opened) -> None:
     assert played.outcome == "leak"
 
 
-def test_an_explorer_can_be_led_schedule_by_schedule(lab: Lab, place: Opened) -> None:
+def test_an_explorer_runs_the_schedules_that_it_is_given(lab: Lab, place: Opened, tmp_path: Path) -> None:
     scripts = lab.scripts("SELECT 1", "SELECT 2")
-    with lab._recorder() as recorder:
-        stage = Stage(place.target, recorder, place.scratch, scripts, 20)
-        explorer = Explorer(scripts, 5, stage, Store(lab.history.parent / "findings", Baseline()), KnownErrors(scripts))
-        orders = enumerate(((1, 2), (2, 1)), 1)
-        schedules: list[Schedule] = [explorer.perform(number, (), Listed(each)).schedule for number, each in orders]
-        explorer.close()
-        stage.close()
+    options = ExploreOptions(seed=5, schedules=2, strategy=None, depth=2, statement_limit_s=20)
+    store = Store(tmp_path / "findings", Baseline())
+    with contextlib.closing(Recorder(tmp_path / "history.jsonl")) as recorder:
+        with contextlib.closing(Explorer(scripts, options, place, recorder, store, SerialErrors(scripts))) as explorer:
+            orders = enumerate(((1, 2), (2, 1)), 1)
+            schedules: list[Schedule] = [explorer.run(number, (), Listed(each)).schedule for number, each in orders]
     assert schedules == [(1, 2), (2, 1)]
 
 
 def test_a_server_that_is_not_to_be_had_ends_all(lab: Lab, place: Opened) -> None:
-    def another() -> contextlib.AbstractContextManager[Stage]:
+    def another() -> contextlib.AbstractContextManager[Opened]:
         raise TargetError("no server today")
 
     scripts = lab.scripts("SELECT 1", "SELECT 2")
     options = ExploreOptions(seed=1, schedules=100_000, strategy=None, depth=2, statement_limit_s=20, only=(1, 2))
-    with lab._recorder() as recorder:
-        stage = Stage(place.target, recorder, place.scratch, scripts, 20)
-        store = Store(lab.history.parent / "findings", Baseline())
-        with pytest.raises(TargetError, match="no server today"):
-            explore(scripts, options, stage, store, [another])
+    with pytest.raises(TargetError, match="no server today"):
+        lab.explore_with(place, scripts, options, [another])
 
 
 def test_nothing_stays_on_the_server(place: Opened) -> None:

@@ -55,7 +55,7 @@ class Stage:
         return Interpreter(
             Context(
                 session=self.session, variables=self.target.variables(), connect=LibpqSession.connect,
-                services=self.target.services, max_tries=1,
+                services=self.target.services, support=self.target.dialect.script_support, max_tries=1,
             )
         )  # fmt: skip
 

@@ -12,6 +12,7 @@ import pytest
 
 from racehound.databases.materialize import sinks
 from racehound.databases.materialize.kinds import KINDS, MaterializeKind
+from racehound.databases.materialize.script_support import SCRIPT_SUPPORT
 from racehound.databases.materialize.surroundings import Surroundings, of_variables
 from racehound.services.backends.instance import Instance
 from racehound.services.service import CLIENT
@@ -33,7 +34,9 @@ class Stage:
         self.session = session
         known = {"racehound.run": _RUN, "racehound.database": "target", "testdrive.seed": "7", **around.variables()}
         services, connect = around.services(None, None), LibpqSession.connect
-        self._interpreter = Interpreter(Context(session, {**known, **_RECORDS}, connect, max_tries=1, services=services))
+        self._interpreter = Interpreter(
+            Context(session, {**known, **_RECORDS}, connect, max_tries=1, services=services, support=SCRIPT_SUPPORT)
+        )
 
     def run(self, fragment: str) -> None:
         hurried = fragment.replace("duration=30s force=true", "duration=1s force=true")

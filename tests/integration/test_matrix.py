@@ -19,18 +19,17 @@ from racehound.databases.database import Choice
 from racehound.databases.postgres.footprint import CatalogFootprints
 from racehound.databases.postgres.target import PostgresTarget
 from racehound.databases.registry import Opened, opened
-from racehound.loops.matrix.crew import hosting
-from racehound.loops.matrix.encounter import Host
 from racehound.loops.matrix.journal import read_journal
+from racehound.loops.matrix.pair_runner import PairRunner, pair_runner
 from racehound.scenarios.pairs import Catalogue, Side
 
 
 class Lab:
-    """Lets operations meet on a place."""
+    """Tries pairs of operations on an open target."""
 
-    def __init__(self, place: Opened, host: Host, found: list[Finding]) -> None:
+    def __init__(self, place: Opened, runner: PairRunner, found: list[Finding]) -> None:
         self._place = place
-        self._host = host
+        self._runner = runner
         self.found = found
         self._catalogue = Catalogue(place.kinds, place.database.plain_table)
         self._operations = {each.name: each for each in self._catalogue.operations()}
@@ -39,13 +38,13 @@ class Lab:
         """The operation on an object over the plain table."""
         return self._catalogue.alone(self._operations[operation])
 
-    def hold(self, x: str, y: str, relationship: Relationship) -> dict[tuple[str, str], Outcome]:
+    def run(self, x: str, y: str, relationship: Relationship) -> dict[tuple[str, str], Outcome]:
         """By the letter of who comes first, and the mode."""
         self.found.clear()
         pair = self._catalogue.pair(self._operations[x], self._operations[y], relationship)
-        met = self._host.hold(pair, self._place.target.dialect.allows_transaction)
-        assert not met.trouble
-        return {("y" if note.y_first else "x", note.mode): note.outcome for note in met.notes}
+        result = self._runner.run(pair)
+        assert not result.trouble
+        return {("y" if trial.y_first else "x", trial.mode): trial.outcome for trial in result.trials}
 
 
 def lab_on(release: str | None, directory: Path) -> Iterator[Lab]:
@@ -54,8 +53,8 @@ def lab_on(release: str | None, directory: Path) -> Iterator[Lab]:
     def keep(finding: Finding, _program: Program, _events: list[Event]) -> None:
         found.append(finding)
 
-    with opened(Choice("postgres", release=release), directory / "server.log") as place, hosting(place, 10.0, keep) as host:
-        yield Lab(place, host, found)
+    with opened(Choice("postgres", release=release), directory / "server.log") as place, pair_runner(place, 10.0, keep) as runner:
+        yield Lab(place, runner, found)
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +69,7 @@ def old(maven: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 
 
 def test_a_function_in_a_schema_that_is_dropped_is_an_orphan_on_an_old_release(old: Lab) -> None:
-    outcomes = old.hold("Schema.destroy", "Function.create", "y over x")
+    outcomes = old.run("Schema.destroy", "Function.create", "y over x")
     assert len(outcomes) == 6
     assert outcomes["x", "commit"] == outcomes["y", "commit"] == "corrupt"
     assert outcomes["x", "rollback"] == outcomes["y", "rollback"] == "fine"
@@ -79,26 +78,26 @@ def test_a_function_in_a_schema_that_is_dropped_is_an_orphan_on_an_old_release(o
 
 
 def test_the_default_release_makes_one_of_them_wait(sound: Lab) -> None:
-    outcomes = sound.hold("Schema.destroy", "Function.create", "y over x")
+    outcomes = sound.run("Schema.destroy", "Function.create", "y over x")
     assert outcomes["x", "commit"] == "expected"
     assert {outcomes[key] for key in (("y", "commit"), ("x", "rollback"), ("y", "rollback"))} == {"blocked"}
     assert sound.found == []
 
 
 def test_the_same_object_renamed_and_commented(sound: Lab) -> None:
-    outcomes = sound.hold("Table.rename", "Table.comment", "same")
+    outcomes = sound.run("Table.rename", "Table.comment", "same")
     assert outcomes["x", "commit"] == "expected"
     assert outcomes["x", "rollback"] == outcomes["y", "commit"] == "blocked"
 
 
 def test_what_may_not_stand_in_a_transaction_only_meets_the_other_one_outside(sound: Lab) -> None:
-    outcomes = sound.hold("Table.insert", "Index.create[concurrently]", "y over x")
+    outcomes = sound.run("Table.insert", "Index.create[concurrently]", "y over x")
     assert set(outcomes) == {("x", "together"), ("x", "commit"), ("x", "rollback"), ("y", "together")}
     assert outcomes["x", "commit"] == "blocked"
 
 
 def test_an_operation_meets_itself_in_one_order(sound: Lab) -> None:
-    outcomes = sound.hold("Role.grant_and_revoke", "Role.grant_and_revoke", "same")
+    outcomes = sound.run("Role.grant_and_revoke", "Role.grant_and_revoke", "same")
     assert {first for first, _ in outcomes} == {"x"}
 
 

@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from racehound.data.addresses import ServiceAddresses
 from racehound.services.backends.instance import Instance
 from racehound.services.mysql import ROOT_PASSWORD
 from racehound.services.service import CLIENT
 from racehound.testdrive.errors import CommandFailed, ScriptError
 from racehound.testdrive.interpreter import Context, Interpreter, run_file
 from racehound.testdrive.parser import parse
-from racehound.testdrive.services import Services
 from racehound.wire.session import LibpqSession
 
 _numbers = itertools.count()
@@ -25,7 +25,9 @@ CONNECT = "$ mysql-connect name=m url=mysql://root@mysql password=${arg.mysql-ro
 @pytest.fixture
 def context(connect: Callable[[], LibpqSession], service: Callable[[str], Instance]) -> Context:
     variables = {"arg.mysql-root-password": ROOT_PASSWORD, "db": f"db_{next(_numbers)}"}
-    return Context(connect(), variables=variables, services=Services(hosts={"mysql": str(service("mysql").endpoints[CLIENT])}))
+    return Context(
+        connect(), variables=variables, services=ServiceAddresses(hosts={"mysql": str(service("mysql").endpoints[CLIENT])})
+    )
 
 
 @pytest.fixture
@@ -142,7 +144,6 @@ def test_a_connection_that_the_server_ends_is_an_error_and_can_be_made_anew(inte
 def test_connections_end_with_the_script(context: Context) -> None:
     with Interpreter(context) as interpreter:
         run(f"{CONNECT}$ mysql-execute name=m\nSET @x = 1;\n", interpreter)
-    assert not interpreter.state.has_resource("mysql m")
     assert "no MySQL connection named m" in failure("$ mysql-execute name=m\nSELECT 1;\n", interpreter).reason
 
 

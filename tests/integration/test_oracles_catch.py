@@ -13,8 +13,8 @@ from racehound.data.program import Phase, Program, ProgramSession, Step
 from racehound.databases.database import Choice
 from racehound.databases.postgres.target import PostgresTarget
 from racehound.databases.registry import Opened, opened
-from racehound.loops.trial import Trial
-from racehound.run.runner import Runner
+from racehound.loops.repetition import RepetitionRunner
+from racehound.run.storm_runner import StormRunner
 from racehound.wire.session import LibpqSession
 
 Judge = Callable[[Program], list[Finding]]
@@ -34,15 +34,13 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Opened]:
 @pytest.fixture
 def judge(place: Opened, tmp_path: Path) -> Iterator[Judge]:
     """Run one repetition of a program, all oracles on, those of a plan's end included."""
-    runners: list[Runner] = []
+    runners: list[StormRunner] = []
 
     def run(program: Program) -> list[Finding]:
         recorder = Recorder(tmp_path / f"history-{len(runners)}.jsonl")
-        runner = Runner(place.target, recorder, tmp_path, statement_limit_s=1.0)
+        runner = StormRunner(place.target, program, recorder, tmp_path, statement_limit_s=1.0)
         runners.append(runner)
-        trial = Trial(runner, program, "objects")
-        trial.begin()
-        return trial.run(1, last=True).findings
+        return RepetitionRunner.of(place.database).run(runner, 1, whole_plan=True).findings
 
     yield run
     for runner in runners:

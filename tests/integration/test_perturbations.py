@@ -17,20 +17,20 @@ from racehound.data.program import Disturbance, Program, ProgramSession, Step
 from racehound.databases.database import Choice
 from racehound.databases.postgres.perturbations import signalled
 from racehound.databases.postgres.place import EmbeddedPlace
+from racehound.databases.postgres.plugin import PostgresDatabase
 from racehound.databases.postgres.target import PostgresTarget
 from racehound.databases.registry import Opened, opened
 from racehound.errors import UserError
-from racehound.loops.trial import Trial, Verdict
+from racehound.loops.repetition import JudgedRepetition, RepetitionRunner
 from racehound.run.perturbations.network import Jitter
 from racehound.run.perturbations.proxy_links import ProxyLinks
-from racehound.run.perturbations.registry import PERTURBATIONS, draw, possible
-from racehound.run.recorded_session import Place as EventPlace
-from racehound.run.recorded_session import RecordedSession
-from racehound.run.runner import Runner
+from racehound.run.perturbations.registry import TIMINGS, PerturbationSet
+from racehound.run.recorded_session import RecordedSession, StepPosition
+from racehound.run.storm_runner import StormRunner
 from racehound.services.embedded.server import EmbeddedServer
 from racehound.services.installation import missing
 
-Run = Callable[[Program], Verdict]
+Run = Callable[[Program], JudgedRepetition]
 
 BASE = "> CREATE TABLE o_base (a TEXT)\n> INSERT INTO o_base SELECT i::text FROM generate_series(1, 10) AS i\n"
 COUNT = "> SELECT count(*) FROM o_base\n10\n"
@@ -38,6 +38,7 @@ SLOW = "CREATE TABLE {0} AS SELECT a, pg_sleep(0.01)::text AS b FROM o_base"
 """Long enough to be met by whatever begins up to 3 ms after it was sent."""
 _NOTHING = 0
 """The null signal, which only asks: kill(2)."""
+PERTURBATIONS = PerturbationSet(PostgresDatabase().perturbations())
 NETWORK = ("network-jitter", "network-cut")
 
 
@@ -51,14 +52,13 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Opened]:
 @pytest.fixture
 def run(place: Opened, tmp_path: Path) -> Iterator[Run]:
     """Run repetition 1 of a program and judge it, with the checks of a plan's end."""
-    runners: list[Runner] = []
+    runners: list[StormRunner] = []
 
-    def run_one(program: Program) -> Verdict:
-        runner = Runner(place.target, Recorder(tmp_path / f"history-{len(runners)}.jsonl"), tmp_path, statement_limit_s=5.0)
+    def run_one(program: Program) -> JudgedRepetition:
+        recorder = Recorder(tmp_path / f"history-{len(runners)}.jsonl")
+        runner = StormRunner(place.target, program, recorder, tmp_path, 5.0, perturbations=PERTURBATIONS)
         runners.append(runner)
-        trial = Trial(runner, program, "objects")
-        trial.begin()
-        return trial.run(1, last=True)
+        return RepetitionRunner.of(place.database).run(runner, 1, whole_plan=True)
 
     yield run_one
     for runner in runners:
@@ -83,7 +83,7 @@ def program(*perturbations: str, setup: str = BASE, verify: str = COUNT) -> Prog
             setup=(Step("o_base", "create", setup),), sessions=sessions, verify=(Step("o_base", "verify", verify),), teardown=drops,
             perturbations=perturbations,
         )  # fmt: skip
-        met = [each.perturbation for each in draw(made, 1) if _meets(each)]
+        met = [each.perturbation for each in PERTURBATIONS.draw(made, 1) if _meets(each)]
         if set(met) == set(perturbations):
             return made
     raise AssertionError
@@ -122,7 +122,7 @@ def struck(events: list[Event]) -> Disturbed:
 def test_held_back_statements_are_sent_later_than_they_could_be(run: Run, name: str) -> None:
     events = clean(run, name)
     first = done(events)[0]
-    (drawn,) = [d for d in draw(program(name), 1) if (d.session, d.step) == (first.session, 0)]
+    (drawn,) = [d for d in PERTURBATIONS.draw(program(name), 1) if (d.session, d.step) == (first.session, 0)]
     sent = raced(events, first.session)
     pauses = [(after.start_ns - before.end_ns) / 1e3 for before, after in itertools.pairwise(sent)]
     assert min(pauses) >= drawn.lasts_us
@@ -163,7 +163,7 @@ def test_messages_are_late_until_the_sessions_rest(run: Run, place: Opened) -> N
         jitter = Jitter(place.target, wires)
         inner = place.target.open("o_0", wires.to("o_0").endpoint)
         recorder = Recorder(place.scratch / "late.jsonl")
-        session = RecordedSession(inner, recorder, EventPlace("o_0"))
+        session = RecordedSession(inner, recorder, StepPosition("o_0"))
         assert jitter.strike(Disturbance("network-jitter", "o_0", 0, lasts_us=4000), session)
         late_s = _seconds(session)
         jitter.settle()
@@ -209,8 +209,8 @@ def test_a_restarted_server_is_another_process_with_the_same_data(run: Run, plac
 
 
 def test_all_at_once_find_nothing_where_nothing_is_wrong(run: Run, place: Opened) -> None:
-    names, _ = possible(["all"], place.target)
-    running = tuple(each.name for each in PERTURBATIONS if each.name in names and each.ends != "server")
+    names, _ = PERTURBATIONS.possible(["all"], place.target)
+    running = tuple(n for n in names if n not in TIMINGS and PERTURBATIONS.perturbation(n).ends != "server")
     verdict = run(program(*running))
     assert [finding.title for finding in verdict.findings] == []
     assert len(Counter(each.perturbation for each in done(verdict.events))) >= 4
@@ -250,11 +250,11 @@ def test_no_process_is_signalled_but_those_of_the_own_server(place: Opened, embe
 
 def test_what_a_server_cannot_be_disturbed_by_is_left_out_of_all_and_refused_by_name(embedded_server: EmbeddedServer) -> None:
     with opened(Choice("postgres", url=embedded_server.address.url()), Path("unused.log")) as theirs:
-        names, hindered = possible(["all"], theirs.target)
+        names, hindered = PERTURBATIONS.possible(["all"], theirs.target)
         assert {"freeze", "kill", "restart"} <= set(hindered)
         assert {"windows", "cancel", "terminate"} <= set(names)
         with pytest.raises(UserError, match="--perturb kill: only for a PostgreSQL that racehound has started itself"):
-            possible(["kill"], theirs.target)
+            PERTURBATIONS.possible(["kill"], theirs.target)
 
 
 def test_wires_lead_to_the_server_until_they_are_closed(place: Opened) -> None:

@@ -34,14 +34,14 @@ process.start()
 heir = os.fork()  # inherits every descriptor, and outlives its parent
 if heir == 0:
     time.sleep(1000)
-print(process.pid, heir, process._warden.pid, flush=True)
+print(process.pid, heir, process._guard.pid, flush=True)
 time.sleep(1000)
 """
 
 
 @pytest.fixture
 def owner_of(tmp_path: Path) -> Iterator[StartOwner]:
-    """Starts a racehound of a few lines that runs a command under guard: (itself, the command's pid, the warden's pid)."""
+    """Starts a racehound of a few lines that runs a command under guard: (itself, the command's pid, the guard's pid)."""
     started: list[subprocess.Popen[str]] = []
     heirs: list[int] = []
 
@@ -49,9 +49,9 @@ def owner_of(tmp_path: Path) -> Iterator[StartOwner]:
         owner = subprocess.Popen([sys.executable, "-c", _OWNER, str(tmp_path), *argv], stdout=subprocess.PIPE, text=True)
         started.append(owner)
         assert owner.stdout is not None
-        pid, heir, warden = map(int, owner.stdout.readline().split())
+        pid, heir, guard = map(int, owner.stdout.readline().split())
         heirs.append(heir)
-        return owner, pid, warden
+        return owner, pid, guard
 
     yield start
     # The heirs first: they hold the other end of what is read from the owners.
@@ -182,11 +182,11 @@ def test_another_user_with_its_own_group_and_no_others(tmp_path: Path) -> None:
 def test_a_killed_owner_takes_the_command_and_its_directories_along(
     owner_of: StartOwner, tmp_path: Path, argv: tuple[str, ...]
 ) -> None:
-    owner, pid, warden = owner_of(*argv)
+    owner, pid, guard = owner_of(*argv)
     assert (tmp_path / "removed" / "file").exists()
     owner.kill()
     assert _ends(pid, 2)
-    assert _ends(warden, 5)
+    assert _ends(guard, 5)
     assert not (tmp_path / "removed").exists()
 
 
@@ -197,7 +197,7 @@ def test_a_killed_owner_takes_daemons_along(owner_of: StartOwner, tmp_path: Path
     assert _ends(daemon, 2)
 
 
-def test_a_killed_warden_takes_the_command_along() -> None:
+def test_a_killed_guard_takes_the_command_along() -> None:
     process = GuardedProcess(Command(("sleep", "1000"), stop_signal=signal.SIGQUIT))
     process.start()
     stat = Path(f"/proc/{process.pid}/stat").read_text()

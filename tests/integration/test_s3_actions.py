@@ -21,23 +21,24 @@ import httpx
 import pytest
 from botocore.client import BaseClient
 
+from racehound.data.addresses import S3Account, ServiceAddresses
+from racehound.databases.materialize.script_support import SCRIPT_SUPPORT
 from racehound.services.backends.instance import Instance
 from racehound.services.service import CLIENT
 from racehound.testdrive import parquet
 from racehound.testdrive.errors import CommandFailed, ScriptError
 from racehound.testdrive.interpreter import Context, Interpreter, run_file
 from racehound.testdrive.parser import parse
-from racehound.testdrive.services import Aws, Services
 from racehound.wire.session import LibpqSession
 
 
 @pytest.fixture(scope="module")
-def aws(service: Callable[[str], Instance]) -> Aws:
-    return Aws(f"http://{service('seaweedfs').endpoints[CLIENT]}")
+def aws(service: Callable[[str], Instance]) -> S3Account:
+    return S3Account(f"http://{service('seaweedfs').endpoints[CLIENT]}")
 
 
 @pytest.fixture(scope="module")
-def client(aws: Aws) -> Iterator[BaseClient]:
+def client(aws: S3Account) -> Iterator[BaseClient]:
     """The server without racehound."""
     client = boto3.session.Session().client(
         "s3",
@@ -68,8 +69,10 @@ def bucket(client: BaseClient, shared_bucket: str) -> Iterator[str]:
 
 
 @pytest.fixture
-def context(aws: Aws, bucket: str, connect: Callable[[], LibpqSession], tmp_path: Path) -> Context:
-    return Context(connect(), variables={"bucket": bucket, "tmp": str(tmp_path)}, services=Services(aws=aws))
+def context(aws: S3Account, bucket: str, connect: Callable[[], LibpqSession], tmp_path: Path) -> Context:
+    return Context(
+        connect(), variables={"bucket": bucket, "tmp": str(tmp_path)}, services=ServiceAddresses(aws=aws), support=SCRIPT_SUPPORT
+    )
 
 
 def run(text: str, context: Context) -> None:
@@ -261,7 +264,7 @@ def test_a_presigned_url_can_be_read_by_anybody(context: Context) -> None:
 
 
 def test_a_server_that_is_not_there_fails(connect: Callable[[], LibpqSession]) -> None:
-    context = Context(connect(), timeout=0.5, services=Services(aws=Aws("http://127.0.0.1:1")))
+    context = Context(connect(), timeout=0.5, services=ServiceAddresses(aws=S3Account("http://127.0.0.1:1")))
     for script in ("$ s3-file-upload bucket=b key=k\nx\n", "$ s3-verify-data bucket=b key=k\nx\n"):
         assert "127.0.0.1:1" in failure(script, context).reason
 
@@ -282,7 +285,7 @@ def test_a_server_that_is_not_there_fails(connect: Callable[[], LibpqSession]) -
 )
 def test_bad_arguments_are_told(script: str, message: str, connect: Callable[[], LibpqSession]) -> None:
     with pytest.raises(ScriptError, match=message):
-        run_file(script, "some.td", Context(connect(), services=Services(aws=Aws("http://127.0.0.1:1"))))
+        run_file(script, "some.td", Context(connect(), services=ServiceAddresses(aws=S3Account("http://127.0.0.1:1"))))
 
 
 def test_a_script_without_s3_is_told_how_to_have_it(connect: Callable[[], LibpqSession]) -> None:

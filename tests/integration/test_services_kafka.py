@@ -162,7 +162,7 @@ def test_kafka_comes_back_from_a_kill_with_what_it_had_acknowledged(service: UP,
     topic = _new_topic(address)
     _send(address, topic, b"kept")
     composition.kill("kafka")
-    assert composition.deaths() == [f"service kafka {service('kafka').epitaph()}"]
+    assert composition.deaths() == [f"service kafka {service('kafka').exit_summary()}"]
     assert composition.restart("kafka") < RESTART_LIMIT_S
     assert _first(address, topic) == b"kept"
     _send(address, _new_topic(address), b"and goes on")

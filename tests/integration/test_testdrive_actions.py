@@ -16,6 +16,8 @@ from pathlib import Path
 import psycopg.conninfo
 import pytest
 
+from racehound.databases.postgres.actions.servers import connection
+from racehound.databases.postgres.script_support import SCRIPT_SUPPORT
 from racehound.services.embedded.server import EmbeddedServer
 from racehound.testdrive.errors import CommandFailed, ScriptError
 from racehound.testdrive.interpreter import Context, Interpreter, run_file
@@ -45,7 +47,8 @@ def context(
         connect=LibpqSession.connect,
         temp_dir=tmp_path,
         url=url,
-        psql=str(embedded_server.installation.clients / "psql"),
+        support=SCRIPT_SUPPORT,
+        programs={"psql": str(embedded_server.installation.clients / "psql")},
         output=printed.append,
     )
 
@@ -229,7 +232,7 @@ def test_a_connection_that_nobody_made_or_that_cannot_be_made_fails(context: Con
 def test_named_connections_are_closed_at_the_end(context: Context, connect: Callable[[], LibpqSession]) -> None:
     with Interpreter(context) as interpreter:
         interpreter.run(parse("$ postgres-connect name=one url=${url}\n"))
-        pid = interpreter.state.connection("one").pid
+        pid = connection("one", interpreter.state).pid
     gone = Context(connect())
     run(f"> SELECT count(*) FROM pg_stat_activity WHERE pid = {pid}\n0\n", gone)
 
@@ -424,7 +427,7 @@ def test_an_unknown_compression_is_refused(context: Context) -> None:
 
 
 def test_what_the_context_lacks_is_named(connect: Callable[[], LibpqSession]) -> None:
-    bare = Context(connect(), psql="psql")
+    bare = Context(connect(), programs={"psql": "psql"})
     for text, reason in (
         ("$ file-append path=f\nx\n", "no temporary directory"),
         ("$ postgres-connect name=a url=postgres://x\n", "no PostgreSQL is configured"),

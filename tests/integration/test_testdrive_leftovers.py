@@ -8,23 +8,23 @@ from collections.abc import Callable
 import httpx
 import pytest
 
+from racehound.data.addresses import ServiceAddresses
 from racehound.errors import TargetError
 from racehound.services.backends.instance import Instance
 from racehound.testdrive import leftovers
 from racehound.testdrive.parser import parse
-from racehound.testdrive.services import Services
 
 SCHEMA = json.dumps({"type": "record", "name": "r", "fields": [{"name": "a", "type": "long"}]})
 REFERRING = json.dumps({"type": "record", "name": "s", "fields": [{"name": "r", "type": "r"}]})
 
 
 @pytest.fixture
-def services(service: Callable[[str], Instance]) -> Services:
+def services(service: Callable[[str], Instance]) -> ServiceAddresses:
     kafka, registry = service("kafka"), service("schema-registry")
-    return Services(kafka=str(kafka.endpoints["client"]), schema_registry=f"http://{registry.endpoints['client']}")
+    return ServiceAddresses(kafka=str(kafka.endpoints["client"]), schema_registry=f"http://{registry.endpoints['client']}")
 
 
-def test_only_what_bears_the_seed_goes(services: Services) -> None:
+def test_only_what_bears_the_seed_goes(services: ServiceAddresses) -> None:
     from confluent_kafka.admin import AdminClient
     from confluent_kafka.cimpl import NewTopic
 
@@ -51,9 +51,9 @@ def test_only_what_bears_the_seed_goes(services: Services) -> None:
 
 def test_a_broker_that_does_not_answer_is_told() -> None:
     with pytest.raises(TargetError, match="cannot be deleted"):
-        leftovers.remove(Services(kafka="127.0.0.1:1", kafka_options={"socket.timeout.ms": "1000"}), 1)
+        leftovers.remove(ServiceAddresses(kafka="127.0.0.1:1", kafka_options={"socket.timeout.ms": "1000"}), 1)
     with pytest.raises(TargetError, match="cannot be deleted"):
-        leftovers.remove(Services(schema_registry="http://127.0.0.1:1"), 1)
+        leftovers.remove(ServiceAddresses(schema_registry="http://127.0.0.1:1"), 1)
 
 
 def test_scripts_without_kafka_leave_nothing_there() -> None:

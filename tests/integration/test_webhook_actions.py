@@ -9,9 +9,10 @@ from collections.abc import Callable
 import pytest
 from tests.integration.web import Answer, Request, serve
 
+from racehound.data.addresses import ServiceAddresses
+from racehound.databases.materialize.script_support import SCRIPT_SUPPORT
 from racehound.testdrive.errors import CommandFailed, ScriptError
 from racehound.testdrive.interpreter import Context, run_file
-from racehound.testdrive.services import Services
 from racehound.wire.session import LibpqSession
 
 SHARD = "s0f6d0e1c-1111-2222-3333-444455556666"
@@ -24,7 +25,7 @@ def context(connect: Callable[[], LibpqSession]) -> Context:
 
 def at(context: Context, url: str) -> Context:
     """The context of a target whose HTTP ports are there."""
-    return dataclasses.replace(context, services=Services(http=url, internal_http=url))
+    return dataclasses.replace(context, services=ServiceAddresses(http=url, internal_http=url))
 
 
 def run(text: str, context: Context) -> None:
@@ -120,7 +121,7 @@ def test_a_request_goes_to_where_the_host_really_is_and_follows_redirects(contex
         return Answer(307, location="/there") if request.path == "/here?x=1" else Answer(201)
 
     with serve(answer) as web:
-        services = Services(hosts={"toxiproxy": web.url.removeprefix("http://")})
+        services = ServiceAddresses(hosts={"toxiproxy": web.url.removeprefix("http://")})
         script = '$ http-request method=POST url=http://toxiproxy:8474/here?x=1 content-type=application/json\n{\n  "a": 1\n}\n'
         run(script, dataclasses.replace(context, services=services))
     assert [(request.path, request.body) for request in web.seen] == [
@@ -179,10 +180,12 @@ def test_all_that_is_inconsistent_is_told_at_once(context: Context) -> None:
     assert "coordinator: x; catalog: no dump" in reason
 
 
-def test_the_targets_own_way_goes_first(context: Context) -> None:
+def test_the_checks_are_made_after_every_statement_of_a_materialize(context: Context) -> None:
+    checked = dataclasses.replace(context, support=SCRIPT_SUPPORT, checks_statements=True)
     with serve(target(coordinator_check=Answer(body='"x"'))) as web:
-        asked = dataclasses.replace(at(context, web.url), check_consistency=lambda: "leaked")
-        assert failure("$ check-consistency\n", asked).reason == "the target is inconsistent: leaked"
+        assert failure("> SELECT 1\n1\n", at(checked, web.url)).reason == "the target is inconsistent: coordinator: x"
+        run("$ skip-consistency-checks reason=known bug\n> SELECT 1\n1\n", at(checked, web.url))
+    run("> SELECT 1\n1\n", checked)
 
 
 def test_a_script_may_forgo_the_checks(context: Context) -> None:

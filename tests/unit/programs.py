@@ -9,7 +9,7 @@ from racehound.data.history import Statement
 from racehound.data.plan import KindEntry
 from racehound.data.program import Phase, Program
 from racehound.kinds.kind import Fragment, Kind, changes
-from racehound.scenarios.casting import Cast
+from racehound.scenarios.object_steps import KindLookup
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Lid(Box):
 
 KINDS: tuple[type[Kind], ...] = (Box, Lid)
 CATALOGUE = tuple(KindEntry(k.__name__, tuple(k.attributes().items()), k.can_be_referenced, k.weight) for k in KINDS)
-CAST = Cast({kind.__name__: kind for kind in KINDS}, lambda fragment: "VACUUM" not in fragment)
+CAST = KindLookup({kind.__name__: kind for kind in KINDS}, lambda fragment: "VACUUM" not in fragment)
 
 
 def program(**references: str) -> Program:

@@ -14,7 +14,6 @@ ALLOWED = {
     "wire/session.py": "libpq, its connection strings and its messages",
     "session.py": "the fields of an error are those of the protocol",
     "testdrive/cells.py": "type OIDs are part of the protocol",
-    "testdrive/statements.py": "where a statement ends follows PostgreSQL's psql",
 }
 """The modules outside the databases' packages and the services that may name one, each with its reason."""
 

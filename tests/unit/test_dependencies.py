@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from racehound.data.object_names import names_in
-from racehound.judge.dependencies import DependencyGraph, changes, concerning
+from racehound.judge.dependencies import DependencyGraph, concerning, write_intervals
 from tests.unit.programs import program, statement
 
 
@@ -23,7 +23,10 @@ def test_a_change_lasts_until_its_transaction_ends() -> None:
         statement("o_1", "DROP TABLE o_1", 2, 3),
         statement("o_0", "COMMIT", 8, 9),
     ]
-    assert {change.statement.sql: change.end_ns for change in changes(history)} == {"DROP TABLE o_0": 9, "DROP TABLE o_1": 3}
+    assert {change.statement.sql: change.end_ns for change in write_intervals(history)} == {
+        "DROP TABLE o_0": 9,
+        "DROP TABLE o_1": 3,
+    }
 
 
 def test_what_concerns_an_object_is_told_with_its_transactions_and_without_strangers_and_reads() -> None:

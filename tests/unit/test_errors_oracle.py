@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TypedDict, cast
+from typing import TypedDict
 
 import pytest
 
 from racehound.data.finding import Finding
 from racehound.data.history import Event
 from racehound.databases.postgres.dialect import POSTGRES, allows_transaction
-from racehound.databases.target import Target
-from racehound.judge.errors import Judgement, judge_errors, shape
-from racehound.judge.oracle import Observed
+from racehound.judge.errors import judge_errors, shape
+from racehound.judge.oracle import ObservedHistory
 from tests.unit.programs import program, statement
 
 
-class Quiet:
-    """The part of a target that judging a history asks for."""
-
-    dialect = POSTGRES
-    release = "18.6"
-
-    def log_around(self, _pids: object) -> list[str]:
-        return []
-
-
-def observed(*events: Event, **references: str) -> Observed:
-    return Observed(program(**references), 1, list(events), cast("Target", Quiet()), frozenset())
+def observed(*events: Event, **references: str) -> ObservedHistory:
+    return ObservedHistory(program(**references), 1, list(events), POSTGRES, "18.6")
 
 
 def severities(found: list[Finding]) -> list[str]:
@@ -46,7 +35,7 @@ def test_a_missing_object_is_expected_where_another_session_dropped_it() -> None
     case = observed(
         statement("o_1", "DROP TABLE o_base CASCADE", 0, 10), statement("o_0", "CREATE VIEW o_0 AS TABLE o_base", 5, 12, **GONE)
     )
-    assert Judgement(case).drawers == {"expected": 1}
+    assert case.classification.counts == {"expected": 1}
     assert judge_errors(case) == []
 
 
@@ -70,15 +59,15 @@ def test_a_failed_step_explains_what_its_own_session_misses_later() -> None:
         statement("o_0", "CREATE TABLE o_0 (LIKE o_base)", 1, 4, sqlstate="40P01", message="deadlock detected"),
         statement("o_0", "DROP TABLE o_0", 6, 7, sqlstate="42P01", message='table "o_0" does not exist', phase="destroy"),
     )
-    assert Judgement(case).drawers == {"expected": 2}
+    assert case.classification.counts == {"expected": 2}
 
 
 def test_an_inner_link_that_its_own_session_made_anew_explains_what_is_missing_above_it() -> None:
     gone = Failure(sqlstate="42P01", message='relation "o_1" does not exist')
     drop = statement("main", "DROP SCHEMA o_0 CASCADE", 0, 5, about="o_0")
     above = statement("main", "ALTER VIEW o_1 RENAME TO o_1_tmp", 6, 7, about="o_1", **gone)
-    assert Judgement(observed(drop, above, o_1="o_0")).drawers == {"expected": 1}
-    assert Judgement(observed(drop, above)).drawers == {"unexplained": 1}
+    assert observed(drop, above, o_1="o_0").classification.counts == {"expected": 1}
+    assert observed(drop, above).classification.counts == {"unexplained": 1}
 
 
 def test_dropping_the_ground_explains_errors_of_what_stands_on_it() -> None:
@@ -88,7 +77,7 @@ def test_dropping_the_ground_explains_errors_of_what_stands_on_it() -> None:
         statement("o_1", "ALTER VIEW o_1 RENAME TO o_1_tmp", 6, 7, **gone),
         o_1="o_0",
     )
-    assert Judgement(case).drawers == {"expected": 1}
+    assert case.classification.counts == {"expected": 1}
 
 
 def test_an_internal_error_while_another_changes_the_object_is_a_known_weakness_with_its_pair() -> None:

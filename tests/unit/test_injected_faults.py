@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 import msgspec
 import pytest
 
@@ -14,25 +12,12 @@ from racehound.data.program import ProgramSession, Step
 from racehound.databases.dialect import Dialect
 from racehound.databases.materialize.dialect import MATERIALIZE
 from racehound.databases.postgres.dialect import POSTGRES
-from racehound.databases.target import Target
 from racehound.judge.contents import judge_contents
 from racehound.judge.crash import judge_crashes
 from racehound.judge.errors import judge_errors
 from racehound.judge.injected_faults import InjectedFaults
-from racehound.judge.oracle import Observed
+from racehound.judge.oracle import ObservedHistory
 from tests.unit.programs import program, statement
-
-
-class _Dead:
-    """What a finding asks of a target."""
-
-    release = "18.6"
-
-    def __init__(self, dialect: Dialect = POSTGRES) -> None:
-        self.dialect = dialect
-
-    def log_around(self, pids: set[int]) -> list[str]:  # noqa: ARG002
-        return []
 
 
 def disturbed(ends: Ends, at: int, pid: int) -> Disturbed:
@@ -53,8 +38,8 @@ def lost(start: int, end: int, session: str = "o_0") -> Statement:
 PID = cancelled(0, 1).pid
 
 
-def observed(*events: Event, dialect: Dialect = POSTGRES) -> Observed:
-    return Observed(program(o_0="o_base"), 1, list(events), cast("Target", _Dead(dialect)), frozenset())
+def observed(*events: Event, dialect: Dialect = POSTGRES) -> ObservedHistory:
+    return ObservedHistory(program(o_0="o_base"), 1, list(events), dialect, "18.6")
 
 
 def test_a_statement_that_was_cancelled_by_a_perturbation_is_expected() -> None:
@@ -155,7 +140,7 @@ def half_made(*, window: WindowEnd = "none", again: bool = False, ours: bool = T
         tries.append(msgspec.structs.replace(made, attempt=2, start_ns=30, end_ns=35))
     noted = [disturbed("statement", 15, PID)] if ours else []
     fewer = Mismatch(1, "main", "o_0", "verify", "SELECT count(*) FROM o_0", "-1\n+0", 40, 45)
-    looked = Observed(racing, 1, [*tries, *noted, fewer], cast("Target", _Dead()), frozenset())
+    looked = ObservedHistory(racing, 1, [*tries, *noted, fewer], POSTGRES, "18.6")
     return judge_contents(looked)
 
 

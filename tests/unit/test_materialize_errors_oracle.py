@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TypedDict, cast
+from typing import TypedDict
 
 import msgspec
 import pytest
 
 from racehound.data.history import Event
 from racehound.databases.materialize.dialect import MATERIALIZE
-from racehound.databases.target import Target
-from racehound.judge.errors import Judgement
-from racehound.judge.oracle import Observed
+from racehound.judge.oracle import ObservedHistory
 from tests.unit.programs import program, statement
-
-
-class Quiet:
-    """The part of a target that judging a history asks for."""
-
-    dialect = MATERIALIZE
-    release = "v0.147.0"
-
-    def log_around(self, _pids: object) -> list[str]:
-        return []
 
 
 class Failure(TypedDict):
@@ -31,8 +19,8 @@ class Failure(TypedDict):
 
 
 def drawers(*events: Event) -> dict[str, int]:
-    observed = Observed(program(o_0="o_base", o_1="o_base"), 1, list(events), cast("Target", Quiet()), frozenset())
-    return {str(drawer): count for drawer, count in Judgement(observed).drawers.items()}
+    observed = ObservedHistory(program(o_0="o_base", o_1="o_base"), 1, list(events), MATERIALIZE, "18.6")
+    return {str(drawer): count for drawer, count in observed.classification.counts.items()}
 
 
 MADE = msgspec.structs.replace(statement("main", "CREATE TABLE o_base (a TEXT, b TEXT)", 0, 1), object="o_base")

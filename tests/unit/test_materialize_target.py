@@ -25,7 +25,7 @@ from racehound.services.artifacts.python import PythonPackage
 from racehound.services.backends import compose_file
 from racehound.services.backends.compose_file import Placed
 from racehound.services.service import CLIENT, Endpoint, Site
-from tests.unit.test_compose_file import _errors, _read_back, validator  # noqa: F401 a fixture
+from tests.unit.services.test_compose_file import _errors, _read_back, validator  # noqa: F401 a fixture
 
 # Addresses and ways
 

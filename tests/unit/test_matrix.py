@@ -15,11 +15,10 @@ from racehound.databases.postgres.dialect import POSTGRES
 from racehound.databases.postgres.kinds import KINDS
 from racehound.databases.postgres.plugin import PostgresDatabase
 from racehound.errors import UserError
-from racehound.loops.matrix.encounter import modes, outcome_of
-from racehound.loops.matrix.journal import Asked, Header, Journal, Met, Note, matrix_of, read_journal
-from racehound.loops.matrix.order import NO_COMMON_START, NOTHING_SHARED, different, order
+from racehound.loops.matrix.journal import Asked, Header, Journal, PairResult, PairTrial, matrix_of, read_journal
+from racehound.loops.matrix.pair_runner import modes, outcome_of
 from racehound.loops.matrix.run import MatrixOptions, choose
-from racehound.loops.performer import Played
+from racehound.loops.matrix.selection import NO_COMMON_START, NOTHING_SHARED, different, select
 from racehound.report.grid import cell_text, defects_text, diff_text, grid_text, totals_text
 from racehound.run.lockstep import Move
 from racehound.scenarios.pairs import Catalogue, mirrored
@@ -103,7 +102,7 @@ def test_a_relationship_seen_from_the_other_side() -> None:
 
 def planned(footprints: dict[str, Footprint]) -> tuple[list[tuple[str, str, str]], dict[str, int]]:
     chosen = [OPERATIONS[name] for name in footprints]
-    found = order(CATALOGUE, chosen, footprints)
+    found = select(CATALOGUE, chosen, footprints)
     return [pair.key for pair in found.pairs], {each.reason: each.pairs for each in found.left_out}
 
 
@@ -186,7 +185,9 @@ def test_options_that_name_nothing_are_refused(options: MatrixOptions) -> None:
 # Outcomes
 
 
-def played(*findings: Finding, errors: tuple[str, ...] = ("", ""), behind: tuple[int, ...] = ()) -> Played:
+def played(
+    *findings: Finding, errors: tuple[str, ...] = ("", ""), behind: tuple[int, ...] = ()
+) -> tuple[list[Finding], list[Move]]:
     """A statement of each session, with these messages of errors; the second one may have waited."""
     outcomes = [
         StatementOutcome("error", error=ServerError("42P01", text)) if text else StatementOutcome("ok", "DROP SCHEMA")
@@ -194,27 +195,27 @@ def played(*findings: Finding, errors: tuple[str, ...] = ("", ""), behind: tuple
     ]
     moves = [Move(session, 0, "…", outcome=outcome) for session, outcome in enumerate(outcomes, 1)]
     moves[1].behind = behind
-    return Played(1, (1, 2), moves, [], list(findings))
+    return list(findings), moves
 
 
 def test_without_findings_an_error_counts_more_than_a_wait_and_a_wait_more_than_nothing() -> None:
     missing = ("", 'relation "o_0" does not exist')
-    assert outcome_of(played(), "xy") == ("fine", "")
-    assert outcome_of(played(behind=(1,)), "xy") == ("blocked", "")
-    assert outcome_of(played(errors=missing, behind=(1,)), "xy") == ("expected", "y: 42P01 relation OBJECT does not exist")
-    assert outcome_of(played(errors=missing), "yx") == ("expected", "x: 42P01 relation OBJECT does not exist")
+    assert outcome_of(*played(), "xy") == ("fine", "")
+    assert outcome_of(*played(behind=(1,)), "xy") == ("blocked", "")
+    assert outcome_of(*played(errors=missing, behind=(1,)), "xy") == ("expected", "y: 42P01 relation OBJECT does not exist")
+    assert outcome_of(*played(errors=missing), "yx") == ("expected", "x: 42P01 relation OBJECT does not exist")
 
 
 def test_of_several_findings_the_worst_counts() -> None:
     found = [Finding("catalog", severity, f"why {severity}", "") for severity in ("known weakness", "corruption", "wrong result")]
-    assert outcome_of(played(*found), "xy") == ("corrupt", "why corruption")
-    assert outcome_of(played(found[0]), "xy") == ("known weakness", "why known weakness")
+    assert outcome_of(*played(*found), "xy") == ("corrupt", "why corruption")
+    assert outcome_of(*played(found[0]), "xy") == ("known weakness", "why known weakness")
 
 
 def test_an_error_that_an_operation_asks_for_is_none() -> None:
     asked = played(errors=("no", ""))
-    asked.moves[0].wanted = True
-    assert outcome_of(asked, "xy") == ("fine", "")
+    asked[1][0].wanted = True
+    assert outcome_of(*asked, "xy") == ("fine", "")
 
 
 def test_an_operation_meets_itself_once_and_others_in_both_orders() -> None:
@@ -233,10 +234,10 @@ A, B = "Schema.destroy", "Function.create"
 HEADER = Header("postgres", "18.3", Asked(), tuple(OPERATIONS[n] for n in (A, B)), {A: footprint("x o_0")}, ())
 
 
-def met(*outcomes: Outcome, x: str = A, y: str = B) -> Met:
+def met(*outcomes: Outcome, x: str = A, y: str = B) -> PairResult:
     """A meeting with these outcomes when x comes first with COMMIT, when y does."""
-    notes = [Note(bool(at), "commit", outcome, f"why {outcome}", (1, 1, 2, 1)) for at, outcome in enumerate(outcomes)]
-    return Met(x, y, "y over x", ("CREATE SCHEMA s",), ("DROP SCHEMA s",), ("CREATE FUNCTION s.f()",), tuple(notes))
+    notes = [PairTrial(bool(at), "commit", outcome, f"why {outcome}", (1, 1, 2, 1)) for at, outcome in enumerate(outcomes)]
+    return PairResult(x, y, "y over x", ("CREATE SCHEMA s",), ("DROP SCHEMA s",), ("CREATE FUNCTION s.f()",), tuple(notes))
 
 
 def test_a_journal_is_read_back_and_a_line_that_a_kill_has_cut_off_is_left_out(tmp_path: Path) -> None:
@@ -265,7 +266,7 @@ def test_what_is_no_journal_is_refused_in_a_line(content: bytes, tmp_path: Path)
 # The matrix
 
 
-def matrix(*meetings: Met, release: str = "18.3") -> Matrix:
+def matrix(*meetings: PairResult, release: str = "18.3") -> Matrix:
     header = msgspec.structs.replace(HEADER, release=release, left_out=(LeftOut("because", 7),))
     return matrix_of(header, meetings, complete=True)
 

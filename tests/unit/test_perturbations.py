@@ -9,23 +9,27 @@ import pytest
 from racehound.data.history import Disturbed, Recorder, RepetitionStarted, read_history
 from racehound.data.plan import draw_plan
 from racehound.data.program import Disturbance, Program, ProgramSession, Step, print_program
+from racehound.databases.materialize.perturbations import ServiceKill
+from racehound.databases.postgres.perturbations import Freeze, Kill, Restart
 from racehound.errors import UserError
 from racehound.run.perturbations.perturbation import draw_moment
 from racehound.run.perturbations.printing import print_draws
-from racehound.run.perturbations.registry import DEFAULT, NAMES, PERTURBATIONS, TIMINGS, draw, named, perturbed
+from racehound.run.perturbations.registry import DEFAULT, TIMINGS, PerturbationSet, perturbed
 from racehound.scenarios import build_program
 from tests.unit.programs import CAST, CATALOGUE
 
-WHILE_RUNNING = tuple(each.name for each in PERTURBATIONS)
+ALL = PerturbationSet((Freeze, Kill, Restart, ServiceKill))
+NAMES = ALL.names
+WHILE_RUNNING = tuple(name for name in NAMES if name not in TIMINGS)
 
 
 def drawn_program(seed: int, *names: str) -> Program:
     plan = draw_plan(seed, "concurrent", CATALOGUE, 4)
-    return perturbed(build_program(plan, CAST, tries=7), names)
+    return perturbed(build_program(plan, CAST, tries=7), ALL.named(names))
 
 
 def many(program: Program) -> list[tuple[Disturbance, ...]]:
-    return [draw(program, repetition) for repetition in range(1, 41)]
+    return [ALL.draw(program, repetition) for repetition in range(1, 41)]
 
 
 @pytest.mark.parametrize("name", WHILE_RUNNING)
@@ -95,15 +99,28 @@ def test_each_timing_can_be_left_out_by_itself(missing: str) -> None:
 
 
 def test_names_come_in_one_order_and_words_stand_for_several() -> None:
-    assert named(["freeze", "windows"]) == ("windows", "freeze")
-    assert named(["default", "freeze"]) == (*DEFAULT, "freeze")
-    assert named(["all"]) == NAMES
-    assert named(["none"]) == ()
+    assert ALL.named(["freeze", "windows"]) == ("windows", "freeze")
+    assert ALL.named(["default", "freeze"]) == (*DEFAULT, "freeze")
+    assert ALL.named(["all"]) == NAMES
+    assert ALL.named(["none"]) == ()
+
+
+def test_the_order_of_names_is_that_of_their_numbers_whoever_brings_them() -> None:
+    assert WHILE_RUNNING == (
+        "priorities", "starvation", "freeze", "cancel", "terminate", "network-jitter", "network-cut", "kill", "restart",
+        "service-kill",
+    )  # fmt: skip
+
+
+def test_a_program_that_asks_for_a_perturbation_of_another_database_is_refused() -> None:
+    program = drawn_program(3, "service-kill")
+    with pytest.raises(UserError, match="the program asks for the perturbation 'service-kill'"):
+        PerturbationSet((Freeze,)).draw(program, 1)
 
 
 def test_an_unknown_name_is_told_with_those_there_are() -> None:
     with pytest.raises(UserError, match=r"there is no 'frost'.*freeze"):
-        named(["frost"])
+        ALL.named(["frost"])
 
 
 def test_a_program_keeps_its_perturbations_over_json() -> None:
@@ -113,7 +130,7 @@ def test_a_program_keeps_its_perturbations_over_json() -> None:
 
 
 def test_a_history_keeps_what_was_drawn_and_what_was_done(tmp_path: Path) -> None:
-    started = RepetitionStarted(1, 5, disturbances=draw(drawn_program(3, *NAMES), 1))
+    started = RepetitionStarted(1, 5, disturbances=ALL.draw(drawn_program(3, *NAMES), 1))
     done = Disturbed(1, "cancel of o_1: …", 7, "cancel", "statement", "o_1", 42, "SELECT 1", 9)
     assert started.disturbances
     recorder = Recorder(tmp_path / "history.jsonl")
@@ -125,7 +142,7 @@ def test_a_history_keeps_what_was_drawn_and_what_was_done(tmp_path: Path) -> Non
 
 def test_a_printed_program_tells_what_disturbs_it_and_what_is_drawn() -> None:
     program = drawn_program(3, *DEFAULT, "freeze")
-    drawn = next(each for each in draw(program, 1))
+    drawn = next(each for each in ALL.draw(program, 1))
     assert "# perturbed by: freeze" in print_program(program)
-    assert f"freeze: session {drawn.session}, step {drawn.step + 1}, statement {drawn.statement + 1}" in print_draws(program)
-    assert print_draws(drawn_program(3, *DEFAULT)) == ""
+    assert f"freeze: session {drawn.session}, step {drawn.step + 1}, statement {drawn.statement + 1}" in print_draws(program, ALL)
+    assert print_draws(drawn_program(3, *DEFAULT), ALL) == ""

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from racehound.data.finding import Reproduction
-from racehound.loops.reduce.rates import Rate, measure
+from racehound.data.rate import Rate, measure
 
 
 def test_it_counts_and_names_the_first() -> None:

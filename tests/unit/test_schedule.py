@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from racehound.data.schedule import (
     Listed,
-    Order,
     Schedule,
+    TurnOrder,
     count_interleavings,
     draw_schedule,
     interleavings,
@@ -22,16 +22,15 @@ from racehound.data.schedule import (
     serial_schedules,
 )
 from racehound.errors import UserError
-from racehound.run.pct import Prioritised, bound
-from racehound.run.session_script import SessionScript, Turn
-from racehound.run.stage import Scripts
+from racehound.run.pct import Prioritised
+from racehound.run.session_script import Scripts, SessionScript, Turn
 from racehound.run.strategies import ExploreOptions, Strategy, orders, strategy_of
 from racehound.testdrive.script import Sql
 
 sizes = st.lists(st.integers(1, 3), min_size=1, max_size=3)
 
 
-def follow(order: Order, lengths: Sequence[int]) -> Schedule:
+def follow(order: TurnOrder, lengths: Sequence[int]) -> Schedule:
     """The turns that an order gives to sessions who are never blocked."""
     left = dict(enumerate(lengths, 1))
     taken = []
@@ -120,6 +119,11 @@ BUGS = [
     pytest.param([3, 2], 3, zigzag, id="depth 3"),
     pytest.param([1, 1, 1], 1, lambda schedule: schedule[0] == 3, id="depth 1"),
 ]
+
+
+def bound(sessions: int, statements: int, depth: int) -> float:
+    """The least probability with which one drawn schedule shows a bug of that depth, as the paper states it."""
+    return 1.0 / (sessions * float(statements) ** (depth - 1))
 
 
 class Fixed(random.Random):

@@ -1,4 +1,4 @@
-"""What a client does with steps that fail."""
+"""What a step runner does with steps that fail."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ import pytest
 
 from racehound.data.history import Recorder
 from racehound.data.program import Step
-from racehound.run.recorded_session import Place, RecordedSession
-from racehound.run.session_thread import Client
+from racehound.run.recorded_session import RecordedSession, StepPosition
+from racehound.run.session_thread import StepRunner
 from racehound.testdrive.state import Context
 from tests.unit.testdrive.test_testdrive_interpreter import OK, MemorySession, error
 
 
 def seen_of(fragment: str, directory: Path, *answers: object) -> list[str]:
-    """What a server is told by a client that runs one step, given its answers."""
+    """What a server is told by a step runner that runs one step, given its answers."""
     session = MemorySession(*answers)  # type: ignore[arg-type]
     recorder = Recorder(directory / "history.jsonl")
-    recorded = RecordedSession(session, recorder, Place("main"), ())
-    Client(recorded, Context(recorded, max_tries=1), recorder, lambda _: False).run(1, Step("o_0", "verify", fragment))
+    recorded = RecordedSession(session, recorder, StepPosition("main"), ())
+    StepRunner(recorded, Context(recorded, max_tries=1), recorder, lambda _: False).run(1, Step("o_0", "verify", fragment))
     recorder.close()
     return session.seen
 

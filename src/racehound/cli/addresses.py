@@ -12,8 +12,8 @@ from racehound.cli.options import option, together
 from racehound.databases.options import composition, http_url, kafka, schema_registry
 
 if TYPE_CHECKING:
-    from racehound.services.kept import Running
-    from racehound.testdrive.services import Aws, Services
+    from racehound.data.addresses import S3Account, ServiceAddresses
+    from racehound.services.daemon_client import RunningComposition
 
 _AWS_FIELDS = {
     "endpoint": "aws-endpoint",
@@ -61,12 +61,12 @@ address_options = together(
 )
 
 
-def services(options: Mapping[str, Any], running: Running | None) -> Services:
+def services(options: Mapping[str, Any], running: RunningComposition | None) -> ServiceAddresses:
     """The address of each service: that of its option, else that of the composition, else none."""
-    from racehound.testdrive.services import Services
+    from racehound.data.addresses import ServiceAddresses
 
     known = running.variables if running is not None else {}
-    return Services(
+    return ServiceAddresses(
         kafka=options["kafka_addr"] or known.get("testdrive.kafka-addr"),
         kafka_options=options["kafka_option"],
         schema_registry=_without_slash(options["schema_registry_url"] or known.get("testdrive.schema-registry-url")),
@@ -75,23 +75,23 @@ def services(options: Mapping[str, Any], running: Running | None) -> Services:
     )
 
 
-def _aws(options: Mapping[str, Any], known: Mapping[str, str]) -> Aws | None:
+def _aws(options: Mapping[str, Any], known: Mapping[str, str]) -> S3Account | None:
     """The composition's account is not used with an endpoint that the user names."""
-    from racehound.testdrive.services import Aws
+    from racehound.data.addresses import S3Account
 
     given = {field: options.get(name.replace("-", "_")) for field, name in _AWS_FIELDS.items()}
     found = {field: known.get(f"testdrive.{name}") for field, name in _AWS_FIELDS.items()}
     fields = {field: value for field, value in given.items() if value is not None}
     if "endpoint" not in fields:
         fields = {field: value for field, value in found.items() if value is not None} | fields
-    return Aws(**fields) if "endpoint" in fields else None
+    return S3Account(**fields) if "endpoint" in fields else None
 
 
 def _without_slash(url: str | None) -> str | None:
     return url and url.rstrip("/")
 
 
-def variables(services: Services) -> dict[str, str]:
+def variables(services: ServiceAddresses) -> dict[str, str]:
     """The variables under which scripts find the services, without those of the target. The registry's URL ends in a slash."""
     named: dict[str, str] = {}
     if services.kafka is not None:

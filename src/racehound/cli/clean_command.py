@@ -18,7 +18,7 @@ from racehound.cli.target_options import clean_options
 @click.option("--dry-run", is_flag=True, help="Only say what would be removed.")
 def command(*, dry_run: bool, **options: Any) -> None:  # noqa: ANN401 click's values
     """Remove exactly what killed runs have left: scratch directories, compositions, and with --url what bears their ids."""
-    from racehound.services import kept, scratch
+    from racehound.services import daemon_client, scratch
 
     verb = "would remove" if dry_run else "removed"
     removed = 0
@@ -27,11 +27,11 @@ def command(*, dry_run: bool, **options: Any) -> None:  # noqa: ANN401 click's v
             scratch.remove(leftover.path)
         click.echo(f"{verb} {leftover.path} of run {leftover.run_id}")
         removed += 1
-    for name in kept.names():
-        if not kept.is_up(name):
+    for name in daemon_client.names():
+        if not daemon_client.is_up(name):
             if not dry_run:
-                kept.forget(name)
-            click.echo(f"{verb} what the keeper of composition {name} left")
+                daemon_client.forget(name)
+            click.echo(f"{verb} what the daemon of composition {name} left")
             removed += 1
     removed += _clean_docker(verb, dry_run=dry_run)
     if options["url"]:

@@ -15,7 +15,7 @@ from racehound.errors import TargetError, UserError
 
 if TYPE_CHECKING:
     from racehound.services.composition import Status
-    from racehound.services.keeper import Service
+    from racehound.services.composition_daemon import RequestedService
 
 _composition = option(
     "--composition", default="default", metavar="NAME", help="Which composition; several can be up at the same time."
@@ -76,29 +76,29 @@ def install(names: tuple[str, ...], backends: tuple[str, ...]) -> int:
 @option("--timings", is_flag=True, help="Show how long each took and how much memory it holds.")
 def up(names: tuple[str, ...], composition: str, backends: tuple[str, ...], *, timings: bool) -> None:
     """Bring services up, with those they need, on free loopback ports. Those that are up stay as they are."""
-    from racehound.services import kept
-    from racehound.services.keeper import Progress, Up
+    from racehound.services import daemon_client
+    from racehound.services.composition_daemon import ServiceProgress, Up
 
     wanted = _services(names, backends)
     _require_installed(wanted)
     began = time.monotonic()
 
-    def show(progress: Progress) -> None:
+    def show(progress: ServiceProgress) -> None:
         click.echo(f"{time.monotonic() - began:6.1f} s  {progress.name}: {progress.what}")
 
-    kept.forget(composition)
-    started = kept.start(composition)
+    daemon_client.forget(composition)
+    started = daemon_client.start(composition)
     try:
-        answer = kept.ask(composition, Up(tuple(wanted)), show)
+        answer = daemon_client.ask(composition, Up(tuple(wanted)), show)
     except KeyboardInterrupt:
         # A keeper that this command started ends with it; one that was up before stays.
         if started is not None:
-            kept.kill(composition, started)
+            daemon_client.kill(composition, started)
         raise
     except TargetError:
-        # A new keeper ends when it could not start its services.
+        # A new daemon that could start no service ends by itself.
         if started is not None:
-            kept.await_end(composition)
+            daemon_client.await_end(composition)
         raise
     click.echo(_table(answer.status, timings=timings))
     click.echo(f"all up after {time.monotonic() - began:.1f} s")
@@ -108,15 +108,15 @@ def up(names: tuple[str, ...], composition: str, backends: tuple[str, ...], *, t
 @_composition
 def down(composition: str) -> None:
     """End all services of a composition and remove their data."""
-    from racehound.services import kept
-    from racehound.services.keeper import Down
+    from racehound.services import daemon_client
+    from racehound.services.composition_daemon import Down
 
     try:
-        kept.ask(composition, Down(), lambda progress: click.echo(f"{progress.name}: {progress.what}"))
-    except kept.NotUpError:
-        click.echo("removed what a killed keeper had left" if kept.forget(composition) else "nothing is up")
+        daemon_client.ask(composition, Down(), lambda progress: click.echo(f"{progress.name}: {progress.what}"))
+    except daemon_client.NotUpError:
+        click.echo("removed what a killed daemon had left" if daemon_client.forget(composition) else "nothing is up")
         return
-    kept.await_end(composition)
+    daemon_client.await_end(composition)
 
 
 @command.command()
@@ -125,10 +125,10 @@ def down(composition: str) -> None:
 @option("--json", "as_json", is_flag=True, help="As JSON, a line for each service.")
 def ps(composition: str, *, timings: bool, as_json: bool) -> int:
     """Show how the services of a composition are doing, by a real request to each. Exit code 1 when one is not healthy."""
-    from racehound.services import kept
-    from racehound.services.keeper import Look
+    from racehound.services import daemon_client
+    from racehound.services.composition_daemon import AskStatus
 
-    status = kept.ask(composition, Look()).status
+    status = daemon_client.ask(composition, AskStatus()).status
     if as_json:
         import msgspec
 
@@ -145,11 +145,11 @@ def ps(composition: str, *, timings: bool, as_json: bool) -> int:
 @option("--lines", type=click.IntRange(1), default=50, help="How many of the last lines.")
 def logs(names: tuple[str, ...], composition: str, lines: int) -> None:
     """Show the last lines that services have logged."""
-    from racehound.services import kept
-    from racehound.services.keeper import Log
+    from racehound.services import daemon_client
+    from racehound.services.composition_daemon import AskLog
 
     for name in names:
-        for line in kept.ask(composition, Log(name, lines)).lines:
+        for line in daemon_client.ask(composition, AskLog(name, lines)).lines:
             click.echo(f"{name}: {line}" if len(names) > 1 else line)
 
 
@@ -160,15 +160,15 @@ def logs(names: tuple[str, ...], composition: str, lines: int) -> None:
 def fault(name: str, what: str, composition: str) -> None:
     """Disturb a service. Its processes: pause, resume, kill, restart. A link to it through the fault proxy: link (says the
     address), latency=MS[~JITTER], bandwidth=KB, silence, reset, cut, restore."""
-    from racehound.services import kept
-    from racehound.services.keeper import Disturb
+    from racehound.services import daemon_client
+    from racehound.services.composition_daemon import InjectFault
 
     word, _, value = what.partition("=")
-    for line in kept.ask(composition, Disturb(name, word, value)).lines:
+    for line in daemon_client.ask(composition, InjectFault(name, word, value)).lines:
         click.echo(line)
 
 
-def _services(names: Sequence[str], backends: Sequence[str]) -> list[Service]:
+def _services(names: Sequence[str], backends: Sequence[str]) -> list[RequestedService]:
     """The services that are named, or the default ones, each with its backend. UserError for a backend that does not fit."""
     from racehound.services.catalogue import DEFAULT, find
 
@@ -186,10 +186,10 @@ def _services(names: Sequence[str], backends: Sequence[str]) -> list[Service]:
     return [_service(name, chosen.get(name, everywhere)) for name in dict.fromkeys((*wanted, *chosen))]
 
 
-def _service(name: str, text: str) -> Service:
+def _service(name: str, text: str) -> RequestedService:
     """A service run by `process`, `docker` or `external:HOST:PORT`."""
     from racehound.services.backends.instance import BACKENDS
-    from racehound.services.keeper import Service
+    from racehound.services.composition_daemon import RequestedService
 
     backend = next((known for known in BACKENDS if known == text.partition(":")[0]), None)
     if backend is None:
@@ -197,11 +197,11 @@ def _service(name: str, text: str) -> Service:
     if backend != "external":
         if backend != text:
             raise UserError(f"--backend {name}={text}: only external takes an address")
-        return Service(name, backend)
+        return RequestedService(name, backend)
     host, _, port = text.partition(":")[2].rpartition(":")
     if not (host and port.isdecimal() and 0 < int(port) < 65536):
         raise UserError(f"--backend {name}={text}: write external:HOST:PORT")
-    return Service(name, backend, (host, int(port)))
+    return RequestedService(name, backend, (host, int(port)))
 
 
 def _install(names: Sequence[str]) -> int:
@@ -241,7 +241,7 @@ def _progress() -> Iterator[Callable[[str], object]]:
         yield show
 
 
-def _require_installed(wanted: Sequence[Service]) -> None:
+def _require_installed(wanted: Sequence[RequestedService]) -> None:
     from racehound.services.installation import missing
 
     lacking = missing([service.name for service in wanted if service.backend == "process"])

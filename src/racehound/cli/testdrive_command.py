@@ -19,10 +19,10 @@ from racehound.cli.target_options import script_options, url_option
 from racehound.errors import TargetError, UserError
 
 if TYPE_CHECKING:
+    from racehound.data.addresses import ServiceAddresses
     from racehound.databases.database import Database, ScriptServer
     from racehound.testdrive.runner import Result, Settings, Surroundings
     from racehound.testdrive.script import Script
-    from racehound.testdrive.services import Services
 
 _CHECKS = ("file", "statement", "disable")
 
@@ -140,28 +140,32 @@ def _conclude(results: Sequence[Result], seed: int) -> int:
 @contextlib.contextmanager
 def _surroundings(options: Mapping[str, Any], settings: Settings) -> Iterator[Surroundings]:
     from racehound.databases.registry import databases
-    from racehound.services import kept
+    from racehound.services import daemon_client
     from racehound.services.embedded.installation import wheel
     from racehound.testdrive.runner import Surroundings
     from racehound.wire.session import LibpqSession
 
-    running = kept.asked_for(options["composition"])
+    running = daemon_client.asked_for(options["composition"])
     services = addresses.services(options, running)
     known = {**(running.variables if running else {}), **addresses.variables(services)}
     for database in databases().values():
         services, named = database.script_addresses(options, services)
         known |= named
-    with _directory(options["temp_dir"]) as temp_dir, _server(options, services) as target:
-        if options["consistency_checks"] in {"file", "statement"} and target.services.internal_http is None:
+    chosen = _database(options)
+    with _directory(options["temp_dir"]) as temp_dir, _server(chosen, options, services) as target:
+        support = chosen.dialect.script_support
+        can_check = support.check_consistency is not None and target.services.internal_http is not None
+        if options["consistency_checks"] in {"file", "statement"} and not can_check:
             raise UserError("--consistency-checks: the target has no internal HTTP port that could be asked")
         yield Surroundings(
             url=target.url,
             connect=LibpqSession.connect,
             prepare=functools.partial(_prepare, options, target, settings.seed),
-            psql=str(wheel().clients / "psql"),
             temp_dir=temp_dir,
             variables={**known, **target.variables, "testdrive.temp-dir": str(temp_dir)},
             services=target.services,
+            support=support,
+            programs={"psql": str(wheel().clients / "psql")},
             deaths=running.deaths if running else list,
         )
 
@@ -178,11 +182,10 @@ def _prepare(options: Mapping[str, Any], target: ScriptServer, seed: int, script
 
 
 @contextlib.contextmanager
-def _server(options: Mapping[str, Any], services: Services) -> Iterator[ScriptServer]:
+def _server(chosen: Database, options: Mapping[str, Any], services: ServiceAddresses) -> Iterator[ScriptServer]:
     """The server at the address that was given, or one that racehound starts and makes anew for each file."""
     from racehound.databases.database import Choice
 
-    chosen = _database(options)
     choice = Choice(chosen.name, options["release"], options["url"])
     with chosen.script_server(choice, options, services) as server:
         yield server

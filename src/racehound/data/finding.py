@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import re
 import threading
 import tomllib
@@ -45,26 +44,11 @@ def normalise(text: str) -> str:
     return _NUMBER.sub("N", text)
 
 
-_QUANTILE = 1.96
-"""Of the standard normal distribution, for a 95 % interval."""
-
-
 class Reproduction(msgspec.Struct, frozen=True):
     """How often the finding's program showed it again."""
 
     tried: int
     reproduced: int
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        """The 95 % interval of the true rate: Wilson's score interval, which holds for few tries and for rates near 0 and 1."""
-        n, k = self.tried, self.reproduced
-        if n == 0:
-            return 0.0, 1.0
-        p, spread = k / n, _QUANTILE * _QUANTILE / n
-        middle = p + spread / 2
-        half = _QUANTILE * math.sqrt(p * (1 - p) / n + spread / (4 * n))
-        return max(0.0, (middle - half) / (1 + spread)), min(1.0, (middle + half) / (1 + spread))
 
 
 class Finding(msgspec.Struct, frozen=True, omit_defaults=True):

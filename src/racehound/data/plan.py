@@ -97,18 +97,18 @@ _WINDOWS: tuple[WindowEnd, ...] = ("none", "commit", "rollback")
 
 
 def draw_plan(seed: int, scenario: ScenarioName, catalogue: Sequence[KindEntry], num_objects: int) -> Plan:
-    """Draw the plan of a seed. The catalogue's order matters; at least one of its kinds must be referable (ValueError)."""
+    """Draw the plan of a seed. The catalogue's order matters; ValueError where none of its kinds can be referenced."""
     rng = random.Random(seed)
     if not any(_can_be_all(entry) for entry in catalogue):
         raise ValueError("none of the kinds can be referred to: there is no base object")
     theme = _draw_theme(rng, catalogue)
     left = list(theme)
-    base = _draw_object(rng, BASE, _draw_kind(rng, left, referable=True), None, 0)
+    base = _draw_object(rng, BASE, _draw_kind(rng, left, as_base=True), None, 0)
     objects: list[PlannedObject] = []
     targets = [base]
     for index in range(num_objects):
         inner_link = scenario == "subsequent-chain" and index < num_objects - 1
-        entry = _draw_kind(rng, left, referable=inner_link)
+        entry = _draw_kind(rng, left, as_base=inner_link)
         below = _draw_reference(rng, scenario, targets)
         drawn = _draw_object(rng, f"o_{index}", entry, below.name, below.lag if below is not base else -1)
         objects.append(drawn)
@@ -128,7 +128,7 @@ def draw_plan(seed: int, scenario: ScenarioName, catalogue: Sequence[KindEntry],
 
 
 def _draw_theme(rng: random.Random, catalogue: Sequence[KindEntry]) -> list[KindEntry]:
-    """A few kinds, one of them referable, so that two that go badly together meet often where they meet at all.
+    """A few kinds, one of which can be referenced: kinds that conflict with each other are then used together often.
 
     Leaving features out at random finds more than using all of them always: A. Groce et al., "Swarm testing", ISSTA 2012.
     """
@@ -149,9 +149,9 @@ def _can_be_all(entry: KindEntry) -> bool:
     return entry.can_be_referenced and not entry.single
 
 
-def _draw_kind(rng: random.Random, left: list[KindEntry], *, referable: bool = False) -> KindEntry:
+def _draw_kind(rng: random.Random, left: list[KindEntry], *, as_base: bool = False) -> KindEntry:
     """One of the kinds that are left; a single one is then left no more."""
-    entries = [entry for entry in left if entry.can_be_referenced or not referable]
+    entries = [entry for entry in left if entry.can_be_referenced or not as_base]
     drawn = rng.choices(entries, weights=[entry.weight for entry in entries])[0]
     if drawn.single:
         left.remove(drawn)

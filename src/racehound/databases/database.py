@@ -23,6 +23,7 @@ from racehound.session import Session
 if TYPE_CHECKING:
     import click
 
+    from racehound.data.addresses import ServiceAddresses
     from racehound.data.finding import Finding
     from racehound.data.footprint import Footprint
     from racehound.data.reduction import HandOver
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from racehound.run.perturbations.perturbation import Perturbation
     from racehound.scenarios.pairs import Side
     from racehound.testdrive.actions import Spec
-    from racehound.testdrive.services import Services
 
 CORE_ORACLES = ("crash", "hang", "contents", "errors")
 """Names of the oracles that hold for every database (`judge.CORE`)."""
@@ -65,7 +65,7 @@ class ScriptServer:
     url: str
     variables: Mapping[str, str]
     """Under which scripts find the server's addresses."""
-    services: Services
+    services: ServiceAddresses
     renew: Callable[[], object] = lambda: None
     """Makes the server as it was at first, before each script."""
 
@@ -142,7 +142,11 @@ class Database(abc.ABC):
         """Further options of `racehound testdrive`."""
         return ()
 
-    def script_addresses(self, values: Mapping[str, Any], services: Services) -> tuple[Services, Mapping[str, str]]:  # noqa: ARG002
+    def script_addresses(
+        self,
+        values: Mapping[str, Any],  # noqa: ARG002 it adds nothing
+        services: ServiceAddresses,
+    ) -> tuple[ServiceAddresses, Mapping[str, str]]:
         """What its script options add to the services and to the variables of scripts, whatever the target is."""
         return services, {}
 
@@ -155,7 +159,7 @@ class Database(abc.ABC):
         return ()
 
     def script_server(
-        self, choice: Choice, values: Mapping[str, Any], services: Services
+        self, choice: Choice, values: Mapping[str, Any], services: ServiceAddresses
     ) -> contextlib.AbstractContextManager[ScriptServer]:
         """A server for `racehound testdrive`: the one at `choice.url`, or one that is started."""
         raise UserError(f"racehound testdrive --target {self.name}: {self.title} runs no scripts")

@@ -8,6 +8,7 @@ from typing import Literal
 
 from racehound.data.history import Statement
 from racehound.session import ServerError
+from racehound.testdrive.support import ScriptSupport
 
 Reach = Literal["none", "exact", "named", "related", "anywhere"]
 """How near another statement must be to have caused an error.
@@ -76,6 +77,8 @@ class Dialect:
     log_line: Callable[[str], tuple[int, str]] = _whole_line
     """What a message of the server's log, without the time at its beginning, says: the server process (0 where it does not tell),
     and the text that reports show of it."""
+    script_support: ScriptSupport = dataclasses.field(default_factory=ScriptSupport)
+    """What the testdrive language asks of the database: version, topics of sinks, consistency checks."""
     repetitions: int = 100
     """Repetitions of a plan that take a few seconds, so that a hunt sees many plans."""
     plan_limit_s: float | None = None

@@ -17,6 +17,7 @@ from racehound.errors import UserError
 from racehound.kinds.kind import Kind
 from racehound.services import scratch
 from racehound.session import Session
+from racehound.testdrive import actions
 
 GROUP = "racehound.databases"
 """The entry-point group; each entry names a subclass of `Database`, or a function that returns an instance."""
@@ -53,6 +54,7 @@ def databases() -> Mapping[str, Database]:
         database = _loaded(entry)
         if found.setdefault(database.name, database) is not database:
             raise UserError(f"two installed databases are called {database.name!r}: uninstall one ({entry.value})")
+        actions.register(database.actions)
     return dict(sorted(found.items(), key=lambda item: (not item[1].is_default, item[0])))
 
 

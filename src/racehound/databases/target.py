@@ -7,13 +7,13 @@ import dataclasses
 from collections.abc import Collection, Mapping
 from typing import Literal
 
+from racehound.data.addresses import ServiceAddresses
 from racehound.databases.dialect import Dialect
 from racehound.databases.stepping import Stepping
 from racehound.errors import TargetError, UserError
 from racehound.kinds.kind import Kind
 from racehound.services.service import Endpoint
 from racehound.session import Session
-from racehound.testdrive.services import Services
 
 Reset = Literal["objects", "database", "services"]
 """What is made new before a repetition. objects: what a repetition left is dropped. database: a new working database.
@@ -98,9 +98,9 @@ class Target(abc.ABC):
         return ()
 
     @property
-    def services(self) -> Services:
+    def services(self) -> ServiceAddresses:
         """What actions of the language talk to besides the target."""
-        return Services()
+        return ServiceAddresses()
 
     @property
     def endpoint(self) -> Endpoint | None:

@@ -19,20 +19,21 @@ from racehound.judge.dependencies import DependencyGraph, ends_transaction
 
 _IDENT = r"[\w.]+"
 _NOUNS = {
-    "TABLE": "item", "VIEW": "item", "MATERIALIZED VIEW": "item", "SOURCE": "item", "SINK": "item", "INDEX": "item",
+    "TABLE": "item", "VIEW": "item", "SOURCE": "item", "SINK": "item", "INDEX": "item",
     "CONNECTION": "item", "SECRET": "item", "TYPE": "type", "SCHEMA": "schema", "DATABASE": "database", "CLUSTER": "cluster",
     "ROLE": "role",
 }  # fmt: skip
 """What shares a space of names with what. A type and an item of one name may live side by side."""
-_NOUN = "|".join(sorted(_NOUNS, key=len, reverse=True))
+_NOUN = r"(?:MATERIAL\w+ )?(?P<noun>%s)" % "|".join(sorted(_NOUNS, key=len, reverse=True))
+"""The adjective is that of a view whose rows are stored."""
 _CREATE = re.compile(
-    rf"CREATE (?:OR REPLACE |REPLACEMENT )?(?P<noun>{_NOUN}) (?:IF NOT EXISTS )?"
+    rf"CREATE (?:OR REPLACE |REPLACEMENT )?{_NOUN} (?:IF NOT EXISTS )?"
     rf"(?!(?:IN|ON|REPLICA) )(?P<name>{_IDENT})(?= |$|\()"
 )
 _INDEXED = re.compile(r"CREATE INDEX .*?\bON (?P<path>(?:\w+\.)*)\w+")
 """An index is named without a schema: it lies in that of its relation."""
-_DROP = re.compile(rf"DROP (?P<noun>{_NOUN}) (?:IF EXISTS )?(?P<name>{_IDENT})(?: CASCADE| RESTRICT)?$")
-_RENAME = re.compile(rf"ALTER (?P<noun>{_NOUN}) (?P<name>{_IDENT}) RENAME TO (?P<new>\w+)$")
+_DROP = re.compile(rf"DROP {_NOUN} (?:IF EXISTS )?(?P<name>{_IDENT})(?: CASCADE| RESTRICT)?$")
+_RENAME = re.compile(rf"ALTER {_NOUN} (?P<name>{_IDENT}) RENAME TO (?P<new>\w+)$")
 _RIGHT = re.compile(
     rf"(?P<verb>GRANT|REVOKE) (?P<right>SELECT|INSERT|UPDATE|DELETE) ON (?:TABLE )?(?P<name>{_IDENT}) (?:TO|FROM) (?P<role>\w+)$"
 )

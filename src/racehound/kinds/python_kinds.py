@@ -14,7 +14,7 @@ from racehound.kinds.kind import Kind
 
 GROUP = "racehound.kinds"
 """The entry-point group of packages with kinds. An entry bears the name of the database, alone or with a dot and more behind it,
-and gives a kind or a sequence of kinds: `postgres = "my_package.kinds:KINDS"`."""
+and gives a kind or a sequence of kinds: `NAME = "my_package.kinds:KINDS"`."""
 
 
 def kinds_in_packages(database: str, base: type[Kind]) -> tuple[type[Kind], ...]:

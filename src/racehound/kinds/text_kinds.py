@@ -267,7 +267,7 @@ class _File:
         for section in self._sections.values():
             # With as many empty lines before it, what is wrong is found in the file's own line.
             check("\n" * section.line + section.text, str(self._path))
-        return {header: section.text for header, section in self._sections.items()}
+        return {header: f"{section.text.rstrip()}\n" for header, section in self._sections.items() if section.text.strip()}
 
     def _attributes(self, base: type[TextKind]) -> dict[str, Any]:
         found: dict[str, Any] = {"can_be_referenced": False}

@@ -17,8 +17,8 @@ from racehound.databases.registry import Opened
 from racehound.errors import UserError
 from racehound.kinds.kind import Fragment, Kind
 from racehound.loops.hunt import plan_and_program
-from racehound.loops.trial import Trial
-from racehound.run.runner import Runner
+from racehound.loops.repetition import RepetitionRunner
+from racehound.run.storm_runner import StormRunner
 from racehound.testdrive.errors import CommandFailed
 from racehound.testdrive.interpreter import Interpreter
 from racehound.testdrive.parser import parse_fragment
@@ -255,12 +255,11 @@ def _is_known(finding: Finding) -> bool:
 def _findings(opened: Opened, program: Program, statement_limit_s: float) -> list[Finding]:
     """What some repetitions of a program show. All use of the runner is here."""
     recorder = Recorder(Path(os.devnull))
-    runner = Runner(opened.target, recorder, opened.scratch, statement_limit_s)
+    host = StormRunner(opened.target, program, recorder, opened.scratch, statement_limit_s)
     try:
-        trial = Trial(runner, program, "objects")
-        trial.begin()
-        verdicts = [trial.run(number, last=number == _REPETITIONS) for number in range(1, _REPETITIONS + 1)]
+        runner = RepetitionRunner.of(opened.database)
+        verdicts = [runner.run(host, number, whole_plan=number == _REPETITIONS) for number in range(1, _REPETITIONS + 1)]
         return list(itertools.chain.from_iterable(verdict.findings for verdict in verdicts))
     finally:
-        runner.close()
+        host.close()
         recorder.close()

@@ -24,7 +24,7 @@ from racehound.report.progress import Progress, Reporter
 from racehound.run.perturbations.registry import DEFAULT, PerturbationSet, perturbed
 from racehound.run.storm_runner import StormRunner
 from racehound.scenarios import build_program
-from racehound.scenarios.casting import Cast
+from racehound.scenarios.object_steps import KindLookup
 
 
 class HuntOptions(msgspec.Struct, frozen=True):
@@ -103,8 +103,8 @@ def plan_and_program(
 ) -> tuple[Plan, Program]:
     """The plan of a seed and the program that the scenario makes of it; needs no server."""
     plan = draw_plan(seed, scenario, [_entry(kind) for kind in kinds], num_objects)
-    cast = Cast({kind.__name__: kind for kind in kinds}, dialect.allows_transaction)
-    return plan, perturbed(build_program(plan, cast, tries), perturb)
+    lookup = KindLookup({kind.__name__: kind for kind in kinds}, dialect.allows_transaction)
+    return plan, perturbed(build_program(plan, lookup, tries), perturb)
 
 
 def _entry(kind: type[Kind]) -> KindEntry:

@@ -14,6 +14,7 @@ import msgspec
 from racehound.data.finding import Finding, Reproduction, read_finding
 from racehound.data.history import Event, Mismatch, Recorder, read_history
 from racehound.data.program import Program
+from racehound.data.rate import Rate, measure
 from racehound.data.reduction import Ending, Reduction, read_reduction, write_reduction
 from racehound.data.run_directory import RunDirectory
 from racehound.data.scene import Scene
@@ -22,7 +23,6 @@ from racehound.databases.registry import Opened
 from racehound.errors import RacehoundError, TargetError
 from racehound.loops.reduce.guesses import Guesser, culprit_of
 from racehound.loops.reduce.program_passes import minimise_program
-from racehound.loops.reduce.rates import Rate, measure
 from racehound.loops.reduce.scene_passes import minimise
 from racehound.loops.reduce.scene_program import lockstep_program_of
 from racehound.loops.reduce.search import Search, Teller, TimeIsUpError, say_nothing

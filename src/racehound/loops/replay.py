@@ -9,8 +9,8 @@ import msgspec
 
 from racehound.data.finding import Finding, read_finding, write_finding
 from racehound.data.history import Recorder
+from racehound.data.rate import Rate, measure
 from racehound.databases.registry import Opened
-from racehound.loops.reduce.rates import Rate, measure
 from racehound.loops.repetition import RepetitionRunner
 from racehound.run.perturbations.registry import PerturbationSet
 from racehound.run.storm_runner import StormRunner

@@ -153,6 +153,7 @@ class LockstepRunner:
             session=session,
             variables=self._variables,
             connect=LibpqSession.connect,
+            support=self.target.dialect.script_support,
             temp_dir=self._temp_dir,
             max_tries=1,  # a statement that is tried again would be another statement of the schedule
         )

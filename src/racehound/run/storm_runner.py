@@ -171,6 +171,7 @@ class StormRunner:
                 variables=dict(self.target.variables()),
                 connect=LibpqSession.connect,
                 services=self.target.services,
+                support=self.target.dialect.script_support,
                 temp_dir=self._temp_dir,
                 max_tries=1,  # a session tries whole steps again: no retry shall hide an error
                 is_final=self.target.dialect.is_missing,  # nobody brings back what is gone: it is not waited for

@@ -7,15 +7,15 @@ from collections.abc import Callable
 from racehound.data.plan import Plan, ScenarioName
 from racehound.data.program import Program
 from racehound.scenarios import concurrent, subsequent, subsequent_chain
-from racehound.scenarios.casting import Cast
+from racehound.scenarios.object_steps import KindLookup
 
-_BUILDERS: dict[ScenarioName, Callable[[Plan, Cast, int], Program]] = {
+_BUILDERS: dict[ScenarioName, Callable[[Plan, KindLookup, int], Program]] = {
     "subsequent": subsequent.build,
     "subsequent-chain": subsequent_chain.build,
     "concurrent": concurrent.build,
 }
 
 
-def build_program(plan: Plan, cast: Cast, tries: int) -> Program:
+def build_program(plan: Plan, lookup: KindLookup, tries: int) -> Program:
     """The program of a plan; `tries` bounds how often a session tries a step of the concurrent scenario."""
-    return _BUILDERS[plan.scenario](plan, cast, tries)
+    return _BUILDERS[plan.scenario](plan, lookup, tries)

@@ -12,17 +12,17 @@ import msgspec
 
 from racehound.data.plan import Plan
 from racehound.data.program import RECREATE, Program, ProgramSession, Step
-from racehound.scenarios.casting import Cast, Player, players, references, title, worth_running
+from racehound.scenarios.object_steps import KindLookup, ObjectSteps, objects_of, references, title, worth_running
 
 
-def build(plan: Plan, cast: Cast, tries: int) -> Program:
+def build(plan: Plan, lookup: KindLookup, tries: int) -> Program:
     """Each repetition: reset, prepare all, create the base, one session per object; then verify what is left and destroy it."""
-    base, *objects = everyone = players(plan, cast)
+    base, *objects = everyone = objects_of(plan, lookup)
     rest = max((p.planned.lag for p in objects), default=0) + 2 if plan.rest_before_destroy else None
     dropped_last = [p for p in objects if p.planned.dropped_last]
-    sessions = [ProgramSession(p.name, _object_steps(p, plan, cast, tries, rest)) for p in objects]
+    sessions = [ProgramSession(p.name, _object_steps(p, plan, lookup, tries, rest)) for p in objects]
     if plan.base_activity != "still":
-        sessions.insert(0, ProgramSession(base.name, _base_steps(base, plan, cast)))
+        sessions.insert(0, ProgramSession(base.name, _base_steps(base, plan, lookup)))
     return Program(
         seed=plan.seed,
         scenario=plan.scenario,
@@ -37,34 +37,34 @@ def build(plan: Plan, cast: Cast, tries: int) -> Program:
     )
 
 
-def _object_steps(player: Player, plan: Plan, cast: Cast, tries: int, rest: int | None) -> tuple[Step, ...]:
-    lag = player.planned.lag
+def _object_steps(each: ObjectSteps, plan: Plan, lookup: KindLookup, tries: int, rest: int | None) -> tuple[Step, ...]:
+    lag = each.planned.lag
     steps = [
-        _raced(player, player.create(), cast, lag, tries),
-        _raced(player, player.manipulate(), cast, lag + 1, tries),
+        _raced(each, each.create(), lookup, lag, tries),
+        _raced(each, each.manipulate(), lookup, lag + 1, tries),
     ]
-    if player.planned.dropped_last:
+    if each.planned.dropped_last:
         return worth_running(*steps)
     if plan.verify_in_race:
-        steps.append(player.verify())
+        steps.append(each.verify())
     if rest is not None:
-        steps.append(msgspec.structs.replace(player.verify(), beat=rest))
-    steps.append(_raced(player, player.destroy(), cast, lag + 2 if rest is None else rest + 1, 1))
+        steps.append(msgspec.structs.replace(each.verify(), beat=rest))
+    steps.append(_raced(each, each.destroy(), lookup, lag + 2 if rest is None else rest + 1, 1))
     return worth_running(*steps)
 
 
-def _base_steps(base: Player, plan: Plan, cast: Cast) -> tuple[Step, ...]:
+def _base_steps(base: ObjectSteps, plan: Plan, lookup: KindLookup) -> tuple[Step, ...]:
     """What happens to the base meanwhile: its manipulation, or `recreate`, at every rendezvous at which objects are created."""
     step = base.manipulate()
     if plan.base_activity == "recreated":
         step = msgspec.structs.replace(step, fragment=base.kind.recreate(), manipulation=RECREATE)
     beats = sorted({p.lag for p in plan.objects})
-    return worth_running(*(_raced(base, step, cast, beat, 1) for beat in beats))
+    return worth_running(*(_raced(base, step, lookup, beat, 1) for beat in beats))
 
 
-def _raced(player: Player, step: Step, cast: Cast, beat: int, tries: int) -> Step:
-    timing = player.timing(step)
-    window = timing.window if step.fragment and cast.allows_transaction(step.fragment) else "none"
+def _raced(each: ObjectSteps, step: Step, lookup: KindLookup, beat: int, tries: int) -> Step:
+    timing = each.timing(step)
+    window = timing.window if step.fragment and lookup.allows_transaction(step.fragment) else "none"
     return msgspec.structs.replace(
         step,
         beat=beat,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from racehound.data.plan import Plan
 from racehound.data.program import Program, ProgramSession
-from racehound.scenarios.casting import Cast, players, references, title, worth_running
+from racehound.scenarios.object_steps import KindLookup, objects_of, references, title, worth_running
 
 
-def build(plan: Plan, cast: Cast, tries: int) -> Program:  # noqa: ARG001 one session: a failure is final
+def build(plan: Plan, lookup: KindLookup, tries: int) -> Program:  # noqa: ARG001 one session: a failure is final
     """Prepare all once; each repetition: create the base; create, manipulate, verify, destroy each object; destroy the base."""
-    base, *objects = everyone = players(plan, cast)
+    base, *objects = everyone = objects_of(plan, lookup)
     steps = [step for p in objects for step in (p.create(), p.manipulate(), p.verify(), p.destroy())]
     return Program(
         seed=plan.seed,

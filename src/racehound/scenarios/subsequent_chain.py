@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from racehound.data.plan import Plan
 from racehound.data.program import Program, ProgramSession
-from racehound.scenarios.casting import Cast, players, references, title, worth_running
+from racehound.scenarios.object_steps import KindLookup, objects_of, references, title, worth_running
 
 
-def build(plan: Plan, cast: Cast, tries: int) -> Program:  # noqa: ARG001 one session: a failure is final
+def build(plan: Plan, lookup: KindLookup, tries: int) -> Program:  # noqa: ARG001 one session: a failure is final
     """Prepare all once; each repetition: create all, manipulate all but the base, verify all, destroy in reverse."""
-    everyone = players(plan, cast)
+    everyone = objects_of(plan, lookup)
     steps = [p.create() for p in everyone]
     steps += [p.manipulate() for p in everyone[1:]]
     steps += [p.verify() for p in everyone]

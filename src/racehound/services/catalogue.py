@@ -1,4 +1,4 @@
-"""The services there are: an explicit, ordered list; adding one is a module and a line here."""
+"""All services, in an explicit, ordered list. A further one takes a module and a line here."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from racehound.services.service import Service
 
 
 def services() -> tuple[Service, ...]:
-    """All services, those that others need first."""
+    """All services, each after those that it needs."""
     from racehound.services.kafka import KafkaKraftService, KafkaService
     from racehound.services.mariadb import MariadbService
     from racehound.services.minio import MinioService
@@ -35,7 +35,7 @@ def services() -> tuple[Service, ...]:
 
 
 DEFAULT = ("postgres", "mysql", "zookeeper", "kafka", "schema-registry", "seaweedfs", "toxiproxy")
-"""What `racehound services up` brings up without names: one service of every role."""
+"""The services that `racehound services up` starts without names: one of every role."""
 
 
 def find(name: str) -> Service:
@@ -47,7 +47,7 @@ def find(name: str) -> Service:
 
 
 def in_order(names: Sequence[str]) -> list[str]:
-    """These services and all that they need, each behind what it needs. UserError for an unknown one."""
+    """These services and all that they need, each after those that it needs. UserError for an unknown one."""
     ordered: list[str] = []
 
     def add(name: str) -> None:

@@ -1,7 +1,7 @@
-"""Composition: the services of one run, brought up in the order of their needs and otherwise at the same time, down together.
+"""Composition: the services of one run. Each is started as soon as those that it needs are ready; all are stopped together.
 
-It is a thing of one process: when that ends, however it ends, its native processes and their data go within two seconds
-(`process.py`). `keeper.py` is such a process for compositions that outlive one command.
+A composition belongs to one process. When that process ends, even by kill -9, the native processes of the services and their data
+are gone within two seconds (`process.py`). `composition_daemon.py` is such a process for `racehound services up`.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from racehound.services.process import Command, GuardedProcess
 from racehound.services.service import PROXIED, Endpoint, Endpoints, NotReadyError, Site
 
 READY_LIMIT_S = 90.0
-"""Seconds from the start of a service to its first right answer; the slowest take ten on two busy cores."""
+"""Seconds that a service may take from its start to its first correct answer; the slowest take ten on two busy cores."""
 EXTERNAL_LIMIT_S = 5.0
-"""The same for a service that somebody else has started long ago."""
+"""The same for a service of the backend `external`, which has been started already."""
 _LOOK_S = 0.05
 
 Health = Literal["healthy", "starting", "not answering", "dead", "paused"]
@@ -39,12 +39,12 @@ Health = Literal["healthy", "starting", "not answering", "dead", "paused"]
 
 @dataclasses.dataclass(frozen=True)
 class Wanted:
-    """A service that a composition shall have, and who runs it."""
+    """A service to start, and the backend that runs it."""
 
     name: str
     backend: BackendName = "process"
     address: Endpoint | None = None
-    """Where it is, for the backend `external`."""
+    """The address of the service, for the backend `external`."""
 
     def __post_init__(self) -> None:
         if (self.backend == "external") != (self.address is not None):
@@ -52,20 +52,20 @@ class Wanted:
 
 
 class Status(msgspec.Struct, frozen=True):
-    """What `ps` shows of a service."""
+    """The state of a service, as `racehound services ps` shows it."""
 
     name: str
     version: str
     backend: BackendName
     health: Health
     remark: str
-    """What is wrong with it, if anything is."""
+    """What is wrong, if anything is."""
     address: str
     memory_mib: float
     prepare_s: float
     """Seconds that configuration and initial data took."""
     ready_s: float
-    """Seconds from start to the first right answer."""
+    """Seconds from the start to the first correct answer."""
     listens: tuple[str, ...]
 
 
@@ -77,20 +77,20 @@ class Times(msgspec.Struct):
 
 
 Tell = Callable[[str, str], object]
-"""Is told a service's name and what has just become of it: `preparing`, `starting`, `ready`, `stopped`."""
+"""Called with a service's name and its new state: `preparing`, `starting`, `ready`, `stopped`."""
 
 
 class Composition:
-    """Brings services up and down. Safe to use from several threads; `up` and `down` one at a time.
+    """Starts and stops services. Safe to use from several threads; `up` and `down` run one at a time.
 
-    `directory` is a scratch directory of this process (`scratch.create`), where all that the services write goes.
+    `directory` is a scratch directory of this process (`scratch.create`); the services write only there.
     """
 
     def __init__(self, name: str, directory: Path) -> None:
         self.name = name
         self.directory = directory
         self.docker = DockerProject(name, directory)
-        """The containers of the composition, and their network; nothing is there before one is wanted."""
+        """The containers of the composition and their network. They are created when the first container is needed."""
         self._instances: dict[str, Instance] = {}
         self._times: dict[str, Times] = {}
         self._paused: set[str] = set()
@@ -99,10 +99,10 @@ class Composition:
         self._guard: GuardedProcess | None = None
 
     def up(self, wanted: Sequence[Wanted], tell: Tell) -> None:
-        """Bring these services up, with those they need; ones that are up already stay as they are.
+        """Start these services and those that they need. Services that are up stay as they are.
 
-        Returns when all are ready. UserError or TargetError for the first that cannot be: then those that this call has
-        started are down again.
+        Returns when all are ready. UserError or TargetError for the first service that cannot be started; the services that this
+        call has started are stopped before.
         """
         with self._busy:
             self._guard_directory()
@@ -120,7 +120,7 @@ class Composition:
                 raise
 
     def down(self, tell: Tell) -> None:
-        """End all services in the opposite order and remove their data."""
+        """Stop all services, each before those that it needs, and remove their data."""
         with self._busy:
             self._take_down(list(self._instances), tell)
             if self._guard is not None:
@@ -137,12 +137,12 @@ class Composition:
 
     @property
     def instances(self) -> tuple[Instance, ...]:
-        """In the order in which they were wanted, each behind those it needs."""
+        """All services, each after those that it needs."""
         with self._lock:
             return tuple(self._instances.values())
 
     def status(self) -> list[Status]:
-        """How each service is doing, by a real request to each."""
+        """The state of each service; each is sent a real request."""
         instances = self.instances
         if not instances:
             return []
@@ -150,11 +150,13 @@ class Composition:
             return list(pool.map(self._status, instances))
 
     def deaths(self) -> list[str]:
-        """One line for each service that is not alive though it was brought up: nothing that the target could be blamed for."""
-        return [f"service {instance.service.name} {instance.epitaph()}" for instance in self.instances if not instance.alive()]
+        """One line for each service that has ended by itself: errors of the target that follow from it are no findings."""
+        return [
+            f"service {instance.service.name} {instance.exit_summary()}" for instance in self.instances if not instance.alive()
+        ]
 
     def variables(self) -> dict[str, str]:
-        """What scripts find the services by."""
+        """Variables of scripts that hold the services' addresses."""
         return {
             key: value
             for instance in self.instances
@@ -162,27 +164,27 @@ class Composition:
         }  # fmt: skip
 
     def aliases(self) -> dict[str, Endpoint]:
-        """Where clients reach each service, by role: the host names under which scripts written for containers know them."""
+        """The address of each service by its role, which is the host name that scripts written for containers use."""
         return {each.service.role: next(iter(each.endpoints.values())) for each in self.instances}
 
     def pause(self, name: str) -> None:
-        """Freeze a service in mid-flight until `resume`."""
+        """Stop the processes of a service (SIGSTOP) until `resume`."""
         instance = self.instance(name)
         instance.pause()
         self._paused.add(instance.service.name)
 
     def resume(self, name: str) -> None:
-        """Let a frozen service go on."""
+        """Let a paused service go on."""
         instance = self.instance(name)
         instance.resume()
         self._paused.discard(instance.service.name)
 
     def kill(self, name: str) -> None:
-        """End a service as a crash does; `restart` brings it back on its data."""
+        """End a service by SIGKILL. `restart` starts it again on its data."""
         self.instance(name).kill()
 
     def restart(self, name: str) -> float:
-        """Start a service again on its data, after ending it as a crash does if it runs; seconds until it was ready."""
+        """Start a service again on its data, after SIGKILL if it runs; returns the seconds until it was ready."""
         instance = self.instance(name)
         instance.kill()
         self._paused.discard(instance.service.name)
@@ -192,7 +194,7 @@ class Composition:
     # Up and down
 
     def _guard_directory(self) -> None:
-        """Have the directory removed when this process is killed at whatever moment, also before any service runs."""
+        """Have a guard process remove the directory when this process is killed, even before a service runs."""
         if self._guard is None and scratch.is_mine(self.directory):
             self._guard = GuardedProcess(Command(("sleep", "infinity"), remove_when_orphaned=(self.directory,)))
             self._guard.start()
@@ -214,7 +216,7 @@ class Composition:
         instance, times = self._instances[name], self._times[name]
         began = time.monotonic()
         tell(name, "preparing")
-        # A configuration needs no more than its peers' addresses: only the start waits for them.
+        # The configuration needs only the addresses of other services, so that only the start waits for them.
         instance.prepare()
         times.prepare_s = time.monotonic() - began
         for future in needed:
@@ -229,7 +231,7 @@ class Composition:
         tell(name, "ready")
 
     def _take_down(self, names: Sequence[str], tell: Tell) -> None:
-        """In the opposite order, those of the same rank at the same time. What cannot be stopped in order is killed."""
+        """Stop services, each before those that it needs, otherwise at the same time. A service that does not stop is killed."""
         left = list(names)
         while left:
             wave = [name for name in left if not any(name in self._instances[o].service.needs for o in left)]
@@ -298,7 +300,7 @@ class Composition:
 
     def _health(self, instance: Instance) -> tuple[Health, str]:
         if not instance.alive():
-            return "dead", instance.epitaph()
+            return "dead", instance.exit_summary()
         if instance.service.name in self._paused:
             return "paused", ""
         if not self._times[instance.service.name].ready_s:
@@ -315,7 +317,7 @@ class _NeedFailedError(TargetError):
 
 
 class _Peers(Mapping[str, Endpoints]):
-    """Endpoints of the other services of a composition, looked up when they are asked for."""
+    """Endpoints of the other services of a composition, looked up at each access."""
 
     def __init__(self, composition: Composition) -> None:
         self._composition = composition
@@ -331,9 +333,9 @@ class _Peers(Mapping[str, Endpoints]):
 
 
 def with_needs(wanted: Sequence[Wanted]) -> list[Wanted]:
-    """The services wanted and those that they need, in order: what another one needs comes before it.
+    """These services and those that they need, in order: each after those that it needs.
 
-    A need that is not named itself is run by the backend of what needs it. What is external needs nothing that is ours.
+    A service that is only needed by another is run by the backend of that one. An external service needs none of ours.
     """
     given = {each.name: each for each in wanted}
     known: dict[str, Wanted] = {}
@@ -345,7 +347,7 @@ def with_needs(wanted: Sequence[Wanted]) -> list[Wanted]:
 
 
 def _await_ready(instance: Instance) -> float:
-    """Seconds until it answered rightly. TargetError when it ends, or does not answer in time."""
+    """Wait until a service answers correctly; returns the seconds. TargetError when it ends, or does not answer in time."""
     began = time.monotonic()
     limit_s = EXTERNAL_LIMIT_S if instance.backend == "external" else READY_LIMIT_S
     while True:
@@ -353,15 +355,11 @@ def _await_ready(instance: Instance) -> float:
             instance.service.check(instance.endpoints)
         except NotReadyError as error:
             if not instance.alive():
-                raise TargetError(_obituary(instance)) from None
+                last = next((line.strip() for line in reversed(instance.log(20)) if line.strip()), "it said nothing")
+                raise TargetError(f"{instance.service.name} {instance.exit_summary()}: {last}") from None
             if time.monotonic() - began > limit_s:
                 raise TargetError(f"{instance.service.name} is not ready after {limit_s:g} s: {error}") from None
-            # Nothing tells when another program's server is ready.
+            # There is no event for the moment in which another program's server is ready.
             time.sleep(_LOOK_S)
         else:
             return time.monotonic() - began
-
-
-def _obituary(instance: Instance) -> str:
-    last = next((line.strip() for line in reversed(instance.log(20)) if line.strip()), "it said nothing")
-    return f"{instance.service.name} {instance.epitaph()}: {last}"

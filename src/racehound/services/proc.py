@@ -1,4 +1,4 @@
-"""What the kernel tells of processes: their descendants, their memory, what they listen on (proc(5))."""
+"""Facts about processes from /proc (proc(5)): descendants, memory, listening sockets."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from racehound.services.warden import descendants
+from racehound.services.guard import descendants
 
 _PROC = Path("/proc")
 _LISTEN = "0A"

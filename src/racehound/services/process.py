@@ -1,4 +1,4 @@
-"""Real processes that never outlive racehound, however it dies (kill -9 included): each has a warden (`warden.py`)."""
+"""Processes that end when racehound ends, even by kill -9: each has a guard process (`guard.py`)."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from racehound.errors import TargetError
-from racehound.services import warden
+from racehound.services import guard
 
 _START_LIMIT = 10.0
-"""Seconds that the warden may take to start the command; it takes some 50 ms."""
+"""Seconds that the guard may take to start the command; it takes some 50 ms."""
 _KILL_LIMIT = 10.0
 """Seconds after SIGKILL in which everything must be gone; longer means that the kernel is stuck."""
 
@@ -37,13 +37,13 @@ class Command:
     log: Path | None = None
     """Standard output and error are appended here; None: thrown away."""
     stop_signal: signal.Signals = signal.SIGTERM
-    """Also what the command gets when its warden is killed."""
+    """The command gets this signal when its guard is killed, too."""
     grace: float = 5.0
     """Seconds between the stop signal and SIGKILL."""
     orphan_grace: float = 1.0
-    """The same when racehound itself is gone, if that is less."""
+    """The same when racehound has ended, if that is less."""
     remove_when_orphaned: tuple[Path, ...] = ()
-    """Directories that the warden removes when racehound is gone."""
+    """Directories that the guard removes when racehound has ended."""
 
 
 class GuardedProcess:
@@ -54,10 +54,10 @@ class GuardedProcess:
 
     def __init__(self, command: Command) -> None:
         self._command = command
-        self._warden: subprocess.Popen[bytes] | None = None
+        self._guard: subprocess.Popen[bytes] | None = None
         self._lock = threading.Lock()
         self._closing = threading.Lock()
-        self._said = b""
+        self._unread = b""
         self._pid = 0
         self._returncode: int | None = None
 
@@ -73,35 +73,35 @@ class GuardedProcess:
 
     def start(self) -> None:
         """Start the command and return when it runs. TargetError when it cannot be started."""
-        if self._warden is not None:
+        if self._guard is not None:
             raise RuntimeError("a guarded process is started once")
-        # -I -S: no user's site directory, no .pth file: a warden is there in 30 ms.
-        program = [sys.executable, "-I", "-S", warden.__file__, str(os.getpid())]
-        self._warden = subprocess.Popen(
+        # -I -S: no site directory of the user's and no .pth files: a guard starts in 30 ms.
+        program = [sys.executable, "-I", "-S", guard.__file__, str(os.getpid())]
+        self._guard = subprocess.Popen(
             program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0, start_new_session=True, cwd="/"
         )
-        self._tell(json.dumps(self._order()))
-        line = self._listen(_START_LIMIT)
+        self._write(json.dumps(self._message()))
+        line = self._read_line(_START_LIMIT)
         word, _, rest = line.partition(" ")
         if word != "started":
-            self._end_warden()
-            raise TargetError(f"cannot start {self._command.argv[0]}: {rest or 'its warden ended'}")
+            self._end_guard()
+            raise TargetError(f"cannot start {self._command.argv[0]}: {rest or 'its guard process ended'}")
         self._pid = int(rest)
 
     def poll(self) -> int | None:
         """The command's exit code, negative for a signal, as soon as it has ended; None while it runs or before its start.
 
-        When the warden was killed nobody knows the exit code; then it is that of the signal which the command got.
+        When the guard was killed, the exit code is not known: then it is that of the signal which the command got.
         """
         return self.wait(0)
 
     def wait(self, timeout: float | None = None) -> int | None:
         """`poll` after waiting for the command's end, `timeout` seconds at most."""
-        # Waits without the lock: others may ask, signal and stop meanwhile.
-        if self._returncode is None and self._pid and self._speaks(timeout):
+        # The lock is not held while waiting, so that other threads can poll, signal and stop.
+        if self._returncode is None and self._pid and self._has_output(timeout):
             with self._lock:
                 if self._returncode is None:
-                    word, _, rest = self._listen(_START_LIMIT).partition(" ")
+                    word, _, rest = self._read_line(_START_LIMIT).partition(" ")
                     self._returncode = int(rest) if word == "exited" else -self._command.stop_signal
         return self._returncode
 
@@ -125,18 +125,18 @@ class GuardedProcess:
         return self._finish("kill", 0.0)
 
     def _finish(self, request: str, seconds: float) -> int | None:
-        if self._warden is None or not self._pid:
+        if self._guard is None or not self._pid:
             return None
-        self._tell(request)
+        self._write(request)
         returncode = self.wait(seconds + _KILL_LIMIT)
         try:
-            self._warden.wait(seconds + _KILL_LIMIT)
+            self._guard.wait(seconds + _KILL_LIMIT)
         except subprocess.TimeoutExpired:
             raise TargetError(f"{self._command.argv[0]} (process {self._pid}) cannot be ended, not even by SIGKILL") from None
         self._close()
         return returncode
 
-    def _order(self) -> warden.Order:
+    def _message(self) -> guard.GuardedCommand:
         command = self._command
         return {
             "argv": list(command.argv),
@@ -151,45 +151,45 @@ class GuardedProcess:
             "remove": [str(path.absolute()) for path in command.remove_when_orphaned],
         }
 
-    def _tell(self, line: str) -> None:
-        if self._warden is not None and self._warden.stdin is not None:
-            # A warden that has ended has nothing left to be told.
+    def _write(self, line: str) -> None:
+        if self._guard is not None and self._guard.stdin is not None:
+            # The guard may have ended.
             with contextlib.suppress(BrokenPipeError, ValueError):
-                self._warden.stdin.write(line.encode() + b"\n")
+                self._guard.stdin.write(line.encode() + b"\n")
 
-    def _speaks(self, timeout: float | None) -> bool:
-        """Whether the warden has said something (or ended) within the time."""
-        assert self._warden is not None
-        assert self._warden.stdout is not None
+    def _has_output(self, timeout: float | None) -> bool:
+        """Whether the guard has written a line, or ended, within the time (seconds)."""
+        assert self._guard is not None
+        assert self._guard.stdout is not None
         with self._closing:
-            if b"\n" in self._said or self._warden.stdout.closed:
+            if b"\n" in self._unread or self._guard.stdout.closed:
                 return True
             events = select.poll()
-            events.register(self._warden.stdout, select.POLLIN)
+            events.register(self._guard.stdout, select.POLLIN)
         return bool(events.poll(None if timeout is None else timeout * 1000))
 
-    def _listen(self, timeout: float) -> str:
-        """The warden's next line; empty when it has ended or says nothing for so long (seconds)."""
-        assert self._warden is not None
-        assert self._warden.stdout is not None
+    def _read_line(self, timeout: float) -> str:
+        """The guard's next line; empty when it has ended, or has written none within the time (seconds)."""
+        assert self._guard is not None
+        assert self._guard.stdout is not None
         deadline = time.monotonic() + timeout
-        while b"\n" not in self._said and self._speaks(max(0.0, deadline - time.monotonic())):
-            chunk = b"" if self._warden.stdout.closed else self._warden.stdout.read(4096)
+        while b"\n" not in self._unread and self._has_output(max(0.0, deadline - time.monotonic())):
+            chunk = b"" if self._guard.stdout.closed else self._guard.stdout.read(4096)
             if not chunk:
                 break
-            self._said += chunk
-        line, _, self._said = self._said.partition(b"\n")
+            self._unread += chunk
+        line, _, self._unread = self._unread.partition(b"\n")
         return line.decode(errors="replace")
 
-    def _end_warden(self) -> None:
-        assert self._warden is not None
-        self._warden.kill()
-        self._warden.wait()
+    def _end_guard(self) -> None:
+        assert self._guard is not None
+        self._guard.kill()
+        self._guard.wait()
         self._close()
 
     def _close(self) -> None:
-        assert self._warden is not None
-        for pipe in (self._warden.stdin, self._warden.stdout):
+        assert self._guard is not None
+        for pipe in (self._guard.stdin, self._guard.stdout):
             if pipe is not None:
                 with self._closing:
                     pipe.close()

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
+from racehound.data.addresses import S3Account
 from racehound.errors import TargetError, UserError
 from racehound.services.service import CLIENT, Endpoints, NotReadyError
-from racehound.testdrive.services import Aws
 
 ACCESS_KEY_ID = "racehound"
 SECRET_ACCESS_KEY = "racehound-secret"  # noqa: S105 no secret: of a server that nobody else reaches
@@ -41,11 +41,11 @@ def url(endpoints: Endpoints) -> str:
 
 def client(endpoints: Endpoints, secret: str = SECRET_ACCESS_KEY) -> AbstractContextManager[Any]:
     """boto3's client with the account; it tries once, and waits seconds at most. UserError when boto3 is not installed."""
-    return client_of(Aws(url(endpoints), REGION, ACCOUNT, ACCESS_KEY_ID, secret))
+    return client_of(S3Account(url(endpoints), REGION, ACCOUNT, ACCESS_KEY_ID, secret))
 
 
 @contextmanager
-def client_of(account: Aws) -> Iterator[Any]:
+def client_of(account: S3Account) -> Iterator[Any]:
     """The same, for any account."""
     session, config = _boto()
     with _making:  # a session makes one client at a time (boto3's guide, "Multithreading")

@@ -10,7 +10,7 @@ import json
 import sys
 from collections.abc import Mapping
 
-from racehound.services import front, java
+from racehound.services import java, registry_proxy
 from racehound.services.artifacts.artifact import Artifact, found
 from racehound.services.artifacts.maven import MavenArchive
 from racehound.services.kafka_containers import INSIDE_PORT
@@ -57,7 +57,7 @@ class SchemaRegistryService(Service):
         address = (site.endpoints[CLIENT].host, str(site.endpoints[CLIENT].port), str(site.endpoints[_SERVER].port))
         return (
             java.command(site, program, heap_mib=_HEAP_MIB, environment=settings),
-            Command((sys.executable, "-I", front.__file__, *address)),
+            Command((sys.executable, "-I", registry_proxy.__file__, *address)),
         )
 
     def check(self, endpoints: Endpoints) -> None:

@@ -1,6 +1,6 @@
-"""The run's scratch directories: fast, recognisable, and removed, also after racehound was killed.
+"""Scratch directories of a run. They are removed when the run ends, and by `racehound clean` when it was killed.
 
-A scratch directory is called `racehound-<run id>-<random>` and holds a file `owner` that names the process which made it
+A scratch directory is called `racehound-<run id>-<random>` and contains a file `owner` that names the process which created it
 (`owner.py`).
 """
 
@@ -20,14 +20,14 @@ from racehound.services.owner import Owner, may_live, myself
 
 _MEMORY = Path("/dev/shm")  # noqa: S108 (its directories are made by mkdtemp)
 _ENOUGH = 1_500_000_000
-"""Bytes that must be free in memory: a server with its pristine copy needs some 100 MB, a storm's WAL and tables the rest."""
+"""Bytes that must be free in memory: a server and its copy need some 100 MB, the WAL and tables of a storm the rest."""
 _OWNER = "owner"
 _RUN_ID = re.compile(r"[A-Za-z0-9_.-]{1,32}")
 _NAME = re.compile(rf"racehound-({_RUN_ID.pattern})-[a-z0-9_]{{8}}")
 
 
 class Leftover(msgspec.Struct, frozen=True):
-    """A scratch directory whose run is dead."""
+    """A scratch directory whose run has ended."""
 
     path: Path
     run_id: str
@@ -51,15 +51,15 @@ def create(run_id: str, *, executable: bool = False) -> Path:
 
 
 def is_mine(path: Path) -> bool:
-    """Whether it is a scratch directory that this process made."""
+    """Whether this process created it as a scratch directory."""
     return _owner(path) == myself()
 
 
 def leftovers() -> list[Leftover]:
-    """The scratch directories of this user whose runs are dead, by path.
+    """The scratch directories of this user whose runs have ended, by path.
 
-    Left out are those of live runs, of other process id namespaces (whose life cannot be told from here) and whatever has no
-    owner's mark.
+    Directories of live runs, of other process id namespaces (whose processes cannot be seen from here) and without a readable
+    file `owner` are left out.
     """
     found = []
     for root in {_MEMORY, Path(tempfile.gettempdir())}:
@@ -71,9 +71,9 @@ def leftovers() -> list[Leftover]:
 
 
 def remove(path: Path) -> None:
-    """Remove a scratch directory of this process or of a dead one.
+    """Remove a scratch directory of this process or of one that has ended.
 
-    Nothing happens when it is gone already. RacehoundError when it is not a scratch directory of this user or belongs to a live
+    Nothing happens when it does not exist. RacehoundError when it is not a scratch directory of this user, or belongs to a live
     run.
     """
     if not os.path.lexists(path):
@@ -87,7 +87,7 @@ def remove(path: Path) -> None:
 
 
 def _remove_tree(path: Path) -> None:
-    # The owner's mark goes last: killed in between, the rest is still known for what it is.
+    # The file `owner` is removed last: if this process is killed meanwhile, the rest is still recognised.
     for entry in path.iterdir():
         if entry.is_dir() and not entry.is_symlink():
             shutil.rmtree(entry)
@@ -111,10 +111,10 @@ def _run_id(path: Path) -> str:
 
 
 def _owner(path: Path) -> Owner | None:
-    """Who made this scratch directory; None when it is not one, or not one of this user's."""
+    """The process that created this scratch directory; None when it is not one, or not one of this user's."""
     if not _run_id(path):
         return None
-    # Directories come and go while one looks, and others' may not be read: neither is ours to remove.
+    # A directory may vanish meanwhile, and those of other users may be unreadable.
     with contextlib.suppress(OSError, msgspec.MsgspecError):
         status = path.lstat()
         if status.st_uid == os.geteuid() and path.is_dir() and not path.is_symlink():

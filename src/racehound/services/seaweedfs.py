@@ -10,7 +10,7 @@ import json
 import sys
 from collections.abc import Mapping
 
-from racehound.services import after, s3
+from racehound.services import s3, start_when_listening
 from racehound.services.artifacts.artifact import Artifact, found
 from racehound.services.artifacts.python import PythonPackage
 from racehound.services.process import Command
@@ -94,7 +94,7 @@ def _part(site: Site, part: str, *arguments: str, behind: str | None = None) -> 
     where = (f"-ip.bind={LOOPBACK}", f"-port={site.endpoints[own].port}", f"-port.grpc={site.endpoints[f'{part}-grpc'].port}")
     # The others have no such socket, which is otherwise in /tmp.
     socket = (f"-localSocket={part}.sock",) if part in ("filer", "s3") else ()
-    first = () if behind is None else (sys.executable, "-I", "-S", after.__file__, str(site.endpoints[behind]))
+    first = () if behind is None else (sys.executable, "-I", "-S", start_when_listening.__file__, str(site.endpoints[behind]))
     return Command(
         argv=(*first, str(found(_PACKAGE)), "-logtostderr=true", part, *where, *socket, *arguments),
         # It reads settings in the home directory. Go's collector spends time to save memory.

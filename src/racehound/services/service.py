@@ -1,7 +1,7 @@
-"""Service: a real server that the target or a kind needs, as plain facts and a few functions; who runs it is a backend's affair.
+"""Service: what racehound knows of a real server that the target or a kind needs. A backend runs it.
 
-A service says what its program comes in, how it is configured, what it takes to be ready and what others call it by. It holds no
-state: a running one is an `Instance` (`backends/`), and all of a run together are a `Composition`.
+A service says which artifacts have its program, how it is configured, when it is ready and which variables have its address. It
+has no state: a running service is an `Instance` (`backends/`), and the instances of a run form a `Composition`.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from racehound.services.artifacts.artifact import Artifact
 from racehound.services.process import Command
 
 LOOPBACK = "127.0.0.1"
-"""Where everything listens: nothing of racehound's is reached from another machine."""
+"""All services listen on this address, so that no other machine reaches them."""
 CLIENT = "client"
 """Name of the port that clients connect to."""
 PROXIED = "proxied"
-"""Name of the port that advertises the fault proxy's own address, of services that tell clients where to connect (Kafka)."""
+"""Name of the port that advertises the fault proxy's address, for services that tell clients where to connect (Kafka)."""
 
 
 class NotReadyError(TargetError):
-    """A service does not answer as a ready one does; says in one line what it did instead."""
+    """A service does not give the answer of a ready one. The message says in one line what it did instead."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Endpoint:
-    """Where something listens."""
+    """The address of a server."""
 
     host: str
     port: int
@@ -40,28 +40,28 @@ class Endpoint:
 
 
 Endpoints = Mapping[str, Endpoint]
-"""By the name of the port, `client` first of all."""
+"""By the name of the port; `client` comes first."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Site:
-    """What a service is given to run native processes with."""
+    """Directories and addresses for the native processes of a service."""
 
     directory: Path
-    """The service's own, empty when `prepare` is called; all that it writes goes there. Gone after the end."""
+    """The service writes only here. It is empty when `prepare` is called, and removed when the service is stopped."""
     endpoints: Endpoints
-    """Where it shall listen: one free loopback port for each name in `Service.ports`."""
+    """The addresses on which it listens: a free loopback port for each name in `Service.ports`."""
     log: Path
-    """Where the output of its processes goes."""
+    """The file for the output of its processes."""
     peers: Mapping[str, Endpoints]
-    """Those of the services in `Service.needs`, which are ready."""
+    """The addresses of the services in `Service.needs`, which are ready."""
     advertised: Mapping[str, Endpoint] = dataclasses.field(default_factory=dict)
-    """Where clients are to be told to connect, by port, where that is not the port's own endpoint: a fault proxy's address."""
+    """Addresses of a fault proxy, by the name of the port: clients are told to connect there instead of to the endpoint."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Container:
-    """The same service as a container."""
+    """The container that runs a service."""
 
     image: str
     ports: Mapping[str, int]
@@ -72,18 +72,18 @@ class Container:
     volumes: tuple[str, ...] = ()
     """Paths inside the container that hold data: anonymous volumes, removed with it."""
     inside: Mapping[str, int] = dataclasses.field(default_factory=dict)
-    """Where other containers connect instead, by the name of the port: Kafka tells each side an address of its own."""
+    """Ports for other containers, by the name of the port, where they differ: Kafka advertises an address for each side."""
     needs: tuple[str, ...] = ()
-    """Roles that must be filled by containers of the same composition, besides `Service.needs`."""
+    """Roles of further services that must be containers of the same composition, besides `Service.needs`."""
 
 
 class Service(abc.ABC):
-    """One sort of server in one version. Instances are stateless and equal."""
+    """One server in one version. Objects of a class have no state and are equal."""
 
     name: ClassVar[str]
     """As users write it, e.g. `schema-registry`."""
     role: ClassVar[str]
-    """What it is to clients: two services of a role (Kafka on ZooKeeper, Kafka by KRaft) are not in a composition together."""
+    """Its role for clients. A composition has at most one service of each role (Kafka on ZooKeeper, or Kafka by KRaft)."""
     version: ClassVar[str]
     summary: ClassVar[str]
     needs: ClassVar[tuple[str, ...]] = ()
@@ -92,26 +92,26 @@ class Service(abc.ABC):
 
     @abc.abstractmethod
     def artifacts(self) -> tuple[Artifact, ...]:
-        """What its program comes in for native processes, on this machine."""
+        """The artifacts that native processes on this machine need."""
 
     def prepare(self, site: Site) -> None:  # noqa: B027 most have nothing to write
         """Write configuration and initial data into the site's empty directory. TargetError when that fails."""
 
     @abc.abstractmethod
     def commands(self, site: Site) -> tuple[Command, ...]:
-        """Its processes, the server itself first; the same ones start it again, on its data, after a kill."""
+        """The commands of its processes, the server itself first. They also start it again on its data after a kill."""
 
     @abc.abstractmethod
     def check(self, endpoints: Endpoints) -> None:
-        """Make a real request; NotReadyError when it is not answered as it should be. Takes a second or two at most."""
+        """Make a real request. NotReadyError when the answer is not that of a ready service. Takes two seconds at most."""
 
     def initialise(self, endpoints: Endpoints) -> None:  # noqa: B027 most need nothing
-        """What is done once when it has become ready for the first time: buckets, users. TargetError when that fails."""
+        """Create buckets, users and the like when it is ready for the first time. TargetError when that fails."""
 
-    def variables(self, endpoints: Endpoints) -> Mapping[str, str]:  # noqa: ARG002 some are not for scripts
-        """Variables that scripts find it by, e.g. `testdrive.kafka-addr`."""
+    def variables(self, endpoints: Endpoints) -> Mapping[str, str]:  # noqa: ARG002 scripts do not use every service
+        """Variables of scripts that hold its address, e.g. `testdrive.kafka-addr`."""
         return {}
 
     @abc.abstractmethod
     def container(self) -> Container:
-        """It as a container, for `docker`."""
+        """The container for the backend `docker`."""

@@ -1,4 +1,4 @@
-"""The text of single values: how the server writes them, and how scripts do, which is as their authors' library shows them."""
+"""Converts the text of single values from the server's form to that of scripts, which is that of a Rust client library."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Convert = Callable[[str], str]
 
 
 def converter(oid: int) -> Convert | None:
-    """What turns the server's text of a value of this type into the script's; None where both are the same."""
+    """The function that converts values of this type; None where both forms are the same."""
     return _CONVERTERS.get(oid)
 
 
@@ -21,7 +21,7 @@ def _boolean(text: str) -> str:
     return {"t": "true", "f": "false"}.get(text, text)
 
 
-# The escapes of Rust's ascii::escape_default, which is how the files' authors saw bytea.
+# The escapes of Rust's ascii::escape_default, which scripts use for bytea.
 _BYTE = {
     **{byte: f"\\x{byte:02x}" for byte in range(256)},
     **{byte: chr(byte) for byte in range(0x20, 0x7F)},

@@ -1,16 +1,16 @@
-"""What can be known to be wrong with the actions of a script before any of it runs."""
+"""Checks the actions of a script before any command runs."""
 
 from __future__ import annotations
 
 import functools
 
-from racehound.testdrive.actions import ARGUMENT_TYPES, SPECS, Spec
+from racehound.testdrive.actions import ARGUMENT_TYPES, Spec, find
 from racehound.testdrive.errors import Location, ScriptError
 from racehound.testdrive.script import VARIABLE_MARK, Action, Argument, Position, Script
 
 
 class _MisuseError(Exception):
-    """An action that is used wrongly, and where."""
+    """An action is used wrongly at this position."""
 
     def __init__(self, message: str, position: Position) -> None:
         super().__init__(message)
@@ -19,9 +19,9 @@ class _MisuseError(Exception):
 
 
 def check(script: Script) -> None:
-    """Every action exists, has the arguments it needs and no others, readable values, and input only where it takes some.
+    """Check that every action exists, has the arguments it needs and no others, valid values, and input only if it takes some.
 
-    Values that hold variables are left to the run. Raises `ScriptError` for the first flaw.
+    Values with variables are checked when they run. Raises `ScriptError` for the first error.
     """
     for action in script.actions:
         try:
@@ -30,10 +30,10 @@ def check(script: Script) -> None:
             raise ScriptError(misuse.message, Location(script.file, misuse.position, script.source)) from None
 
 
-# Only success is remembered, so a flaw is always reported at the position of the action at hand.
+# Only successes are cached, so that an error is reported at the position of this action.
 @functools.lru_cache(maxsize=8192)
 def _check(action: Action) -> None:
-    spec = SPECS.get(action.name)
+    spec = find(action.name)
     if spec is None:
         raise _MisuseError(f"unknown action {action.name}", action.position)
     for argument in action.arguments:
@@ -47,10 +47,10 @@ def _check(action: Action) -> None:
 
 
 def _check_argument(argument: Argument, spec: Spec) -> None:
-    if not spec.is_free and argument.key not in spec.required and argument.key not in spec.optional:
+    if not spec.takes_any_argument and argument.key not in spec.required and argument.key not in spec.optional:
         raise _MisuseError(f"unknown parameter {argument.key}", argument.position)
     read = ARGUMENT_TYPES.get(argument.key)
-    if read is None or spec.is_free or VARIABLE_MARK in argument.value:
+    if read is None or spec.takes_any_argument or VARIABLE_MARK in argument.value:
         return
     try:
         read(argument.value)

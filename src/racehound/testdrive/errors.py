@@ -1,4 +1,4 @@
-"""What can go wrong with a script: it is written wrongly (`ScriptError`), or what it says did not happen (`CommandFailed`)."""
+"""Errors of scripts: `ScriptError` for a script that is written wrongly, `CommandFailed` for a command that fails."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SIGILS = ("$", ">", "!", "?")
 
 @dataclass(frozen=True)
 class Location:
-    """Where something stands: the file's name, the position in it, and the whole text to show the line from; it may be empty."""
+    """A place in a script: file name, position, and the script's text, from which the line is shown; it may be empty."""
 
     file: str
     position: Position
@@ -51,7 +51,7 @@ class ScriptError(UserError):
 
 
 class ActionError(RacehoundError):
-    """An action could not do its work; the interpreter adds where it stands and raises `CommandFailed`.
+    """An action has failed. The interpreter adds the place in the script and raises `CommandFailed`.
 
     `expected` and `actual` are rows where the action compares some.
     """
@@ -98,7 +98,7 @@ class CommandFailed(RacehoundError):  # noqa: N818 it is what a script reports, 
 
     @property
     def position(self) -> Position:
-        """Where the command begins."""
+        """The position at which the command begins."""
         return self.location.position
 
     @functools.cached_property
@@ -136,12 +136,12 @@ def _source_line(source: str, position: Position) -> str | None:
 
 
 def _within_secret(lines: list[str], number: int) -> bool:
-    """Whether a line, counted from 1, stands below the first line of a command that carries a secret."""
+    """Whether a line, counted from 1, belongs to a command that carries a secret and is not its first line."""
     if lines[number - 1].startswith(_SIGILS):
         return False
     start = next((at for at in range(number - 1, 0, -1) if lines[at - 1].startswith(_SIGILS)), None)
     return start is not None and holds_secret("\n".join(lines[start - 1 : number]))
 
 
-# A control character as wide as a column, so that the caret stands below what it means.
+# A control character as wide as a column, so that the caret is below its character.
 _VISIBLE = {**dict.fromkeys(range(32), " "), 127: " "}

@@ -1,4 +1,4 @@
-"""Running a script: every command in order, on one session.
+"""Runs scripts: every command in order, on one session.
 
 Racehound's sessions run small fragments thousands of times a second through it, so a statement without variables, whose
 context allows one try, goes straight to the session and from there to its judgement.
@@ -16,7 +16,7 @@ from typing import NoReturn, Self
 
 from racehound.errors import TargetError, UserError
 from racehound.session import Outcome
-from racehound.testdrive.actions import SPECS, handler
+from racehound.testdrive import actions
 from racehound.testdrive.check import check
 from racehound.testdrive.errors import ActionError, CommandFailed, Location, ScriptError
 from racehound.testdrive.judgement import Failure, judge
@@ -24,17 +24,14 @@ from racehound.testdrive.parser import parse
 from racehound.testdrive.redaction import holds_secret, redact, scrub, scrub_outcome
 from racehound.testdrive.retry import Policy, until_success
 from racehound.testdrive.script import Action, Command, Expected, ExpectedError, Script, Sql
-from racehound.testdrive.state import Call, Context, Mismatch, State, limited
+from racehound.testdrive.state import Call, Context, State, UnexpectedResult, limited
 from racehound.testdrive.statements import count_statements, is_failure_retried, is_retried
 from racehound.testdrive.values import regex
 from racehound.testdrive.variables import UnknownVariableError, substitute, substitute_result
 
-# PostgreSQL has no mz_version_num(); its own number is the next best thing that a bound can speak of.
-_VERSION_QUERIES = ("SELECT mz_version_num()", "SELECT current_setting('server_version_num')")
-
 
 class Interpreter:
-    """Runs scripts one after the other on the session of its context; variables and named connections last between them."""
+    """Runs scripts one after the other on the session of its context. They share variables and named connections."""
 
     def __init__(self, context: Context) -> None:
         self.context = context
@@ -47,7 +44,7 @@ class Interpreter:
         self.close()
 
     def close(self) -> None:
-        """Close what the scripts opened; the session of the context stays open."""
+        """Close the resources of the scripts; the session of the context stays open."""
         self.state.close()
 
     def run(self, script: Script) -> None:
@@ -65,7 +62,7 @@ class Interpreter:
             if command.version is not None and state.version is not None and not command.version.admits(state.version):
                 continue
             if isinstance(command, Action):
-                if not state.skipping or SPECS[command.name].ends_skipping:
+                if not state.skipping or actions.spec(command.name).ends_skipping:
                     self._run_action(script, command)
             elif not state.skipping:
                 self._run_sql(script, command)
@@ -88,15 +85,16 @@ class Interpreter:
             self.check_consistency(script, command)
 
     def _amended(self, script: Script, command: Sql, failure: Failure) -> bool:
-        """Whether a result unlike the expected one is taken for right from now on."""
+        """Whether the context accepts a result that differs from the expected one."""
         if self.context.amend is None or not failure.outcome.ok or isinstance(command.expect, ExpectedError):
             return False
-        return self.context.amend(Mismatch(script, command, failure.outcome, self.state.rewrite, self._substitute))
+        return self.context.amend(UnexpectedResult(script, command, failure.outcome, self.state.rewrite, self._substitute))
 
     def check_consistency(self, script: Script, command: Command) -> None:
-        """Let the target check itself, if it can; `CommandFailed` at this command for what is wrong with it."""
-        from racehound.testdrive.actions.consistency import check as check_target
-
+        """Let the target check itself, if it can. Raises `CommandFailed` at this command with what is wrong."""
+        check_target = self.context.support.check_consistency
+        if check_target is None:
+            return
         try:
             check_target(self.state)
         except ActionError as error:
@@ -113,7 +111,7 @@ class Interpreter:
         return until_success(attempt, policy, self.context.clock, self.context.sleep)
 
     def _execute_bounded(self, text: str) -> tuple[Outcome, bool]:
-        """Run a statement and cancel it when the timeout is over; whether that happened."""
+        """Run a statement, cancel it at the timeout, and return whether that happened."""
         late = threading.Event()
         timer = threading.Timer(self.state.policy.timeout, self._cancel, (late,))
         timer.daemon = True
@@ -174,7 +172,7 @@ class Interpreter:
         with _misuse(script, action):
             call = self._call(action)
         try:
-            handler(action.name)(call, self.state)
+            actions.handler(action.name)(call, self.state)
         except ActionError as error:
             raise CommandFailed(
                 error.reason, _location(script, action), outcome=error.outcome, expected=error.expected, actual=error.actual
@@ -194,17 +192,15 @@ class Interpreter:
     # Version
 
     def _ask_version(self, script: Script) -> int:
-        command = next(command for command in script.commands if command.version is not None)
-        for query in _VERSION_QUERIES:
-            outcome = self.state.session.execute(query)
-            if outcome.rows is not None and outcome.rows.cells and (number := outcome.rows.cells[0][0] or "").isdecimal():
-                return int(number)
-        reason = "a version bound needs the target's version, but it has neither mz_version_num() nor server_version_num"
-        raise CommandFailed(reason, _location(script, command), outcome=outcome)
+        version = self.context.support.version(self.state.session)
+        if version is None:
+            command = next(command for command in script.commands if command.version is not None)
+            raise CommandFailed("a version bound needs the target's version, which is not known", _location(script, command))
+        return version
 
 
 def run_file(text: str, file: str, context: Context) -> None:
-    """Parse and run one script from beginning to end, and close what it opened. Raises as `parse` and `Interpreter.run` do."""
+    """Parse and run one script, and close its resources. Raises as `parse` and `Interpreter.run` do."""
     with Interpreter(context) as interpreter:
         interpreter.run(parse(text, file))
 
@@ -219,7 +215,7 @@ def _expects_timeout(expect: Expected) -> bool:
 
 @contextlib.contextmanager
 def _misuse(script: Script, command: Command) -> Iterator[None]:
-    """What a command's text gets wrong, found only now that its variables are known, is an error of the script."""
+    """Turn errors in a command's text, which show only when its variables are known, into `ScriptError`."""
     try:
         yield
     except (UnknownVariableError, ValueError) as error:

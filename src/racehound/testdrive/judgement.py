@@ -1,4 +1,4 @@
-"""Whether what became of a statement is what the script expects."""
+"""Compares the outcome of a statement with what the script expects."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SYNTAX_ERROR = "42601"
 QUERY_CANCELED = "57014"
 
 Rewrite = Callable[[str], str]
-"""What an active `set-regex` does to a cell or a message."""
+"""Applies the active `set-regex` to a cell or a message."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Failure:
 
 
 def judge(expect: Expected, outcome: Outcome, rewrite: Rewrite | None, *, late: bool = False) -> Failure | None:
-    """None if the outcome is the expected one. `late` says that the statement was cancelled because its time was over."""
+    """None if the outcome is the expected one. `late`: the statement was cancelled after the timeout."""
     if outcome.status == "lost":
         return Failure(_describe("the connection was lost", outcome.error), outcome, is_final=True)
     if isinstance(expect, ExpectedError):
@@ -62,7 +62,7 @@ def actual_rows(outcome: Outcome, rewrite: Rewrite | None) -> list[Row]:
 
 
 def actual_text(outcome: Outcome, rewrite: Rewrite | None) -> str:
-    """A result as the one cell of text that `?` expects: servers that send a plan line by line mean the same block."""
+    """A result as the one cell of text that `?` expects. The rows of a plan that is sent line by line are joined."""
     text = "\n".join(" ".join(row) for row in to_text(outcome.rows))
     return text_block((text if rewrite is None else rewrite(text)).split("\n"))
 
@@ -116,7 +116,7 @@ def _judge_error(expect: ExpectedError, outcome: Outcome, rewrite: Rewrite | Non
     missed = next((wanted for matched, wanted in fields if not matched), None)
     if missed is None:
         return None
-    # Text that does not parse now will not parse on the next try either.
+    # A statement with a syntax error fails at every try.
     return Failure(f"expected {missed}, got {_message(error)}", outcome, is_final=error.sqlstate == SYNTAX_ERROR)
 
 
@@ -140,5 +140,5 @@ def _message(error: ServerError) -> str:
 
 
 def rewriter(match: Pattern[str], replacement: str) -> Rewrite:
-    """What `set-regex` does to every cell and message from now on."""
+    """The function of a `set-regex`: it replaces every match in a cell or message."""
     return lambda text: values.replace_all(match, replacement, text)

@@ -1,4 +1,4 @@
-"""The clients of a Kafka broker, made from the addresses that a run of the language is given."""
+"""The Kafka clients of a script."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ if TYPE_CHECKING:
     from confluent_kafka import Consumer, KafkaError, Message, Producer
 
 GROUP = "racehound-testdrive"
-"""The consumer group in whose name the broker remembers up to where scripts have verified a topic."""
+"""The consumer group whose offsets say how far scripts have verified a topic."""
 ANY_PARTITION = -1
-"""A record's partition follows from its key, or is chosen at random (librdkafka, `RD_KAFKA_PARTITION_UA`)."""
+"""librdkafka chooses a record's partition by its key, or at random (`RD_KAFKA_PARTITION_UA`)."""
 NOW = 0
 """A record's timestamp is the time at which it is sent."""
 Header: TypeAlias = tuple[str, str | bytes | None]
-"""The value as bytes, text stands for its UTF-8; headers of one name may follow one another."""
+"""Values are bytes, or text that is sent as UTF-8. Several headers may have one name."""
 
 _MESSAGE_BYTES_MAX = 15 * 1024 * 1024
-# Names of librdkafka's CONFIGURATION.md. What it logs, exceptions say, too.
+# The names are those of librdkafka's CONFIGURATION.md. Logging is off: exceptions say the same.
 _COMMON = {"log_level": 0, "message.max.bytes": _MESSAGE_BYTES_MAX}
 # A script's records are small and many: full batches, a bounded queue. One request at a time keeps them in order, also when it is
 # sent again; enable.idempotence would, too, but needs half a second for the first record.
@@ -46,7 +46,7 @@ _CONSUMER = {
     "fetch.wait.max.ms": 100,
 }
 _SERVED_EVERY = 1024
-"""Records between two looks at what became of earlier ones."""
+"""Delivery reports of the broker are read after this number of records."""
 
 
 def kafka(call: Call, state: State) -> Kafka:
@@ -58,17 +58,17 @@ def kafka(call: Call, state: State) -> Kafka:
 
 
 def real_topic(call: Call, state: State) -> str:
-    """The topic on the broker that an action's `topic` stands for: each run has its own."""
+    """The name on the broker of an action's `topic`. It contains the seed, so that each run has its own topics."""
     return f"testdrive-{call['topic']}-{state.variables['testdrive.seed']}"
 
 
 def wait_for_topic(client: Kafka, topic: str, state: State) -> None:
-    """Wait until there is a topic of this very name, with leaders of all its partitions."""
+    """Wait until the topic exists under exactly this name and all its partitions have leaders."""
     state.wait_for(lambda: None if client.admin.replicas(topic) is not None else f"there is no topic {topic}")
 
 
 class Kafka:
-    """A producer, an administrator and consumers, connected when first used.
+    """A producer, an admin client and consumers, which connect when they are first used.
 
     `timeout`: seconds that the broker has for a request or for taking a record. Not thread-safe.
     """
@@ -91,7 +91,7 @@ class Kafka:
 
     @contextlib.contextmanager
     def doing(self, what: str) -> Iterator[None]:
-        """Turn what the library raises into an ActionError that says what was being done."""
+        """Turn exceptions of the library into an ActionError that says what was being done."""
         try:
             yield
         except self._library.KafkaException as error:
@@ -99,13 +99,13 @@ class Kafka:
 
     @property
     def admin(self) -> Admin:
-        """Who creates, changes and deletes topics."""
+        """The client that creates, changes and deletes topics."""
         if self._admin is None:
             self._admin = Admin(self._options, self._timeout, self.doing)
         return self._admin
 
     def consumer(self) -> Consumer:
-        """A new consumer; whoever asked for it closes it."""
+        """A new consumer; the caller closes it."""
         with self.doing("connect"):
             consumer: Consumer = self._library.Consumer({**self._options, **_CONSUMER})
         return consumer
@@ -129,7 +129,7 @@ class Kafka:
             try:
                 self._enqueue(producer, records, (topic, partition, timestamp, list(headers)))
             finally:
-                # In small steps, between which an interrupt is heard.
+                # In small steps, so that Ctrl-C takes effect between them.
                 while producer.flush(0.5):
                     pass
             if self._undelivered is not None:

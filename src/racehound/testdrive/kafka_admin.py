@@ -1,4 +1,4 @@
-"""What an administrator asks of a Kafka broker: topics made, changed, deleted and looked at, offsets of consumer groups."""
+"""Requests of Kafka's admin client: create, change, delete and describe topics, read offsets of consumer groups."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from racehound.testdrive import extras
 
 
 class Admin:
-    """Requests to a broker; `doing` turns what the library raises into an error for people, `timeout` is in seconds."""
+    """Requests to a broker; `doing` turns the library's exceptions into an `ActionError`; `timeout` is in seconds."""
 
     def __init__(
         self, options: Mapping[str, object], timeout: float, doing: Callable[[str], AbstractContextManager[None]]
@@ -22,40 +22,40 @@ class Admin:
             self._client = self._library.AdminClient(dict(options))
 
     def replicas(self, topic: str) -> tuple[int, ...] | None:
-        """How many replicas each partition of a topic has; None when there is no such topic, or no leader of a partition yet."""
+        """The number of replicas of each partition; None when the topic does not exist, or a partition has no leader yet."""
         with self._doing("list topics"):
-            # All topics: asked for one by its name, a broker may create it.
+            # All topics are listed, because a broker may create a topic that is asked for by name.
             found = self._client.list_topics(timeout=self._timeout).topics.get(topic)
         if found is None or not found.partitions or any(each.leader < 0 for each in found.partitions.values()):
             return None
         return tuple(len(each.replicas) for _, each in sorted(found.partitions.items()))
 
     def create_topic(self, topic: str, partitions: int, replication: int, config: Mapping[str, str]) -> None:
-        """Ask for a topic; the broker shows it somewhat later."""
+        """Create a topic. The broker lists it somewhat later."""
         new = self._library.NewTopic(topic, partitions, replication, config=dict(config))
         with self._doing(f"create {topic}"):
             self._client.create_topics([new], request_timeout=self._timeout)[topic].result()
 
     def add_partitions(self, topic: str, total: int) -> None:
-        """Ask for more partitions, so that there are `total`; the broker shows them somewhat later."""
+        """Add partitions until there are `total`. The broker lists them somewhat later."""
         new = self._library.NewPartitions(topic, total)
         with self._doing(f"add partitions to {topic}"):
             self._client.create_partitions([new], request_timeout=self._timeout)[topic].result()
 
     def delete_topic(self, topic: str) -> None:
-        """Ask for the end of a topic; the broker shows it for a while."""
+        """Delete a topic. The broker still lists it for a while."""
         with self._doing(f"delete {topic}"):
             self._client.delete_topics([topic], request_timeout=self._timeout)[topic].result()
 
     def delete_records(self, topic: str, partition: int, offset: int) -> None:
-        """Delete what lies before an offset of a partition."""
+        """Delete the records before an offset of a partition."""
         before = self._kafka.TopicPartition(topic, partition, offset)
         with self._doing(f"delete records of {topic}"):
             for deleted in self._client.delete_records([before], request_timeout=self._timeout).values():
                 deleted.result()
 
     def config(self, topic: str, names: Iterable[str]) -> dict[str, str]:
-        """The settings of a topic of these names, as far as the broker knows them."""
+        """The values of these settings of a topic; settings that the broker does not know are left out."""
         resource = self._library.ConfigResource(self._library.ResourceType.TOPIC, topic)
         with self._doing(f"read the settings of {topic}"):
             found = self._client.describe_configs([resource], request_timeout=self._timeout)[resource].result()

@@ -1,4 +1,4 @@
-"""Reading a topic from where the last script stopped: the broker remembers it by a consumer group."""
+"""Reads a topic from the offset at which the last script stopped. A consumer group has this offset."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LOOK_S = 0.1
 
 @dataclass(frozen=True)
 class Received:
-    """A record as a reader gets it; of headers of one name the last counts."""
+    """A record. Of several headers with one name the last is used."""
 
     key: bytes | None
     value: bytes | None
@@ -29,7 +29,7 @@ class Received:
 
 
 class Reader:
-    """Reads all partitions of a topic, which it waits for, as long as the state's timeout says."""
+    """Reads all partitions of a topic, after waiting for the topic. The state's timeout limits both."""
 
     def __init__(self, client: Kafka, topic: str, state: State) -> None:
         self._library = extras.load("confluent_kafka", "confluent-kafka")
@@ -55,7 +55,7 @@ class Reader:
         self._consumer.close()
 
     def _begin(self) -> None:
-        """From where the group stopped; the library would take a second to find the beginning by itself."""
+        """The offset at which the group stopped. The beginning is looked up here because the library takes a second for it."""
         asked: list[TopicPartition] = [self._library.TopicPartition(self._topic, number) for number in self._partitions]
         begun: list[TopicPartition] = []
         timeout = self._state.policy.timeout
@@ -72,13 +72,13 @@ class Reader:
         self._consumer.assign(begun)
 
     def remember(self) -> None:
-        """Let the next reader begin behind the last message."""
+        """Commit the offsets, so that the next reader begins after the last message."""
         offsets = [self._library.TopicPartition(self._topic, number, offset) for number, offset in self._next.items()]
         if offsets:
             self._ask("remember how far it was read", lambda: self._consumer.commit(offsets=offsets, asynchronous=False))
 
     def _ask(self, what: str, request: Callable[[], object]) -> None:
-        """Until it is answered: a broker may first have to make the topic in which it keeps the offsets of groups."""
+        """Retry until the broker answers: it may first have to create the topic that holds the offsets of groups."""
 
         def refusal() -> str | None:
             try:
@@ -91,7 +91,7 @@ class Reader:
         self._state.wait_for(refusal)
 
     def messages(self, *, to_the_end: bool = False) -> Iterator[Received]:
-        """The messages as they come, until none has come for the timeout; `to_the_end`: until all are read that are there."""
+        """The messages in order of arrival, until none arrives within the timeout; `to_the_end`: until the end of the topic."""
         clock, timeout = self._state.context.clock, self._state.policy.timeout
         deadline = clock() + timeout
         while clock() < deadline and not (to_the_end and len(self._ended) == len(self._partitions)):
@@ -100,13 +100,13 @@ class Reader:
                 continue
             partition, offset, error = message.partition(), message.offset(), message.error()
             if error is not None:
-                self._look_at(error, partition or 0)
+                self._note(error, partition or 0)
                 continue
             self._next[partition or 0] = (offset or 0) + 1
             deadline = clock() + timeout
             yield Received(message.key(), message.value(), dict(message.headers() or ()), partition or 0)
 
-    def _look_at(self, error: KafkaError, partition: int) -> None:
-        """Which partitions have been read to their end. A broker that is away may come back in time."""
+    def _note(self, error: KafkaError, partition: int) -> None:
+        """Note that a partition has been read to its end. Errors of a restarting broker are ignored until the timeout."""
         if error.code() == self._library.KafkaError._PARTITION_EOF:  # noqa: SLF001 what the library calls its own errors
             self._ended.add(partition)

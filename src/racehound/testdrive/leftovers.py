@@ -1,4 +1,4 @@
-"""What an earlier script of the same seed has left in Kafka and the schema registry: the next one would meet its topics."""
+"""Deletes the topics and subjects of an earlier script with the same seed, whose names the next script would use again."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import time
 import urllib.parse
 from typing import Any
 
+from racehound.data.addresses import ServiceAddresses
 from racehound.errors import TargetError
 from racehound.testdrive.script import Script
-from racehound.testdrive.services import Services
 from racehound.tls import trusted
 
 _PREFIX = "testdrive-"
@@ -20,11 +20,11 @@ _MISSING = "Kafka needs the package confluent-kafka: pip install 'racehound[serv
 
 
 def uses_kafka(script: Script) -> bool:
-    """Whether it has actions of Kafka."""
+    """Whether a script has Kafka actions."""
     return any(action.name.startswith("kafka-") for action in script.actions)
 
 
-def remove(services: Services, seed: int) -> None:
+def remove(services: ServiceAddresses, seed: int) -> None:
     """Delete the topics and subjects named `testdrive-…-SEED…`, and wait until they have gone. TargetError when they do not."""
     if services.kafka is not None:
         _remove_topics({**services.kafka_options, "bootstrap.servers": services.kafka}, seed)
@@ -59,7 +59,7 @@ def _topics(client: Any, seed: int) -> list[str]:  # noqa: ANN401 imported late
 
 
 def _await_end(client: Any, seed: int) -> None:  # noqa: ANN401 imported late
-    """A broker answers before it has forgotten a topic; one made too soon after would be the old one."""
+    """Wait until no topic is left: a broker answers earlier, and a new topic of the same name would be the old one."""
     deadline = time.monotonic() + _GONE_LIMIT_S
     while left := _topics(client, seed):
         if time.monotonic() > deadline:
@@ -80,7 +80,7 @@ def _remove_subjects(registry: str, seed: int) -> None:
 
 
 def _still_referred_to(client: Any, subjects: list[str]) -> list[str]:  # noqa: ANN401 imported late
-    """Delete those that nothing refers to; the others."""
+    """Delete the subjects to which no other refers; returns the rest."""
     answers = {name: _delete(client, f"/subjects/{urllib.parse.quote(name, safe='')}") for name in subjects}
     refused = [name for name, answer in answers.items() if answer.status_code == _REFERRED_TO]
     for name, answer in answers.items():
@@ -90,6 +90,6 @@ def _still_referred_to(client: Any, subjects: list[str]) -> list[str]:  # noqa: 
 
 
 def _delete(client: Any, subject: str) -> Any:  # noqa: ANN401 imported late
-    """Delete it for good, which takes a second request: what is only half gone still refers to others."""
+    """Delete a subject permanently, which takes a second request; until then it still refers to others."""
     answer = client.delete(subject)
     return client.delete(subject, params={"permanent": "true"}) if answer.is_success else answer

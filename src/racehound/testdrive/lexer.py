@@ -22,7 +22,7 @@ _BYTE_ORDER_MARK = "\ufeff"
 
 
 class LexicalError(Exception):
-    """A flaw in the text of an action; `offset` is where in that text it stands, in characters from 0."""
+    """An error in the text of an action, at `offset` (characters from 0)."""
 
     def __init__(self, message: str, offset: int) -> None:
         super().__init__(message)
@@ -32,7 +32,7 @@ class LexicalError(Exception):
 
 @dataclass(frozen=True)
 class Piece:
-    """Where a stretch of a logical line comes from: its offset there, and the line and column (from 0) of its first character."""
+    """The origin of a part of a logical line: its offset in that line, and its line and column (from 0) in the file."""
 
     offset: int
     line: int
@@ -48,17 +48,17 @@ class Line:
 
     @property
     def sigil(self) -> str:
-        """The first character if it begins a command or a comment, else nothing."""
+        """The first character if it begins a command or a comment, else the empty text."""
         first = self.text[:1]
         return first if first and first in COMMANDS + COMMENT else ""
 
     @property
     def is_blank(self) -> bool:
-        """Whether there is nothing but white space."""
+        """Whether the line has only white space."""
         return not self.text.strip()
 
     def position(self, offset: int = 0) -> Position:
-        """Where in the file the character at this offset of the logical line stands."""
+        """The position in the file of the character at this offset of the logical line."""
         piece = self.pieces[bisect_right(self.pieces, offset, key=lambda piece: piece.offset) - 1]
         return Position(piece.line, piece.column + offset - piece.offset + 1)
 
@@ -80,7 +80,7 @@ def split_lines(source: str) -> list[Line]:
 
 
 def _join(physical: list[str], start: int, end: int) -> Line:
-    """In SQL the newline of a continuation stays and both spaces go; in an action the newline and one of the spaces go."""
+    """Join a continuation. SQL keeps the newline and loses both spaces; an action loses the newline and one space."""
     joint, dropped = ("", 1) if physical[start].startswith(ACTION) else ("\n", 2)
     text, pieces = physical[start], [Piece(0, start + 1, 0)]
     for number in range(start + 1, end):
@@ -92,7 +92,7 @@ def _join(physical: list[str], start: int, end: int) -> Line:
 
 @dataclass(frozen=True)
 class Token:
-    """One argument of an action, outer quotes removed, and where it begins."""
+    """One argument of an action without its outer quotes, and the offset at which it begins."""
 
     text: str
     offset: int

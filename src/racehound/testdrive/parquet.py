@@ -44,7 +44,7 @@ def read_lines(content: bytes) -> list[str]:
 
 
 def _without_zone(position: int, type_: DuckDBPyType) -> str:
-    """A column with its times in UTC: DuckDB's driver does not hand out zoned ones everywhere."""
+    """A column with its times in UTC: DuckDB's driver does not return times with zones everywhere."""
     name = str(type_)
     plain = name.replace("TIMESTAMP WITH TIME ZONE", "TIMESTAMP")
     return f"#{position}" if plain == name else f"CAST(#{position} AS {plain})"
@@ -62,7 +62,7 @@ def _boolean(value: bool, _: DuckDBPyType) -> str:
 
 
 def _float(value: float, type_: DuckDBPyType) -> str:
-    """The fewest digits that give the number back, in scientific notation where it is large or small."""
+    """The shortest digits that are read back as the number, in scientific notation where it is large or small."""
     if not math.isfinite(value):
         return "NaN" if math.isnan(value) else str(value)
     is_single = type_.id == "float"
@@ -117,7 +117,7 @@ def _grouped(text: str) -> str:
 
 
 def _children(type_: DuckDBPyType) -> list[tuple[str, DuckDBPyType]]:
-    """The types within a list, a record or a map, with their names; an array has its length behind them."""
+    """The types within a list, a record or a map, with their names; an array has its length as well."""
     return cast("list[tuple[str, DuckDBPyType]]", type_.children)
 
 
@@ -189,7 +189,7 @@ _COLUMNS: tuple[tuple[str, str, tuple[str, str, str]], ...] = (
 
 
 def every_type(codec: str) -> bytes:
-    """A file of three rows with a column of every type that a Materialize table can be copied from. `codec`: one of `CODECS`."""
+    """A file of three rows with a column of every type that scripts of this action expect. `codec`: one of `CODECS`."""
     names, types, values = zip(*_COLUMNS, strict=True)
     rows = ", ".join(f"({', '.join(map(_cast, row, types))})" for row in zip(*values, strict=True))
     with tempfile.TemporaryDirectory() as directory, load("duckdb", "duckdb").connect(":memory:") as database:

@@ -38,18 +38,18 @@ _BOUND = re.compile(
 _MIRRORED: dict[str, Operator] = {"=": "=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
 _KEY = re.compile(r"[a-z0-9-]*")
 _FREE_KEY = re.compile(r"[A-Za-z0-9!#%&'*+.^_`|~-]*")
-# Their keys are variables or HTTP headers that the script's author named: any token of RFC 9110 (section 5.6.2) but `$`.
+# The author chooses these names: they are variables or HTTP headers, tokens of RFC 9110 (section 5.6.2) without `$`.
 _FREE_ACTIONS = frozenset({"set", "set-arg-default", "set-from-file", "webhook-append"})
 
 
 def parse(text: str, file: str = "<text>") -> Script:
-    """Read a script. `file` is only for messages. Raises `ScriptError` with the file, line and column of the first flaw."""
+    """Read a script. `file` is used in messages. Raises `ScriptError` with the file, line and column of the first error."""
     return Script(tuple(_Parser(text, file).commands()), file, text)
 
 
 @functools.lru_cache(maxsize=8192)
 def parse_fragment(text: str) -> Script:
-    """`parse` for fragments that are run again and again: each text is parsed once."""
+    """`parse` with a cache, for fragments that are run many times."""
     return parse(text, "<fragment>")
 
 
@@ -76,7 +76,7 @@ class _Parser:
     def _fail(self, message: str, position: Position) -> NoReturn:
         raise ScriptError(message, Location(self._file, position, self._source))
 
-    # What stands below a command
+    # The lines below a command
 
     def _next_line(self) -> tuple[Line, str] | None:
         """The next input or result line, and its text without the backslash that protects a sigil."""
@@ -130,7 +130,7 @@ class _Parser:
         return tuple(arguments.values())
 
     def _version(self, line: Line) -> tuple[VersionBound | None, int]:
-        """The bound behind the sigil, if any, and the offset of what follows it."""
+        """The version bound after the sigil, if any, and the offset of the text after it."""
         if line.text[1:2] != "[":
             return None, 1
         end = line.text.find("]")
@@ -179,7 +179,7 @@ class _Parser:
             self._fail("unterminated quote", line.position(error.offset + len(line.text) - len(text)))
 
     def _block(self) -> str:
-        """Every line up to the next command; blank ones count, but at the end."""
+        """Every line up to the next command. Blank lines count, except at the end."""
         kept: list[str] = []
         while self._at < len(self._lines):
             line = self._lines[self._at]
@@ -211,7 +211,7 @@ class _Parser:
 
 
 def _tests(found: re.Match[str]) -> Iterator[VersionTest]:
-    """The tests of a bound, each turned so that the version stands on the left."""
+    """The comparisons of a version bound, each written with the version on the left."""
     if found["left"]:
         yield VersionTest(_MIRRORED[found["left"]], int(found["low"]))
     if found["right"]:

@@ -30,7 +30,7 @@ _MIRRORED: dict[Operator, str] = {"=": "=", "<": ">", "<=": ">=", ">": "<", ">="
 
 
 def print_script(script: Script) -> str:
-    """The script as text, secrets included: it is a program, not a report.
+    """The script as text, with its secrets: it is meant to be run.
 
     Raises ValueError for what the language cannot write, which no parsed script holds: rows without columns, and arguments
     with a line break, with a quote outside braces, or with quotes and braces that do not balance.
@@ -60,7 +60,7 @@ def _argument(argument: Argument) -> str:
 
 
 def _is_balanced(text: str) -> bool:
-    """Whether every brace and bracket has its partner, so that they can stand outside quotes."""
+    """Whether all braces and brackets are balanced, so that the text needs no quotes."""
     open_ones: list[str] = []
     for char in text:
         if char in CLOSING:
@@ -71,7 +71,7 @@ def _is_balanced(text: str) -> bool:
 
 
 def _quote_spaces(text: str) -> str:
-    """Each run of white space that stands outside braces and brackets, put into quotes."""
+    """The text with quotes around white space outside braces and brackets."""
     depth, quoted, written = 0, False, ""
     for char in text:
         depth += (char in CLOSING) - (char in CLOSING.values())
@@ -144,7 +144,7 @@ def _error(expect: ExpectedError) -> Iterator[str]:
 
 
 def _protect(lines: Iterable[str], *, blank_lines: bool = False) -> Iterator[str]:
-    """Lines that would be read as something else get the backslash: a sigil, a continuation, a blank line that counts."""
+    """Put a backslash before lines that would be read as a command, a continuation or an insignificant blank line."""
     for number, line in enumerate(lines):
         continues = number == 0 and line.startswith(CONTINUATION)
         skipped = not blank_lines and not line.strip()
@@ -152,5 +152,5 @@ def _protect(lines: Iterable[str], *, blank_lines: bool = False) -> Iterator[str
 
 
 def is_guarded(line: str) -> bool:
-    """Whether a line that begins like this one must have the backslash, wherever it stands."""
+    """Whether a line with this beginning needs the backslash at any place."""
     return line.startswith(_GUARDED)

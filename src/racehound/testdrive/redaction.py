@@ -1,4 +1,4 @@
-"""Secrets stay out of messages: neither a password nor the value in CREATE SECRET or ALTER SECRET reaches a log or a report."""
+"""Hides passwords, and the values in CREATE SECRET and ALTER SECRET, in messages, logs and reports."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SECRET = re.compile(
 )
 _LITERAL = re.compile(r"'((?:[^']|'')*)'?")
 # As an argument (password=…), in a connection string (Password=…;) and in SQL: PASSWORD '…', PASSWORD = '…', IDENTIFIED BY '…'.
-# The name of a secret or a variable behind the word is no password.
+# The name of a secret or a variable after the word is not a password.
 _PASSWORD = re.compile(
     r"""(\b(?:password|pwd)\s*=\s*|\bpassword\s+(?=['"])|\bidentified\s+(?:with\s+\S+\s+)?by\s+)"""
     r"""(?!secret\b|\$\{)('(?:[^']|'')*'?|"[^"]*"?|\{[^}]*\}?|[^\s;,)]+)""",
@@ -25,7 +25,7 @@ _PASSWORD_MARKS = ("password", "pwd", "identified")
 
 
 def redact(text: str) -> str:
-    """The text with passwords hidden, and all that follows CREATE SECRET or ALTER SECRET, but for `NAME AS`."""
+    """The text without passwords and without what follows CREATE SECRET or ALTER SECRET, except `NAME AS`."""
     folded = text.casefold()
     if any(mark in folded for mark in _PASSWORD_MARKS):
         text = _PASSWORD.sub(rf"\1{HIDDEN}", text)
@@ -38,7 +38,7 @@ def holds_secret(text: str) -> bool:
 
 
 def scrub(message: str, statement: str) -> str:
-    """A server's message about a statement, passwords hidden, and every string literal of it if it carries a secret."""
+    """A server's message about a statement without passwords, and without the literals of a statement that carries a secret."""
     if not holds_secret(statement):
         return _without_passwords(message, statement)
     for literal in sorted(filter(None, _LITERAL.findall(statement)), key=len, reverse=True):
@@ -54,7 +54,7 @@ def _without_passwords(message: str, statement: str) -> str:
 
 
 def scrub_outcome(outcome: Outcome, statement: str) -> Outcome:
-    """What became of a statement, with `scrub` applied to all that the server said."""
+    """The outcome of a statement, with `scrub` applied to all texts of the server."""
     if outcome.error is None or not holds_secret(statement):
         return outcome
     error = outcome.error

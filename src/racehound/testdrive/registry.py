@@ -23,7 +23,7 @@ _MEDIA_TYPE = "application/vnd.schemaregistry.v1+json"
 
 @dataclass(frozen=True)
 class Reference:
-    """A version of another subject that a schema builds on; `name` is what the schema calls it."""
+    """A version of another subject that a schema uses under `name`."""
 
     name: str
     subject: str
@@ -32,14 +32,14 @@ class Reference:
 
 @dataclass(frozen=True)
 class Registered:
-    """A schema as the registry has it; `schema_type` is AVRO, JSON or PROTOBUF."""
+    """A schema of the registry; `schema_type` is AVRO, JSON or PROTOBUF."""
 
     id: int
     schema: str
     schema_type: str = AVRO
     references: tuple[Reference, ...] = ()
     version: int = 0
-    """In its subject; 0 for one that was asked for by its number."""
+    """The version in its subject; 0 for a schema that was read by its number."""
     subject: str = field(default="", compare=False)
 
 
@@ -65,7 +65,7 @@ class Registry:
         self._client.close()
 
     def publish(self, subject: str, schema: str, schema_type: str = AVRO, references: Iterable[Reference] = ()) -> int:
-        """Register a schema as the subject's latest version, unless it is one of its versions; its number."""
+        """Register a schema as the latest version of the subject, unless the subject has it; returns its number."""
         body: dict[str, object] = {"schema": schema, "schemaType": schema_type}
         if described := [{"name": each.name, "subject": each.subject, "version": each.version} for each in references]:
             body["references"] = described
@@ -86,7 +86,7 @@ class Registry:
         return found
 
     def by_id(self, number: int) -> Registered:
-        """The schema of that number, which never changes; ActionError when there is none."""
+        """The schema of that number; it never changes. ActionError when there is none."""
         if number not in self._by_id:
             found = self._schema(f"/schemas/ids/{number}")
             if found is None:
@@ -95,7 +95,7 @@ class Registry:
         return self._by_id[number]
 
     def dependencies(self, references: Iterable[Reference]) -> list[str]:
-        """The texts of these schemas and of all that they refer to, each once and behind what it refers to."""
+        """The texts of these schemas and of those that they refer to, each once and after those that it refers to."""
         texts = dict[tuple[str, int], str]()
 
         def add(reference: Reference) -> None:
@@ -114,7 +114,7 @@ class Registry:
         return list(texts.values())
 
     def compatibility(self, subject: str) -> str:
-        """The compatibility level that holds for a subject, its own or the registry's."""
+        """The compatibility level of a subject, or the registry's where the subject has none."""
         answer = self._request("GET", f"/config/{_quoted(subject)}?defaultToGlobal=true") or self._request("GET", "/config")
         return str((answer or {}).get("compatibilityLevel", ""))
 
@@ -167,7 +167,7 @@ def referred(schemas: Registry, subjects: str) -> list[Reference]:
 
 
 def _called(schema: Registered) -> str:
-    """What others call a schema: an Avro type by its full name, anything else by its subject."""
+    """The name under which other schemas refer to it: the full name of an Avro type, else the subject."""
     if schema.schema_type == AVRO:
         match json.loads(schema.schema):
             case {"name": str() as name, **others}:

@@ -1,4 +1,4 @@
-"""Trying again: exponential backoff until something succeeds, cannot succeed any more, or time or tries are used up."""
+"""Retries with exponential backoff until success, an error that no retry helps, the timeout or the last try."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ class Policy:
 
 
 class Attempted(Protocol):
-    """Why an attempt failed, as far as trying again is concerned."""
+    """The failure of an attempt."""
 
     @property
     def is_final(self) -> bool:
-        """Whether another try cannot help."""
+        """Whether no further try helps."""
 
 
 _Failure = TypeVar("_Failure", bound=Attempted)
@@ -37,7 +37,7 @@ def until_success(
     clock: Callable[[], float],
     sleep: Callable[[float], None],
 ) -> _Failure | None:
-    """None as soon as an attempt returns None, else the last failure. The last attempt begins when the timeout is over."""
+    """None as soon as an attempt returns None, else the last failure. The last attempt begins at the timeout."""
     deadline = clock() + policy.timeout
     backoff = policy.initial_backoff
     tries = 1

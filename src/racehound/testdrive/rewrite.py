@@ -1,4 +1,4 @@
-"""Rewriting a script so that it expects what the server answered: only what was wrong changes, every other byte stays."""
+"""Rewrites a script so that it expects what the server answered. Only expectations that differ change."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from racehound.testdrive.parser import parse
 from racehound.testdrive.printer import is_guarded
 from racehound.testdrive.rows import format_cell, format_row, md5_of, split_cells
 from racehound.testdrive.script import VARIABLE_MARK, ExpectedError, ExpectedHash, ExpectedRows, ExpectedText, Row, Script, Sql
-from racehound.testdrive.state import Mismatch
+from racehound.testdrive.state import UnexpectedResult
 from racehound.testdrive.variables import UnknownVariableError, substitute_result
 
 _HASH = re.compile(r"([0-9]+)( values hashing to )(\S+)")
@@ -25,7 +25,7 @@ Substitute = Callable[[str], str]
 
 @dataclasses.dataclass
 class _Edits:
-    """What becomes of the lines of a file, by number from 1."""
+    """Changes of the lines of a file, by line number from 1."""
 
     replaced: dict[int, str] = dataclasses.field(default_factory=dict)
     deleted: set[int] = dataclasses.field(default_factory=set)
@@ -39,7 +39,7 @@ class _Edits:
 
 
 class Rewriter:
-    """Takes in the mismatches of one script, as its `Context.amend`, and makes the script that would have had none."""
+    """Collects the unexpected results of one script, as its `Context.amend`, and writes the script that expects them."""
 
     def __init__(self, script: Script) -> None:
         self._source = script.source
@@ -48,8 +48,8 @@ class Rewriter:
         self.rewritten: list[int] = []
         """Lines of the commands whose expectations have been rewritten, from 1."""
 
-    def __call__(self, mismatch: Mismatch) -> bool:
-        """Take the answer for the right one. False where the language cannot write it, e.g. a cell that holds `${`."""
+    def __call__(self, mismatch: UnexpectedResult) -> bool:
+        """Expect this result from now on. False where the language cannot write it, e.g. a cell that contains `${`."""
         place = _Place.of(mismatch.command, self._lines)
         edits = _edits_of(mismatch, place)
         if edits is None or not self._holds(mismatch, place, edits):
@@ -60,11 +60,11 @@ class Rewriter:
 
     @property
     def text(self) -> str:
-        """The script as it should have been."""
+        """The text of the rewritten script."""
         return _edited(self._source, self._edits)
 
-    def _holds(self, mismatch: Mismatch, place: _Place, edits: _Edits) -> bool:
-        """Whether the command, read back as it would be rewritten, expects the answer that was given."""
+    def _holds(self, mismatch: UnexpectedResult, place: _Place, edits: _Edits) -> bool:
+        """Whether the rewritten command, parsed again, expects the result that was given."""
         last = place.below[-1].position().line if place.below else place.end
         text = _edited(self._source, edits, place.start, last)
         try:
@@ -95,16 +95,16 @@ class _Place:
 
     @property
     def text_lines(self) -> list[Line]:
-        """What is not a comment."""
+        """The lines that are not comments."""
         return [line for line in self.below if not line.sigil]
 
     @property
     def result_lines(self) -> list[Line]:
-        """What is neither a comment nor blank."""
+        """The lines that are neither comments nor blank."""
         return [line for line in self.text_lines if not line.is_blank]
 
 
-def _edits_of(mismatch: Mismatch, place: _Place) -> _Edits | None:
+def _edits_of(mismatch: UnexpectedResult, place: _Place) -> _Edits | None:
     match mismatch.command.expect:
         case ExpectedRows(columns=columns):
             return _new_rows(mismatch, place, columns)
@@ -119,7 +119,7 @@ def _edits_of(mismatch: Mismatch, place: _Place) -> _Edits | None:
 # Rows
 
 
-def _new_rows(mismatch: Mismatch, place: _Place, columns: Row | None) -> _Edits:
+def _new_rows(mismatch: UnexpectedResult, place: _Place, columns: Row | None) -> _Edits:
     edits, lines = _new_header(mismatch, place.result_lines, columns)
     actual = actual_rows(mismatch.outcome, mismatch.rewrite)
     stale, fresh = _changes(lines, actual, mismatch.substitute)
@@ -134,7 +134,7 @@ def _new_rows(mismatch: Mismatch, place: _Place, columns: Row | None) -> _Edits:
     return _keep_apart(edits, place)
 
 
-def _new_header(mismatch: Mismatch, lines: list[Line], columns: Row | None) -> tuple[_Edits, list[Line]]:
+def _new_header(mismatch: UnexpectedResult, lines: list[Line], columns: Row | None) -> tuple[_Edits, list[Line]]:
     """The line with the names of the columns, edited if they differ, and the lines below the rule. Without columns both go."""
     edits = _Edits()
     if columns is None:
@@ -149,7 +149,7 @@ def _new_header(mismatch: Mismatch, lines: list[Line], columns: Row | None) -> t
 
 
 def _changes(lines: list[Line], actual: list[Row], substitute: Substitute) -> tuple[list[Line], list[Row]]:
-    """The lines that no row of the answer fits, and the rows that no line expects, both in their order."""
+    """The lines that fit no row of the result, and the rows that no line expects, both in order."""
     wanted, expected = collections.Counter(actual), collections.Counter[Row]()
     stale, fresh = [], []
     for line in lines:
@@ -171,7 +171,7 @@ def _row_of(line: Line, substitute: Substitute) -> Row:
 
 
 def _pairs(stale: list[Line], fresh: list[Row], substitute: Substitute) -> list[tuple[Line, Row]]:
-    """Which line becomes which row: lines with variables choose first, a row with the same values; the others in order."""
+    """Which line becomes which row. A line with variables gets a row with the same values; the other lines follow in order."""
     pairs, lines, rows = [], list(stale), list(fresh)
     for line in stale:
         kept = [_variables_kept(line, row, substitute) for row in rows] if VARIABLE_MARK in line.text else []
@@ -189,7 +189,7 @@ def _variables_kept(line: Line, row: Row, substitute: Substitute) -> int:
 
 
 def _edited_row(text: str, row: Row, substitute: Substitute) -> str:
-    """The line with the cells that differ replaced; the others, and the space between, stay as they are written."""
+    """The line with the differing cells replaced. Other cells and the space between them do not change."""
     body = text.removeprefix(PROTECTION)
     cells = split_cells(body)
     if len(cells) != len(row):
@@ -199,7 +199,7 @@ def _edited_row(text: str, row: Row, substitute: Substitute) -> str:
             rest = body[cell.end :]
             gap = " " if rest and not rest[0].isspace() else ""
             body = body[: cell.start] + format_cell(value) + gap + rest
-    # A backslash that is there stays, unless what it protects has gone.
+    # A backslash stays unless the character that it protects has changed.
     stays = text.startswith(PROTECTION) and text[1:2] == body[:1]
     return PROTECTION + body if stays else _protected(body)
 
@@ -217,7 +217,7 @@ def _protected(line: str) -> str:
 
 
 def _keep_apart(edits: _Edits, place: _Place) -> _Edits:
-    """A line with two spaces at its beginning that comes to stand right below the SQL would be read as a part of it."""
+    """Protect a line that begins with two spaces: directly below the SQL it would be read as a part of it."""
     first = next((line for line in place.below if line.position().line not in edits.deleted), None)
     if first is not None and not first.is_blank and not edits.added.get(place.end):
         number = first.position().line
@@ -230,7 +230,7 @@ def _keep_apart(edits: _Edits, place: _Place) -> _Edits:
 # Hashes
 
 
-def _new_hash(mismatch: Mismatch, place: _Place, columns: Row | None) -> _Edits:
+def _new_hash(mismatch: UnexpectedResult, place: _Place, columns: Row | None) -> _Edits:
     edits, (line,) = _new_header(mismatch, place.result_lines, columns)
     actual = actual_rows(mismatch.outcome, mismatch.rewrite)
     text = _HASH.sub(lambda found: f"{len(actual)}{found[2]}{md5_of(actual)}", line.text, count=1)
@@ -242,7 +242,7 @@ def _new_hash(mismatch: Mismatch, place: _Place, columns: Row | None) -> _Edits:
 # Blocks of text
 
 
-def _new_text(mismatch: Mismatch, place: _Place) -> _Edits:
+def _new_text(mismatch: UnexpectedResult, place: _Place) -> _Edits:
     edits = _Edits()
     lines = place.text_lines
     while lines and lines[-1].is_blank:
@@ -273,7 +273,7 @@ def _keep_block_apart(edits: _Edits, place: _Place) -> _Edits:
 
 
 def _edited(source: str, edits: _Edits, first: int = 1, last: int | None = None) -> str:
-    """The text with the edits made, from one line to another, both included."""
+    """The edited text of the lines from one number to another, both included."""
     kept: list[tuple[str, str]] = []
     lines = list(_physical_lines(source))
     newline = (lines[0][1] if lines else "") or "\n"
@@ -290,7 +290,7 @@ def _edited(source: str, edits: _Edits, first: int = 1, last: int | None = None)
 
 
 def _physical_lines(source: str) -> Iterator[tuple[str, str]]:
-    """Every line and its end, which may be missing from the last one."""
+    """Every line and its line break, which the last line may lack."""
     for line in source.split("\n")[:-1]:
         text = line.removesuffix("\r")
         yield text, line[len(text) :] + "\n"

@@ -22,7 +22,7 @@ _RULE = re.compile(r"-{3,}")
 
 
 class UnterminatedQuoteError(ValueError):
-    """A `"` of a row has no partner; `offset` is where in the line it stands, in characters from 0."""
+    """A `"` of a row is not closed; `offset` is its place in the line, in characters from 0."""
 
     def __init__(self, offset: int) -> None:
         super().__init__("unterminated quote")
@@ -30,7 +30,7 @@ class UnterminatedQuoteError(ValueError):
 
 
 class Cell(NamedTuple):
-    """A column of a result line: its text, and where it stands, quotes included."""
+    """A column of a result line: its text, and its range in the line with quotes."""
 
     text: str
     start: int
@@ -38,12 +38,12 @@ class Cell(NamedTuple):
 
 
 def split_row(line: str) -> Row:
-    """The columns of a result line. A quote begins anywhere, and its end ends the column. Raises `UnterminatedQuoteError`."""
+    """The columns of a result line. A quote may begin anywhere; its end ends the column. Raises `UnterminatedQuoteError`."""
     return tuple(cell.text for cell in split_cells(line))
 
 
 def split_cells(line: str) -> list[Cell]:
-    """As `split_row`, with places."""
+    """As `split_row`, with the places of the columns."""
     cells: list[Cell] = []
     text, start, at, opened = "", 0, 0, -1
     while at < len(line):
@@ -73,7 +73,7 @@ def format_row(row: Iterable[str]) -> str:
 
 
 def format_cell(cell: str) -> str:
-    """A column as a script writes it: quoted where it is empty, holds white space or quotes, or could be taken for a rule."""
+    """A column as a script writes it: quoted where it is empty, has white space or quotes, or looks like a line of dashes."""
     if cell and '"' not in cell and not any(map(str.isspace, cell)) and "\0" not in cell and not _RULE.fullmatch(cell):
         return cell
     return f'"{cell.translate(_ESCAPED)}"'

@@ -1,4 +1,4 @@
-"""Running files of the language one after the other, each on a session of its own, and telling which failed."""
+"""Runs script files one after the other, each on a session of its own, and reports which failed."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO, Literal
 
+from racehound.data.addresses import ServiceAddresses
 from racehound.errors import TargetError
 from racehound.session import Session
 from racehound.testdrive.check import check
@@ -18,20 +19,20 @@ from racehound.testdrive.interpreter import Interpreter
 from racehound.testdrive.parser import parse
 from racehound.testdrive.rewrite import Rewriter
 from racehound.testdrive.script import Script
-from racehound.testdrive.services import Services
 from racehound.testdrive.state import Context
+from racehound.testdrive.support import ScriptSupport
 
 STANDARD_INPUT = "-"
 
 Consistency = Literal["file", "statement", "disable"]
 """When the target's own checks are made: after each file, after each statement too, never."""
 Verdict = Literal["passed", "failed", "broken", "died"]
-"""failed: a command did not do what it says. broken: the file cannot be run as it is. died: a service did, so nothing is said."""
+"""failed: a command did not do what it says. broken: the file cannot be run. died: a service ended, so nothing is judged."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """What the command line says. Times in seconds."""
+    """The options of the command line. Times are in seconds."""
 
     seed: int
     arguments: Mapping[str, str]
@@ -46,33 +47,35 @@ class Settings:
 
 @dataclasses.dataclass(frozen=True)
 class Surroundings:
-    """What the scripts meet: the target's address, how to connect to it or another one, services, a directory for files."""
+    """The target and services for the scripts, and a directory for their files. `connect` opens a session by URL."""
 
     url: str
     connect: Callable[[str], Session]
     prepare: Callable[[Script], object]
-    """Called before each file: makes the place clean, where it is ours to clean."""
-    psql: str
+    """Called before each file: cleans the target and Kafka, unless the user has forbidden it."""
     temp_dir: Path
     variables: Mapping[str, str]
-    services: Services = dataclasses.field(default_factory=Services)
+    services: ServiceAddresses = dataclasses.field(default_factory=ServiceAddresses)
+    support: ScriptSupport = dataclasses.field(default_factory=ScriptSupport)
+    programs: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """Paths of client programs by name."""
     deaths: Callable[[], list[str]] = list
     """One line for each service that has died."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Result:
-    """What became of a file, and how long it took."""
+    """The verdict of a file, and how long it took."""
 
     file: str
     verdict: Verdict
     seconds: float = 0.0
     text: str = ""
-    """What is told about it, secrets hidden."""
+    """The report about it, without secrets."""
 
 
 def read_script(file: str, standard_input: BinaryIO) -> Script | Result:
-    """Read, parse and check a file, or say what is wrong with it."""
+    """Read, parse and check a file; a `Result` where it is wrong."""
     name = "<stdin>" if file == STANDARD_INPUT else file
     try:
         content = standard_input.read() if file == STANDARD_INPUT else Path(file).read_bytes()
@@ -90,9 +93,9 @@ def read_script(file: str, standard_input: BinaryIO) -> Script | Result:
 def run_scripts(
     scripts: Sequence[Script | Result], settings: Settings, around: Callable[[], Surroundings], tell: Callable[[str], object]
 ) -> Iterator[Result]:
-    """Run them in order; each one's result as soon as it is there. Ends when `max_errors` are reached or a service has died.
+    """Run the scripts in order and yield each result. Ends after `max_errors` failed files, or when a service has ended.
 
-    `around` is asked before each script that can run, so that nothing is started for others.
+    `around` is called before each script that can run, so that nothing is started for scripts that cannot.
     """
     errors = 0
     for script in scripts:
@@ -142,7 +145,7 @@ def _judge(script: Script, make: Callable[[Session], Context], settings: Setting
 def _context(
     settings: Settings, around: Surroundings, rewriter: Rewriter | None, tell: Callable[[str], object]
 ) -> Callable[[Session], Context]:
-    """All that a script is run with but its session."""
+    """A function that makes the context of a script from its session."""
 
     def context(session: Session) -> Context:
         return Context(
@@ -154,7 +157,8 @@ def _context(
             backoff_factor=settings.backoff_factor,
             temp_dir=around.temp_dir,
             url=around.url,
-            psql=around.psql,
+            programs=around.programs,
+            support=around.support,
             seed=settings.seed,
             output=tell,
             checks_statements=settings.consistency == "statement",
@@ -166,7 +170,7 @@ def _context(
 
 
 def _write(file: Path, text: str) -> None:
-    """Put the text into the file at once or not at all; links and permissions stay."""
+    """Replace the text of the file in one step; links and permissions stay."""
     target = file.resolve()
     with tempfile.NamedTemporaryFile("wb", dir=target.parent, prefix=f".{target.name}.", delete=False) as written:
         written.write(text.encode("utf-8"))

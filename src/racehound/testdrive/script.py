@@ -19,7 +19,7 @@ VARIABLE_MARK = "${"
 
 @dataclass(frozen=True)
 class Position:
-    """Where something stands in its file; line and column count from 1, columns in characters."""
+    """A place in a file; line and column count from 1, columns in characters."""
 
     line: int
     column: int
@@ -87,7 +87,7 @@ class ExpectedText:
 
 @dataclass(frozen=True)
 class ExpectedError:
-    """The error that `!` expects. `detail` and `hint` are matched as 'contains'; None asks for nothing."""
+    """The error that `!` expects. `detail` and `hint` must be contained in the server's; None allows any."""
 
     match: ErrorMatch
     text: str = ""
@@ -101,7 +101,7 @@ Expected: TypeAlias = ExpectedResult | ExpectedError
 
 @dataclass(frozen=True)
 class Sql:
-    """One statement and what must become of it."""
+    """One statement and its expected outcome."""
 
     text: str
     expect: Expected = ExpectedRows()
@@ -121,13 +121,13 @@ class Sql:
 
     @functools.cached_property
     def has_variables(self) -> bool:
-        """Whether anything in it is to be substituted: asked on every execution, so it is worked out once."""
+        """Whether it contains variables. The answer is cached, since every execution asks for it."""
         return any(VARIABLE_MARK in text for text in (self.text, *_texts_of(self.expect)))
 
 
 @dataclass(frozen=True)
 class Argument:
-    """`key=value` of an action, braces and inner quotes kept, outer quotes removed."""
+    """`key=value` of an action, with braces and inner quotes, without outer quotes."""
 
     key: str
     value: str = ""
@@ -136,7 +136,7 @@ class Argument:
 
 @dataclass(frozen=True)
 class Action:
-    """A `$` command. Input lines have lost the backslash that protects a sigil."""
+    """A `$` command. Its input lines are without the backslash that protects a sigil."""
 
     name: str
     arguments: tuple[Argument, ...] = ()
@@ -151,7 +151,7 @@ Command: TypeAlias = Action | Sql
 
 @dataclass(frozen=True)
 class Script:
-    """A parsed file or fragment. `source` is kept to show the lines that errors speak of; it may be empty."""
+    """A parsed file or fragment. `source` is its text, from which errors show a line; it may be empty."""
 
     commands: tuple[Command, ...]
     file: str = field(default="<text>", compare=False)

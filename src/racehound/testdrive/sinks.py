@@ -1,47 +1,32 @@
-"""Where a sink of the target writes to: looked up in Materialize's system catalog."""
+"""The topic that an action reads: given by its name, or as the topic of a sink."""
 
 from __future__ import annotations
 
-from racehound.testdrive.state import Call, State, error_text
-
-_COLUMNS = ("sinks.name", "schemas.name", "databases.name")
-_QUERY = """\
-SELECT kafka.topic FROM mz_catalog.mz_kafka_sinks AS kafka
-JOIN mz_catalog.mz_sinks AS sinks ON sinks.id = kafka.id
-JOIN mz_catalog.mz_schemas AS schemas ON schemas.id = sinks.schema_id
-LEFT JOIN mz_catalog.mz_databases AS databases ON databases.id = schemas.database_id
-WHERE """
+from racehound.testdrive.errors import ActionError
+from racehound.testdrive.state import Call, State
 
 
 def sink_or_topic(call: Call, state: State) -> str:
-    """The topic that `topic` names as it is, or that the catalog gives for `sink`, `DATABASE.SCHEMA.NAME` or the end of it.
+    """The value of `topic`, or the topic of the sink that `sink` names, which is looked up in the target.
 
-    Waits for the sink. Raises ValueError unless one of both is given, ActionError for a sink that does not come to exist.
+    Waits for the sink. Raises ValueError unless exactly one of both is given, or where `sink` is not a name of a sink;
+    `ActionError` for a sink that does not come to exist.
     """
     if ("sink" in call.arguments) == ("topic" in call.arguments):
         raise ValueError(f"{call.name} needs either sink or topic")
     if "topic" in call.arguments:
         return call["topic"]
-    query = _QUERY + _condition(call["sink"])
+    sink, find = call["sink"], state.context.support.sink_topics
+    if find is None:
+        raise ActionError(f"{call.name} cannot look up the sink {sink}: the target has no sinks; give topic instead")
     topics = list[str]()
 
     def lacking() -> str | None:
-        outcome = state.session.execute(query)
-        if outcome.rows is None:
-            return f"cannot look up the sink {call['sink']}: {error_text(outcome)}"
-        topics[:] = [topic for (topic,) in outcome.rows.cells if topic is not None]
-        return None if len(topics) == 1 else f"there are {len(topics)} Kafka sinks {call['sink']}, not one"
+        try:
+            topics[:] = find(state.session, sink)
+        except ActionError as error:
+            return error.reason
+        return None if len(topics) == 1 else f"there are {len(topics)} Kafka sinks {sink}, not one"
 
     state.wait_for(lacking)
     return topics[0]
-
-
-def _condition(sink: str) -> str:
-    names = sink.split(".")
-    if not 1 <= len(names) <= len(_COLUMNS) or not all(names):
-        raise ValueError(f"{sink!r} is no name of a sink: write DATABASE.SCHEMA.NAME")
-    return " AND ".join(f"{column} = {_quoted(name)}" for column, name in zip(_COLUMNS, reversed(names), strict=False))
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

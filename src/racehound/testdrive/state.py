@@ -1,23 +1,23 @@
-"""What a run of the language is given (`Context`), and what it keeps while it goes on (`State`)."""
+"""What scripts are run with (`Context`), and what they change while they run (`State`)."""
 
 from __future__ import annotations
 
 import dataclasses
 import os
 import random
-import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, TypeAlias, TypeVar, cast
 
+from racehound.data.addresses import ServiceAddresses
 from racehound.session import Outcome, ServerError, Session
 from racehound.testdrive.errors import ActionError
 from racehound.testdrive.judgement import Rewrite
 from racehound.testdrive.retry import Policy, until_success
 from racehound.testdrive.script import Script, Sql
-from racehound.testdrive.services import Services
+from racehound.testdrive.support import ScriptSupport
 from racehound.testdrive.values import boolean
 
 
@@ -46,8 +46,8 @@ class Call:
         return "\n".join(self.input)
 
 
-def _nowhere(_: str) -> None:
-    """Where what is printed goes when nobody listens."""
+def _ignore(_: str) -> None:
+    return None
 
 
 def _never(_: ServerError) -> bool:
@@ -56,40 +56,42 @@ def _never(_: ServerError) -> bool:
 
 @dataclass(frozen=True)
 class Context:
-    """What a script is run with; it says nothing about one script rather than another.
-
-    `session` runs `>`, `!` and `?`. `variables` are the predefined ones and `arg.NAME` for what the command line gave.
-    `connect` opens a session for a postgres:// URL. `timeout` and `initial_backoff` (seconds),
-    `backoff_factor` and `max_tries` are where a script starts: with `max_tries` 1, statements are neither tried again nor
-    cancelled, since whoever races them watches over them. `url` and `psql` are the target's address
-    and the client's path for psql-execute. `version` is the target's version number where it is known beforehand, else it
-    is asked for. `services` are the addresses of what else scripts talk to. `check_consistency` returns what is wrong with the
-    target, "" if nothing; with `checks_statements` it is asked after every `>` too. `amend` is shown every result that differs
-    from the expected one, and says whether the script may go on as if it did not. `is_final` says of an error that no further
-    try helps: none, for a script that may be ahead of what it waits for.
-    """
+    """What a script is run with. One context serves any number of scripts."""
 
     session: Session
+    """Runs the statements of `>`, `!` and `?`."""
     variables: Mapping[str, str] = field(default_factory=dict)
+    """The predefined variables, and `arg.NAME` for each variable that the user has set."""
     connect: Callable[[str], Session] | None = None
+    """Opens a session with another server, by its URL."""
     timeout: float = 10.0
+    """Seconds that a statement may take, with all its tries, until the script says otherwise."""
     initial_backoff: float = 0.05
+    """Seconds between the first try and the second."""
     backoff_factor: float = 1.5
     max_tries: int | None = None
+    """1: statements are neither tried again nor cancelled after the timeout; the caller watches over them."""
     temp_dir: Path | None = None
     url: str | None = None
-    psql: str | None = None
+    """The target's address, for client programs."""
+    programs: Mapping[str, str] = field(default_factory=dict)
+    """Paths of client programs by name. A program that is not listed is looked up in PATH."""
     seed: int = 0
     version: int | None = None
+    """The target's version number, where it is known beforehand. Otherwise `support` asks for it."""
+    support: ScriptSupport = field(default_factory=ScriptSupport)
+    """What the target's database provides for scripts."""
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
-    output: Callable[[str], object] = _nowhere
-    check_consistency: Callable[[], str] | None = None
+    output: Callable[[str], object] = _ignore
     checks_statements: bool = False
-    amend: Callable[[Mismatch], bool] | None = None
-    services: Services = field(default_factory=Services)
+    """Whether the target checks its consistency after every `>`, too."""
+    amend: Callable[[UnexpectedResult], bool] | None = None
+    """Called with every result that differs from the expected one; says whether the script goes on as if it did not differ."""
+    services: ServiceAddresses = field(default_factory=ServiceAddresses)
     is_final: Callable[[ServerError], bool] = _never
+    """Whether an error ends the tries of a statement at once. By default none does: the script may wait for what is missing."""
 
     @property
     def policy(self) -> Policy:
@@ -98,12 +100,12 @@ class Context:
 
 
 @dataclass(frozen=True)
-class Mismatch:
-    """A statement of a script that the server answered with another result than the expected one."""
+class UnexpectedResult:
+    """The result of a statement, which differs from the result that the script expects."""
 
     script: Script
     command: Sql
-    """As the script has it; `substitute` replaces the variables in a part of it."""
+    """The command of the script; `substitute` replaces the variables in a part of it."""
     outcome: Outcome
     rewrite: Rewrite | None
     """What `set-regex` does to cells."""
@@ -121,7 +123,7 @@ _Value = TypeVar("_Value")
 
 
 class State:
-    """What the commands of a script change. Not thread-safe, but for `run_in_background`."""
+    """What the commands of a script change. Not thread-safe."""
 
     def __init__(self, context: Context) -> None:
         self.context = context
@@ -134,50 +136,26 @@ class State:
         self.skipping = False
         self.version = context.version
         self.random = random.Random(context.seed)
-        self.connections: dict[str, Session] = {}
         self.consistency_skipped: str | None = None
-        """The reason that skip-consistency-checks gave; None while they are to be made."""
-        self._background: list[_Background] = []
+        """The reason that the script gave for turning the consistency checks off; None while they are on."""
         self._resources: dict[str, Closable] = {}
 
-    def connect(self, url: str) -> Session:
-        """A new session for a postgres:// URL; the caller closes it. Raises `ActionError` where none can be opened."""
-        if self.context.connect is None:
-            raise ActionError("no PostgreSQL is configured to connect to")
-        return self.context.connect(self.context.services.url(url))
-
     def resource(self, key: str, make: Callable[[], _Resource]) -> _Resource:
-        """What was made under this key (a client, a named connection), or a new one; closed when the script is over."""
+        """The resource of this key (a client, a named connection). `make` creates it at first; it is closed with the script."""
         if key not in self._resources:
             self._resources[key] = make()
         return cast("_Resource", self._resources[key])
 
     def replace_resource(self, key: str, resource: Closable) -> None:
-        """Keep it under this key; what had the key before is closed."""
+        """Store a resource under this key, after closing the one that had the key before."""
         if key in self._resources:
             self._resources[key].close()
         self._resources[key] = resource
 
-    def has_resource(self, key: str) -> bool:
-        """Whether something was made under this key."""
-        return key in self._resources
-
-    def remember(self, name: str, session: Session) -> None:
-        """Keep a named connection until the end; one of the same name is closed first."""
-        if name in self.connections:
-            self.connections[name].close()
-        self.connections[name] = session
-
-    def connection(self, name: str) -> Session:
-        """The connection that postgres-connect gave this name. Raises `ActionError`."""
-        if name not in self.connections:
-            raise ActionError(f"there is no connection named {name}")
-        return self.connections[name]
-
     def wait_for(self, attempt: Callable[[], str | None]) -> None:
-        """Try until `attempt` returns None; raises `ActionError` with the last reason it gave when the timeout is over.
+        """Call `attempt` until it returns None. Raises `ActionError` with its last reason when the timeout is over.
 
-        However few tries statements have: servers do later what they said they would.
+        The number of tries is not limited, even where that of statements is: servers do some things only later.
         """
 
         def refusal() -> _Refusal | None:
@@ -189,25 +167,15 @@ class State:
         if refused is not None:
             raise ActionError(refused.reason)
 
-    def run_in_background(self, session: Session, batches: tuple[str, ...]) -> None:
-        """Run batches on a session of their own while the script goes on; an error is only printed."""
-        self._background.append(_Background(session, batches, self.context.output))
-
     def close(self) -> None:
-        """End what the script left: batches in the background are cancelled, named connections closed."""
-        for background in self._background:
-            background.stop()
-        self._background.clear()
+        """Close all resources: clients, named connections, batches that still run in the background."""
         for resource in self._resources.values():
             resource.close()
         self._resources.clear()
-        for session in self.connections.values():
-            session.close()
-        self.connections.clear()
 
 
 Handler: TypeAlias = Callable[[Call, State], None]
-"""An action: raises `ActionError`, `TargetError` or `UserError` when it cannot do its work."""
+"""The function of an action. It raises `ActionError`, `TargetError` or `UserError` when it fails."""
 
 
 @dataclass(frozen=True)
@@ -216,47 +184,15 @@ class _Refusal:
     is_final: bool = False
 
 
-class _Background:
-    """A thread that runs batches on a session which it closes when they are done."""
-
-    def __init__(self, session: Session, batches: tuple[str, ...], output: Callable[[str], object]) -> None:
-        self._session = session
-        self._batches = batches
-        self._output = output
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._work, name="testdrive-background", daemon=True)
-        self._thread.start()
-
-    def _work(self) -> None:
-        try:
-            for batch in self._batches:
-                if self._stopped.is_set() or not self._report(self._session.execute(batch)):
-                    return
-        finally:
-            self._session.close()
-
-    def _report(self, outcome: Outcome) -> bool:
-        if not outcome.ok and not self._stopped.is_set():
-            self._output(f"in the background: {error_text(outcome)}")
-        return outcome.ok
-
-    def stop(self) -> None:
-        """Cancel what runs, again and again: a cancel that comes between two batches has no effect."""
-        self._stopped.set()
-        while self._thread.is_alive():
-            self._session.cancel()
-            self._thread.join(timeout=0.05)
-
-
 def configured(value: _Value | None, call: Call, service: str, how: str) -> _Value:
-    """The address of a service; `ActionError` when it has none, with what to do about it."""
+    """The address of a service. `ActionError`, with what to do, where it is not configured."""
     if value is None:
         raise ActionError(f"{call.name} needs {service}, which is not configured: {how}, or `racehound services up`")
     return value
 
 
 def error_text(outcome: Outcome) -> str:
-    """What a server said, in one line."""
+    """The server's message, or the status of an outcome without one."""
     return outcome.error.message if outcome.error is not None else outcome.status
 
 

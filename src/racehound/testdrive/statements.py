@@ -1,6 +1,6 @@
 """Just enough of SQL's lexical structure to count statements and to know what sort one is.
 
-Quotes, comments and dollar quotes follow PostgreSQL, "Lexical Structure"; where a statement ends follows its psql: a
+Quotes, comments, dollar quotes and the ends of statements are those that psql recognises: a
 semicolon inside parentheses (CREATE RULE … DO (a; b)) or inside the BEGIN ATOMIC … END of a routine ends nothing.
 """
 

@@ -9,7 +9,7 @@ from racehound.testdrive.state import State
 
 
 def temporary_file(name: str, state: State) -> Path:
-    """The file of that name, whether it exists or not. ValueError for a path that could lead elsewhere."""
+    """The path of that file, which need not exist. ValueError for a path that leads out of the directory."""
     if state.context.temp_dir is None:
         raise ActionError("no temporary directory is configured")
     if "/" in name or name in {"", ".", ".."}:

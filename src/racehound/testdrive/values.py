@@ -22,7 +22,7 @@ _DURATION_PART = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([a-zµ]*)\s*")
 
 
 def integer(text: str) -> int:
-    """A whole number that is not negative. Raises ValueError."""
+    """A non-negative integer. Raises ValueError."""
     if not re.fullmatch(r"[0-9]{1,18}", text):
         raise ValueError(f"{text!r} is not a whole number")
     return int(text)

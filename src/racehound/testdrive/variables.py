@@ -17,11 +17,11 @@ _WAYS = {
     "testdrive.": ": what it names is not configured; see `racehound services up`, and the options for addresses",
     "racehound.": ": no service that it names is up; see `racehound services up`",
 }
-"""How variables come to be set that scripts do not set themselves, by how their names begin."""
+"""What sets the predefined variables, by the beginning of their names."""
 
 
 class UnknownVariableError(RacehoundError):
-    """A script asks for a variable that nobody has set."""
+    """A script uses a variable that is not set."""
 
     def __init__(self, name: str) -> None:
         way = next((way for start, way in _WAYS.items() if name.startswith(start)), "")

@@ -1,1 +1,1 @@
-"""Wire: one session that speaks the PostgreSQL protocol through libpq. Several databases and services use it."""
+"""A session that speaks the PostgreSQL protocol through libpq. Several databases and services use it."""

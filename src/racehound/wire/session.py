@@ -1,7 +1,7 @@
 """A session with PostgreSQL over libpq's simple query protocol, made for thousands of statements a second from many threads.
 
-Everything that waits for the server lets other threads run: `PGconn.exec_` releases the interpreter's lock, the rest (connecting,
-cancelling, ending a COPY) uses libpq's asynchronous calls and waits on the socket.
+Other threads run while a session waits for the server: `PGconn.exec_` releases the interpreter's lock, and connecting, cancelling
+and ending a COPY use libpq's asynchronous calls and wait on the socket.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from psycopg.pq.abc import PGcancelConn, PGconn, PGresult
 from racehound.errors import TargetError, UserError
 from racehound.session import Outcome, Rows, ServerError
 
-# Plain integers: comparing with members of an enumeration costs more than the whole of a fast `execute`.
+# Plain integers, because a comparison with members of an enumeration costs more than a fast `execute`.
 _EMPTY_QUERY = int(pq.ExecStatus.EMPTY_QUERY)
 _COMMAND_OK = int(pq.ExecStatus.COMMAND_OK)
 _TUPLES_OK = int(pq.ExecStatus.TUPLES_OK)
@@ -34,28 +34,28 @@ _CONNECTION_FAILURE = "08006"
 _NOT_SUPPORTED = "0A000"
 _NOT_IN_REPERTOIRE = "22021"
 _CANCEL_LIMIT = 5.0
-"""Seconds for a cancel request to be delivered; it takes one connection to the server."""
+"""Seconds for a cancel request, which opens a connection to the server."""
 
 
 class LibpqSession:
-    """One connection. Outcomes are plain data; whatever the server does, nothing is raised for it. Notices are dropped."""
+    """One connection. Methods return outcomes and raise nothing for what the server does. Notices are ignored."""
 
     def __init__(self, connection: PGconn) -> None:
-        """`connection`: established and blocking; the session owns it."""
+        """`connection` is established and blocking; the session owns it."""
         self._connection = connection
         self._exec: Callable[[bytes], PGresult] = connection.exec_
         self.pid = connection.backend_pid
         """Process id of the backend."""
         self._refused: Outcome | None = None
         self._result: PGresult | None = None
-        """Of what was sent: the first error that has come in, else the last result."""
+        """The first error of the statement that was sent, else its last result so far."""
 
     @classmethod
     def connect(cls, conninfo: str, application_name: str = "racehound", *, timeout: float = 10.0) -> LibpqSession:
         """Connect within `timeout` seconds.
 
         `conninfo`: key=value pairs or a postgres:// URL, as libpq takes them; the session's client encoding is UTF-8. UserError
-        when the text is malformed; TargetError, with libpq's reason in one line, when no connection comes about.
+        when the text is malformed; TargetError, with libpq's reason in one line, when the connection fails.
         """
         try:
             full = make_conninfo(conninfo, application_name=application_name, client_encoding="UTF8")
@@ -71,20 +71,19 @@ class LibpqSession:
 
     @property
     def transaction_status(self) -> pq.TransactionStatus:
-        """Idle, in a transaction, in a failed one, or unknown when the connection is lost."""
+        """Idle, in a transaction, in a failed transaction, or unknown when the connection is lost."""
         return pq.TransactionStatus(self._connection.transaction_status)
 
     @property
     def fileno(self) -> int:
-        """The socket, for select and poll; -1 when there is none any more."""
+        """The socket for select and poll; -1 when the connection is lost."""
         return self._connection.socket if self._connection.status == _CONNECTION_OK else -1
 
     def execute(self, sql: str) -> Outcome:
-        """Run one statement and wait for what becomes of it.
+        """Run one statement and return its outcome.
 
-        A lost connection has SQLSTATE 08006 and the server's last words, if any, in the message: libpq keeps no more of them. Of
-        several statements in one text, which the server takes as one transaction, the outcome is the last one's. COPY from or to
-        the client is ended and is an error.
+        A lost connection has SQLSTATE 08006, and the server's last message, if any, as its message. Several statements in one
+        text are one transaction for the server; the outcome is that of the last. COPY from or to the client is an error.
         """
         try:
             query = sql.encode()
@@ -98,7 +97,7 @@ class LibpqSession:
         return self._outcome(result)
 
     def send(self, sql: str) -> None:
-        """Let a statement go without waiting for it; `take` or `finish` tells what became of it, before anything else is run."""
+        """Send a statement without waiting. `take` or `finish` returns its outcome and must do so before the next statement."""
         self._refused = self._result = None
         try:
             query = sql.encode()
@@ -112,11 +111,11 @@ class LibpqSession:
             self._refused = _loss(error)
 
     def take(self) -> Outcome | None:
-        """What became of the statement that was sent; None while the server works. Does not wait, but for the end of a COPY."""
+        """The outcome of the statement that was sent; None while the server works. It waits only for the end of a COPY."""
         if self._refused is not None:
             return self._refused
         with contextlib.suppress(psycopg.Error):
-            # When the connection has broken, the result that libpq makes of it says so.
+            # When the connection is lost, the result from libpq says so.
             self._connection.consume_input()
         try:
             while not self._connection.is_busy():
@@ -133,7 +132,7 @@ class LibpqSession:
         return None
 
     def finish(self) -> Outcome:
-        """Wait for what becomes of the statement that was sent."""
+        """Wait for the outcome of the statement that was sent."""
         while (outcome := self.take()) is None:
             _wait(self._connection.socket, select.POLLIN, None)
         return outcome
@@ -146,9 +145,9 @@ class LibpqSession:
         return self._end_copy(status) if status in _COPY else self._failure(result)
 
     def cancel(self) -> None:
-        """Ask the server, from another thread, to cancel what runs now; when nothing runs, or nobody answers, nothing happens.
+        """Ask the server to cancel the running statement; may be called from another thread. Errors are ignored.
 
-        Whether the request came in time shows in the statement's own outcome (57014).
+        The outcome of the statement shows whether the request came in time (SQLSTATE 57014).
         """
         try:
             request: PGcancelConn = self._connection.cancel_conn()
@@ -156,11 +155,11 @@ class LibpqSession:
             _drive(request, request.poll, _CANCEL_LIMIT)
             request.finish()
         except psycopg.Error:
-            # A closed or lost connection: there is nothing left to cancel.
+            # The connection is closed or lost: nothing runs.
             return
 
     def reset(self) -> Outcome:
-        """Roll back what is open and forget all session state (DISCARD ALL). The first outcome that is not ok, else the last."""
+        """Roll back an open transaction and all session state (DISCARD ALL); the first outcome that is not ok, else the last."""
         if self._connection.transaction_status != pq.TransactionStatus.IDLE:
             outcome = self.execute("ROLLBACK")
             if not outcome.ok:
@@ -168,21 +167,21 @@ class LibpqSession:
         return self.execute("DISCARD ALL")
 
     def close(self) -> None:
-        """End the session; the server rolls back an open transaction. May be done twice."""
+        """End the session; the server rolls back an open transaction. May be called twice."""
         self._connection.finish()
 
     def _failure(self, result: PGresult) -> Outcome:
-        # Every error of a server has a SQLSTATE, none of libpq's own has. The status alone is no sure sign: when the statement
-        # could not even be sent, libpq still calls the connection good.
+        # Every error of a server has a SQLSTATE, and none of libpq's own has. The status is not enough: when the statement could
+        # not be sent, libpq still reports the connection as good.
         if result.error_field(Field.SQLSTATE) and self._connection.status == _CONNECTION_OK:
             return Outcome("error", error=_server_error(result))
-        # The result tells only that the connection broke; the connection also remembers what the server said before.
+        # The result says only that the connection was lost; the connection has the server's last message, too.
         last_words = _one_line(_text(self._connection.error_message)) or _one_line(_text(result.error_message))
         self._connection.finish()
         return Outcome("lost", error=ServerError(_CONNECTION_FAILURE, last_words))
 
     def _end_copy(self, status: int) -> Outcome:
-        """Leave the COPY state, so that the session can go on."""
+        """End a COPY, so that the session can go on."""
         message = "COPY from and to the client is not supported here: use a file, INSERT or SELECT"
         try:
             if status == _COPY_IN:
@@ -190,7 +189,7 @@ class LibpqSession:
             elif status == _COPY_OUT:
                 self._drain()
             else:
-                # Replication has no end that the client could ask for.
+                # A client cannot end replication.
                 self._connection.finish()
                 return Outcome("lost", error=ServerError(_NOT_SUPPORTED, "replication is not supported in a session"))
             last = self._last_result()
@@ -201,7 +200,7 @@ class LibpqSession:
         return _refusal(_NOT_SUPPORTED, message)
 
     def _drain(self) -> None:
-        """Read a COPY TO to its end and throw it away."""
+        """Read a COPY TO to its end and discard the data."""
         while True:
             size, _ = self._connection.get_copy_data(1)
             if size < 0:
@@ -210,7 +209,7 @@ class LibpqSession:
                 self._await_input()
 
     def _last_result(self) -> PGresult | None:
-        """Read what the server still has to say; the first error if there is one."""
+        """Read the remaining results; returns the first error, else the last result."""
         last = None
         while True:
             while self._connection.is_busy():
@@ -227,9 +226,9 @@ class LibpqSession:
 
 
 def _drive(connection: PGconn | PGcancelConn, poll: Callable[[], int], timeout: float) -> int | None:
-    """Turn an asynchronous exchange until it is OK or FAILED; None when the time (seconds) is over."""
+    """Poll an asynchronous exchange until it is OK or FAILED; None after the timeout (seconds)."""
     deadline = time.monotonic() + timeout
-    # As if it had said WRITING: "libpq-connect", PQconnectStart.
+    # libpq wants the first poll to be as if it had said WRITING ("libpq-connect", PQconnectStart).
     state = int(pq.PollingStatus.WRITING)
     if connection.status == pq.ConnStatus.BAD:
         return pq.PollingStatus.FAILED
@@ -281,7 +280,7 @@ def _server_error(result: PGresult) -> ServerError:
 
 
 def _refusal(sqlstate: str, message: str) -> Outcome:
-    """An error of our own, where the server was not asked or did what was not wanted."""
+    """An error of racehound's own."""
     return Outcome("error", error=ServerError(sqlstate, message))
 
 
@@ -290,7 +289,7 @@ def _loss(error: psycopg.Error) -> Outcome:
 
 
 def _text(value: bytes | None) -> str:
-    # Not strict: a name may be cut in the middle of a character, a message come in an encoding of before the connection's.
+    # Errors are replaced: a name may be cut within a character, and early messages come in another encoding.
     return "" if value is None else value.decode("utf-8", "replace")
 
 

@@ -265,11 +265,32 @@ def test_blocks_may_carry_their_size() -> None:
 
 
 @pytest.mark.parametrize(
-    ("data", "problem"), [(b"\x02\x00", "1 bytes behind"), (b"\x80", "ends early"), (b"\x80" * 11, "ten bytes")]
+    ("data", "problem"), [(b"\x02\x00", "1 bytes behind"), (b"\x80", "ends early"), (b"\x80" * 11, "ends early")]
 )
 def test_bytes_that_are_no_number(data: bytes, problem: str) -> None:
     with pytest.raises(ValueError, match=problem):
         decode(read('"long"'), data)
+
+
+@pytest.mark.parametrize(
+    ("schema", "data", "problem"),
+    [
+        ('["null", "long"]', b"\x04\x02", "a branch or symbol that its schema does not have"),
+        ('{"type": "enum", "name": "E", "symbols": ["A", "B"]}', b"\x04", "a branch or symbol that its schema does not have"),
+        ('{"type": "enum", "name": "E", "symbols": ["a-b"]}', b"\x00", "the Avro schema is refused: .*symbol"),
+        ('"string"', b"\x0aabc", "^the Avro value ends early$"),
+        ('"string"', b"\x01", "^the Avro value ends early$"),
+        ('"string"', b"\x02\xff", "utf-8"),
+        ('[["null"]]', b"\x00\x00", "an Avro union must not hold a union"),
+    ],
+)
+def test_bytes_that_are_no_value_say_why(schema: str, data: bytes, problem: str) -> None:
+    with pytest.raises(ValueError, match=problem):
+        decode(read(schema), data)
+
+
+def test_a_null_in_a_union_is_null_whatever_its_logical_type() -> None:
+    assert decode(read('[{"type": "null", "logicalType": "nothing"}, "long"]'), b"\x00") is None
 
 
 def test_a_prepared_number_stays_in_its_range() -> None:

@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from racehound.session import Outcome, Rows, ServerError
+from racehound.session import Outcome, Rows, ServerError, Session
 from racehound.testdrive.check import check
-from racehound.testdrive.errors import CommandFailed, ScriptError
+from racehound.testdrive.errors import ActionError, CommandFailed, ScriptError
 from racehound.testdrive.interpreter import Context, Interpreter, run_file
 from racehound.testdrive.parser import parse
 from racehound.testdrive.script import Position
-from racehound.testdrive.state import Mismatch
+from racehound.testdrive.state import State, UnexpectedResult
+from racehound.testdrive.support import ScriptSupport
 
 OK = Outcome("ok", "DONE")
 
@@ -405,21 +406,23 @@ def test_a_command_outside_its_bound_is_skipped_and_the_version_is_asked_once() 
         "$[version<200] set-max-tries max-tries=x${nope}\n"
         ">[100<=version<300] SELECT 3\n"
     )
-    session = run(text, rows("250"), OK)
-    assert session.seen == ["SELECT mz_version_num()", "SELECT 1", "SELECT 3"]
+    asked: list[Session] = []
+
+    def version(session: Session) -> int:
+        asked.append(session)
+        return 250
+
+    session = run(text, support=ScriptSupport(version=version))
+    assert session.seen == ["SELECT 1", "SELECT 3"]
+    assert asked == [session]
 
 
 def test_the_version_may_be_known_beforehand() -> None:
     assert run(">[version>=200] SELECT 1\n>[version<200] SELECT 2\n", version=100).seen == ["SELECT 2"]
 
 
-def test_postgresql_is_asked_for_its_own_number() -> None:
-    session = run(">[version>=180000] SELECT 1\n", error("function mz_version_num() does not exist", "42883"), rows("180006"), OK)
-    assert session.seen[1:] == ["SELECT current_setting('server_version_num')", "SELECT 1"]
-
-
 def test_a_target_without_a_version_number_is_told_at_the_first_bound() -> None:
-    failed = failure("> SELECT 1\n>[version>=1] SELECT 2\n", error("nope"))
+    failed = failure("> SELECT 1\n>[version>=1] SELECT 2\n")
     assert failed.position == Position(2, 1)
     assert "version" in failed.reason
 
@@ -520,22 +523,27 @@ def test_a_sleep_sleeps_and_a_random_one_is_the_same_for_the_same_seed() -> None
 # Consistency
 
 
-def test_the_targets_own_checks() -> None:
-    run("$ check-consistency\n", check_consistency=lambda: "")
-    assert "leaked item u7" in failure("$ check-consistency\n", check_consistency=lambda: "leaked item u7").reason
-    assert "not configured" in failure("$ check-consistency\n").reason
+def checked(*answers: str) -> ScriptSupport:
+    """A database whose checks give these answers, one after the other; `""`: nothing is wrong."""
+    left = list(answers)
+
+    def check_consistency(state: State) -> None:
+        if state.consistency_skipped is None and (wrong := left.pop(0)):
+            raise ActionError(wrong)
+
+    return ScriptSupport(check_consistency=check_consistency)
 
 
 def test_the_checks_can_be_made_after_every_statement() -> None:
-    answers = ["", "leaked item u7"]
     text = "> SELECT 1\n! SELECT 2\ncontains:no\n> SELECT 3\n> SELECT 4\n"
-    failed = failure(text, OK, error("no"), OK, OK, check_consistency=lambda: answers.pop(0), checks_statements=True)
+    failed = failure(text, OK, error("no"), OK, OK, support=checked("", "leaked item u7"), checks_statements=True)
     assert failed.position == Position(4, 1)
     assert "leaked item u7" in failed.reason
-    run("$ skip-consistency-checks reason=known bug\n> SELECT 1\n", check_consistency=lambda: "x", checks_statements=True)
+    run("> SELECT 1\n", support=checked("leaked"))
 
 
-def test_a_script_may_forgo_consistency_checks() -> None:
+def test_a_script_may_turn_the_checks_off() -> None:
+    run("$ skip-consistency-checks reason=known bug\n> SELECT 1\n", support=checked("x"), checks_statements=True)
     with Interpreter(context(MemorySession(OK))) as interpreter:
         interpreter.run(parse('$ skip-consistency-checks reason="known bug"\n'))
         assert interpreter.state.consistency_skipped == "known bug"
@@ -558,14 +566,14 @@ def test_the_text_of_a_secret_is_in_no_message() -> None:
 
 
 def test_a_result_that_differs_can_be_amended_but_not_an_error() -> None:
-    seen: list[Mismatch] = []
+    seen: list[UnexpectedResult] = []
 
-    def amend(mismatch: Mismatch) -> bool:
-        seen.append(mismatch)
-        return mismatch.command.text == "SELECT 1"
+    def amend(result: UnexpectedResult) -> bool:
+        seen.append(result)
+        return result.command.text == "SELECT 1"
 
     run("> SELECT 1\n1\n> SELECT 3\n3\n", rows("2"), rows("3"), amend=amend, max_tries=1)
-    assert [(mismatch.command.text, mismatch.outcome) for mismatch in seen] == [("SELECT 1", rows("2"))]
+    assert [(result.command.text, result.outcome) for result in seen] == [("SELECT 1", rows("2"))]
     assert failure("> SELECT 4\n1\n", rows("2"), amend=amend, max_tries=1).reason == "rows differ"
     failure("> SELECT 1\n1\n", error("no"), amend=amend, max_tries=1)
     failure("! SELECT 1\ncontains:x\n", error("no"), amend=amend, max_tries=1)

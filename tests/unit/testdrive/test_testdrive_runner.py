@@ -54,7 +54,7 @@ class Place:
     def around(self) -> Surroundings:
         self.opened += 1
         return Surroundings(
-            "postgres://x", self.connect, self.prepare, "psql", self.directory, {"testdrive.x": "y"}, deaths=lambda: self.deaths
+            "postgres://x", self.connect, self.prepare, self.directory, {"testdrive.x": "y"}, deaths=lambda: self.deaths
         )
 
     def prepare(self, script: Script) -> None:

@@ -8,12 +8,12 @@ from typing import Self
 
 import pytest
 
+from racehound.data.addresses import ServiceAddresses
 from racehound.session import Outcome
 from racehound.testdrive.actions import sql_server
 from racehound.testdrive.actions.sql_server import Ado
 from racehound.testdrive.errors import ActionError, CommandFailed, ScriptError
 from racehound.testdrive.interpreter import Context, run_file
-from racehound.testdrive.services import Services
 from racehound.testdrive.state import Call, State
 
 
@@ -80,7 +80,7 @@ def test_what_cannot_be_read_is_told_without_the_password(text: str, message: st
 
 
 def test_where_nothing_listens_the_error_is_clear_and_comes_at_once() -> None:
-    context = Context(NoSession(), services=Services(hosts={"sql-server": "127.0.0.1:1"}))
+    context = Context(NoSession(), services=ServiceAddresses(hosts={"sql-server": "127.0.0.1:1"}))
     start = time.monotonic()
     script = "$ sql-server-connect name=s\nserver=tcp:sql-server,1433;User ID=SA;Password=hunter2\n"
     message = failure(script, context)

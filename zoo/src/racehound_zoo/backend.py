@@ -1,4 +1,4 @@
-"""One connection to the embedded PostgreSQL, and what its errors are called in the zoo."""
+"""A connection to the embedded PostgreSQL, and the translation of PostgreSQL's errors into Materialize's."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TEXT_FORMAT = 0
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Field:
-    """A column of a result, as RowDescription has it."""
+    """A column of a result, as in the message RowDescription."""
 
     name: str
     oid: int
@@ -29,7 +29,7 @@ Row = Sequence[bytes | None]
 
 @dataclasses.dataclass(frozen=True)
 class Rows:
-    """What a statement gave: rows in the format asked for, and how many it touched."""
+    """The result of a statement: its rows in the format that was asked for, and the number of rows that it affected."""
 
     fields: tuple[Field, ...]
     rows: Sequence[Row]
@@ -38,7 +38,7 @@ class Rows:
 
 @dataclasses.dataclass(frozen=True)
 class Description:
-    """What a query will take and give: the OIDs of its parameters, and its columns."""
+    """The description of a query: the OIDs of its parameters, and its columns."""
 
     parameters: tuple[int, ...]
     fields: tuple[Field, ...]
@@ -46,7 +46,7 @@ class Description:
 
 @dataclasses.dataclass(frozen=True)
 class Parameters:
-    """The values of $1, $2, …, as a client sent them."""
+    """The values of $1, $2, …, as the client sent them."""
 
     values: Sequence[bytes | None] = ()
     oids: Sequence[int] = ()
@@ -57,7 +57,7 @@ NO_PARAMETERS = Parameters()
 
 
 class Backend:
-    """A connection to the storage. Every failing statement raises SqlError."""
+    """A connection to the storage. A statement that fails raises SqlError."""
 
     def __init__(self, conninfo: str) -> None:
         self._connection = pq.PGconn.connect(conninfo.encode())
@@ -69,20 +69,20 @@ class Backend:
         self._connection.finish()
 
     def cancel(self) -> None:
-        """Interrupt what it is doing. From any thread."""
+        """Cancel the statement that is being executed. May be called from any thread."""
         self._connection.get_cancel().cancel()
 
     @property
     def usable(self) -> bool:
-        """Whether it stands outside of a transaction and is connected."""
+        """Whether the connection is open and outside a transaction."""
         return self._connection.status == pq.ConnStatus.OK and self._connection.transaction_status == pq.TransactionStatus.IDLE
 
     def script(self, sql: str) -> None:
-        """Statements without a result."""
+        """Execute statements whose results are not needed."""
         _check(self._connection.exec_(sql.encode()))
 
     def run(self, sql: str, parameters: Parameters = NO_PARAMETERS, result_format: int = TEXT_FORMAT) -> Rows:
-        """One statement."""
+        """Execute one statement and return its result."""
         result = self._connection.exec_params(
             sql.encode(), parameters.values, parameters.oids or None, parameters.formats or None, result_format
         )
@@ -91,7 +91,7 @@ class Backend:
         return Rows(_fields(result), rows, result.command_tuples or 0)
 
     def describe(self, sql: str, oids: Sequence[int] = ()) -> Description:
-        """What a query takes and gives, without running it."""
+        """Describe a query without executing it."""
         _check(self._connection.prepare(b"", sql.encode(), oids or None))
         self._connection.send_describe_prepared(b"")
         [result] = self._awaited()
@@ -99,7 +99,7 @@ class Backend:
         return Description(tuple(result.param_type(index) for index in range(result.nparams)), _fields(result))
 
     def copy_in(self, sql: str, data: bytes) -> None:
-        """COPY … FROM STDIN of these bytes."""
+        """Execute COPY … FROM STDIN with these bytes."""
         _check(self._connection.exec_(sql.encode()))
         self._connection.put_copy_data(data)
         self._connection.put_copy_end()
@@ -107,9 +107,9 @@ class Backend:
             _check(result)
 
     def _awaited(self) -> list[pq.abc.PGresult]:
-        """The results of what was sent.
+        """Wait for the results of what was sent.
 
-        The driver's own ways of waiting for these keep all other threads from running meanwhile.
+        The waiting functions of the driver are not used: they block all other threads.
         """
         while self._connection.flush():
             select.select([], [self._connection.socket], [])
@@ -149,7 +149,7 @@ def _error(result: pq.abc.PGresult) -> SqlError | None:
 
 
 class MissingCollectionError(SqlError):
-    """The storage has no relation of this id."""
+    """The storage has no relation with this id."""
 
     def __init__(self, key: str) -> None:
         super().__init__(f"internal error: missing collection {key}")
@@ -165,7 +165,7 @@ _LOCK_TIMEOUT = "canceling statement due to lock timeout"
 
 
 def translated(sqlstate: str, message: str) -> SqlError:
-    """PostgreSQL's error as Materialize words it."""
+    """Translate an error of PostgreSQL into the error that Materialize would send."""
     known = _unknown_thing(sqlstate, message)
     if known is not None:
         return known
@@ -182,7 +182,10 @@ def translated(sqlstate: str, message: str) -> SqlError:
 
 
 def _unknown_thing(sqlstate: str, message: str) -> SqlError | None:
-    """A function, relation or type that is not there. A relation that is missed has lost its rows: that is our own fault."""
+    """The error for a function, relation or type that PostgreSQL does not know; None for other errors.
+
+    A missing relation is an internal error, because the catalog has the relation and the storage does not.
+    """
     if sqlstate == "42883" and (match := _NO_FUNCTION.fullmatch(message)):
         name = match[1].replace('"', "")
         return SqlError(

@@ -1,4 +1,4 @@
-"""One client: reads what it says, has its session do it, answers."""
+"""The connection of one client: reads messages, executes statements in a session, and sends the answers."""
 
 from __future__ import annotations
 
@@ -11,21 +11,28 @@ from pygwire import messages as m
 from racehound_zoo.backend import NO_PARAMETERS, Parameters, Row
 from racehound_zoo.dialect.statements import Select, Show, ShowCreate, ShowVariable, Statement, Subscribe
 from racehound_zoo.errors import PanicError, SqlError, unsupported
+from racehound_zoo.execution.committing import end_implicitly
+from racehound_zoo.execution.describing import describe
+from racehound_zoo.execution.dispatch import execute
 from racehound_zoo.execution.engine import Engine
-from racehound_zoo.execution.prepared import require_same_shape, shape
+from racehound_zoo.execution.prepared_statements import require_same_shape, shape
 from racehound_zoo.execution.result import Result
-from racehound_zoo.execution.session import Prepared, Session
-from racehound_zoo.wire import GoneError, Wire
+from racehound_zoo.execution.session import PreparedStatement, Session
+from racehound_zoo.execution.variables import SESSION
+from racehound_zoo.wire import DisconnectedError, Wire
 
 _DESCRIBED_BY_DOING = (Select, Show, ShowCreate, ShowVariable)
-"""Done when they are described: it costs no more, and the answer holds for what is executed."""
+"""Statements that are executed when they are described. That costs no more, and the description then fits the result."""
 
 
 @dataclasses.dataclass
 class _Portal:
-    """A statement with its parameters; once it is done, its result and the rows not yet sent."""
+    """A statement with its parameters.
 
-    prepared: Prepared
+    After execution it also has the result and an iterator over the rows that are not sent yet.
+    """
+
+    prepared: PreparedStatement
     parameters: Parameters = NO_PARAMETERS
     result_format: int = 0
     result: Result | None = None
@@ -34,7 +41,7 @@ class _Portal:
 
 
 class Connection:
-    """Used from its own thread, but for `close`."""
+    """A connection. It belongs to one thread; only `close` may be called from others."""
 
     def __init__(self, engine: Engine, connection: socket.socket, *, internal: bool) -> None:
         self._engine = engine
@@ -45,20 +52,20 @@ class Connection:
         self._skipping = False
 
     def close(self) -> None:
-        """Hang up on the client, and end what it is doing."""
+        """Disconnect the client and cancel its statement."""
         session = self._session
         if session is not None:
             session.disconnect()
         self._wire.close()
 
     def serve(self) -> None:
-        """Until the client leaves."""
+        """Serve the client until it disconnects."""
         try:
             self._session = self._open()
             if self._session is not None:
-                self._converse(self._session)
-        except GoneError:
-            pass  # as every conversation ends
+                self._serve_messages(self._session)
+        except DisconnectedError:
+            pass  # the normal end of a connection
         except PanicError as panic:
             self._engine.log.panic(str(panic))
             self._engine.on_panic(str(panic))
@@ -81,14 +88,12 @@ class Connection:
             self._wire.flush()
             return None
         session.is_gone = self._wire.is_gone
-        from racehound_zoo.execution.variables import SESSION
-
         reported = [(name, session.variables[name]) for name, variable in SESSION.items() if variable.reported]
-        self._wire.welcome(session.number, session.secret, reported)
+        self._wire.send_authenticated(session.number, session.secret, reported)
         self._wire.ready(session.status)
         return session
 
-    def _converse(self, session: Session) -> None:
+    def _serve_messages(self, session: Session) -> None:
         for message in self._wire.messages():
             if isinstance(message, m.Terminate):
                 return
@@ -99,7 +104,7 @@ class Connection:
             elif not self._skipping:
                 self._extended(session, message)
 
-    # Simple
+    # Simple query protocol
 
     def _simple(self, session: Session, text: str) -> None:
         self._portals.clear()
@@ -110,20 +115,20 @@ class Connection:
             if len(found) > 1:
                 session.begin_implicitly()
             for statement, written in found:
-                self._answer(session, session.execute(statement, written))
-            session.end_implicitly()
+                self._answer(session, execute(session, statement, written))
+            end_implicitly(session)
         except SqlError as error:
             self._fail(session, error)
-            session.end_implicitly()
-        self._say(session)
+            end_implicitly(session)
+        self._send_notices(session)
         self._wire.ready(session.status)
 
     def _fail(self, session: Session, error: SqlError) -> None:
-        self._say(session)
+        self._send_notices(session)
         self._wire.error(error)
 
-    def _say(self, session: Session) -> None:
-        """Notices and changed parameters."""
+    def _send_notices(self, session: Session) -> None:
+        """Send the pending notices and changed parameters."""
         notices, session.notices = session.notices, []
         for notice in notices:
             self._wire.notice(notice)
@@ -131,8 +136,8 @@ class Connection:
         self._wire.parameters(changed.items())
 
     def _answer(self, session: Session, result: Result) -> None:
-        """All of a result. SqlError when it breaks off."""
-        self._say(session)
+        """Send a whole result. SqlError if reading the result fails."""
+        self._send_notices(session)
         if result.rows is None:
             self._wire.send(m.CommandComplete(result.tag))
             return
@@ -161,13 +166,13 @@ class Connection:
         self._wire.send(m.CopyDone())
         self._wire.send(m.CommandComplete(f"COPY {count}"))
 
-    # Extended
+    # Extended query protocol
 
     def _sync(self, session: Session) -> None:
         self._skipping = False
         if session.transaction is None:
             self._portals.clear()
-        self._say(session)
+        self._send_notices(session)
         self._wire.ready(session.status)
 
     def _extended(self, session: Session, message: m.PGMessage) -> None:
@@ -200,9 +205,9 @@ class Connection:
         columns: tuple[tuple[str, int], ...] = ()
         oids: Sequence[int] = message.param_types
         if message.statement and isinstance(statement, Select):
-            described = session.describe(statement, oids)
+            described = describe(session, statement, oids)
             columns, oids = shape(described), described.parameters
-        session.prepared[message.statement] = Prepared(statement, text, oids, columns)
+        session.prepared[message.statement] = PreparedStatement(statement, text, oids, columns)
         self._wire.send(m.ParseComplete())
 
     def _bind(self, session: Session, message: m.Bind) -> None:
@@ -221,18 +226,18 @@ class Connection:
     def _describe(self, session: Session, message: m.Describe) -> None:
         if message.kind == "S":
             prepared = _prepared(session, message.name)
-            described = session.describe(prepared.statement, prepared.oids) if prepared.statement else None
+            described = describe(session, prepared.statement, prepared.oids) if prepared.statement else None
             self._wire.send(m.ParameterDescription(list(described.parameters) if described else []))
             self._wire.describe_rows(described.fields if described else (), 0)
             return
         portal = self._portal(message.name)
         statement = portal.prepared.statement
         if isinstance(statement, _DESCRIBED_BY_DOING):
-            self._do(session, portal, statement)
+            self._execute_portal(session, portal, statement)
             assert portal.result is not None
             self._wire.describe_rows(portal.result.fields, portal.result.format)
         else:
-            fields = session.describe(statement, portal.prepared.oids).fields if statement is not None else ()
+            fields = describe(session, statement, portal.prepared.oids).fields if statement is not None else ()
             self._wire.describe_rows(fields, portal.result_format if not isinstance(statement, Subscribe) else 0)
 
     def _portal(self, name: str) -> _Portal:
@@ -241,11 +246,11 @@ class Connection:
             raise SqlError(f'portal "{name}" does not exist', "34000")
         return portal
 
-    def _do(self, session: Session, portal: _Portal, statement: Statement) -> None:
+    def _execute_portal(self, session: Session, portal: _Portal, statement: Statement) -> None:
         if portal.result is None:
             if portal.prepared.columns:
                 require_same_shape(session, statement, portal.prepared.columns)
-            portal.result = session.execute(statement, portal.prepared.text, portal.parameters, portal.result_format)
+            portal.result = execute(session, statement, portal.prepared.text, portal.parameters, portal.result_format)
             portal.rows = iter(portal.result.rows) if portal.result.rows is not None else None
 
     def _execute(self, session: Session, message: m.Execute) -> None:
@@ -253,8 +258,8 @@ class Connection:
         if portal.prepared.statement is None:
             self._wire.send(m.EmptyQueryResponse())
             return
-        self._do(session, portal, portal.prepared.statement)
-        self._say(session)
+        self._execute_portal(session, portal, portal.prepared.statement)
+        self._send_notices(session)
         assert portal.result is not None
         if portal.result.is_copy:
             self._copy(portal.result)
@@ -266,7 +271,7 @@ class Connection:
             self._wire.send(m.CommandComplete(portal.result.tag.replace("#", str(portal.sent))))
 
     def _send_rows(self, portal: _Portal, rows: Iterator[Row | None], limit: int) -> bool:
-        """Up to so many; whether it stopped there."""
+        """Send at most so many rows. Returns whether the limit was reached."""
         count = 0
         for row in rows:
             if row is None:
@@ -287,7 +292,7 @@ class Connection:
         self._wire.send(m.CloseComplete())
 
 
-def _prepared(session: Session, name: str) -> Prepared:
+def _prepared(session: Session, name: str) -> PreparedStatement:
     prepared = session.prepared.get(name)
     if prepared is None:
         raise SqlError(f'prepared statement "{name}" does not exist', "26000")
@@ -295,7 +300,7 @@ def _prepared(session: Session, name: str) -> Prepared:
 
 
 def _options(text: str) -> dict[str, str]:
-    """`-c name=value --name=value`, with backslashes before blanks."""
+    """Parse the startup option `options`: `-c name=value --name=value`, with a backslash before each space in a value."""
     words = [word.replace("\0", " ") for word in text.replace("\\ ", "\0").split()]
     found = {}
     for before, word in zip(["", *words], words, strict=False):

@@ -1,4 +1,4 @@
-"""Types: what a user may call them, how the catalog shows them, and what PostgreSQL keeps in their place."""
+"""Data types: the names that a user may write, the names that the catalog shows, and the types that PostgreSQL stores instead."""
 
 from __future__ import annotations
 
@@ -7,7 +7,11 @@ import dataclasses
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class DataType:
-    """`name` as catalog and SHOW COLUMNS have it, `canonical` as in pg_catalog, `physical` for the storage, `oid` for clients."""
+    """A type.
+
+    `name` is shown by the catalog and SHOW COLUMNS, `canonical` is the name in pg_catalog, `physical` the type in the storage,
+    `oid` the OID that clients get.
+    """
 
     name: str
     canonical: str
@@ -37,7 +41,7 @@ _TYPES = (
     DataType("character", "bpchar", "character", 1042),
     DataType("character varying", "varchar", "varchar", 1043),
     DataType("\"char\"", "char", '"char"', 18),
-    # PostgreSQL has no unsigned numbers: the next larger type holds them.
+    # PostgreSQL has no unsigned integers, so the next larger type stores them.
     DataType("uint2", "uint2", "integer", 23),
     DataType("uint4", "uint4", "bigint", 20),
     DataType("uint8", "uint8", "numeric(20)", 1700),
@@ -65,15 +69,15 @@ PHYSICAL_NAMES = {
     "mz_aclitem": "text",
     "string": "text",
 }
-"""Types that a query may name and PostgreSQL does not have."""
+"""Types that a query may name and that PostgreSQL lacks."""
 
 
 def builtin(name: str) -> DataType | None:
-    """By any of its names; None for one that the catalog must know."""
+    """The built-in type with this name or alias; None for a type that only the catalog can know."""
     small = name.lower()
     return _BY_NAME.get(_ALIASES.get(small, small))
 
 
 def of_oid(oid: int) -> DataType:
-    """The type of a column that PostgreSQL worked out; what has no name here is shown as text."""
+    """The type for an OID of PostgreSQL. A type that is not listed here is shown as text."""
     return _BY_OID.get(oid, TEXT)

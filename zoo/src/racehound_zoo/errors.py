@@ -1,15 +1,15 @@
-"""What a session is told: errors with their SQLSTATE, and notices."""
+"""Errors and notices that a session sends to its client."""
 
 from __future__ import annotations
 
 import dataclasses
 
 INTERNAL = "XX000"
-"""The SQLSTATE of most of Materialize's errors, those of the user's making too."""
+"""The SQLSTATE of most of Materialize's errors, including those that the user has caused."""
 
 
 class SqlError(Exception):
-    """A statement failed. The fields are those of PostgreSQL's ErrorResponse."""
+    """The error of a statement that failed. The fields are those of PostgreSQL's ErrorResponse."""
 
     def __init__(self, message: str, sqlstate: str = INTERNAL, detail: str | None = None, hint: str | None = None) -> None:
         super().__init__(message)
@@ -21,7 +21,7 @@ class SqlError(Exception):
 
 @dataclasses.dataclass(frozen=True)
 class Notice:
-    """Something worth saying beside the result."""
+    """A notice that is sent besides the result."""
 
     message: str
     sqlstate: str = "00000"
@@ -29,19 +29,19 @@ class Notice:
 
 
 class PanicError(Exception):
-    """The server's own reasoning broke: every connection is lost, as when a process dies. Only seeded defects raise it."""
+    """A panic of the server: all connections are lost, as if the process had died. Only seeded defects raise it."""
 
 
 def syntax(message: str) -> SqlError:
-    """The statement is not of the language."""
+    """The error for a syntax error."""
     return SqlError(message, "42601")
 
 
 def unknown_item(name: str) -> SqlError:
-    """There is no relation, index, sink, connection or secret of that name."""
+    """The error for a name that no relation, index, sink, connection or secret has."""
     return SqlError(f"unknown catalog item '{name}'")
 
 
 def unsupported(what: str) -> SqlError:
-    """Materialize may do it; the zoo does not."""
+    """The error for a feature that Materialize may have and the zoo does not."""
     return SqlError(f"{what} is not supported by the zoo", "0A000")

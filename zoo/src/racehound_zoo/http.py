@@ -1,4 +1,4 @@
-"""The HTTP ports: webhooks and SQL for everyone; checks, dumps and health for operators."""
+"""The HTTP ports. Users have webhooks and SQL; the internal port also has checks, dumps and health for operators."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from racehound_zoo.catalog.printing import create_sql
 from racehound_zoo.catalog.state import Scope, State
 from racehound_zoo.dialect.statements import Webhook
 from racehound_zoo.errors import PanicError, SqlError
+from racehound_zoo.execution.dispatch import execute
 from racehound_zoo.execution.engine import Engine
 from racehound_zoo.execution.result import Result
 from racehound_zoo.execution.session import Session
@@ -45,7 +46,7 @@ class _Dropped(Exception):  # noqa: N818 not an error: the answer is 404
 
 
 class HttpListener:
-    """One HTTP port."""
+    """An HTTP port."""
 
     def __init__(self, engine: Engine, port: int, *, internal: bool) -> None:
         handler = type("Handler", (_Handler,), {"engine": engine, "internal": internal})
@@ -70,7 +71,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     internal: ClassVar[bool]
     protocol_version = "HTTP/1.1"
     server_version = "zoo"
-    # Headers and body leave in one packet, which spares the client a delayed acknowledgement.
+    # Headers and body are sent in one packet, so that the client's delayed acknowledgement does not slow the answer down.
     wbufsize = -1
 
     def do_GET(self) -> None:
@@ -79,8 +80,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self._answer("POST")
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 the base class's
-        """Requests are not logged."""
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 named by the base class
+        """Do nothing: requests are not logged."""
 
     def _answer(self, method: str) -> None:
         body = self.rfile.read(int(self.headers.get("content-length") or 0))
@@ -131,7 +132,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         return _Answer(HTTPStatus.OK, json.dumps({"results": results}).encode(), _JSON)
 
     def _user(self) -> str:
-        """By basic authentication, whose password nobody looks at."""
+        """The user of basic authentication. The password is ignored."""
         scheme, _, given = self.headers.get("authorization", "").partition(" ")
         if scheme.lower() == "basic":
             try:
@@ -142,7 +143,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
 
 def _take(engine: Engine, name: tuple[str, ...], body: bytes, headers: Mapping[str, str]) -> None:
-    """Add a request's rows. _Dropped where there is no such webhook, or no more; RejectedError for what it does not take."""
+    """Insert the rows of a request. _Dropped if the webhook does not exist, RejectedError if it does not accept the request."""
     state = engine.catalog.state
     try:
         item = state.find(name, Scope(name[0], (), 0, ""))
@@ -175,13 +176,13 @@ def _check(engine: Engine, connector: Webhook, body: bytes, headers: Mapping[str
 
 
 def _run_all(engine: Engine, user: str, texts: list[str]) -> list[dict[str, Any]]:
-    """Each statement's result, up to the first that fails."""
+    """The result of each statement, up to the first that fails."""
     session = Session(engine, user, {"database": "materialize"}, internal=user == "mz_system")
     results: list[dict[str, Any]] = []
     try:
         for text in texts:
             for statement, written in session.parse(text):
-                results.append(_shown(session.execute(statement, written), session))
+                results.append(_shown(execute(session, statement, written), session))
     except SqlError as error:
         results.append({"error": {"message": error.message, "code": error.sqlstate}, "notices": _notices(session)})
     finally:
@@ -221,11 +222,11 @@ def _notices(session: Session) -> list[dict[str, str]]:
     return [{"message": notice.message, "code": notice.sqlstate, "severity": notice.severity.lower()} for notice in notices]
 
 
-# For operators
+# Endpoints for operators
 
 
 def _coordinator_check(engine: Engine) -> _Answer:
-    """The empty string when all is well."""
+    """The violated invariants of the catalog; an empty string if there are none."""
     wrong = inconsistencies(engine.catalog.state)
     return _Answer(HTTPStatus.OK, json.dumps({"catalog": wrong} if wrong else "").encode(), _JSON)
 
@@ -280,7 +281,7 @@ def _metrics(engine: Engine) -> _Answer:
 
 _OPERATING: Mapping[str, Callable[[Engine], _Answer]] = MappingProxyType(
     {
-        "/": _text("the zoo: a double of Materialize"),
+        "/": _text("the zoo: an emulator of Materialize"),
         "/api/coordinator/check": _coordinator_check,
         "/api/coordinator/dump": _coordinator_dump,
         "/api/catalog/check": _coordinator_check,

@@ -1,4 +1,4 @@
-"""Listening on loopback ports, a thread for each connection, and an orderly end."""
+"""Listens on a loopback port and serves each connection in a thread."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from racehound_zoo.execution.engine import Engine
 
 HOST = "127.0.0.1"
 _BACKLOG = 128
-_ENDING = 10.0
+_JOIN_S = 10.0
 
 
 class SqlListener:
-    """One port for SQL. UserError when the port is taken."""
+    """A port for SQL. UserError when the port is in use."""
 
     def __init__(self, engine: Engine, port: int, *, internal: bool) -> None:
         self._engine = engine
@@ -32,17 +32,17 @@ class SqlListener:
         self._thread.start()
 
     def stop(self) -> None:
-        """Hang up on everyone; returns when all their threads have ended."""
+        """Disconnect all clients and wait until their threads have ended."""
         self._stopped = True
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
         self._thread.join()
-        for thread in self.hang_up():
-            thread.join(_ENDING)
+        for thread in self.disconnect_all():
+            thread.join(_JOIN_S)
 
-    def hang_up(self) -> list[threading.Thread]:
-        """End all connections; the threads that are ending."""
+    def disconnect_all(self) -> list[threading.Thread]:
+        """Disconnect all clients. Returns the threads, which may still be ending."""
         with self._lock:
             connections = dict(self._connections)
         for connection in connections:
@@ -71,7 +71,7 @@ class SqlListener:
 
 
 def bound(port: int) -> socket.socket:
-    """A listening socket on loopback; port 0: a free one."""
+    """A listening socket on the loopback interface; port 0 chooses a free port. UserError when the port is in use."""
     listening = socket.socket()
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:

@@ -1,4 +1,4 @@
-"""The server's own log: what operators, and those who look for panics, read."""
+"""The server's log, which operators and racehound's crash oracle read."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 class Log:
-    """Appended to, a line for each thing, in the form of environmentd's log."""
+    """A file with one line for each event, in the format of environmentd's log."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -16,7 +16,7 @@ class Log:
         self._lock = threading.Lock()
 
     def write(self, level: str, message: str) -> None:
-        """One line."""
+        """Append a line."""
         moment = dt.datetime.now(dt.UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
         with self._lock:
             if not self._file.closed:
@@ -24,7 +24,7 @@ class Log:
                 self._file.flush()
 
     def panic(self, message: str) -> None:
-        """As a process says it that dies of one."""
+        """Append a panic message, as a Rust process writes it."""
         with self._lock:
             self._file.write(f"thread 'coordinator' panicked at src/racehound/zoo:\n{message}\n")
             self._file.flush()

@@ -1,4 +1,4 @@
-"""Which Materialize the zoo is like."""
+"""The releases of Materialize that the zoo can emulate."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ from racehound.errors import UserError
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Release:
-    """`version` as `mz_version()` says it, but for the word that this is the zoo."""
+    """A release. `version` is the version that `mz_version()` returns, without the suffix that says that this is the zoo."""
 
     version: str
     is_recent: bool = False
-    """Whether it knows what came after the release whose answers were recorded: replacements of materialized views,
-    materialized views of one replica, and blocks that make a source together with its tables."""
+    """Whether the release has what came after the recorded one: replacement of materialized views, materialized views on a single
+    replica, and transaction blocks that create a source together with its tables.
+    """
     settings: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    """Settings of the whole server that others do not have, with their defaults."""
+    """The settings of the whole server that only this release has, with their defaults."""
 
     @property
     def mz_version(self) -> str:
@@ -26,19 +27,19 @@ class Release:
 
 
 RECORDED = Release("v0.147.0-dev.0")
-"""The one whose answers were recorded."""
+"""The release whose answers were recorded."""
 RECENT = Release(
     "v26.16.0",
     True,
     MappingProxyType({"enable_replacement_materialized_views": "off", "enable_replica_targeted_materialized_views": "off"}),
 )
-"""The first that knows all kinds, by its release notes (https://materialize.com/docs/releases/)."""
+"""The first release that knows all of racehound's kinds, by its release notes (https://materialize.com/docs/releases/)."""
 RELEASES: Mapping[str, Release] = MappingProxyType({"v0.147": RECORDED, "v26.16": RECENT})
 
 
 def release_named(name: str) -> Release:
-    """By its short name. UserError for one that the zoo cannot be like."""
+    """The release with this short name. UserError if the zoo does not emulate it."""
     found = RELEASES.get(name)
     if found is None:
-        raise UserError(f"the zoo is not like {name!r}; it can be like {', '.join(RELEASES)}")
+        raise UserError(f"the zoo does not emulate {name!r}; choose one of {', '.join(RELEASES)}")
     return found

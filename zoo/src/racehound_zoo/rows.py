@@ -1,4 +1,4 @@
-"""Rows as they lie in the storage's PostgreSQL: where, and how they come and go."""
+"""The rows of relations in the storage: the names of the tables, and how rows are inserted and deleted."""
 
 from __future__ import annotations
 
@@ -6,27 +6,27 @@ from collections import Counter
 from collections.abc import Sequence
 
 from racehound_zoo.backend import Backend
-from racehound_zoo.changes import Change
-from racehound_zoo.copying import copy_text, quoted
+from racehound_zoo.copy_format import copy_text, quoted
+from racehound_zoo.table_changes import TableChange
 
 Update = tuple[Sequence[str | None], int]
-"""A row, its values in PostgreSQL's text format, and how many more (or less) of it there are."""
-Batch = Sequence[tuple[str, "Sequence[Update] | Change"]]
-"""What changes in several relations, by their ids."""
+"""A row, as values in PostgreSQL's text format, and the number of copies that are added (or, if negative, removed)."""
+Batch = Sequence[tuple[str, "Sequence[Update] | TableChange"]]
+"""The changes of several relations, by their ids."""
 
 
 def physical_name(key: str) -> str:
-    """Where a relation is, as SQL spells it."""
+    """The name of the relation in the storage, as SQL."""
     return f"zoo.{quoted(key)}"
 
 
 def query_of(key: str) -> str:
-    """The view beside a table that is filled from it."""
+    """The id of the view whose rows the table of this id is filled with."""
     return f"{key}_query"
 
 
 def remove(backend: Backend, key: str) -> None:
-    """Drop a relation, and the query that it is filled from."""
+    """Drop a relation and the view that it is filled from."""
     for name in (physical_name(key), physical_name(query_of(key))):
         kind = backend.run(f"SELECT relkind FROM pg_class WHERE oid = to_regclass('{name}')").rows
         if kind:
@@ -34,7 +34,10 @@ def remove(backend: Backend, key: str) -> None:
 
 
 def apply(writer: Backend, key: str, updates: Sequence[Update], unique: Sequence[str]) -> None:
-    """Change a relation's rows. `unique`: by which columns those that go are found, all where there are none."""
+    """Insert and delete rows of a relation.
+
+    `unique` has the columns by which the rows to delete are found; if empty, all columns are used.
+    """
     net: Counter[tuple[str | None, ...]] = Counter()
     for row, difference in updates:
         net[tuple(row)] += difference
@@ -47,17 +50,17 @@ def apply(writer: Backend, key: str, updates: Sequence[Update], unique: Sequence
 
 
 def _take_away(writer: Backend, key: str, rows: Sequence[Sequence[str | None]], unique: Sequence[str]) -> None:
-    """As many of each row as are listed, none the more often for being there several times."""
+    """Delete as many copies of each row as are listed, even if the relation has more of them."""
     table = physical_name(key)
     writer.script(f"CREATE TEMP TABLE gone (LIKE {table}) ON COMMIT DROP")
     writer.copy_in("COPY gone FROM STDIN", copy_text(rows))
     columns = [quoted(field.name) for field in writer.describe("SELECT * FROM gone").fields]
-    # Equality finds the rows through the index; NULL, which a key never is, equals NULL in the other columns.
+    # Equality lets PostgreSQL use the index. NULL can only be in the other columns, and is compared as equal to NULL there.
     found = [f"t.{quoted(c)} = d.{quoted(c)}" for c in unique]
     same = " AND ".join([*found, *(f"t.{c} IS NOT DISTINCT FROM d.{c}" for c in columns)])
     listed = ", ".join(columns)
     writer.script(
-        f"DELETE FROM {table} WHERE ctid IN (SELECT zoo_place FROM (SELECT t.ctid AS zoo_place, d.zoo_count, "
+        f"DELETE FROM {table} WHERE ctid IN (SELECT zoo_ctid FROM (SELECT t.ctid AS zoo_ctid, d.zoo_count, "
         f"row_number() OVER (PARTITION BY {', '.join(f't.{c}' for c in columns)}) AS zoo_nth FROM {table} t "
         f"JOIN (SELECT {listed}, count(*) AS zoo_count FROM gone GROUP BY {listed}) d ON {same}) AS counted "
         "WHERE zoo_nth <= zoo_count)"

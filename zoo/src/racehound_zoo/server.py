@@ -1,4 +1,4 @@
-"""The zoo as a whole: four loopback ports, and everything behind them."""
+"""The emulator as a whole: four loopback ports and the server behind them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from racehound.services import scratch
-from racehound_zoo.defects import Switches
+from racehound_zoo.defects import EnabledDefects
 from racehound_zoo.execution.engine import Engine
 from racehound_zoo.http import HttpListener
 from racehound_zoo.listener import HOST, SqlListener
@@ -23,18 +23,22 @@ _LOG = "environmentd.log"
 class Zoo:
     """A server in this process.
 
-    `with Zoo() as zoo:` has it up, on free ports or, with `port`, on that (SQL) and the three above it (HTTP, internal SQL,
-    internal HTTP), as Materialize has them; `release`: a short name of `release.RELEASES`, which one it is like. UserError for a
-    port that is taken, a defect or release that there is not, TargetError when the storage does not start. All that it writes is
-    below `directory`, which the storage's own user must be able to reach (as that of `scratch.create` is); without one it makes
-    such a directory, and removes it. A client in the same process must not wait for answers in a way that keeps other threads
-    from running, as some calls of libpq's wrappers do.
+    `with Zoo() as zoo:` starts and stops it. It listens on free ports or, with `port`, on that one for SQL and the next three for
+    HTTP, internal SQL and internal HTTP, as Materialize does. `release` is a short name of `release.RELEASES`, and `defects` has
+    names of `defects.DEFECTS`.
+
+    UserError if a port is in use, or a defect or release does not exist; TargetError if the embedded PostgreSQL does not start.
+    All files are written below `directory`, which the system user that runs the embedded PostgreSQL must be able to reach, like
+    those of `scratch.create`. Without it, a temporary directory is created and removed.
+
+    A client in the same process must not block all threads while it waits for an answer, as some functions of libpq's wrappers
+    do.
     """
 
     def __init__(
         self, directory: Path | None = None, *, port: int = 0, defects: Iterable[str] = (), release: str = "v26.16"
     ) -> None:
-        self._switches = Switches(defects)
+        self._defects = EnabledDefects(defects)
         self._release = release_named(release)
         self._made = scratch.create("zoo", executable=True) if directory is None else None
         self.directory = directory if directory is not None else self._scratch
@@ -54,7 +58,7 @@ class Zoo:
         self.stop()
 
     def start(self) -> None:
-        """Up, when this returns. What fails leaves nothing behind."""
+        """Start the server. It accepts connections when this returns. If it fails, nothing is left behind."""
         with contextlib.ExitStack() as ending:
             if self._made is not None:
                 ending.callback(scratch.remove, self._made)
@@ -64,7 +68,7 @@ class Zoo:
             storage = Storage(self.directory, self._release)
             ending.callback(storage.stop)
             storage.start()
-            self.engine = Engine(storage, self._switches, log, self._release)
+            self.engine = Engine(storage, log, self._release, self._defects)
             self.engine.start()
             ending.callback(self.engine.stop)
             self._listen(ending)
@@ -87,15 +91,15 @@ class Zoo:
             listener.start()
 
     def _panic(self, _: str) -> None:
-        """As when the process dies and is started again: every connection is lost."""
-        self._sql.hang_up()
-        self._internal_sql.hang_up()
+        """Disconnect all clients, as if the process had died and been started again."""
+        self._sql.disconnect_all()
+        self._internal_sql.disconnect_all()
 
     def stop(self) -> None:
-        """Gone, with all that it wrote outside of a directory that it was given."""
+        """Stop the server. A directory that the caller has given stays."""
         self._ending.close()
 
-    # Where it is
+    # Addresses
 
     @property
     def log_path(self) -> Path:
@@ -103,12 +107,12 @@ class Zoo:
 
     @property
     def sql_address(self) -> str:
-        """`host:port`, for users."""
+        """`host:port` of SQL for users."""
         return f"{HOST}:{self._sql.port}"
 
     @property
     def internal_sql_address(self) -> str:
-        """`host:port`, for mz_system."""
+        """`host:port` of SQL for mz_system."""
         return f"{HOST}:{self._internal_sql.port}"
 
     @property
@@ -121,10 +125,10 @@ class Zoo:
 
     @property
     def url(self) -> str:
-        """For drivers, as materialize."""
+        """The URL for drivers, as the user materialize."""
         return f"postgres://materialize@{self.sql_address}/materialize?sslmode=disable"
 
     @property
     def internal_url(self) -> str:
-        """For drivers, as mz_system."""
+        """The URL for drivers, as the user mz_system."""
         return f"postgres://mz_system@{self.internal_sql_address}/materialize?sslmode=disable"

@@ -1,4 +1,4 @@
-"""The sizes of cluster replicas, as a development build of Materialize knows them."""
+"""The sizes of cluster replicas in a development build of Materialize."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Size:
 
     @property
     def credits(self) -> int:
-        """Per hour, as its memory times its workers: what a licence counts."""
+        """The credits per hour that a licence counts: memory times workers."""
         return self.memory_bytes // _GIB * self.processes * self.workers
 
 

@@ -1,12 +1,12 @@
-"""The rows, in an embedded PostgreSQL.
+"""The rows of all relations, in an embedded PostgreSQL.
 
-A relation is kept under its id, so that renaming, moving and swapping touch nothing here. Tables and what sources fill are
-tables; views are views. A materialized view is a view too: it equals its query at every moment by being it, which no upkeep could
-do better; one that is refreshed on a schedule is a table that its schedule fills.
+A relation is stored under its id, so renames, moves and swaps of relations change nothing here. Tables and relations that sources
+fill are stored as tables, views as views. A materialized view is stored as a view, too, so that it always equals its query; one
+that is refreshed on a schedule is stored as a table.
 
-All writes go through one connection, one after the other, each in a transaction of its own: their order is the order of time
-(`now`), and a reader that begins after a write's acknowledgement sees it. What is dropped from the catalog is removed here later,
-by the janitor: a reader that still holds it keeps nobody waiting.
+All writes go through one connection, each in its own transaction, so they have one order in time (`now`), and a query that begins
+after a write has been acknowledged sees it. Dropped relations are removed in the background (`removal`), so that a query that
+still reads one does not block anything.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from racehound.services.embedded import releases
 from racehound.services.embedded.server import EmbeddedServer
 from racehound_zoo.backend import NO_PARAMETERS, Backend, Description, Field, Parameters, Rows
 from racehound_zoo.catalog.model import Column
-from racehound_zoo.changes import Staging
-from racehound_zoo.copying import quoted
+from racehound_zoo.copy_format import quoted
 from racehound_zoo.datatypes import of_oid
 from racehound_zoo.errors import SqlError
-from racehound_zoo.janitor import LOCK_NOT_AVAILABLE, Janitor
-from racehound_zoo.prelude import prelude
 from racehound_zoo.release import RECORDED, Release
+from racehound_zoo.removal import LOCK_NOT_AVAILABLE, RemovalThread
 from racehound_zoo.rows import Batch, apply, physical_name, query_of
+from racehound_zoo.storage_setup import setup_sql
+from racehound_zoo.table_changes import Staging
 
 _SETTINGS = {
     "max_connections": "500",
@@ -45,7 +45,7 @@ _ALTERING_PAUSE = 0.01
 
 
 class Storage:
-    """Used from many threads. `start` and `stop` from one."""
+    """The storage. Its methods may be called from any thread; `start` and `stop` belong to one."""
 
     def __init__(self, directory: Path, release: Release = RECORDED) -> None:
         self._release = release
@@ -53,23 +53,23 @@ class Storage:
         self._idle: queue.SimpleQueue[Backend] = queue.SimpleQueue()
         self._writing = threading.RLock()
         self._committed = threading.Condition()
-        self._janitor = Janitor(self._server, self._writing, self._committed)
+        self._removal = RemovalThread(self._server, self._writing, self._committed)
         self._changes: dict[str, int] = {}
         self._unique: dict[str, Sequence[str]] = {}
         self._last = 0
         self._writer: Backend | None = None
 
     def start(self) -> None:
-        """TargetError when PostgreSQL does not start."""
+        """Start PostgreSQL. TargetError if that fails."""
         self._server.start()
         conninfo = self._server.address.conninfo()
         self._writer = Backend(conninfo)
-        self._writer.script(prelude(self._release))
-        self._janitor.start()
+        self._writer.script(setup_sql(self._release))
+        self._removal.start()
 
     def stop(self) -> None:
-        """End everything; what was stored goes with the directory."""
-        self._janitor.stop()
+        """Stop everything. The rows are deleted together with the directory."""
+        self._removal.stop()
         with contextlib.suppress(queue.Empty):
             while True:
                 self._idle.get_nowait().close()
@@ -80,18 +80,21 @@ class Storage:
     # Time
 
     def now(self) -> int:
-        """The time of the next thing that happens: milliseconds since 1970, never the same twice."""
+        """A time in milliseconds since 1970 that is later than every time returned before."""
         with self._committed:
             self._last = max(self._last + 1, int(time.time() * 1000))
             return self._last
 
     def changed(self, keys: Sequence[str]) -> int:
-        """When one of these was last written or made, 0 for never."""
+        """The time at which one of these relations was last created or written; 0 for never."""
         with self._committed:
             return max((self._changes.get(key, 0) for key in keys), default=0)
 
     def await_change(self, keys: Sequence[str], after: int, timeout: float, stop: Callable[[], bool]) -> int:
-        """When one of these was last written, as soon as that is later than `after`, or `stop` or the time (seconds) says so."""
+        """Wait until one of these relations is written after `after`, `stop` returns true, or `timeout` seconds have passed.
+
+        Returns the time of the last write.
+        """
         with self._committed:
             self._committed.wait_for(
                 lambda: stop() or max((self._changes.get(key, 0) for key in keys), default=0) > after, timeout
@@ -99,7 +102,7 @@ class Storage:
         return self.changed(keys)
 
     def wake(self) -> None:
-        """Have those who wait for changes look again."""
+        """Let all who wait for changes call their `stop` again."""
         with self._committed:
             self._committed.notify_all()
 
@@ -107,7 +110,7 @@ class Storage:
 
     @contextlib.contextmanager
     def reader(self) -> Iterator[Backend]:
-        """A connection to read with, for a while."""
+        """A connection for reading, within a context."""
         backend = self.take()
         try:
             yield backend
@@ -115,7 +118,7 @@ class Storage:
             self.give_back(backend)
 
     def take(self) -> Backend:
-        """A connection to read with, until it is given back."""
+        """A connection for reading. The caller must give it back."""
         with contextlib.suppress(queue.Empty):
             while True:
                 backend = self._idle.get_nowait()
@@ -134,10 +137,13 @@ class Storage:
         with self.reader() as backend:
             return backend.describe(sql, oids)
 
-    # Shapes
+    # Creating and altering relations
 
     def create_table(self, key: str, columns: Sequence[tuple[str, str, bool, str | None]], unique: Sequence[str] = ()) -> None:
-        """Columns: name, physical type, nullable, default. `unique`: by which columns rows of a source are found again."""
+        """Create a table.
+
+        Columns: name, type in the storage, nullable, default. `unique`: the columns by which a source finds rows again.
+        """
         texts = [
             f"{quoted(name)} {physical}{'' if nullable else ' NOT NULL'}{f' DEFAULT {default}' if default else ''}"
             for name, physical, nullable, default in columns
@@ -150,7 +156,7 @@ class Storage:
                 self._the_writer.script(f"CREATE INDEX ON {physical_name(key)} ({', '.join(map(quoted, unique))})")
 
     def create_view(self, key: str, sql: str, columns: Sequence[str] = (), *, stored: bool = False) -> tuple[Column, ...]:
-        """A view, or a table filled from its query once. Its columns."""
+        """Create a view, or with `stored` a table that is filled from the query once. Returns its columns."""
         names = _column_list(columns)
         view = physical_name(query_of(key) if stored else key)
         with self._writing:
@@ -162,7 +168,7 @@ class Storage:
         return tuple(Column(field.name, of_oid(field.oid)) for field in fields)
 
     def replace_by_copy(self, key: str) -> None:
-        """Have a view show for ever what it shows now."""
+        """Replace a view by a copy of its current rows."""
         with self._writing:
             name, copy = physical_name(key), physical_name(f"{key}_copy")
             self._the_writer.script(
@@ -170,12 +176,12 @@ class Storage:
             )
 
     def keep_copy(self, key: str) -> None:
-        """Remember what a view shows now."""
+        """Store a copy of the current rows of a view."""
         with self._writing:
             self._the_writer.script(f"CREATE TABLE {physical_name(f'{key}_copy')} AS SELECT * FROM {physical_name(key)}")
 
     def forget_since_copy(self, key: str) -> None:
-        """Have a view never show what it shows now beyond its copy."""
+        """Remove from a view, for ever, the rows that it has now and that its copy does not have."""
         with self._writing:
             name, copy, lost = physical_name(key), physical_name(f"{key}_copy"), physical_name(f"{key}_lost")
             text = (self._the_writer.run(f"SELECT pg_get_viewdef('{name}'::regclass)").rows[0][0] or b"").decode().rstrip(";")
@@ -185,7 +191,7 @@ class Storage:
             )
 
     def replace_view(self, key: str, sql: str, columns: Sequence[str]) -> bool:
-        """Have a view show something else, of the same columns. False when a reader holds it, as for `add_column`."""
+        """Replace the query of a view by one with the same columns. Returns False if a reader has locked the view."""
         with self._writing:
             replaced = self._reshape(f"CREATE OR REPLACE VIEW {physical_name(key)}{_column_list(columns)} AS {sql}")
             if replaced:
@@ -193,18 +199,21 @@ class Storage:
             return replaced
 
     def refill(self, key: str, allowed: Callable[[], None]) -> None:
-        """The rows of a table that `create_view` made, anew from its query, in one moment. `allowed` as for `write`."""
+        """Replace the rows of a table that `create_view` created by the result of its query, in one transaction.
+
+        `allowed` as for `write`.
+        """
         table, query = physical_name(key), physical_name(query_of(key))
         with self._write([key]) as writer:
             allowed()
             writer.script(f"DELETE FROM {table}; INSERT INTO {table} SELECT * FROM {query}")
 
     def expanded(self, sql: str) -> tuple[str, tuple[Field, ...]]:
-        """The query with the columns named that its wildcards mean now, and these columns."""
+        """The query with its wildcards replaced by the current columns, and these columns."""
         with self.reader() as backend:
             backend.script("BEGIN")
             try:
-                # From here to the end, nothing that the query reads is altered.
+                # From here to the end of the transaction, the relations that the query reads cannot be altered.
                 fields = backend.describe(sql).fields
                 names = _column_list([f"c{number}" for number in range(len(fields))])
                 backend.script(f"CREATE TEMP VIEW expanded{names} AS {sql}")
@@ -214,12 +223,15 @@ class Storage:
                 backend.script("ROLLBACK")
 
     def add_column(self, key: str, name: str, physical: str) -> bool:
-        """False when a reader holds the table, so that the caller should let others on and ask again."""
+        """Add a column.
+
+        Returns False if a reader has locked the table; then the caller should release its locks and try again.
+        """
         with self._writing:
             return self._reshape(f"ALTER TABLE {physical_name(key)} ADD COLUMN {quoted(name)} {physical}")
 
     def _reshape(self, sql: str) -> bool:
-        """False when a reader stands in the way."""
+        """Alter a relation. Returns False if a reader has locked it."""
         writer = self._the_writer
         try:
             writer.script(f"BEGIN; {_ALTERING_WAITS}; {sql}; COMMIT")
@@ -232,36 +244,42 @@ class Storage:
 
     @staticmethod
     def altering_tries() -> Iterator[None]:
-        """Turns at a table that readers hold, for five seconds."""
+        """Attempts to alter a relation that readers may lock, for five seconds. SqlError after that."""
         for _ in range(_ALTERING_TRIES):
             yield
             time.sleep(_ALTERING_PAUSE)
         raise SqlError("the table is held by a reader", "55P03")
 
     def remove(self, *keys: str) -> None:
-        """Have relations removed when nobody reads them any more."""
-        self._janitor.remove(*keys)
+        """Remove relations in the background."""
+        self._removal.remove(*keys)
 
     # Writing
 
     def write(
         self, key: str, sql: str, parameters: Parameters = NO_PARAMETERS, allowed: Callable[[], None] | None = None
     ) -> Rows:
-        """One statement that changes a relation. `allowed` raises when it may not, asked when nobody else writes."""
+        """Execute a statement that changes a relation.
+
+        `allowed` is called while nobody else writes and raises if the write is refused.
+        """
         with self._write([key]) as writer:
             if allowed is not None:
                 allowed()
             return writer.run(sql, parameters)
 
     def write_all(self, statements: Sequence[tuple[str, str, Parameters]], allowed: Callable[[], None]) -> None:
-        """Several (key, text, parameters), all or none."""
+        """Execute several statements (key, text, parameters) in one transaction."""
         with self._write([key for key, _, _ in statements]) as writer:
             allowed()
             for _, sql, parameters in statements:
                 writer.run(sql, parameters)
 
     def apply(self, batch: Batch, is_there: Callable[[str], bool]) -> frozenset[str]:
-        """Changes of several relations, all in one moment. Which of these were there, asked when nobody else writes."""
+        """Change several relations in one transaction.
+
+        Returns the ids of those that existed, which is checked while nobody else writes.
+        """
         with self._writing:
             there = [(key, updates) for key, updates in batch if is_there(key)]
             with self._write([key for key, _ in there]) as writer:
@@ -275,7 +293,7 @@ class Storage:
 
     @contextlib.contextmanager
     def staging(self, key: str) -> Iterator[Staging]:
-        """A place to gather what `apply` will show at one moment. SqlError when the relation is gone."""
+        """A staging table for rows that `apply` will make visible. SqlError if the relation was dropped."""
         place = physical_name(f"{key}_staged_{self.now()}")
         with self.reader() as backend:
             staging = Staging(backend, physical_name(key), place, self._unique.get(key, ()))
@@ -286,7 +304,7 @@ class Storage:
 
     @contextlib.contextmanager
     def _write(self, keys: Sequence[str]) -> Iterator[Backend]:
-        """A transaction; those who watch these relations learn of it once it is there."""
+        """A transaction. Those who wait for changes of these relations are notified after the commit."""
         with self._writing:
             writer = self._the_writer
             writer.script("BEGIN")
@@ -299,7 +317,7 @@ class Storage:
             self._note(keys)
 
     def _note(self, keys: Sequence[str]) -> None:
-        """These have just been written."""
+        """Record that these relations have been written."""
         moment = self.now()
         with self._committed:
             self._changes.update(dict.fromkeys(keys, moment))
@@ -313,5 +331,5 @@ class Storage:
 
 
 def _column_list(names: Sequence[str]) -> str:
-    """Behind a view's name: nothing where there are none, which no list can say."""
+    """The list of columns after a view's name; empty for a view without columns, for which SQL has no list."""
     return f" ({', '.join(map(quoted, names))})" if names else ""

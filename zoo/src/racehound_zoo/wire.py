@@ -1,4 +1,4 @@
-"""The PostgreSQL protocol, version 3, from the server's side: what is said over one socket. The codec is pygwire's."""
+"""The PostgreSQL protocol, version 3, on the server's side of one socket. pygwire encodes and decodes the messages."""
 
 from __future__ import annotations
 
@@ -17,17 +17,20 @@ from racehound_zoo.errors import Notice, SqlError
 
 _CHUNK = 65536
 _FULL = 262_144
-"""Bytes that are kept back at most before they are sent."""
+"""The number of bytes that are buffered before they are sent."""
 _NEWEST_MINOR = 0
 _REFUSED = b"N"
 
 
-class GoneError(Exception):
-    """The client has left, or does not speak the protocol."""
+class DisconnectedError(Exception):
+    """The client has disconnected or has violated the protocol."""
 
 
 class Wire:
-    """One connection. What is sent is kept back until `flush`, or until it is much. GoneError when the client is no more."""
+    """A connection.
+
+    Messages are buffered until `flush`, or until there are many. DisconnectedError when the client has disconnected.
+    """
 
     def __init__(self, connection: socket.socket) -> None:
         self._socket = connection
@@ -37,7 +40,10 @@ class Wire:
     # Startup
 
     def startup(self) -> m.StartupMessage | m.CancelRequest:
-        """What the client wants: to speak, or to cancel what another does. Encryption is refused, which clients take well."""
+        """Read the client's first message: it opens a session, or it cancels a statement of another one.
+
+        Encryption is refused; clients continue without it.
+        """
         for message in self.messages():
             if isinstance(message, m.SSLRequest | m.GSSEncRequest):
                 self._send_now(_REFUSED)
@@ -47,24 +53,24 @@ class Wire:
                 return message
             elif isinstance(message, m.CancelRequest):
                 return message
-        raise GoneError
+        raise DisconnectedError
 
     def _negotiate(self, message: m.StartupMessage) -> None:
-        """A newer minor version, and options of the protocol's own, are unknown here."""
+        """Refuse a newer minor version of the protocol, and protocol options: none are known here."""
         unknown = [name for name in message.params if name.startswith("_pq_.")]
         if message.protocol_version != StartupRequestCode.V3_0 or unknown:
             self.send(m.NegotiateProtocolVersion(_NEWEST_MINOR, unknown))
 
-    def welcome(self, number: int, secret: bytes, parameters: Iterable[tuple[str, str]]) -> None:
-        """The client is let in."""
+    def send_authenticated(self, number: int, secret: bytes, parameters: Iterable[tuple[str, str]]) -> None:
+        """Tell the client that it has been authenticated."""
         self.send(m.AuthenticationOk())
         self.parameters(parameters)
         self.send(m.BackendKeyData(number, secret))
 
-    # Listening
+    # Receiving
 
     def messages(self) -> Iterator[m.PGMessage]:
-        """What the client says, until it leaves."""
+        """The messages of the client, until it disconnects."""
         try:
             while True:
                 yield from self._decoder
@@ -73,17 +79,17 @@ class Wire:
                     return
                 self._decoder.feed(data)
         except (OSError, PygwireError) as error:
-            raise GoneError from error
+            raise DisconnectedError from error
 
     def is_gone(self) -> bool:
-        """Whether the client has left meanwhile. What it said before it did is not lost."""
+        """Whether the client has disconnected. Messages that it sent before that are kept."""
         try:
             readable, _, _ = select.select([self._socket], [], [], 0)
             return bool(readable) and self._socket.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
         except (OSError, ValueError):
             return True
 
-    # Speaking
+    # Sending
 
     def send(self, message: m.PGMessage) -> None:
         self._out += message.to_wire()
@@ -99,7 +105,7 @@ class Wire:
         try:
             self._socket.sendall(data)
         except OSError as error:
-            raise GoneError from error
+            raise DisconnectedError from error
 
     def parameters(self, changed: Iterable[tuple[str, str]]) -> None:
         for name, value in changed:
@@ -110,7 +116,7 @@ class Wire:
         self.flush()
 
     def describe_rows(self, fields: Sequence[Field], result_format: int) -> None:
-        """RowDescription, or NoData where there are no columns."""
+        """RowDescription, or NoData for a result without columns."""
         if not fields:
             self.send(m.NoData())
             return
@@ -132,14 +138,14 @@ class Wire:
         self.send(m.NoticeResponse(_fields(notice.severity, notice.sqlstate, notice.message)))
 
     def close(self) -> None:
-        """Hang up. From any thread: whoever listens on it hears the end."""
+        """Close the socket. May be called from any thread: a thread that reads from it gets the end of the stream."""
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
 
 
 _SPELLINGS = {"datestyle": "DateStyle", "timezone": "TimeZone", "intervalstyle": "IntervalStyle"}
-"""Parameters that clients know in capitals."""
+"""Parameters whose names have capitals in the protocol."""
 
 
 def _fields(severity: str, sqlstate: str, message: str, detail: str | None = None, hint: str | None = None) -> dict[str, str]:

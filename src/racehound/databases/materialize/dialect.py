@@ -7,6 +7,7 @@ import re
 from racehound.data.history import Statement
 from racehound.databases.dialect import Dialect, Reach
 from racehound.databases.materialize import answers
+from racehound.databases.materialize.script_support import SCRIPT_SUPPORT
 from racehound.session import ServerError
 
 _CREATE = re.compile(r"> CREATE (?:TABLE|VIEW|MATERIALIZED VIEW|INDEX|DEFAULT INDEX) (?!.*\bFROM SOURCE\b)")
@@ -89,6 +90,7 @@ MATERIALIZE = Dialect(
     may_cause=may_cause,
     is_missing=is_missing,
     death_in=death_in,
+    script_support=SCRIPT_SUPPORT,
     repetitions=5,
     plan_limit_s=3.0,
 )

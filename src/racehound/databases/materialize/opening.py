@@ -21,12 +21,12 @@ from racehound.databases.materialize.surroundings import Surroundings, Switchboa
 from racehound.databases.materialize.target import DEFAULT_RECORDS, MaterializeTarget
 from racehound.errors import UserError
 from racehound.kinds.kind import Kind
-from racehound.services import installation, keeper, kept
+from racehound.services import composition_daemon, daemon_client, installation
 from racehound.services.backends import docker_client
 from racehound.services.backends.docker_project import DockerProject
 from racehound.services.backends.instance import BackendName
 from racehound.services.composition import Composition, Wanted
-from racehound.services.disturbance import Disturber
+from racehound.services.fault_injection import FaultInjector
 
 Way = Literal["addresses", "docker", "processes"]
 _IMAGE = server.IMAGE.partition(":")[0]
@@ -50,7 +50,7 @@ class Options:
     """Where a server at an address logs, if that can be read here."""
     release: str | None = None
     """A tag of the image: then it runs in Docker."""
-    composition: str = kept.DEFAULT
+    composition: str = daemon_client.DEFAULT
     """The services that are up under this name are used, where racehound does not bring up its own."""
     services: Surroundings | None = None
     """Services at addresses that the user gave; then none is brought up."""
@@ -129,7 +129,7 @@ def _services(options: Options, chosen: Way, directory: Path) -> Iterator[tuple[
     if options.services is not None:
         yield options.services, project, Switchboard()
         return
-    running = kept.running(options.composition) if chosen != "docker" else None
+    running = daemon_client.running(options.composition) if chosen != "docker" else None
     if running is not None:
         yield of_variables(running.variables), project, _kept_switchboard(running)
         return
@@ -146,13 +146,16 @@ def _services(options: Options, chosen: Way, directory: Path) -> Iterator[tuple[
         composition.down(lambda _name, _what: None)
 
 
-def _kept_switchboard(running: kept.Running) -> Switchboard:
-    return Switchboard(tuple(running.hosts), lambda service, word: kept.ask(running.name, keeper.Disturb(service, word)))
+def _kept_switchboard(running: daemon_client.RunningComposition) -> Switchboard:
+    def inject(service: str, word: str) -> object:
+        return daemon_client.ask(running.name, composition_daemon.InjectFault(service, word))
+
+    return Switchboard(tuple(running.hosts), inject)
 
 
 def _own_switchboard(composition: Composition) -> Switchboard:
-    disturber = Disturber(composition)
-    return Switchboard(tuple(composition.aliases()), lambda service, word: disturber.disturb(service, word, ""))
+    injector = FaultInjector(composition)
+    return Switchboard(tuple(composition.aliases()), lambda service, word: injector.inject(service, word, ""))
 
 
 def _installed(names: list[str], backend: BackendName, tell: Callable[[str], object]) -> list[str]:

@@ -160,7 +160,7 @@ class OwnPlace:
             except NotReadyError as error:
                 if not self._instance.alive():
                     last = next(iter(reversed(self._instance.log(5))), "it said nothing")
-                    raise TargetError(f"Materialize {self._instance.epitaph()}: {last}") from None
+                    raise TargetError(f"Materialize {self._instance.exit_summary()}: {last}") from None
                 if time.monotonic() > deadline:
                     raise TargetError(f"Materialize is not ready after {_READY_LIMIT_S:g} s: {error}") from None
                 # Nothing tells when it is ready.
@@ -185,7 +185,7 @@ class OwnPlace:
 
     def new_log_lines(self) -> list[str]:
         lines = self._log.new_lines()
-        return lines if self._instance.alive() else [*lines, f"process Materialize exited: {self._instance.epitaph()}"]
+        return lines if self._instance.alive() else [*lines, f"process Materialize exited: {self._instance.exit_summary()}"]
 
     def log_around(self) -> list[str]:
         return self._log.around()

@@ -13,19 +13,21 @@ import click
 
 from racehound.databases import options
 from racehound.databases.database import Choice, Database, ScriptServer
+from racehound.databases.materialize.actions import ACTION_SPECS
 from racehound.databases.materialize.dialect import MATERIALIZE
 from racehound.databases.target import Target
 from racehound.errors import TargetError, UserError
 from racehound.kinds.kind import Kind
 from racehound.session import Session
+from racehound.testdrive.actions import Spec
 
 if TYPE_CHECKING:
+    from racehound.data.addresses import ServiceAddresses
     from racehound.databases.materialize.opening import Options
     from racehound.databases.materialize.surroundings import Surroundings
     from racehound.judge.oracle import Oracle
     from racehound.kinds.text_kinds import KindBases
     from racehound.run.perturbations.perturbation import Perturbation
-    from racehound.testdrive.services import Services
 
 
 class MaterializeDatabase(Database):
@@ -75,7 +77,9 @@ class MaterializeDatabase(Database):
     def script_options(self) -> Sequence[click.Option]:
         return _ports()
 
-    def script_addresses(self, values: Mapping[str, Any], services: Services) -> tuple[Services, Mapping[str, str]]:
+    def script_addresses(
+        self, values: Mapping[str, Any], services: ServiceAddresses
+    ) -> tuple[ServiceAddresses, Mapping[str, str]]:
         from racehound.databases.materialize import scripts
 
         return scripts.addresses(values, services)
@@ -117,12 +121,16 @@ class MaterializeDatabase(Database):
                 yield from left.names
 
     @contextlib.contextmanager
-    def script_server(self, choice: Choice, values: Mapping[str, Any], services: Services) -> Iterator[ScriptServer]:
+    def script_server(self, choice: Choice, values: Mapping[str, Any], services: ServiceAddresses) -> Iterator[ScriptServer]:
         from racehound.databases.materialize import scripts
 
         if choice.url is None:
             raise UserError("racehound testdrive --target materialize needs the address of one: --url")
         yield scripts.server_at(choice.url, values, services)
+
+    @property
+    def actions(self) -> Mapping[str, Spec]:
+        return ACTION_SPECS
 
     def kind_bases(self) -> KindBases:
         from racehound.databases.materialize.kinds import MaterializeKind
@@ -199,8 +207,8 @@ def _given_services(values: Mapping[str, Any]) -> Surroundings | None:
 def _services_of(values: Mapping[str, Any]) -> Surroundings:
     """The services whose addresses were given, else those of the composition, as far as they are there."""
     from racehound.databases.materialize.surroundings import Surroundings, of_variables
-    from racehound.services import kept
+    from racehound.services import daemon_client
 
     given = _given_services(values)
-    running = kept.asked_for(values["composition"]) if given is None else None
+    running = daemon_client.asked_for(values["composition"]) if given is None else None
     return given or (of_variables(running.variables) if running else Surroundings())

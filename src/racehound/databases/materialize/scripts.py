@@ -7,15 +7,15 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+from racehound.data.addresses import ServiceAddresses
 from racehound.databases.database import ScriptServer
+from racehound.databases.materialize import script_target as materialize
+from racehound.databases.materialize.script_target import ScriptTarget
 from racehound.errors import UserError
-from racehound.testdrive import materialize
-from racehound.testdrive.materialize import Endpoint
-from racehound.testdrive.services import Services
 from racehound.wire.session import LibpqSession
 
 
-def server_at(url: str, values: Mapping[str, Any], services: Services) -> ScriptServer:
+def server_at(url: str, values: Mapping[str, Any], services: ServiceAddresses) -> ScriptServer:
     """The server at an address. UserError where that is no Materialize, or has no address that scripts could use."""
     endpoint = endpoint_of(url, values["materialize_internal_url"])
     with contextlib.closing(LibpqSession.connect(url)) as session:
@@ -33,7 +33,7 @@ def server_at(url: str, values: Mapping[str, Any], services: Services) -> Script
     return ScriptServer(url, variables, services, lambda: _reset(endpoint))
 
 
-def addresses(values: Mapping[str, Any], services: Services) -> tuple[Services, Mapping[str, str]]:
+def addresses(values: Mapping[str, Any], services: ServiceAddresses) -> tuple[ServiceAddresses, Mapping[str, str]]:
     """The HTTP ports that the options give, among the services and as variables."""
     found = dataclasses.replace(
         services,
@@ -44,7 +44,7 @@ def addresses(values: Mapping[str, Any], services: Services) -> tuple[Services, 
     return found, {f"testdrive.materialize-{name}": url.partition("://")[2] for name, url in named.items() if url}
 
 
-def endpoint_of(url: str, internal_url: str | None) -> Endpoint | None:
+def endpoint_of(url: str, internal_url: str | None) -> ScriptTarget | None:
     """Host, port and user of its addresses; None for a server that is reached over a UNIX socket. UserError for no address."""
     import getpass
 
@@ -53,7 +53,7 @@ def endpoint_of(url: str, internal_url: str | None) -> Endpoint | None:
     host = parts.get("host", "")
     if not host or host.startswith("/") or "," in host:
         return None
-    return Endpoint(
+    return ScriptTarget(
         host=host,
         port=int(parts.get("port") or 5432),
         user=parts.get("user") or getpass.getuser(),
@@ -74,7 +74,7 @@ def _parts(name: str, url: str) -> dict[str, str]:
     return parts
 
 
-def _reset(endpoint: Endpoint) -> None:
+def _reset(endpoint: ScriptTarget) -> None:
     with contextlib.closing(LibpqSession.connect(endpoint.operator_url)) as session:
         materialize.reset(session, endpoint.user)
 

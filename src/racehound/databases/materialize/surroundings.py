@@ -9,10 +9,10 @@ import dataclasses
 import urllib.parse
 from collections.abc import Callable, Mapping
 
+from racehound.data.addresses import S3Account, ServiceAddresses
 from racehound.services.composition import Composition
 from racehound.services.kafka_containers import INSIDE_PORT
 from racehound.services.service import CLIENT, Endpoint
-from racehound.testdrive.services import Aws, Services
 
 MYSQL_PASSWORD = "arg.mysql-root-password"  # noqa: S105 the variable's name
 _POSTGRES = "racehound.postgres-url"
@@ -41,7 +41,7 @@ class Surroundings:
     mysql_password: str = ""
     mysql_database: str = "public"
     """The one that sources read."""
-    s3: Aws | None = None
+    s3: S3Account | None = None
     s3_inside: str | None = None
     """`http://HOST:PORT`."""
 
@@ -71,9 +71,11 @@ class Surroundings:
             found |= {f"{_AWS}{field.replace('_', '-')}": word for field, word in dataclasses.asdict(seen).items()}
         return found
 
-    def services(self, http: str | None, internal_http: str | None) -> Services:
+    def services(self, http: str | None, internal_http: str | None) -> ServiceAddresses:
         """What actions of the language are given; the HTTP ports are the target's."""
-        return Services(kafka=self.kafka, schema_registry=self.registry, aws=self.s3, http=http, internal_http=internal_http)
+        return ServiceAddresses(
+            kafka=self.kafka, schema_registry=self.registry, aws=self.s3, http=http, internal_http=internal_http
+        )
 
     def in_database(self, name: str) -> Surroundings:
         """The same, with another database of the PostgreSQL and of the MySQL for sources to read."""
@@ -120,9 +122,9 @@ def of_composition(composition: Composition, *, in_container: bool) -> Surroundi
     )
 
 
-def _account(known: Mapping[str, str]) -> Aws | None:
-    given = {field.name: known.get(f"{_AWS}{field.name.replace('_', '-')}", "") for field in dataclasses.fields(Aws)}
-    return Aws(**given) if given["endpoint"] else None
+def _account(known: Mapping[str, str]) -> S3Account | None:
+    given = {field.name: known.get(f"{_AWS}{field.name.replace('_', '-')}", "") for field in dataclasses.fields(S3Account)}
+    return S3Account(**given) if given["endpoint"] else None
 
 
 def _address(url: str, default_port: int) -> Endpoint:

@@ -15,6 +15,7 @@ from typing import TypeVar
 
 from psycopg.conninfo import make_conninfo
 
+from racehound.data.addresses import ServiceAddresses
 from racehound.databases.materialize import health, sinks
 from racehound.databases.materialize.dialect import MATERIALIZE
 from racehound.databases.materialize.health import Complaint
@@ -31,7 +32,6 @@ from racehound.databases.target import Target, Wait
 from racehound.errors import TargetError
 from racehound.kinds.kind import Kind
 from racehound.services.service import Endpoint
-from racehound.testdrive.services import Services
 
 DEFAULT_RECORDS = 1_000_000
 """How many records the topic of an UpsertSource has."""
@@ -85,7 +85,7 @@ class MaterializeTarget(Target):
         return _there(self._observer)
 
     @property
-    def services(self) -> Services:
+    def services(self) -> ServiceAddresses:
         """What actions of the language talk to."""
         addresses = self.place.addresses
         return self._surroundings.services(addresses.http, addresses.internal_http)

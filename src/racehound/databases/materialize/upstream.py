@@ -11,11 +11,11 @@ import urllib.parse
 from collections.abc import Iterator
 from typing import Any, Protocol
 
+from racehound.data.addresses import S3Account
 from racehound.databases.materialize.session import literal, quoted
 from racehound.databases.materialize.surroundings import Surroundings
 from racehound.errors import TargetError
 from racehound.services import s3
-from racehound.testdrive.services import Aws
 from racehound.tls import trusted
 from racehound.wire.session import LibpqSession
 
@@ -236,7 +236,7 @@ class MySqlSweep:
 class S3Sweep:
     """A bucket of the run's own."""
 
-    def __init__(self, account: Aws, run_id: str) -> None:
+    def __init__(self, account: S3Account, run_id: str) -> None:
         self._account = account
         self._bucket = run_id
         self._opened = contextlib.ExitStack()

@@ -6,6 +6,7 @@ import re
 
 from racehound.data.history import Statement
 from racehound.databases.dialect import Dialect
+from racehound.databases.postgres.script_support import SCRIPT_SUPPORT
 from racehound.session import ServerError
 
 _OUTSIDE_TRANSACTIONS = re.compile(
@@ -136,4 +137,5 @@ POSTGRES = Dialect(
     killed_pid=killed_pid,
     internal_error_in=internal_error_in,
     log_line=log_line,
+    script_support=SCRIPT_SUPPORT,
 )

@@ -120,7 +120,13 @@ class CatalogFootprints(Footprints):
         return f"SELECT DISTINCT u.how, u.class, {name}, u.place FROM ({union}) AS u WHERE u.oid >= {self._first}"
 
     def _context(self, session: Session) -> Context:
-        return Context(session=session, variables=dict(self.target.variables()), connect=LibpqSession.connect, max_tries=1)
+        return Context(
+            session=session,
+            variables=dict(self.target.variables()),
+            connect=LibpqSession.connect,
+            support=self.target.dialect.script_support,
+            max_tries=1,
+        )
 
 
 def _touched(map_: CatalogMap, catalog: Catalog, condition: str) -> str:

@@ -9,19 +9,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from racehound.databases.database import Choice, Database, Footprints, ScriptServer
+from racehound.databases.postgres.actions import ACTION_SPECS
 from racehound.databases.postgres.dialect import POSTGRES
 from racehound.databases.target import Target
 from racehound.errors import TargetError
 from racehound.kinds.kind import Kind
+from racehound.testdrive.actions import Spec
 
 if TYPE_CHECKING:
+    from racehound.data.addresses import ServiceAddresses
     from racehound.data.finding import Finding
     from racehound.data.reduction import HandOver
     from racehound.data.scene import Scene
     from racehound.judge.oracle import Oracle
     from racehound.kinds.text_kinds import KindBases
     from racehound.run.perturbations.perturbation import Perturbation
-    from racehound.testdrive.services import Services
 
 _SCRIPTS = "testdrive"
 """Name of the database that scripts run in."""
@@ -67,7 +69,7 @@ class PostgresDatabase(Database):
                 yield from left
 
     @contextlib.contextmanager
-    def script_server(self, choice: Choice, values: Mapping[str, Any], services: Services) -> Iterator[ScriptServer]:  # noqa: ARG002
+    def script_server(self, choice: Choice, values: Mapping[str, Any], services: ServiceAddresses) -> Iterator[ScriptServer]:  # noqa: ARG002
         if choice.url is not None:
             yield ScriptServer(choice.url, _script_variables(choice.url), services)
             return
@@ -75,6 +77,10 @@ class PostgresDatabase(Database):
 
         with started(choice.release, _SCRIPTS) as (url, renew):
             yield ScriptServer(url, _script_variables(url), services, renew)
+
+    @property
+    def actions(self) -> Mapping[str, Spec]:
+        return ACTION_SPECS
 
     def kinds(self) -> Sequence[type[Kind]]:
         from racehound.databases.postgres.kinds import KINDS

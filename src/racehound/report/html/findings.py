@@ -10,6 +10,7 @@ import msgspec
 from racehound.data.finding import Finding, Reproduction, read_finding
 from racehound.data.history import error_classes, read_history
 from racehound.data.program import Program, print_program
+from racehound.data.rate import Rate
 from racehound.data.reduction import read_reduction
 from racehound.databases.dialect import Dialect
 from racehound.report.error_classes import statement_outcomes
@@ -87,7 +88,7 @@ def shown_finding(directory: Path, run: Path, facts: dict[str, Any], dialect: Di
 def _rate(measured: Reproduction | None) -> str:
     if measured is None:
         return ""
-    low, high = measured.interval
+    low, high = Rate(measured, 0).interval
     return f"{measured.reproduced} of {measured.tried} repetitions ({low:.0%}–{high:.0%})"
 
 

@@ -59,9 +59,9 @@ class DockerInstance:
         seen = self._inspect()
         return isinstance(seen, Inspected) and seen.state.status in {"running", "paused"}
 
-    def epitaph(self) -> str:
+    def exit_summary(self) -> str:
         seen = self._inspect()
-        return f"cannot be seen: {seen}" if isinstance(seen, str) else _epitaph(seen.state)
+        return f"cannot be seen: {seen}" if isinstance(seen, str) else _exit_summary(seen.state)
 
     def stop(self) -> None:
         if self._project.holds(self.service.name):
@@ -134,7 +134,7 @@ def pull(names: Sequence[str], tell: Tell) -> None:
             raise UserError(f"cannot pull {image}: {docker_client.last_line(done)}")
 
 
-def _epitaph(state: State) -> str:
+def _exit_summary(state: State) -> str:
     if state.status == "created":
         return f"was not started: {state.error or 'docker does not say why'}"
     number = state.exit_code - _BY_SIGNAL

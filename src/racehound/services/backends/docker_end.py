@@ -1,8 +1,8 @@
-"""Ends a docker project: containers outlive whoever started them, so something must end them when racehound is gone.
+"""Removes a docker project when racehound has ended: containers do not end with the process that started them.
 
-Run as a program (`python -I -S docker_end.py DOCKER PROJECT READY`) under a warden, it writes a line into the FIFO `READY` and
-waits for its stop signal, which comes when racehound is gone or the warden itself is killed. Then it ends the project. It needs
-nothing but the standard library and no compose file, which may be gone by then.
+A guard process runs it as a program (`python -I -S docker_end.py DOCKER PROJECT READY`). It writes a line into the FIFO `READY`
+and waits for its stop signal, which comes when racehound has ended or the guard was killed. Then it removes the project. It uses
+only the standard library, and not the compose file, which may have been removed.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ import sys
 import time
 
 PROJECT_LABEL = "com.docker.compose.project"
-"""Compose marks all that it makes with it."""
+"""Compose sets this label on everything that it creates."""
 _LIMIT_S = 20.0
 _SETTLE_S = 1.0
 
 
 def end(docker: str, project: str) -> list[str]:
-    """Kill and remove all containers of a project, with their volumes, then its networks; what docker said against it."""
+    """Kill and remove all containers of a project, with their volumes, then its networks; returns docker's errors."""
     mark = ("--quiet", "--no-trunc", "--filter", f"label={PROJECT_LABEL}={project}")
     errors = []
     for listing, removal in (
@@ -46,9 +46,9 @@ def _run(docker: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def main() -> None:
-    """Tell that the stop signal is awaited, await it, end the project."""
+    """Report that this process waits for the stop signal, wait for it, remove the project."""
     docker, project, ready = sys.argv[1:]
-    # Stays blocked: the warden may be killed meanwhile, and then the signal comes once more.
+    # The signal stays blocked: when the guard is killed meanwhile, it comes a second time.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     try:
         os.write(os.open(ready, os.O_WRONLY | os.O_NONBLOCK), b"ready\n")

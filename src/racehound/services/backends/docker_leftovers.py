@@ -1,4 +1,4 @@
-"""Docker projects of runs that were killed, and whose warden was killed too: what `racehound clean` finds and removes."""
+"""Docker projects of runs that were killed together with their guard processes. `racehound clean` removes them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _COLUMNS = "\t".join(f'{{{{.Label "{label}"}}}}' for label in (docker_end.PROJEC
 
 @dataclasses.dataclass(frozen=True)
 class Leftover:
-    """A docker project whose run is dead."""
+    """A docker project whose run has ended."""
 
     project: str
     composition: str
@@ -26,7 +26,7 @@ class Leftover:
 
 
 def leftovers() -> list[Leftover]:
-    """The docker projects of this user's dead runs, by name; none where no engine of this machine is reached."""
+    """The docker projects of this user's runs that have ended, by name; none where there is no Docker engine."""
     try:
         docker = docker_client.find()
         docker.check()
@@ -37,7 +37,7 @@ def leftovers() -> list[Leftover]:
 
 
 def remove(leftover: Leftover) -> None:
-    """Remove the containers, volumes and networks of a dead run. RacehoundError when it lives or docker refuses."""
+    """Remove the containers, volumes and networks of a run that has ended. RacehoundError when it has not, or docker refuses."""
     if may_live(leftover.owner):
         raise RacehoundError(f"{leftover.project} belongs to process {leftover.owner.pid}, which is alive: left alone")
     errors = docker_end.end(docker_client.find().path, leftover.project)

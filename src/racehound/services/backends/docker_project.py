@@ -1,7 +1,7 @@
-"""A docker project: the containers of one composition, their compose file, their network and what ends them at the latest.
+"""A docker project: the containers of one composition, their compose file, their network, and the process that removes them.
 
-Containers outlive whoever started them, kill -9 included, so the project has a warden, whose command ends it when racehound is
-gone (`docker_end.py`), and its labels tell `racehound clean` whose they are should the warden be killed too.
+Containers do not end with the process that started them. Therefore each project has a guard process whose command removes the
+project when racehound has ended (`docker_end.py`). If the guard is killed, too, `racehound clean` finds the project by labels.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ USER_LABEL = "racehound.user"
 """The owner's user id."""
 _START_LIMIT_S = 60.0
 _END_LIMIT_S = 30.0
-"""Seconds that ending it may take when racehound is gone."""
+"""Seconds that the removal may take when racehound has ended."""
 _READY_LIMIT_S = 10.0
-"""Seconds that the warden's command may take to hear; it takes some 50 ms."""
+"""Seconds that the guard's command may take to report that it is ready; it takes some 50 ms."""
 _NAME_LENGTH = 32
 
 
 class DockerProject:
-    """Safe to use from several threads. Asks nothing of docker before a service is added."""
+    """Safe to use from several threads. Docker is not called before a service is added."""
 
     def __init__(self, composition: str, directory: Path) -> None:
         readable = re.sub(r"[^a-z0-9_-]+", "-", composition.lower())[:_NAME_LENGTH]
@@ -53,7 +53,7 @@ class DockerProject:
         }
         self._placed: dict[str, Placed] = {}
         self._lock = threading.RLock()
-        self._warden: GuardedProcess | None = None
+        self._guard: GuardedProcess | None = None
 
     @functools.cached_property
     def docker(self) -> Docker:
@@ -86,7 +86,7 @@ class DockerProject:
         self._start(service, "start")
 
     def remove(self, service: str) -> None:
-        """End a service in order and remove its container and data; with the last one all of the project. TargetError if not."""
+        """Stop a service, remove its container and data, and with the last service the project. TargetError when that fails."""
         self.compose("rm", "--stop", "--force", "--volumes", service)
         with self._lock:
             if len(self._placed) > 1:
@@ -96,9 +96,9 @@ class DockerProject:
             self.compose("down", "--volumes", "--remove-orphans")
             del self._placed[service]
             self.file.unlink()
-            if self._warden is not None:
-                self._warden.kill()
-                self._warden = None
+            if self._guard is not None:
+                self._guard.kill()
+                self._guard = None
 
     def compose(self, *arguments: str) -> None:
         """Run `docker compose` on this project. TargetError when it fails."""
@@ -107,39 +107,39 @@ class DockerProject:
             raise TargetError(f"docker compose {' '.join(arguments)}: {docker_client.last_line(done)}")
 
     def _start(self, service: str, *arguments: str) -> None:
-        """One at a time, because each would make the network; under guard, so that none starts anything without racehound."""
+        """Run one start at a time, since each would create the network. It is guarded, so that none goes on without racehound."""
         log = self._directory / "logs" / f"{service}.docker.log"
         log.parent.mkdir(exist_ok=True)
         argv = (self.docker.path, *self._compose(), *arguments, service)
         with self._lock:
-            self._guard()
+            self._start_guard()
             if process.run(Command(argv, cwd=Path("/"), log=log, grace=0.0), _START_LIMIT_S) != 0:
                 said = log.read_text(errors="replace").split("\n")
                 reason = next((line.strip() for line in reversed(said) if line.strip()), "docker compose does not say why")
                 raise TargetError(f"{service} cannot be started: {reason}")
 
-    def _guard(self) -> None:
-        """Have a warden that hears when racehound is gone, before there is anything to end. TargetError when it does not come."""
-        if self._warden is not None:
-            if self._warden.poll() is None:
+    def _start_guard(self) -> None:
+        """Start the guard process before the first container, and wait until it is ready. TargetError when that fails."""
+        if self._guard is not None:
+            if self._guard.poll() is None:
                 return
-            self._warden.kill()
+            self._guard.kill()
         ready = self._directory / "docker.ready"
         os.mkfifo(ready)
         try:
-            # Opened for reading first: the writer does not wait for its reader.
+            # The FIFO is opened for reading first, since the writer does not wait for a reader.
             with open(os.open(ready, os.O_RDONLY | os.O_NONBLOCK)) as end:  # noqa: PTH123 (a descriptor)
-                self._warden = GuardedProcess(self._warden_command(ready))
-                self._warden.start()
+                self._guard = GuardedProcess(self._guard_command(ready))
+                self._guard.start()
                 events = select.poll()
                 events.register(end, select.POLLIN)
                 if not events.poll(_READY_LIMIT_S * 1000):
-                    self._warden.kill()
-                    raise TargetError(f"what ends docker projects is not ready after {_READY_LIMIT_S:g} s")
+                    self._guard.kill()
+                    raise TargetError(f"the process that ends docker projects is not ready after {_READY_LIMIT_S:g} s")
         finally:
             ready.unlink()
 
-    def _warden_command(self, ready: Path) -> Command:
+    def _guard_command(self, ready: Path) -> Command:
         return Command(
             (sys.executable, "-I", "-S", docker_end.__file__, self.docker.path, self.name, str(ready)),
             cwd=Path("/"),
@@ -153,7 +153,7 @@ class DockerProject:
         return ("compose", "--project-name", self.name, "--file", str(self.file))
 
     def _write(self) -> None:
-        """Whole or not at all: `docker compose` may be reading it."""
+        """Replace the file in one step, since `docker compose` may be reading it."""
         document = compose_file.document(self.name, self._placed.values(), self._labels)
         fresh = self.file.with_suffix(".new")
         fresh.write_text(compose_file.text(document), encoding="utf-8")

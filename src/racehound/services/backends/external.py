@@ -26,19 +26,19 @@ class ExternalInstance:
         return self._endpoints
 
     def prepare(self) -> None:
-        """The user has done that."""
+        """The user has done this."""
 
     def start(self) -> None:
-        """The user has done that."""
+        """The user has done this."""
 
     def alive(self) -> bool:
         return True
 
-    def epitaph(self) -> str:
-        return "not racehound's to see"
+    def exit_summary(self) -> str:
+        return "not seen: racehound does not run it"
 
     def stop(self) -> None:
-        """It is not ours to stop."""
+        """The user stops it."""
 
     def kill(self) -> None:
         self._refuse("killed")

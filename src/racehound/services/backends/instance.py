@@ -1,4 +1,4 @@
-"""An instance: one service of a composition, run by some backend."""
+"""An instance: one service of a composition, run by a backend."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ BACKENDS: tuple[BackendName, ...] = get_args(BackendName)
 
 
 class Instance(Protocol):
-    """One running, stopped or not yet started service. Used by one thread at a time, but for `alive`, `memory_mib` and `log`."""
+    """A service that is running, stopped or not yet started.
+
+    It is used by one thread at a time, except for `alive`, `memory_mib` and `log`.
+    """
 
     @property
     def service(self) -> Service: ...
@@ -21,35 +24,35 @@ class Instance(Protocol):
 
     @property
     def endpoints(self) -> Endpoints:
-        """Where clients on this machine reach it."""
+        """The addresses for clients on this machine."""
 
     @property
     def target_endpoints(self) -> Endpoints:
-        """Where a target reaches it that is run by the same backend; in containers these are other names and ports."""
+        """The addresses for a target that is run by the same backend; in containers these are other names and ports."""
 
     def prepare(self) -> None:
-        """Configuration and initial data; TargetError when that fails, UserError when something is not installed."""
+        """Write configuration and initial data. TargetError when that fails, UserError when something is not installed."""
 
     def start(self) -> None:
-        """Start it, also again after `kill`; it need not be ready when this returns. TargetError when it cannot be started."""
+        """Start it, for the first time or after `kill`. It need not be ready when this returns. TargetError when that fails."""
 
     def alive(self) -> bool:
-        """Whether all its processes run; it need not be ready. Always true for what is not ours."""
+        """Whether all its processes run; it need not be ready. Always true for the backend `external`."""
 
-    def epitaph(self) -> str:
-        """How it ended, in a few words, when it is not alive."""
+    def exit_summary(self) -> str:
+        """How its processes ended, in a few words, when it is not alive."""
 
     def stop(self) -> None:
-        """End it in order; returns when all of it is gone."""
+        """Stop it, and return when all its processes have ended."""
 
     def kill(self) -> None:
-        """End it as a crash does."""
+        """End it by SIGKILL."""
 
     def pause(self) -> None:
-        """Freeze it where it stands, all its processes."""
+        """Stop all its processes (SIGSTOP) until `resume`."""
 
     def resume(self) -> None:
-        """Let a frozen one go on."""
+        """Let its processes go on after `pause`."""
 
     def memory_mib(self) -> float:
         """Memory of all its processes, shared pages divided among those that share them; 0 where that cannot be seen."""

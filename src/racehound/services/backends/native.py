@@ -1,4 +1,4 @@
-"""The backend `process`: native processes of this machine, each under a warden, so that none outlives racehound."""
+"""The backend `process`: native processes of this machine. Each has a guard process, so that it ends with racehound."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from racehound.services.service import Endpoints, Service, Site
 
 
 class NativeInstance:
-    """See `Instance`. `removable`: directories that go when racehound is gone."""
+    """See `Instance`. `removable`: directories that are removed when racehound has ended."""
 
     backend: Literal["process"] = "process"
 
@@ -57,7 +57,7 @@ class NativeInstance:
     def alive(self) -> bool:
         return bool(self._processes) and all(process.poll() is None for process in self._processes)
 
-    def epitaph(self) -> str:
+    def exit_summary(self) -> str:
         ended = [(process.pid, process.poll()) for process in self._processes]
         said = [f"process {pid} {_in_words(code)}" for pid, code in ended if code is not None]
         return ", ".join(said) or "not started"

@@ -1,14 +1,18 @@
-"""The actions of the language: what each may be given, and the module of its family, imported when it first runs."""
+"""The actions of the language: what arguments each takes, and which function does its work.
+
+`_CORE` has the actions that name no database. A database's package adds its own by `register`, when databases are discovered;
+scripts may then use them whatever their target is.
+"""
 
 from __future__ import annotations
 
-import functools
 import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, cast
 
+from racehound.errors import UserError
 from racehound.testdrive import values
 from racehound.testdrive.errors import ActionError
 
@@ -18,22 +22,30 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Spec:
-    """What an action may be given, and who does its work.
-
-    `module` is the module of this package whose `ACTIONS` hold its handler; without one the action is not supported.
-    `is_free`: other argument names are the author's own, or without meaning. `ends_skipping`: it runs even while skipped.
-    """
+    """What arguments an action takes, and which function does its work. An action that has no function is not supported."""
 
     module: str = ""
+    """Module whose mapping `ACTIONS` holds the function under the action's name. It is imported when the action first runs."""
     required: tuple[str, ...] = ()
+    """Arguments that must be given."""
     optional: frozenset[str] = frozenset()
+    """Arguments that may be given."""
     takes_input: bool = False
-    is_free: bool = False
+    takes_any_argument: bool = False
+    """Whether arguments with other names are allowed."""
     ends_skipping: bool = False
+    """Whether it runs even in the part of a script that `skip-if` skips."""
+    handler: Handler | None = None
+    """The function itself, instead of `module`."""
+
+
+def spec_of(module: str, required: str = "", optional: str = "", *, input: bool = False, free: bool = False) -> Spec:  # noqa: A002
+    """A `Spec` written in one line: argument names are separated by spaces."""
+    return Spec(module, tuple(required.split()), frozenset(optional.split()), input, free)
 
 
 def _own(module: str, required: str = "", optional: str = "", *, input: bool = False, free: bool = False) -> Spec:  # noqa: A002
-    return Spec(module, tuple(required.split()), frozenset(optional.split()), input, free)
+    return spec_of(f"{__name__}.{module}", required, optional, input=input, free=free)
 
 
 def _duration_or_default(text: str) -> float | None:
@@ -69,7 +81,7 @@ _KAFKA_INGEST = (
 _KAFKA_VERIFY = "format key-format value-format sink topic key headers sort-messages partial-search debug-print-only"
 _SINK_TOPIC = "sink topic await-value-schema await-key-schema topic-config partition-count replication-factor"
 
-SPECS: Mapping[str, Spec] = MappingProxyType(
+_CORE: Mapping[str, Spec] = MappingProxyType(
     {
         "set": _own("settings", input=True, free=True),
         "set-arg-default": _own("settings", free=True),
@@ -80,20 +92,13 @@ SPECS: Mapping[str, Spec] = MappingProxyType(
         "set-sql-timeout": _own("settings", "duration", "force"),
         "set-max-tries": _own("settings", "max-tries"),
         "skip-if": _own("skipping", input=True),
-        "skip-end": Spec("skipping", ends_skipping=True),
+        "skip-end": Spec(f"{__name__}.skipping", ends_skipping=True),
         "sleep-is-probably-flaky-i-have-justified-my-need-with-a-comment": _own("pausing", "duration"),
         "random-sleep": _own("pausing", "duration"),
         "nop": _own("pausing", input=True, free=True),
-        "postgres-connect": _own("postgres", "name url"),
-        "postgres-execute": _own("postgres", "connection", "background", input=True),
-        "postgres-verify-slot": _own("postgres", "connection slot", "active"),
         "http-request": _own("http", "method url", "content-type accept-additional-status-codes", input=True),
         "file-append": _own("files", "path", "container header compression repeat trailing-newline", input=True),
         "file-delete": _own("files", "path", "container"),
-        "psql-execute": _own("psql", "command", input=True),
-        "check-consistency": _own("consistency"),
-        "skip-consistency-checks": _own("consistency", "reason", free=True),
-        "check-shard-tombstone": _own("consistency", "shard-id"),
         "mysql-connect": _own("mysql", "name url", "password"),
         "mysql-execute": _own("mysql", "name", input=True),
         "sql-server-connect": _own(
@@ -117,7 +122,6 @@ SPECS: Mapping[str, Spec] = MappingProxyType(
         "schema-registry-verify": _own("schema_registry", "subject schema-type", "compatibility-level", input=True),
         "schema-registry-wait": _own("schema_registry", "", "topic subject"),
         "protobuf-compile-descriptors": _own("protobuf", "inputs output", "set-var"),
-        "webhook-append": _own("webhook", "name", "database schema status", input=True, free=True),
         "s3-file-upload": _own(
             "s3", "bucket", "key key-prefix key-suffix count header repeat compression trailing-newline", input=True
         ),
@@ -126,24 +130,48 @@ SPECS: Mapping[str, Spec] = MappingProxyType(
         "s3-verify-keys": _own("s3", "bucket prefix-path key-pattern", "num-attempts"),
         "s3-set-presigned-url": _own("s3", "bucket key var-name"),
         "s3-upload-parquet-types": _own("s3", "bucket key", "compression"),
-        "s3-upload-parquet-unsorted-map": _own("", "bucket key", free=True),
-        "glue-create-schema": _own("", "name", free=True, input=True),
-        "glue-verify-compatibility": _own("", "name compatibility", free=True),
-        "fivetran-destination": _own("", free=True, input=True),
-        "persist-force-compaction": _own("", free=True, input=True),
+        "s3-upload-parquet-unsorted-map": spec_of("", "bucket key", free=True),
+        "glue-create-schema": spec_of("", "name", free=True, input=True),
+        "glue-verify-compatibility": spec_of("", "name compatibility", free=True),
+        "fivetran-destination": spec_of("", free=True, input=True),
     }
 )
-"""Every action of the language, by name."""
+
+_registered: dict[str, Spec] = {}
 
 
-@functools.cache
+def register(specs: Mapping[str, Spec]) -> None:
+    """Add actions, by name. Registering the same `Spec` again changes nothing.
+
+    Raises UserError where an action of that name exists already with another `Spec`; then none of `specs` is added.
+    """
+    for name, added in specs.items():
+        if (find(name) or added) != added:
+            raise UserError(f"the testdrive action {name} is registered twice")
+    _registered.update(specs)
+
+
+def find(name: str) -> Spec | None:
+    """The spec of an action; None where there is no action of that name."""
+    return _CORE.get(name) or _registered.get(name)
+
+
+def spec(name: str) -> Spec:
+    """The spec of an action. KeyError where there is no action of that name."""
+    found = find(name)
+    if found is None:
+        raise KeyError(name)
+    return found
+
+
 def handler(name: str) -> Handler:
-    """The function that does the work of an action."""
-    spec = SPECS[name]
-    if not spec.module:
+    """The function that does the work of an action. KeyError where there is no action of that name."""
+    found = spec(name)
+    if found.handler is not None:
+        return found.handler
+    if not found.module:
         return _unavailable
-    module = importlib.import_module(f"{__name__}.{spec.module}")
-    return cast("Handler", module.ACTIONS[name])
+    return cast("Handler", importlib.import_module(found.module).ACTIONS[name])
 
 
 def _unavailable(call: Call, _: State) -> None:

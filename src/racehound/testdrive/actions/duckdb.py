@@ -1,4 +1,4 @@
-"""DuckDB inside racehound: a database in memory for each name, as long as the script runs."""
+"""DuckDB in this process: an in-memory database for each name, until the script ends."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from racehound.testdrive.state import Call, Handler, State
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection, DuckDBPyRelation
 
-# Nothing is downloaded while scripts run: an extension that is not there (httpfs, iceberg) is an error that names it.
+# No extension is downloaded while scripts run: one that is missing (httpfs, iceberg) is an error that names it.
 _CONFIGURATION = {"autoinstall_known_extensions": "false"}
 
 
 def _connect(call: Call, state: State) -> None:
-    """Older scripts make the database before they use it."""
+    """Create the database, which older scripts do before they use it."""
     _database(call, state)
 
 
 def _execute(call: Call, state: State) -> None:
-    """Each input line holds one statement or several; results are ignored, the first error fails the action."""
+    """Run each input line, which has one or several statements. Results are ignored; the first error fails the action."""
     database = _database(call, state)
     for statement in call.input:
         with _bounded(database, statement, state):
@@ -37,7 +37,7 @@ def _execute(call: Call, state: State) -> None:
 
 
 def _query(call: Call, state: State) -> None:
-    """The first input line is the query, the others are its rows, cells separated by one space; in order but for sort-rows."""
+    """Run the first input line and compare the rows with the other lines: cells are separated by a space, the order counts."""
     if not call.input:
         raise ValueError("duckdb-query takes a query as its first line of input")
     query, *expected = call.input
@@ -62,7 +62,7 @@ def _open() -> DuckDBPyConnection:
 
 @contextlib.contextmanager
 def _bounded(database: DuckDBPyConnection, statement: str, state: State) -> Iterator[None]:
-    """Interrupt what runs when the timeout is over; DuckDB's errors become those of the action."""
+    """Interrupt the statement after the timeout, and turn DuckDB's errors into `ActionError`."""
     duckdb = load("duckdb", "duckdb")
     timer = threading.Timer(state.policy.timeout, database.interrupt)
     timer.daemon = True
@@ -80,7 +80,7 @@ def _bounded(database: DuckDBPyConnection, statement: str, state: State) -> Iter
 
 
 def _lines(database: DuckDBPyConnection, query: str) -> list[str]:
-    """The result as lines: DuckDB turns the values into text itself, the language makes of that what scripts show."""
+    """The result as lines. DuckDB casts the values to text, and the language converts that to the form of scripts."""
     relation: DuckDBPyRelation | None = database.sql(query)
     if relation is None:
         return []
@@ -97,7 +97,7 @@ def _rows(lines: list[str]) -> tuple[Row, ...]:
 
 _FLOAT = "replace(regexp_replace(CAST({} AS VARCHAR), '\\.0$', ''), 'nan', 'NaN')"
 _TEXTS: Mapping[str, str] = MappingProxyType({"BLOB": r"'\x' || hex({})", "FLOAT": _FLOAT, "DOUBLE": _FLOAT})
-"""How a column becomes the text that PostgreSQL would send, where a cast alone gives another one."""
+"""Expressions for the columns that a plain cast does not turn into the text that scripts expect."""
 _TEXT_OID = 25
 _OIDS: Mapping[str, int] = MappingProxyType(
     {
@@ -112,7 +112,7 @@ _OIDS: Mapping[str, int] = MappingProxyType(
         "TIMESTAMP WITH TIME ZONE": 1184,
     }
 )
-"""The types of PostgreSQL whose text is shown in a way of its own, by DuckDB's names."""
+"""Type OIDs (`testdrive/cells.py`) of the columns whose text scripts write in a form of their own, by DuckDB's type names."""
 
 ACTIONS: Mapping[str, Handler] = MappingProxyType(
     {"duckdb-connect": _connect, "duckdb-execute": _execute, "duckdb-query": _query}

@@ -1,4 +1,4 @@
-"""Files in the temporary directory of the script, where a target on the same machine can read them."""
+"""Files in the temporary directory of the script. A target on the same machine can read them."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ _ZSTD_BLOCK_BYTES_MAX = 128 * 1024
 
 
 def _zstd(content: bytes) -> bytes:
-    """A frame of uncompressed blocks, which every reader takes (RFC 8878, section 3.1.1), so that no library is needed."""
-    # One segment whose size stands in eight bytes (descriptor 0xE0), no checksum, no dictionary.
+    """A Zstandard frame of uncompressed blocks (RFC 8878, section 3.1.1). Every reader accepts it, and no library is needed."""
+    # Descriptor 0xE0: one segment, an eight-byte size, no checksum, no dictionary.
     return _ZSTD_MAGIC + b"\xe0" + len(content).to_bytes(8, "little") + b"".join(_zstd_blocks(content))
 
 
@@ -58,7 +58,7 @@ def _append(call: Call, state: State) -> None:
 
 
 def content_of(call: Call) -> bytes:
-    """The header once, then the input as often as `repeat` says, line by line; the last newline only if it is wanted."""
+    """The header, then the input `repeat` times, line by line; `trailing-newline` says whether the last line has a line break."""
     lines = [unescape_bytes(line) + b"\n" for line in call.input] * integer(call.get("repeat", "1"))
     header = [call["header"].encode() + b"\n"] if "header" in call.arguments else []
     content = b"".join(header + lines)
@@ -66,7 +66,7 @@ def content_of(call: Call) -> bytes:
 
 
 def compressed(content: bytes, call: Call) -> bytes:
-    """In the format that the argument `compression` names."""
+    """The content in the format of the argument `compression`."""
     compress = _COMPRESSIONS.get(call.get("compression", "none"))
     if compress is None:
         raise ValueError(f"unknown compression {call['compression']}: one of {', '.join(_COMPRESSIONS)}")

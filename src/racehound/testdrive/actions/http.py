@@ -11,7 +11,7 @@ from racehound.testdrive.values import integer
 
 
 def _request(call: Call, state: State) -> None:
-    """Send the input as body and follow redirects; any status outside 2xx that is not accepted fails."""
+    """Send the input as body and follow redirects. A status outside 2xx that is not accepted fails the action."""
     import httpx
 
     method, url = call["method"], state.context.services.url(call["url"])
@@ -29,7 +29,7 @@ def _request(call: Call, state: State) -> None:
 
 
 def describe(error: Exception) -> str:
-    """What went wrong with a request: the client has no words for some timeouts."""
+    """A text for an error of a request: some timeouts of the client have none."""
     return str(error) or type(error).__name__
 
 

@@ -1,4 +1,4 @@
-"""Records written to Kafka: each input line is read and encoded once, then sent as often as the script says."""
+"""Writes records to Kafka. Each input line is parsed and encoded once, then sent `repeat` times."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ from racehound.testdrive.temporary import temporary_file
 from racehound.testdrive.values import integer
 
 _ITERATION = "${kafka-ingest.iteration}"
-"""What stands in the input for the number of the round, from `start-iteration` on."""
+"""The variable of the input that holds the number of the repetition, from `start-iteration` on."""
 _TERMINATOR = ":"
 _WIRE_FORMAT = "confluent-wire-format"
 
 _Encode: TypeAlias = Callable[[str], Piece]
-"""How the bytes of a key or value are made, from its text in an input line. Raises ValueError."""
+"""Makes the recipe of a key's or value's bytes from its text in an input line. Raises ValueError."""
 
 
 @dataclass(frozen=True)
 class _Side:
-    """A key or value of all lines; `is_json` says that its text is one JSON value."""
+    """The format of the keys or of the values; `is_json`: the text of one is a JSON value."""
 
     encode: _Encode
     is_json: bool
 
 
 def _ingest(call: Call, state: State) -> None:
-    """Send the lines, in order, `repeat` times; schemas are registered also when there is no line."""
+    """Send the lines in order, `repeat` times. Schemas are registered even when there is no line."""
     client, topic = kafka(call, state), real_topic(call, state)
     repeat, start = integer(call.get("repeat", "1")), integer(call.get("start-iteration", "0"))
     partition = integer(call["partition"]) if "partition" in call.arguments else ANY_PARTITION
@@ -61,7 +61,7 @@ def _maker(recipe: Recipe) -> Callable[[int], bytes | None]:
 
 
 def _headers(text: str) -> list[Header]:
-    """A JSON object, or a list of them where a name comes twice. Raises ValueError."""
+    """The headers of a JSON object, or of a list of objects, which allows a name twice. Raises ValueError."""
     try:
         given = json.loads(text)
     except json.JSONDecodeError as error:
@@ -86,7 +86,7 @@ def _header(name: str, value: object) -> str | bytes | None:
 
 
 def _line(line: str, key: _Side | None, value: _Side | None, terminator: str) -> tuple[Recipe, Recipe]:
-    """The recipes of a line's key and value: None without a side, or where there is nothing in the line for it."""
+    """The recipes of a line's key and value; None where it has none."""
     if key is None:
         texts = "", line
     elif key.is_json:
@@ -100,7 +100,7 @@ def _line(line: str, key: _Side | None, value: _Side | None, terminator: str) ->
 
 
 def _split_json(line: str) -> tuple[str, str]:
-    """The first JSON value and the rest. A number of the same length stands in for the iteration."""
+    """The first JSON value and the rest of the line. The iteration is read as a number of the same length."""
     _, end = read_value(line.replace(_ITERATION, "1" * len(_ITERATION)))
     return line[:end], line[end:]
 
@@ -124,7 +124,7 @@ def _one(text: str) -> object:
 
 
 def _sides(call: Call, state: State, topic: str) -> tuple[_Side | None, _Side | None]:
-    """What keys and values are written with; None for those that there are not."""
+    """The formats of keys and values; None where messages have none."""
     has_key = "key-format" in call.arguments and not call.flag("omit-key", default=False)
     key = _side(call, state, topic, "key") if has_key else None
     value = _side(call, state, topic, "value")
@@ -145,7 +145,7 @@ def _side(call: Call, state: State, topic: str, side: str) -> _Side:
 
 
 def _avro(call: Call, state: State, subject: str, prefix: str) -> _Encode:
-    """In the registry's frame, and the schema registered for it, unless `confluent-wire-format` is false."""
+    """Avro; the schema is registered and its number put before each value, unless `confluent-wire-format` is false."""
     schema = _needed(call, f"{prefix}schema")
     is_framed = call.flag(_WIRE_FORMAT, default=True)
     names, references = Names(), []
@@ -164,7 +164,7 @@ def _avro(call: Call, state: State, subject: str, prefix: str) -> _Encode:
 
 
 def _protobuf(call: Call, state: State, subject: str, prefix: str) -> _Encode:
-    """In the registry's frame, with the number of a schema that is there already, if `confluent-wire-format` is true."""
+    """Protobuf; if `confluent-wire-format` is true, the number of a registered schema is put before each value."""
     path = temporary_file(_needed(call, f"{prefix}descriptor-file"), state)
     try:
         descriptors = path.read_bytes()

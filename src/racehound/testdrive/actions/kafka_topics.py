@@ -1,4 +1,4 @@
-"""Kafka topics and consumer groups: made, changed, deleted, waited for and looked at."""
+"""Creates, changes, deletes and checks Kafka topics, and checks consumer groups."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from racehound.testdrive.sinks import sink_or_topic
 from racehound.testdrive.state import Call, Handler, State
 from racehound.testdrive.values import integer
 
-# Names of Kafka's documentation, "Topic Configs". What a script wrote stays.
+# The names are those of Kafka's documentation, "Topic Configs". Records of scripts are never deleted by age or size.
 _KEPT = {"retention.ms": "-1", "retention.bytes": "-1"}
-# Compaction at once, where a broker by itself waits until a segment has a gigabyte or is a week old.
+# These make a broker compact at once, instead of when a segment has a gigabyte or is a week old.
 _COMPACTED = {
     "cleanup.policy": "compact",
     "segment.ms": "100",
@@ -26,7 +26,7 @@ _COMPACTED = {
 
 
 def _create(call: Call, state: State) -> None:
-    """Create the topic, and wait until the broker shows all its partitions."""
+    """Create the topic, and wait until the broker lists all its partitions."""
     client, topic = kafka(call, state), real_topic(call, state)
     partitions, replication = integer(call.get("partitions", "1")), integer(call.get("replication-factor", "1"))
     config = {**_KEPT, **(_COMPACTED if call.flag("compaction", default=False) else {})}
@@ -37,7 +37,7 @@ def _create(call: Call, state: State) -> None:
 
 
 def _add_partitions(call: Call, state: State) -> None:
-    """Raise the number of partitions to `total-partitions`, and wait until the broker shows them."""
+    """Raise the number of partitions to `total-partitions`, and wait until the broker lists them."""
     client, topic, total = kafka(call, state), real_topic(call, state), integer(call["total-partitions"])
     client.admin.add_partitions(topic, total)
     _wait_for_partitions(client, state, topic, total)
@@ -57,18 +57,18 @@ def _delete_records(call: Call, state: State) -> None:
 
 
 def _delete(call: Call, state: State) -> None:
-    """Delete a topic, and wait until the broker no longer shows it. Whoever reads it finds out when it does, hence flaky."""
+    """Delete a topic, and wait until the broker no longer lists it. Readers notice it at any later time, hence "flaky"."""
     client, topic = kafka(call, state), real_topic(call, state)
     client.admin.delete_topic(topic)
     state.wait_for(lambda: None if client.admin.replicas(topic) is None else f"{topic} is still there")
 
 
 def _wait(call: Call, state: State) -> None:
-    """Wait for a topic of this very name, whoever creates it."""
+    """Wait for a topic whose name on the broker is exactly `topic`."""
     wait_for_topic(kafka(call, state), call["topic"], state)
 
 
-# Looking at topics
+# Checks of topics
 
 
 def _verify(call: Call, state: State) -> None:
@@ -84,7 +84,7 @@ def _verify(call: Call, state: State) -> None:
 
 
 def _expected_config(text: str) -> dict[str, str]:
-    """Settings by their name; numbers and booleans as the broker writes them. Raises ValueError."""
+    """The expected settings by name; numbers and booleans in the broker's form. Raises ValueError."""
     try:
         config = json.loads(text)
     except json.JSONDecodeError as error:

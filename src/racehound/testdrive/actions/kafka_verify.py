@@ -1,4 +1,4 @@
-"""What a topic holds, compared with what a script expects of it."""
+"""Compares the messages of a topic with those that a script expects."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from racehound.testdrive.values import integer
 
 
 def _verify(call: Call, state: State) -> None:
-    """Read as many messages as there are expected lines, from behind those that were verified before, and compare."""
+    """Read as many messages as there are expected lines, after those that were verified before, and compare them."""
     is_printed = call.flag("debug-print-only", default=False)
     if not call.input and not is_printed:
         raise ValueError("kafka-verify-data needs expected messages: no lines would hold for any topic")
@@ -31,7 +31,7 @@ def _verify(call: Call, state: State) -> None:
 
 
 def _read(reader: Reader, expectation: _Expectation) -> list[Received]:
-    """The messages up to those that are expected; when they do not come, as many as are allowed, or all that come in time."""
+    """The messages up to the expected ones. Without those, the first `limit` messages, or all that arrive within the timeout."""
     messages = list[Received]()
     for message in reader.messages():
         messages.append(message)
@@ -41,7 +41,7 @@ def _read(reader: Reader, expectation: _Expectation) -> list[Received]:
 
 
 class _Expectation:
-    """The expected lines of an action, and how messages are compared with them."""
+    """The expected lines of an action. Compares messages with them."""
 
     def __init__(self, call: Call, state: State) -> None:
         self._input = call.input
@@ -53,7 +53,7 @@ class _Expectation:
         self._is_sorted = call.flag("sort-messages", default=False)
         self._searched = integer(call.get("partial-search", "0"))
         self.limit = max(self._searched, len(call.input))
-        """How many messages are read at most."""
+        """The largest number of messages that are read."""
 
     def is_met(self, messages: Sequence[Received]) -> bool:
         """Whether the last messages, as many as there are lines, are the expected ones."""
@@ -63,7 +63,7 @@ class _Expectation:
         return expected == actual
 
     def require(self, messages: Sequence[Received], timeout: float) -> None:
-        """Raises ActionError, with the difference, unless `is_met`; `timeout` is how long was waited for further ones."""
+        """Raises ActionError with the difference unless `is_met`. `timeout` (seconds) is used in the message."""
         if self.is_met(messages):
             return
         expected, actual = self._compared(messages)
@@ -79,7 +79,7 @@ class _Expectation:
         return [self._rewrite(_line(layout, message)) for message in messages]
 
     def _compared(self, messages: Sequence[Received]) -> tuple[list[str], list[str]]:
-        """What is expected and what is there. Of what a line may stand for, that is taken which is there."""
+        """The expected and the actual lines. Of several spellings of an expected line, the one among the actual lines is used."""
         actual = self.lines(messages)
         layout, there, expected = self._layout(messages), set(actual), list[str]()
         for line in self._input:
@@ -99,7 +99,7 @@ def _line(layout: Layout, message: Received) -> str:
 
 
 def _rows(lines: Sequence[str]) -> tuple[tuple[str], ...]:
-    """Blocks of text, which a difference shows as they are, without quotes."""
+    """Rows that a difference shows without quotes."""
     return tuple((f"{line}\n",) for line in lines)
 
 
@@ -107,7 +107,7 @@ def _rows(lines: Sequence[str]) -> tuple[tuple[str], ...]:
 
 
 def _forms(call: Call, state: State) -> tuple[Form, Form]:
-    """Those of keys and of values. Raises ValueError."""
+    """The formats of keys and of values. Raises ValueError."""
     key = call.get("key-format") or call.get("format")
     value = call.get("value-format") or call.get("format")
     if not key or not value:
@@ -116,7 +116,7 @@ def _forms(call: Call, state: State) -> tuple[Form, Form]:
 
 
 def _shows_key(call: Call) -> bool | None:
-    """Whether lines show keys; None where they do when there are any."""
+    """Whether lines show keys; None: if there are any."""
     if "key" in call.arguments:
         return call.flag("key", default=True)
     if "key-format" in call.arguments:

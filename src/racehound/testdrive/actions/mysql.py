@@ -20,7 +20,7 @@ _CONNECT_LIMIT_MAX_S = 31_536_000.0
 
 @dataclass(frozen=True)
 class Address:
-    """Where a MySQL server is and who connects; an empty database is none."""
+    """Host, port, user and database of a MySQL connection; an empty database means none."""
 
     host: str
     port: int
@@ -30,7 +30,7 @@ class Address:
 
     @staticmethod
     def parse(url: str) -> Address:
-        """From `mysql://USER[:PASSWORD]@HOST[:PORT][/DATABASE]`, percent-encoded. Raises ValueError, without the password."""
+        """Parse `mysql://USER[:PASSWORD]@HOST[:PORT][/DATABASE]`, percent-encoded. The text of a ValueError has no password."""
         parts = urllib.parse.urlsplit(url)
         if parts.scheme != "mysql" or not parts.hostname or not parts.username:
             raise ValueError("a MySQL address is written mysql://USER@HOST[:PORT][/DATABASE]")
@@ -40,10 +40,10 @@ class Address:
 
 
 class _Connection:
-    """A connection in autocommit mode until a statement of the script says otherwise."""
+    """A connection, in autocommit mode unless a statement of the script changes that."""
 
     def __init__(self, address: Address, limit: float) -> None:
-        """`limit`: seconds that connecting may take. Raises the driver's MySQLError, or RuntimeError for a missing package."""
+        """Connect within `limit` seconds. Raises the driver's MySQLError, or RuntimeError for a missing package."""
         pymysql = load("pymysql", "PyMySQL")
         limit = min(max(limit, 0.001), _CONNECT_LIMIT_MAX_S)
         self._connection: Any = _opened(
@@ -51,7 +51,7 @@ class _Connection:
             host=address.host,
             port=address.port,
             user=address.user,
-            # As bytes: the driver would take a text to be Latin-1.
+            # The password is given as bytes, since the driver encodes text as Latin-1.
             password=address.password.encode(),
             database=address.database or None,
             charset="utf8mb4",
@@ -59,28 +59,28 @@ class _Connection:
             client_flag=pymysql.constants.CLIENT.MULTI_STATEMENTS,
             connect_timeout=limit,
             read_timeout=limit,
-            # Results are ignored: nothing in them needs to be decoded.
+            # Results are ignored, so that they need not be decoded.
             use_unicode=False,
             conv={},
         )
-        # The limit is for connecting; a statement may take its time, and the driver has no public way to say so.
+        # The limit is for connecting only; the driver has no public way to set it for that alone.
         self._connection._read_timeout = None  # noqa: SLF001
 
     def execute(self, statement: str) -> None:
-        """Run it, or them where a line holds several, to the end. Raises the driver's MySQLError."""
+        """Run one or several statements and read all results. Raises the driver's MySQLError."""
         with self._connection.cursor() as cursor:
             cursor.execute(statement)
             while cursor.nextset():
                 pass
 
     def close(self) -> None:
-        """Also once the server has closed it."""
+        """Close the connection, even if the server has closed it."""
         if self._connection.open:
             self._connection.close()
 
 
 def _opened(pymysql: Any, **how: object) -> Any:  # noqa: ANN401 PyMySQL has no types
-    """A connection of the driver: with TLS where the server has it, as the driver does by itself with a context for each."""
+    """Connect with TLS where the server has it. All connections share one TLS context; the driver would make one for each."""
     try:
         return pymysql.connect(ssl=unverified(), **how)
     except pymysql.err.OperationalError as error:
@@ -90,7 +90,7 @@ def _opened(pymysql: Any, **how: object) -> Any:  # noqa: ANN401 PyMySQL has no 
 
 
 def _connect(call: Call, state: State) -> None:
-    """A name again replaces the connection; the new one is opened first."""
+    """Open a named connection. It replaces one of the same name, which is closed afterwards."""
     given = Address.parse(call["url"])
     host, port = state.context.services.address(given.host, given.port)
     address = Address(host, port, given.user, call.get("password", given.password), given.database)
@@ -103,7 +103,7 @@ def _connect(call: Call, state: State) -> None:
 
 
 def _execute(call: Call, state: State) -> None:
-    """Each input line is one statement; results are ignored, the first error fails the action."""
+    """Run each input line as one statement. Results are ignored; the first error fails the action."""
     connection = _connection(call["name"], state)
     errors = load("pymysql.err", "PyMySQL")
     for statement in call.input:
@@ -125,7 +125,7 @@ def _key(name: str) -> str:
 
 
 def _describe(error: Exception) -> str:
-    """The server's message with its error number behind it, in one line."""
+    """The server's message and error number, in one line."""
     match error.args:
         case (int(code), str(message)):
             text = f"{message} ({code})" if message else f"the connection is closed ({code})"

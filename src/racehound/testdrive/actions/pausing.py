@@ -1,4 +1,4 @@
-"""Doing nothing, for no time or for some."""
+"""Pauses, and the action that does nothing."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ def _sleep(call: Call, state: State) -> None:
 
 
 def _random_sleep(call: Call, state: State) -> None:
-    """At most the duration; drawn from the seed of the context, so that it can be repeated."""
+    """Sleep for a time up to the duration, drawn from the context's seed, so that it can be repeated."""
     state.context.sleep(state.random.uniform(0, duration(call["duration"])))
 
 
 def _nop(_: Call, __: State) -> None:
-    """Authors use it to hang a comment on."""
+    """Do nothing. Authors use it to attach a comment."""
 
 
 ACTIONS: Mapping[str, Handler] = MappingProxyType(

@@ -20,7 +20,7 @@ def _compile(call: Call, state: State) -> None:
     """Compile `inputs` with all they import into `output`; `set-var` gets the same bytes as a `\\x…` literal of SQL."""
     inputs = [temporary_file(name.strip(), state) for name in call["inputs"].split(",")]
     output = temporary_file(call["output"], state)
-    # A script may give the output the name of an input.
+    # The output may have the name of an input.
     compiled = output.with_name(f"{output.name}.compiled")
     _protoc(inputs, compiled)
     compiled.replace(output)

@@ -1,4 +1,4 @@
-"""Objects in S3 buckets. Buckets are not made: the service, or the script's surroundings, have them."""
+"""Objects in S3 buckets. The actions create no buckets."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from racehound.data.addresses import S3Account
 from racehound.testdrive import parquet, values
 from racehound.testdrive.actions.files import compressed, content_of
 from racehound.testdrive.errors import ActionError
 from racehound.testdrive.extras import load
 from racehound.testdrive.retry import Policy, until_success
 from racehound.testdrive.script import Row
-from racehound.testdrive.services import Aws
 from racehound.testdrive.state import Call, Handler, State, configured
 
 if TYPE_CHECKING:
@@ -24,16 +24,14 @@ if TYPE_CHECKING:
 
 _UPLOADS_AT_ONCE = 8
 _PRESIGNED_LIFE_S = 3600
-_INCOMPLETE = "INCOMPLETE"
-"""Stands in the key of the object that Materialize keeps under a path while it is still writing there."""
 _INCOMPLETE_LIMIT_S = 10.0
 _ATTEMPTS = 30
 _TRAILING_WHITE_SPACE = "// allow-trailing-whitespace"
-"""Authors, whose linter allows no white space at the end of a line, write this behind it."""
+"""Authors whose linter forbids white space at the end of a line write this after it."""
 
 
 def _upload(call: Call, state: State) -> None:
-    """The input to one key, or with `count` to as many: key-prefix, a number from 0, key-suffix."""
+    """Put the input under one key, or under `count` keys: key-prefix, a number from 0, key-suffix."""
     content = compressed(content_of(call), call)
     _put(call, state, _keys(call), content)
 
@@ -52,7 +50,7 @@ def _required(call: Call, key: str) -> str:
 
 
 def _upload_path(call: Call, state: State) -> None:
-    """A file, whose path is relative to where racehound was started."""
+    """Put a file, whose path is relative to the directory in which racehound was started."""
     try:
         content = Path(call["path"]).read_bytes()
     except OSError as error:
@@ -61,7 +59,7 @@ def _upload_path(call: Call, state: State) -> None:
 
 
 def _upload_parquet_types(call: Call, state: State) -> None:
-    """A Parquet file with a column of every type; `compression` is that of its pages."""
+    """Put a Parquet file with a column of every type; `compression` is that of its pages."""
     codec = call.get("compression", "uncompressed")
     if codec not in parquet.CODECS:
         raise ValueError(f"unknown compression {codec}: one of {', '.join(parquet.CODECS)}")
@@ -93,12 +91,13 @@ def _verify_data(call: Call, state: State) -> None:
 
 
 def _finished(client: BaseClient, call: Call, state: State) -> list[str]:
-    """The keys below the path once its writer has taken away the mark that it is incomplete."""
+    """The keys below the path, after the target has deleted the object that marks the path as incomplete."""
     keys: list[str] = []
+    marker = state.context.support.incomplete_marker
 
     def refusal() -> str | None:
         keys[:] = _below(client, call["bucket"], call["key"])
-        marks = [key for key in keys if _INCOMPLETE in key]
+        marks = [key for key in keys if marker and marker in key]
         return f"{marks[0]} says that its path is incomplete" if marks else None
 
     _wait(refusal, _INCOMPLETE_LIMIT_S, state)
@@ -121,7 +120,7 @@ def _lines(client: BaseClient, bucket: str, key: str) -> list[str]:
 
 
 def _verify_keys(call: Call, state: State) -> None:
-    """Wait until a key below the path fits the pattern; num-attempts is about the seconds that it may take."""
+    """Wait until a key below the path matches the pattern, for about `num-attempts` seconds."""
     client, pattern = _client(call, state), values.regex(call["key-pattern"])
 
     def refusal() -> str | None:
@@ -136,7 +135,7 @@ def _verify_keys(call: Call, state: State) -> None:
 
 
 def _set_presigned_url(call: Call, state: State) -> None:
-    """A variable becomes a URL by which anybody may read the object, for an hour."""
+    """Set a variable to a URL with which anybody may read the object for an hour."""
     parameters = {"Bucket": call["bucket"], "Key": call["key"]}
     url = _client(call, state).generate_presigned_url("get_object", Params=parameters, ExpiresIn=_PRESIGNED_LIFE_S)
     state.variables[call["var-name"]] = url
@@ -155,7 +154,7 @@ class _Refusal:
 
 
 def _wait(attempt: Callable[[], str | None], limit: float, state: State) -> None:
-    """Try for `limit` seconds until it returns None, however often statements are tried. `ActionError` with its last reason."""
+    """Call `attempt` for `limit` seconds until it returns None. `ActionError` with its last reason otherwise."""
 
     def refusal() -> _Refusal | None:
         reason = attempt()
@@ -176,7 +175,7 @@ def _client(call: Call, state: State) -> BaseClient:
     return state.resource("s3", lambda: _connect(aws, state.policy.timeout))
 
 
-def _connect(aws: Aws, limit: float) -> BaseClient:
+def _connect(aws: S3Account, limit: float) -> BaseClient:
     """A client; it does not connect yet. `limit`: seconds for connecting and for each answer."""
     boto3, config = load("boto3", "boto3"), load("botocore.config", "boto3")
     return boto3.session.Session().client(
@@ -191,7 +190,7 @@ def _connect(aws: Aws, limit: float) -> BaseClient:
             read_timeout=limit,
             retries={"total_max_attempts": 2, "mode": "standard"},
             signature_version="s3v4",
-            # Buckets are no host names here; and not every server knows the checksums that Amazon's takes.
+            # Bucket names do not resolve as hosts, and not every server knows Amazon's checksums.
             s3={"addressing_style": "path"},
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",
@@ -203,7 +202,7 @@ def _connect(aws: Aws, limit: float) -> BaseClient:
 
 @contextlib.contextmanager
 def _errors(call: Call) -> Iterator[None]:
-    """What S3 or the way to it refuses, in one line."""
+    """Turn errors of S3 and of the connection into an `ActionError` of one line."""
     exceptions = load("botocore.exceptions", "boto3")
     try:
         yield

@@ -1,4 +1,4 @@
-"""The schema registry by itself: schemas put in, looked at and waited for."""
+"""Registers schemas in the schema registry, compares them and waits for them."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ def _schema_type(call: Call) -> str:
 
 
 def _publish(call: Call, state: State) -> None:
-    """The input becomes the newest version of the subject; `references` are other subjects, comma-separated."""
+    """Register the input as the newest version of the subject; `references` are other subjects, comma-separated."""
     schema_type, schemas = _schema_type(call), registry(call, state)
     schemas.publish(call["subject"], call.text, schema_type, referred(schemas, call.get("references")))
 
 
 def _verify(call: Call, state: State) -> None:
-    """Wait until the newest version of the subject is the input, and the compatibility level the expected one."""
+    """Wait until the subject's newest version equals the input, and its compatibility level the expected one."""
     schema_type, schemas, subject = _schema_type(call), registry(call, state), call["subject"]
     expected = _spelling(call.text, schema_type)
     found: Registered | None = None
@@ -53,7 +53,7 @@ def _verify(call: Call, state: State) -> None:
 
 
 def _spelling(schema: str, schema_type: str) -> str:
-    """One text for all spellings of a schema in JSON, one of Protobuf without space around its lines. Raises ValueError."""
+    """A schema in one spelling: JSON with sorted keys, Protobuf without space around its lines. Raises ValueError."""
     if schema_type == PROTOBUF:
         return "\n".join(line.strip() for line in schema.splitlines() if line.strip())
     return write_value(read_value(schema)[0], sort_keys=True)
@@ -68,7 +68,7 @@ def _level_differs(schemas: Registry, call: Call) -> str | None:
 
 
 def _wait(call: Call, state: State) -> None:
-    """Wait for a subject, or for those of a topic's values and keys and then for the topic; both names are the real ones."""
+    """Wait for a subject, or for a topic and the subjects of its values and keys. Names are used as they are written."""
     if ("subject" in call.arguments) == ("topic" in call.arguments):
         raise ValueError("schema-registry-wait needs either subject or topic")
     if "subject" in call.arguments:

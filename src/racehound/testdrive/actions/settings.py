@@ -17,7 +17,7 @@ _ARGUMENT = "arg."
 
 
 def _set(call: Call, state: State) -> None:
-    """`set a=1 b=2`; a name without a value gets the text below."""
+    """`set a=1 b=2`; a name without a value gets the input."""
     for name, value in call.arguments.items():
         state.variables[name] = value or call.text
 
@@ -28,7 +28,7 @@ def _set_argument_default(call: Call, state: State) -> None:
 
 
 def query_cell(call: Call, state: State) -> str:
-    """The only cell that the input, run as one query, returns, as scripts write it. Raises `ActionError`."""
+    """Run the input as a query and return its only cell in the form of scripts. Raises `ActionError`."""
     outcome = state.session.execute(call.text)
     if not outcome.ok:
         raise ActionError(error_text(outcome), outcome)
@@ -59,7 +59,7 @@ def _unset_regex(_: Call, state: State) -> None:
 
 
 def _set_sql_timeout(call: Call, state: State) -> None:
-    """A timeout below the default is ignored unless forced, so that slow machines keep what their users allow."""
+    """Set the timeout. One below the default is ignored unless forced: users of slow machines raise the default."""
     default = state.context.timeout
     wanted = default if call["duration"].lower() == "default" else values.duration(call["duration"])
     timeout = wanted if call.flag("force", default=False) else max(wanted, default)

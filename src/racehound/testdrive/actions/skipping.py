@@ -1,4 +1,4 @@
-"""Leaving out a part of the script."""
+"""Skips a part of the script."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from racehound.testdrive.values import boolean
 
 
 def _skip_if(call: Call, state: State) -> None:
-    """Skip to skip-end, or to the end of the script, if the input's query says true."""
+    """Skip to skip-end, or to the end of the script, if the query in the input returns true."""
     state.skipping = boolean(query_cell(call, state))
 
 

@@ -1,4 +1,4 @@
-"""SQL Server, at an address of the user's: racehound has none of its own to start.
+"""SQL Server at an address that the user gives: racehound starts none.
 
 No SQL Server was to be had where this was written: what is said to the driver was tested, a real server was never asked.
 """
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 _PORT = 1433
 _DEADLOCK_VICTIM = 1205
-"""SQL Server's error number of a statement that it chose to end a deadlock with: it did nothing and may be run again."""
+"""Error number of the statement that SQL Server cancelled to resolve a deadlock; it had no effect and may be run again."""
 _DEADLOCK_RETRIES = Policy(timeout=60.0, initial_backoff=0.5, backoff_factor=2.0, max_tries=6)
 _RESUMING = 40613
-"""Error number of a serverless database of Azure that is waking up."""
+"""Error number of a serverless Azure database that is still starting."""
 
 _PAIR = re.compile(r"""\s*(?P<key>[^=;]+?)\s*=\s*(?P<value>"(?:[^"]|"")*"|'(?:[^']|'')*'|\{[^}]*\}|[^;"'{][^;]*|)\s*(?:;|$)""")
 _NAMES: Mapping[str, str] = MappingProxyType(
@@ -39,12 +39,12 @@ _NAMES: Mapping[str, str] = MappingProxyType(
         "trustservercertificateca": "authority",
     }
 )
-"""Keys of a connection string without their spaces, and what is kept of them; the others say nothing to this driver."""
+"""The keys of a connection string, without spaces, that are used, and the fields for them. The driver knows no others."""
 
 
 @dataclass(frozen=True)
 class Ado:
-    """A connection string of ADO.NET, as far as it concerns a login by name and password."""
+    """The parts of an ADO.NET connection string for a login by name and password."""
 
     host: str
     port: int
@@ -53,11 +53,11 @@ class Ado:
     database: str = ""
     encrypt: bool = False
     authority: str | None = None
-    """File of the certificate authority that the server's certificate must come from."""
+    """File of the certificate authority that must have signed the server's certificate."""
 
     @staticmethod
     def parse(text: str) -> Ado:
-        """From `server=tcp:HOST,PORT;User ID=…;Password=…`; values may stand in quotes or braces. Raises ValueError."""
+        """Parse `server=tcp:HOST,PORT;User ID=…;Password=…`; values may be in quotes or braces. Raises ValueError."""
         found = _pairs(text)
         if not found.get("server"):
             raise ValueError("the connection string names no server: server=tcp:HOST,PORT;User ID=…;Password=…")
@@ -101,7 +101,7 @@ def _server(text: str) -> tuple[str, int]:
 
 
 class _Refusal:
-    """A driver's error, as far as trying again is concerned."""
+    """A driver's error, for the decision whether to try again."""
 
     def __init__(self, error: Exception, retried: int) -> None:
         self.error = error
@@ -113,7 +113,7 @@ _Value = TypeVar("_Value")
 
 
 def _retrying(attempt: Callable[[], _Value], retried: int, policy: Policy, state: State, pause_max: float = 60.0) -> _Value:
-    """What `attempt` returns; it is made again while the server refuses with this error number. Raises the driver's error.
+    """The result of `attempt`, which is repeated while the server answers this error number. Raises the driver's error.
 
     `pause_max`: seconds that pass between two attempts at most.
     """
@@ -134,7 +134,7 @@ def _retrying(attempt: Callable[[], _Value], retried: int, policy: Policy, state
 
 
 def _connect(call: Call, state: State) -> None:
-    """A name again replaces the connection. A database that is waking up is waited for, as the retry arguments (seconds) say."""
+    """Open a named connection; it replaces one of that name. Retries, by the retry arguments, while a database is starting."""
     pytds = load("pytds", "python-tds")
     ado = Ado.parse(call.text)
     host, port = state.context.services.address(ado.host, ado.port)
@@ -156,11 +156,11 @@ def _seconds(call: Call, key: str, default: float) -> float:
 
 
 def _open(ado: Ado, host: str, port: int, limit: float) -> Connection:
-    """`limit`: seconds that it may take. Raises the driver's errors, OSError where nothing listens, ValueError for options."""
+    """Connect within `limit` seconds. Raises the driver's errors, OSError where nothing listens, ValueError for options."""
     pytds = load("pytds", "python-tds")
     if ado.encrypt and ado.authority is None:
         raise ValueError("Encrypt=true needs TrustServerCertificateCA=FILE: the driver trusts no certificate unseen")
-    # The driver tries a port on which nothing listens until the time is over; this says so at once.
+    # The driver would try a port on which nothing listens until the timeout; this fails at once.
     socket.create_connection((host, port), limit).close()
     return pytds.connect(
         dsn=host,
@@ -177,13 +177,13 @@ def _open(ado: Ado, host: str, port: int, limit: float) -> Connection:
 
 
 def _execute(call: Call, state: State) -> None:
-    """Each input line is one batch, or all are together with split-lines=false; results are ignored."""
+    """Run each input line as a batch, or with split-lines=false all lines as one. Results are ignored."""
     for batch in call.input if call.flag("split-lines", default=True) else (call.text,):
         _run(batch, call, state)
 
 
 def _set_from_sql(call: Call, state: State) -> None:
-    """The first column of the only row becomes the variable."""
+    """Set the variable to the first column of the only row."""
     rows = _run(call.text, call, state)
     if len(rows) != 1 or rows[0][0] is None:
         raise ActionError(f"{call.name} needs one row with a value, got {len(rows)} rows")
@@ -191,7 +191,7 @@ def _set_from_sql(call: Call, state: State) -> None:
 
 
 def _run(batch: str, call: Call, state: State) -> _Rows:
-    """The rows of the batch's first result; the victim of a deadlock is run again."""
+    """The rows of the batch's first result. A deadlock victim is run again."""
     pytds = load("pytds", "python-tds")
     connection = _connection(call["name"], state)
     try:
@@ -225,7 +225,7 @@ def _number(error: Exception) -> int:
 
 
 def _describe(error: Exception) -> str:
-    """The message, with the server's error number behind it where it has one, in one line."""
+    """The message and the server's error number, if any, in one line."""
     cause = error.__cause__ or error
     text = str(getattr(cause, "text", "")) or str(cause) or type(cause).__name__
     number = _number(error)

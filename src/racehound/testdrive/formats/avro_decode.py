@@ -1,29 +1,41 @@
-"""Avro's binary encoding back to JSON, in the one spelling in which equal values are equal."""
+"""Avro's binary encoding back to JSON, in one spelling, so that equal values are equal text. fastavro reads the bytes.
+
+fastavro leaves out the name of a union's branch where the branch has no name of its own. Therefore each branch is given to it as
+a record with one field, named like the branch: a record adds no bytes (Avro specification, "Records").
+
+fastavro counts a negative number of a branch or symbol from the end, and accepts numbers of more than ten bytes. Such bytes are
+not recognised as wrong.
+"""
 
 from __future__ import annotations
 
+import functools
+import io
 import itertools
 import struct
-from collections.abc import Iterator
-from typing import TypeVar
+from typing import Any
 
+from racehound.testdrive import extras
 from racehound.testdrive.formats.avro import encode
 from racehound.testdrive.formats.avro_schema import Array, Enum, Fixed, Map, Node, Primitive, Record, Union, branch_names
 
 _FLOAT = struct.Struct("<f")
-_DOUBLE = struct.Struct("<d")
 _FLOAT_MAX = _FLOAT.unpack(bytes.fromhex("ffff7f7f"))[0]
-_VARINT_BYTES_MAX = 10
-
-_Choice = TypeVar("_Choice")
+_AS_JSON = "racehound-json"
+"""The logical type for which fastavro calls our functions: they turn bytes and floats into what JSON has for them."""
 
 
 def decode(node: Node, data: bytes) -> object:
     """The value that all of the bytes stand for; bytes in it are lists of numbers. Raises ValueError."""
-    reader = _Reader(data)
-    value = reader.read(node)
-    if reader.at != len(data):
-        raise ValueError(f"{len(data) - reader.at} bytes behind the Avro value")
+    stream = io.BytesIO(data)
+    try:
+        value: object = _fastavro().schemaless_reader(stream, _schema(node), None, handle_unicode_errors="surrogatepass")
+    except EOFError:
+        raise ValueError("the Avro value ends early") from None
+    except IndexError:
+        raise ValueError("the Avro value ends early, or has a branch or symbol that its schema does not have") from None
+    if stream.tell() != len(data):
+        raise ValueError(f"{len(data) - stream.tell()} bytes behind the Avro value")
     return value
 
 
@@ -32,85 +44,66 @@ def canonical(node: Node, value: object) -> object:
     return decode(node, encode(node, value))
 
 
-class _Reader:
-    def __init__(self, data: bytes) -> None:
-        self.data = data
-        self.at = 0
+@functools.cache
+def _fastavro() -> Any:  # noqa: ANN401 a module without types, imported late
+    fastavro = extras.load("fastavro", "fastavro")
+    readers = extras.load("fastavro.read", "fastavro").LOGICAL_READERS
+    readers[f"bytes-{_AS_JSON}"] = readers[f"fixed-{_AS_JSON}"] = lambda value, *_: list(value)
+    readers[f"float-{_AS_JSON}"] = lambda value, *_: _shortest(value)
+    return fastavro
 
-    def read(self, node: Node) -> object:
-        value: object
+
+@functools.lru_cache(maxsize=256)
+def _schema(node: Node) -> object:
+    """The schema as fastavro wants it. Raises ValueError for a schema that is not allowed."""
+    fastavro = _fastavro()
+    try:
+        return fastavro.parse_schema(_Translation().of(node))
+    except fastavro.schema.SchemaParseException as error:
+        raise ValueError(f"the Avro schema is refused: {error}") from error
+
+
+class _Translation:
+    """Writes a schema down as JSON again. Named types get other names, which are unique, so that branches can be wrapped."""
+
+    def __init__(self) -> None:
+        self._numbers = itertools.count()
+        self._records: dict[Record, str] = {}
+
+    def of(self, node: Node) -> object:
+        schema: object
         match node:
             case Record():
-                value = {field.name: self.read(field.type) for field in node.fields}
+                schema = self._records.get(node) or self._record(node)
             case Union():
-                value = self._union(node)
+                schema = [self._branch(branch) for branch in node.branches]
             case Array():
-                value = [self.read(node.items) for _ in self._blocks()]
+                schema = {"type": "array", "items": self.of(node.items)}
             case Map():
-                value = {self._string(): self.read(node.values) for _ in self._blocks()}
+                schema = {"type": "map", "values": self.of(node.values)}
             case Enum():
-                value = self._one_of(node.symbols, f"symbol of {node.name}")
+                schema = {"type": "enum", "name": self._name(), "symbols": list(node.symbols)}
             case Fixed():
-                value = list(self._take(node.size))
+                schema = {"type": "fixed", "name": self._name(), "size": node.size, "logicalType": _AS_JSON}
+            case Primitive(kind="bytes" | "float" as kind):
+                schema = {"type": kind, "logicalType": _AS_JSON}
             case Primitive():
-                value = self._primitive(node.kind)
-        return value
+                schema = node.kind
+        return schema
 
-    def _union(self, node: Union) -> object:
-        branch = self._one_of(node.branches, "branch of a union")
-        value = self.read(branch)
-        return None if value is None else {branch_names(branch)[0]: value}
+    def _name(self) -> str:
+        return f"type_{next(self._numbers)}"
 
-    def _primitive(self, kind: str) -> object:
-        value: object = None
-        match kind:
-            case "boolean":
-                value = self._take(1) != b"\0"
-            case "int" | "long":
-                value = self._long()
-            case "float":
-                value = _shortest(_FLOAT.unpack(self._take(4))[0])
-            case "double":
-                (value,) = _DOUBLE.unpack(self._take(8))
-            case "bytes":
-                value = list(self._take(self._long()))
-            case "string":
-                value = self._string()
-        return value
+    def _record(self, node: Record) -> object:
+        self._records[node] = name = self._name()
+        fields = [{"name": field.name, "type": self.of(field.type)} for field in node.fields]
+        return {"type": "record", "name": name, "fields": fields}
 
-    def _string(self) -> str:
-        return self._take(self._long()).decode("utf-8", "surrogatepass")
-
-    def _blocks(self) -> Iterator[None]:
-        """A step for each item of an array or map; a negative count stands for a positive one and the block's size in bytes."""
-        while (count := self._long()) != 0:
-            if count < 0:
-                self._long()
-            yield from itertools.repeat(None, abs(count))
-
-    def _one_of(self, choices: tuple[_Choice, ...], what: str) -> _Choice:
-        index = self._long()
-        if not 0 <= index < len(choices):
-            raise ValueError(f"there is no {what} with the number {index}")
-        return choices[index]
-
-    def _long(self) -> int:
-        number = shift = 0
-        for _ in range(_VARINT_BYTES_MAX):
-            (byte,) = self._take(1)
-            number |= (byte & 0x7F) << shift
-            if byte < 0x80:
-                return number >> 1 ^ -(number & 1)
-            shift += 7
-        raise ValueError("an Avro number of more than ten bytes")
-
-    def _take(self, size: int) -> bytes:
-        end = self.at + size
-        if size < 0 or end > len(self.data):
-            raise ValueError("the Avro value ends early")
-        taken = self.data[self.at : end]
-        self.at = end
-        return taken
+    def _branch(self, branch: Node) -> object:
+        if isinstance(branch, Primitive) and branch.kind == "null":
+            return "null"
+        field = {"name": branch_names(branch)[0], "type": self.of(branch)}
+        return {"type": "record", "name": self._name(), "fields": [field]}
 
 
 def _shortest(value: float) -> float:

@@ -1,1 +1,1 @@
-"""What exists: databases, schemas, items, roles, clusters, as one immutable state."""
+"""The catalog: databases, schemas, items, roles and clusters, as one immutable state."""

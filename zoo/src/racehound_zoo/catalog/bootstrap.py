@@ -1,4 +1,4 @@
-"""What is there before any user comes."""
+"""The catalog of a new environment."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SystemItems = Callable[[Mapping[str, str], str], dict[str, Item]]
 
 
 def initial_state(system_items: SystemItems) -> State:
-    """Database, schemas, roles and clusters of a new environment; `system_items` makes the system's relations."""
+    """The database, schemas, roles and clusters of a new environment. `system_items` creates the system relations."""
     system_schemas = {name: f"s{number}" for number, name in enumerate(_SCHEMAS, start=1)}
     schemas = {
         key: Schema(key, 30_000 + number, None, name, SYSTEM_ROLE, _usable("U"))
@@ -55,7 +55,7 @@ def _usable(letters: str) -> tuple[Acl, ...]:
 
 
 def _of_root(letters: str) -> tuple[Acl, ...]:
-    """What the first user may do all with, and everyone may use."""
+    """Privileges that give the first user all rights, and USAGE to everyone."""
     return (*_usable("U"), Acl(ROOT, frozenset(letters), SYSTEM_ROLE))
 
 

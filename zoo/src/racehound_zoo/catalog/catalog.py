@@ -1,4 +1,4 @@
-"""The one catalog: the state, the lock that orders its changes, and what happened to it."""
+"""The catalog of a server: its current state, the lock under which it is changed, and the audit log."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from racehound_zoo.catalog.state import State
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Event:
-    """One line of mz_audit_events. `at`: milliseconds since 1970."""
+    """One row of mz_audit_events. `at` is in milliseconds since 1970."""
 
     event: str
     object_type: str
@@ -24,7 +24,7 @@ class Event:
 
 
 class Catalog:
-    """Reading needs no lock: `state` is replaced as a whole. Changing is done inside `changing`, which is every DDL's order."""
+    """Reading `state` needs no lock, because each change replaces the state as a whole. Changes are made inside `changing`."""
 
     def __init__(self, state: State) -> None:
         self._state = state
@@ -35,7 +35,7 @@ class Catalog:
         self._counting = threading.Lock()
 
     def allocate(self, what: str) -> str:
-        """A new id; never given twice, though what it was for may come to nothing."""
+        """Return a new id. An id is never returned twice, even if nothing is created under it."""
         return f"u{self._count(what)}"
 
     def oid(self) -> int:
@@ -48,25 +48,28 @@ class Catalog:
 
     @property
     def state(self) -> State:
-        """Everything as it is now."""
+        """The current state."""
         return self._state
 
     @contextlib.contextmanager
     def changing(self) -> Iterator[None]:
-        """Nobody else changes anything meanwhile."""
+        """Hold the lock of the catalog."""
         with self._lock:
             yield
 
     def replace(self, state: State) -> None:
-        """Make this what is. Inside `changing` only."""
+        """Make this the current state. May only be called inside `changing`."""
         before, self._state = self._state, dataclasses.replace(state, revision=self._state.revision + 1)
         for watcher in self._watchers:
             watcher(before, self._state)
 
     def watch(self, watcher: Callable[[State, State], None]) -> None:
-        """Have every change told, before and after, while the lock is held: a watcher must not wait for others."""
+        """Call `watcher` with the old and the new state at every change.
+
+        The lock is held meanwhile, so a watcher must not wait.
+        """
         self._watchers.append(watcher)
 
     def record(self, event: str, object_type: str, name: str, id_: str, role: str) -> None:
-        """Add a line to the audit."""
+        """Add a row to the audit log."""
         self.events.append(Event(event, object_type, name, id_, role, int(time.time() * 1000)))

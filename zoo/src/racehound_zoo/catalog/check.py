@@ -1,4 +1,4 @@
-"""The catalog's own invariants: what `/api/coordinator/check` says."""
+"""Checks the invariants of the catalog, for `/api/coordinator/check`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from racehound_zoo.catalog.state import State, name_key
 
 
 def inconsistencies(state: State) -> list[str]:
-    """What is wrong with it, each in a sentence; nothing when all is well."""
+    """Return a sentence for each invariant that is violated; an empty list when all of them hold."""
     return sorted({*_ids(state), *_names(state), *_references(state), *_roles(state), *_comments(state)})
 
 

@@ -1,4 +1,7 @@
-"""The things of the catalog. Ids are as in Materialize: `u` and a number for what users make, `s` and a number for the rest."""
+"""The objects of the catalog.
+
+Their ids are as in Materialize: `u` and a number for objects of users, `s` and a number for system objects.
+"""
 
 from __future__ import annotations
 
@@ -10,16 +13,18 @@ from racehound_zoo.dialect.parts import ColumnDefinition, ItemKind, Name, Option
 from racehound_zoo.dialect.statements import CreateSink, CreateSource, CreateTableFromSource, CreateType, Refresh
 
 PUBLIC = "p"
-"""The id of the role that everyone is."""
+"""The id of the pseudo-role PUBLIC, of which every role is a member."""
 SYSTEM_ROLE = "s1"
-"""mz_system, that may do everything."""
+"""The id of mz_system, the superuser."""
 ROOT = "u1"
-"""materialize, the first user."""
+"""The id of materialize, the first user."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Acl:
-    """What one role granted another, as letters: a(ppend) r(ead) w(rite) d(elete) U(sage) C(reate), R B N P of the system."""
+    """The privileges that one role has granted to another, as letters: a(ppend), r(ead), w(rite), d(elete), U(sage), C(reate);
+    for the system also R, B, N and P.
+    """
 
     grantee: str
     privileges: frozenset[str]
@@ -35,7 +40,7 @@ class Role:
     oid: int
     name: str
     memberships: tuple[tuple[str, str], ...] = ()
-    """The roles that it is a member of, each with the id of who granted it."""
+    """The ids of the roles that it is a member of, each with the id of the role that granted the membership."""
     variables: tuple[tuple[str, str], ...] = ()
 
 
@@ -50,7 +55,7 @@ class Database:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Schema:
-    """`database` None: of the system, the same in all databases."""
+    """A schema. `database` is None for a system schema, which is visible in every database."""
 
     id: str
     oid: int
@@ -86,7 +91,7 @@ class Column:
     type: DataType
     nullable: bool = True
     shown: str = ""
-    """How the catalog calls its type, where that is not the type's own name."""
+    """The name of the column's type in the catalog's relations, if it differs from the type's own name."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -102,23 +107,23 @@ class SourceTableDefinition:
     source: str
     registry: str | None
     outer: Name
-    """The upstream relation, as the source calls it."""
+    """The name of the upstream relation, as the source knows it."""
     key: tuple[str, ...] = ()
-    """Columns that never hold the same values twice."""
+    """A unique key: no two rows have the same values in these columns."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class QueryDefinition:
-    """Of a view or materialized view; `bound` has the id behind each of the query's references."""
+    """The definition of a view or materialized view. `bound` has the id of the relation behind each reference of the query."""
 
     query: Query
     bound: tuple[str, ...]
     columns: tuple[str, ...] = ()
     refreshes: tuple[Refresh, ...] = ()
     replica: str | None = None
-    """The id of the one replica that works for it."""
+    """The id of the only replica that maintains the view; None for all replicas."""
     replaces: str | None = None
-    """The id of the materialized view whose place it may take."""
+    """The id of the materialized view that this one can replace."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -129,7 +134,10 @@ class IndexDefinition:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class SourceDefinition:
-    """`type` as mz_sources has it. A progress relation or subsource names its source in `parent`."""
+    """The definition of a source.
+
+    `type` is as in mz_sources. A progress relation or subsource has the id of its source in `parent`.
+    """
 
     type: str
     statement: CreateSource | None = None
@@ -152,7 +160,7 @@ class SinkDefinition:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ConnectionDefinition:
-    """`bound`: the id behind each name of a secret or connection in the options."""
+    """The definition of a connection. `bound` has the id behind each name of a secret or connection in the options."""
 
     type: str
     options: Options
@@ -172,7 +180,7 @@ class TypeDefinition:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class SystemDefinition:
-    """A relation of the system; its rows are rendered from the state."""
+    """The definition of a system relation, whose rows are rendered from the state."""
 
 
 Definition = (
@@ -193,8 +201,8 @@ Definition = (
 class Item:
     """A relation, index, sink, connection, secret or type.
 
-    `uses`: the ids of what it depends on. `session`: the temporary item's own session, by number. `generation` counts the
-    changes of its shape: a plan made for one does not serve the next.
+    `uses` has the ids of its dependencies. `session` is the number of the session to which a temporary item belongs. `generation`
+    counts the changes of its columns: a plan that was made for one generation is not valid for the next.
     """
 
     id: str
@@ -214,6 +222,12 @@ class Item:
     @property
     def is_relation(self) -> bool:
         return self.kind in {"table", "view", "materialized view", "source"}
+
+    @property
+    def is_refreshed_on_schedule(self) -> bool:
+        """Whether it is a materialized view that is refreshed at certain times, not at every change."""
+        definition = self.definition
+        return isinstance(definition, QueryDefinition) and any(each.strategy != "ON COMMIT" for each in definition.refreshes)
 
     @property
     def is_system(self) -> bool:

@@ -1,4 +1,4 @@
-"""How SHOW CREATE and the catalog's relations write down what exists, by the names that hold now."""
+"""Prints objects as SQL, for SHOW CREATE and for the relations of the system catalog. The current names are used."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _PLAIN_OPTIONS = frozenset({"SECURITY PROTOCOL"})
 
 
 def identifier(name: str) -> str:
-    """With quotes where it needs them."""
+    """An identifier, in quotes where SQL needs them."""
     if (
         name
         and name == name.lower()
@@ -45,13 +45,13 @@ def qualified(parts: Sequence[str]) -> str:
 
 
 def name_of(state: State, key: str) -> str:
-    """An item's full name; the id of one that is not there."""
+    """The full name of an item, or the id if no item has it."""
     item = state.item(key)
     return qualified(state.full_name(item)) if item is not None else f"[{key}]"
 
 
 def query_text(state: State, query: Query, bound: Sequence[str]) -> str:
-    """A query with the full names of what it reads."""
+    """The text of a query, with the full names of the relations that it reads."""
     pieces, position = [], 0
     for reference, key in zip(query.references, bound, strict=True):
         pieces += [query.text[position : reference.start], name_of(state, key)]
@@ -60,7 +60,7 @@ def query_text(state: State, query: Query, bound: Sequence[str]) -> str:
 
 
 def create_sql(state: State, item: Item) -> str:
-    """The statement that would make it."""
+    """The statement that would create the item."""
     definition, name = item.definition, qualified(state.full_name(item))
     if isinstance(definition, TableDefinition):
         return f"CREATE TABLE {name} ({', '.join(_column(column) for column in definition.columns)});"
@@ -92,7 +92,7 @@ def _other(state: State, item: Item, name: str) -> str:
 
 
 def cluster_sql(cluster: Cluster) -> str:
-    """As SHOW CREATE CLUSTER writes it."""
+    """The output of SHOW CREATE CLUSTER."""
     if not cluster.managed:
         replicas = ", ".join(f"\"{replica.name}\" (SIZE = '{replica.size}')" for replica in cluster.replicas)
         return f'CREATE CLUSTER "{cluster.name}" REPLICAS ({replicas})'
@@ -109,7 +109,7 @@ def _column(column: ColumnDefinition) -> str:
 
 
 def type_text(name: TypeName) -> str:
-    """A type with its schema."""
+    """The name of a type, with its schema."""
     known = builtin(name.name[-1])
     return (f"pg_catalog.{known.canonical}" if known else ".".join(name.name)) + name.suffix
 
@@ -168,14 +168,14 @@ def _source(state: State, item: Item, name: str, definition: SourceDefinition) -
         return f"CREATE {kind} {name} IN CLUSTER {_cluster(state, item)} FROM {connector.text};"
     if isinstance(connector, LoadGenerator):
         options = f" ({_options(state, connector.options, {})})" if connector.options else ""
-        outside = f"LOAD GENERATOR {connector.generator}{options}"
+        origin = f"LOAD GENERATOR {connector.generator}{options}"
     else:
         assert isinstance(connector, External)
         connection = name_of(state, definition.connection or "")
-        outside = f"{connector.system} CONNECTION {connection} ({_options(state, connector.options, {})})"
+        origin = f"{connector.system} CONNECTION {connection} ({_options(state, connector.options, {})})"
     progress = f"\nEXPOSE PROGRESS AS {name_of(state, definition.progress)}" if definition.progress else ""
     encoding = _encoding(state, statement.key_format, statement.format, statement.envelope, definition.registry)
-    return f"CREATE SOURCE {name}\nIN CLUSTER {_cluster(state, item)}\nFROM {outside}{encoding}{progress};"
+    return f"CREATE SOURCE {name}\nIN CLUSTER {_cluster(state, item)}\nFROM {origin}{encoding}{progress};"
 
 
 def _shape(item: Item) -> list[str]:

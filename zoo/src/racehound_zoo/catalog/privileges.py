@@ -1,4 +1,4 @@
-"""Who may do what: https://materialize.com/docs/manage/access-control/ says which statement needs which privilege."""
+"""Privileges. Which statement needs which privilege is documented at https://materialize.com/docs/manage/access-control/."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _ALL = {
 
 
 def all_of(kind: str) -> frozenset[str]:
-    """All privileges that there are on a kind of object."""
+    """All privileges that exist for a kind of object."""
     return frozenset(_ALL.get(kind, ""))
 
 
 def granted(acls: Acls, grantee: str, privileges: frozenset[str], grantor: str) -> Acls:
-    """With these privileges added."""
+    """The privileges after a GRANT."""
     found = next((acl for acl in acls if acl.grantee == grantee and acl.grantor == grantor), None)
     if found is None:
         return (*acls, Acl(grantee, privileges, grantor))
@@ -35,19 +35,19 @@ def granted(acls: Acls, grantee: str, privileges: frozenset[str], grantor: str) 
 
 
 def revoked(acls: Acls, grantee: str, privileges: frozenset[str]) -> Acls:
-    """Without these privileges, whoever granted them."""
+    """The privileges after a REVOKE, whichever role granted them."""
     rest = (dataclasses.replace(acl, privileges=acl.privileges - privileges) if acl.grantee == grantee else acl for acl in acls)
     return tuple(acl for acl in rest if acl.privileges)
 
 
 def shown(acl: Acl) -> str:
-    """As `mz_aclitem`: `u1=arwd/u1`; PUBLIC has no name."""
+    """The text of an `mz_aclitem`, such as `u1=arwd/u1`. PUBLIC has an empty name."""
     letters = "".join(letter for letter in _ORDER if letter in acl.privileges)
     return f"{'' if acl.grantee == PUBLIC else acl.grantee}={letters}/{acl.grantor}"
 
 
 def roles_of(state: State, role: str) -> frozenset[str]:
-    """The role, all that it is a member of, and PUBLIC."""
+    """The role, all roles that it is a member of, and PUBLIC."""
     found: set[str] = {PUBLIC}
     waiting = [role]
     while waiting:
@@ -60,7 +60,7 @@ def roles_of(state: State, role: str) -> frozenset[str]:
 
 
 def holds(state: State, role: str, acls: Acls, privilege: str) -> bool:
-    """Whether a role has a privilege, itself or as a member."""
+    """Whether a role has a privilege, directly or as a member of another role."""
     if role == SYSTEM_ROLE:
         return True
     mine = roles_of(state, role)
@@ -72,7 +72,7 @@ def owns(state: State, role: str, owner: str) -> bool:
 
 
 def require(state: State, scope: Scope, kind: str, name: str, acls: Acls, privilege: str) -> None:
-    """SqlError 42501 when the role that speaks lacks a privilege (by its name) on an object."""
+    """SqlError 42501 unless the session's role has a privilege, given by its name, on an object."""
     if holds(state, scope.role, acls, LETTERS[privilege]):
         return
     called = "SYSTEM" if kind == "system" else f'{kind.upper()} "{name}"'
@@ -81,7 +81,7 @@ def require(state: State, scope: Scope, kind: str, name: str, acls: Acls, privil
 
 
 def require_owner(state: State, scope: Scope, kind: str, name: str, owner: str) -> None:
-    """SqlError 42501 when the role that speaks is not the owner."""
+    """SqlError 42501 unless the session's role owns the object."""
     if not owns(state, scope.role, owner):
         raise SqlError(f"must be owner of {kind.upper()} {name}", "42501")
 
@@ -96,12 +96,12 @@ def require_item_owner(state: State, scope: Scope, item: Item) -> None:
 
 
 def require_create(state: State, scope: Scope, schema: Schema) -> None:
-    """To make something in a schema."""
+    """SqlError 42501 unless the session's role may create objects in the schema."""
     require(state, scope, "schema", state.schema_full_name(schema), schema.acls, "CREATE")
 
 
 def require_member(state: State, scope: Scope, *roles: str) -> None:
-    """SqlError 42501 when the role that speaks is no member of all of these (by id)."""
+    """SqlError 42501 unless the session's role is a member of all of these roles, given by id."""
     mine = roles_of(state, scope.role)
     missing = [state.roles[role].name for role in roles if role not in mine and scope.role != SYSTEM_ROLE]
     if missing:
@@ -109,7 +109,7 @@ def require_member(state: State, scope: Scope, *roles: str) -> None:
 
 
 def initial(state: State, scope: Scope, kind: str, schema: Schema | None) -> Acls:
-    """What a new object's privileges are: all for its owner, and what the default privileges say."""
+    """The privileges of a new object: all for its owner, and those of the default privileges."""
     own = all_of(kind)
     acls: Acls = (Acl(scope.role, own, scope.role),) if own else ()
     database = schema.database if schema is not None else None

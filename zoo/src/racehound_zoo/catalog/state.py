@@ -1,9 +1,9 @@
-"""The state of the catalog, and finding things in it by the names that users write."""
+"""The state of the catalog, and name resolution in it."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal, NamedTuple
 
 from racehound_zoo.catalog.model import Cluster, Database, Item, Role, Schema
@@ -13,35 +13,35 @@ from racehound_zoo.errors import SqlError, unknown_item
 TEMPORARY_SCHEMA = "s0"
 
 NameKey = tuple[str, str, str, int | None]
-"""Schema id, namespace, name, and the session of what is temporary."""
+"""The id of the schema, the namespace, the name, and for a temporary item the number of its session."""
 
 
-class Commented(NamedTuple):
-    """What a comment is on. Ids are of a kind each: two kinds may have the same."""
+class CommentSubject(NamedTuple):
+    """The object that a comment is on. Objects of different kinds may have the same id."""
 
     kind: str
-    """`item`, or what else it is: `cluster`, `cluster replica`, `schema`, `database`, `role`."""
+    """`item`, `cluster`, `cluster replica`, `schema`, `database` or `role`."""
     id: str
     column: int | None = None
-    """Its number, from 1; None for the whole."""
+    """The number of the column, from 1; None for a comment on the whole object."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Scope:
-    """Whose names they are: what a session adds to a name to find what it means."""
+    """What a session contributes to the resolution of a name."""
 
     database: str
     search_path: tuple[str, ...]
     session: int
     role: str
-    """Id of the role that speaks."""
+    """The id of the session's role."""
 
 
 @dataclasses.dataclass(frozen=True)
 class State:
-    """Everything at one moment. Changing it gives another (`dataclasses.replace` and the methods `with_…`, `without_…`).
+    """The catalog at one moment. A change gives a new state (`dataclasses.replace`, and the methods `with_…` and `without_…`).
 
-    `revision` counts the changes: two states of one number are the same. Mappings are by id, except `names`.
+    `revision` counts the changes: two states with the same number are the same. Mappings are by id, except `names`.
     """
 
     databases: Mapping[str, Database]
@@ -51,17 +51,17 @@ class State:
     clusters: Mapping[str, Cluster]
     system: Mapping[str, Item]
     names: Mapping[NameKey, str]
-    comments: Mapping[Commented, str] = dataclasses.field(default_factory=dict)
+    comments: Mapping[CommentSubject, str] = dataclasses.field(default_factory=dict)
     default_privileges: tuple[tuple[str, str | None, str | None, str, str, frozenset[str]], ...] = ()
-    """Owner (or PUBLIC), database, schema, kind, grantee, privileges."""
+    """Owner (or PUBLIC), database, schema, kind, grantee and privileges."""
     system_acls: tuple[Any, ...] = ()
     settings: Mapping[str, str] = dataclasses.field(default_factory=dict)
     revision: int = 0
 
-    # Changing
+    # Changes
 
     def with_item(self, item: Item, key: str | None = None) -> State:
-        """The item added, or in the place of the one of its id."""
+        """The state with the item added, or with the item of that id replaced."""
         key = key or item.id
         names = dict(self.names)
         old = self.items.get(key)
@@ -71,13 +71,13 @@ class State:
         return dataclasses.replace(self, items={**self.items, key: item}, names=names)
 
     def without_items(self, ids: frozenset[str]) -> State:
-        """Items gone, with their comments."""
+        """The state without these items and without the comments on them."""
         names = {name: key for name, key in self.names.items() if key not in ids}
         items = {key: item for key, item in self.items.items() if key not in ids}
         return dataclasses.replace(self, items=items, names=names, comments=_without(self.comments, "item", ids))
 
     def with_cluster(self, cluster: Cluster) -> State:
-        """The cluster added or changed; what was said of replicas that it has no more is forgotten."""
+        """The state with the cluster added or replaced. Comments on replicas that it no longer has are removed."""
         before = self.clusters.get(cluster.id)
         gone = _replicas(before) - _replicas(cluster)
         comments = _without(self.comments, "cluster replica", gone)
@@ -101,21 +101,49 @@ class State:
         changes: dict[str, Any] = {what: rest, "comments": comments}
         return dataclasses.replace(self, **changes)
 
-    # Finding
+    # Look-up
 
     def item(self, key: str) -> Item | None:
         return self.items.get(key) or self.system.get(key)
 
     def known(self, key: str) -> Item:
-        """An item that must be there. SqlError that names the id when it is not."""
+        """The item with this id. SqlError that names the id if there is none."""
         found = self.item(key)
         if found is None:
             raise unknown_item(key)
         return found
 
     def dependents(self, key: str) -> list[Item]:
-        """What uses it directly, oldest first."""
+        """The items that use this one directly, oldest first."""
         return sorted((item for item in self.items.values() if key in item.uses), key=age)
+
+    def with_dependents(self, keys: Iterable[str]) -> frozenset[str]:
+        """These ids, the ids of all items that depend on them, and the ids of the progress relations of sources among them."""
+        found: set[str] = set()
+        waiting = [*keys]
+        while waiting:
+            key = waiting.pop()
+            if key in found or key not in self.items:
+                continue
+            found.add(key)
+            waiting += [item.id for item in self.dependents(key)]
+            progress = getattr(self.items[key].definition, "progress", None)
+            waiting += [progress] if progress is not None else []
+        return frozenset(found)
+
+    def stored_inputs(self, *keys: str) -> list[str]:
+        """The ids of these relations and of all relations that their queries read, directly or through views."""
+        found: dict[str, None] = {}
+        waiting, seen = [*keys], set()
+        while waiting:
+            item = self.item(waiting.pop())
+            if item is None or item.id in seen or not item.is_relation:
+                continue
+            seen.add(item.id)
+            found[item.id] = None
+            if item.kind in {"view", "materialized view"}:
+                waiting += item.uses
+        return list(found)
 
     def database_named(self, name: str) -> Database:
         for database in self.databases.values():
@@ -124,7 +152,7 @@ class State:
         raise SqlError(f"unknown database '{name}'")
 
     def schema_named(self, name: Name, scope: Scope) -> Schema:
-        """By name, or database and name."""
+        """The schema of this name, which may be qualified by the name of its database."""
         database = self.database_named(name[0]).id if len(name) > 1 else self._current_database(scope)
         for schema in self.schemas.values():
             if schema.name == name[-1] and schema.database in {None, database}:
@@ -144,7 +172,7 @@ class State:
         raise SqlError(f"unknown role '{name}'")
 
     def schema_for_creating(self, name: Name, scope: Scope) -> Schema:
-        """Where something of that name would be made. SqlError 3F000 when the search path leads nowhere."""
+        """The schema in which an object of that name is created. SqlError 3F000 if the search path has no schema that exists."""
         if len(name) > 1:
             return self.schema_named(name[:-1], scope)
         for schema in self._search_path(scope):
@@ -153,7 +181,7 @@ class State:
         raise SqlError("no schema has been selected to create in", "3F000")
 
     def find(self, name: Name, scope: Scope, namespace: Literal["item", "type"] = "item") -> Item:
-        """An item by the name that a user wrote. SqlError when there is none, or no such schema or database."""
+        """The item of that name, as a user wrote it. SqlError if there is no such item, schema or database."""
         if len(name) > 1:
             schemas = [self.schema_named(name[:-1], scope)]
         else:
@@ -171,7 +199,7 @@ class State:
         raise unknown_item(spell(name))
 
     def _search_path(self, scope: Scope) -> Iterator[Schema]:
-        """The system's schemas come first, unless named."""
+        """The schemas in the order of the search path. The system schemas come first, even if the path does not name them."""
         for system in ("pg_catalog", "mz_catalog"):
             yield from (schema for schema in self.schemas.values() if schema.database is None and schema.name == system)
         database = self._current_database(scope)
@@ -181,7 +209,7 @@ class State:
     def _current_database(self, scope: Scope) -> str:
         return next((database.id for database in self.databases.values() if database.name == scope.database), "")
 
-    # Naming
+    # Names
 
     def full_name(self, item: Item) -> Name:
         schema = self.schemas.get(item.schema)
@@ -201,12 +229,12 @@ def name_key(item: Item) -> NameKey:
 
 
 def age(item: Item) -> int:
-    """Older items have smaller numbers."""
+    """A number that is smaller for older items."""
     return int(item.id[1:])
 
 
-def _without(comments: Mapping[Commented, str], kind: str, ids: frozenset[str]) -> Mapping[Commented, str]:
-    return {place: text for place, text in comments.items() if place.kind != kind or place.id not in ids}
+def _without(comments: Mapping[CommentSubject, str], kind: str, ids: frozenset[str]) -> Mapping[CommentSubject, str]:
+    return {subject: text for subject, text in comments.items() if subject.kind != kind or subject.id not in ids}
 
 
 def _replicas(cluster: Cluster | None) -> frozenset[str]:

@@ -1,9 +1,10 @@
-"""Seeded races, each behind a switch: what the hunt must find.
+"""The seeded defects: races that racehound must find. Each has a name and is off unless that name is given.
 
-All are off unless named. With none on, no code of this package but `Switches` runs.
+The rest of the emulator does not import this package. `server` creates an `EnabledDefects` and hands it to the engine, which
+calls it through the protocol `defect_hooks.SeededDefects`.
 """
 
+from racehound_zoo.defects.enabled import EnabledDefects
 from racehound_zoo.defects.registry import DEFECTS, Defect
-from racehound_zoo.defects.switches import Switches
 
-__all__ = ["DEFECTS", "Defect", "Switches"]
+__all__ = ["DEFECTS", "Defect", "EnabledDefects"]

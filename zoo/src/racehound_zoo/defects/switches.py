@@ -1,4 +1,4 @@
-"""Which defects are on, and what those that are on have to remember."""
+"""Which defects are switched on, and what each of them has to remember from one statement to the next."""
 
 from __future__ import annotations
 
@@ -9,67 +9,70 @@ import time
 from collections.abc import Iterable, Iterator
 
 from racehound.errors import UserError
+from racehound_zoo.catalog.catalog import Catalog
 from racehound_zoo.catalog.model import Item
+from racehound_zoo.catalog.state import State
 from racehound_zoo.defects.registry import DEFECTS
 from racehound_zoo.errors import SqlError
 
 _WINDOW_MAX = 0.03
-"""Seconds: how long, at most, a statement with a defect on is open to others between what it saw and what it does."""
+"""The longest time, in seconds, that a statement with a defect waits between reading the catalog and changing it."""
 _ALONE = 0.003
-"""Seconds that a statement waits for others where none is under way: there is nobody to race with."""
+"""The time, in seconds, after which a statement stops waiting when no other statement runs: there is nothing to race with."""
 
 
 class Switches:
-    """Of one server. UserError for a name that is no defect's."""
+    """The defects that are switched on in one server. UserError for a name that no defect has."""
 
     def __init__(self, names: Iterable[str] = ()) -> None:
         self._on = frozenset(names)
         unknown = sorted(self._on - {defect.name for defect in DEFECTS})
         if unknown:
             raise UserError(f"{unknown[0]!r} is no defect of the zoo: {', '.join(defect.name for defect in DEFECTS)}")
-        self._draw = random.Random(1)
+        self._random = random.Random(1)
         self._lock = threading.Lock()
-        self._came = threading.Condition(self._lock)
-        self._under_way = 0
-        self._mine = threading.local()
+        self._started = threading.Condition(self._lock)
+        self._running = 0
+        self._thread = threading.local()
         self._locks: dict[str, threading.Lock] = {}
-        self._taken: set[tuple[str, str]] = set()
-        self._ghosts: dict[tuple[str, str], Item] = {}
+        self._reserved: set[tuple[str, str]] = set()
+        self._stale: dict[tuple[str, str], Item] = {}
 
     @property
     def any_on(self) -> bool:
         return bool(self._on)
 
     def on(self, name: str) -> bool:
+        """See `SeededDefects`."""
         return name in self._on
 
-    def window(self, longest: float = _WINDOW_MAX) -> None:
-        """Be open to others for a moment, of so many seconds at most: the race itself."""
+    def window(self, longest: float | None = None) -> None:
+        """See `SeededDefects`."""
         began = time.monotonic()
-        with self._came:
-            pause = self._draw.uniform(0.0, longest)
-            is_statement = getattr(self._mine, "under_way", False)
-            if is_statement and not self._came.wait_for(lambda: self._under_way > 1, min(pause, _ALONE)):
+        with self._started:
+            pause = self._random.uniform(0.0, _WINDOW_MAX if longest is None else longest)
+            is_statement = getattr(self._thread, "runs_statement", False)
+            if is_statement and not self._started.wait_for(lambda: self._running > 1, min(pause, _ALONE)):
                 return
         time.sleep(max(0.0, began + pause - time.monotonic()))
 
     @contextlib.contextmanager
-    def under_way(self) -> Iterator[None]:
-        """While a statement is, whose like the defects are about."""
-        within = getattr(self._mine, "under_way", False)
+    def running_statement(self) -> Iterator[None]:
+        """See `SeededDefects`. A statement that another statement contains is not counted."""
+        within = getattr(self._thread, "runs_statement", False)
         if not self._on or within:
             yield
             return
-        with self._came:
-            self._under_way += 1
-            self._came.notify_all()
-        self._mine.under_way = True
+        with self._started:
+            self._running += 1
+            self._started.notify_all()
+        self._thread.runs_statement = True
         try:
             yield
         finally:
-            self._mine.under_way = False
-            with self._came:
-                self._under_way -= 1
+            self._thread.runs_statement = False
+            with self._started:
+                self._running -= 1
 
     # deadlock
 
@@ -80,21 +83,46 @@ class Switches:
 
     # name-taken
 
-    def take_name(self, schema: str, name: str) -> None:
-        self._taken.add((schema, name))
+    def reserve_name(self, schema: str, name: str) -> None:
+        """A creation of this name has failed: keep the name from being used again."""
+        self._reserved.add((schema, name))
 
-    def refuse_taken(self, schema: str, name: str) -> None:
-        """SqlError where a failed creation has left its name behind."""
-        if (schema, name) in self._taken:
+    def refuse_reserved_name(self, schema: str, name: str) -> None:
+        """See `SeededDefects`."""
+        if (schema, name) in self._reserved:
             raise SqlError(f"catalog item '{name}' already exists")
 
     # ghost-relation
 
-    def haunt(self, item: Item) -> None:
-        """An index on it outlives it."""
-        self._ghosts[item.schema, item.name] = item
+    def keep_index_of(self, item: Item) -> None:
+        """The item is dropped: an index on it stays."""
+        self._stale[item.schema, item.name] = item
 
-    def ghost(self, item: Item) -> Item | None:
-        """What had the item's name before it, and has an index still."""
-        found = self._ghosts.get((item.schema, item.name))
+    def stale_index_on(self, item: Item) -> Item | None:
+        """See `SeededDefects`."""
+        found = self._stale.get((item.schema, item.name))
         return found if found is not None and found.id != item.id else None
+
+    # lost-write
+
+    def loses_write(self, catalog: Catalog, table: Item) -> bool:
+        """See `SeededDefects`. It happens when the table, or what depends on it, changes within the window."""
+        if not self.on("lost-write"):
+            return False
+        dependents = _dependents(catalog.state, table.id)
+        self.window()
+        now = catalog.state.item(table.id)
+        return now is not None and (now is not table or _dependents(catalog.state, table.id) != dependents)
+
+    # orphaned-subscription
+
+    def orphans_subscription(self, catalog: Catalog, revision: int) -> bool:
+        """See `SeededDefects`. It happens when the catalog changes within the window."""
+        if not self.on("orphaned-subscription"):
+            return False
+        self.window()
+        return catalog.state.revision != revision
+
+
+def _dependents(state: State, key: str) -> set[str]:
+    return {item.id for item in state.items.values() if key in item.uses}

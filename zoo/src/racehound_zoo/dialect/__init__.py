@@ -1,1 +1,1 @@
-"""Materialize's SQL, as far as the catalogue of kinds speaks it: text to frozen dataclasses."""
+"""The parser for Materialize's SQL, as far as racehound's kinds use it. Statements are frozen dataclasses."""

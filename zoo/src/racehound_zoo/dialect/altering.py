@@ -1,4 +1,4 @@
-"""DROP, ALTER, COMMENT, VALIDATE."""
+"""The parser for DROP, ALTER, COMMENT and VALIDATE."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ _USUAL = ("SET", "RENAME", "OWNER", "RESET")
 
 
 def kind_of(reader: Reader) -> ObjectKind | None:
-    """The kind of object named here, read; None if it is none."""
+    """Read a kind of object and return it; None if the next words do not name a kind."""
     return next((kind for words, kind in _KINDS if reader.accept(*words)), None)
 
 
@@ -167,7 +167,7 @@ def _system(reader: Reader) -> Statement:
 
 
 def variable_value(reader: Reader) -> str | None:
-    """What a variable is set to; None for DEFAULT."""
+    """The value that a variable is set to; None for DEFAULT."""
     if reader.accept("DEFAULT"):
         return None
     parts = []

@@ -1,4 +1,4 @@
-"""CREATE."""
+"""The parser for CREATE."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def _refreshes(reader: Reader) -> tuple[Refresh, ...]:
 
 
 def _refresh(reader: Reader) -> Refresh | None:
-    """None for an option that says nothing of refreshing."""
+    """One REFRESH option; None if the next option is not about refreshing."""
     if not reader.accept("REFRESH"):
         reader.option()
         return None
@@ -220,7 +220,7 @@ def _role(reader: Reader) -> Statement:
 
 
 def attributes(reader: Reader) -> tuple[str, ...]:
-    """INHERIT, LOGIN and the like; a password's value is not kept."""
+    """Role attributes such as INHERIT and LOGIN. The value of a password is not kept."""
     found = []
     while reader.token.kind == "word":
         found.append(reader.next().value.upper())
@@ -276,7 +276,7 @@ def _replica(reader: Reader) -> tuple[str, Options]:
 
 
 def _bare_options(reader: Reader) -> Options:
-    """With parentheses or, as of old, without."""
+    """Options with parentheses or, in the old syntax, without."""
     if reader.at_operator("("):
         return reader.options(*_CLUSTER_OPTIONS)
     return () if reader.at_end else reader.separated(lambda: reader.option(*_CLUSTER_OPTIONS))

@@ -1,4 +1,4 @@
-"""CREATE SOURCE and CREATE SINK: what is outside, how its bytes are read, and what becomes of it."""
+"""The parser for what CREATE SOURCE and CREATE SINK say about external systems: connection, format and envelope."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def _external(reader: Reader) -> External:
 
 
 def encoding(reader: Reader) -> tuple[Format | None, Format | None, str, str | None]:
-    """KEY FORMAT … VALUE FORMAT … or FORMAT …, INCLUDE …, ENVELOPE …."""
+    """KEY FORMAT … VALUE FORMAT … or FORMAT …, then INCLUDE … and ENVELOPE …."""
     key_format = value_format = None
     if reader.accept("KEY", "FORMAT"):
         key_format = _format(reader)
@@ -84,7 +84,7 @@ def encoding(reader: Reader) -> tuple[Format | None, Format | None, str, str | N
 
 
 def _format(reader: Reader) -> Format:
-    """All up to the next clause is its text."""
+    """A format. Its text ends where the next clause begins."""
     begin = reader.position
     name = reader.identifier().upper()
     registry = None

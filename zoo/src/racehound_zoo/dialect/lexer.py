@@ -1,4 +1,4 @@
-"""Text to tokens. A token knows where it stands, so that a query can be cut out of the text as it was written."""
+"""The lexer. A token has its position, so that a query can be cut out of the text exactly as it was written."""
 
 from __future__ import annotations
 
@@ -47,12 +47,12 @@ KEYWORDS = frozenset(
     USER USING VALIDATE VALUE VALUES VIEW VIEWS WAIT WEBHOOK WHEN WHERE WITH WITHOUT WORK WORKLOAD ZONES
     """.split()  # noqa: SIM905 a list would take 230 lines
 )
-"""Words that the server names in capitals when it finds them where it expected others; all else it calls identifiers."""
+"""Words that an error prints in capitals when another token was expected. The server calls all other words identifiers."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Token:
-    """`value` is what the token says: a word folded to small letters, a string without its quotes."""
+    """A token. `value` is its meaning: a word in lower case, a string without its quotes."""
 
     kind: TokenKind
     value: str
@@ -60,7 +60,7 @@ class Token:
     end: int
 
     def is_word(self, *words: str) -> bool:
-        """Whether it is one of these words (in capitals), not quoted."""
+        """Whether it is one of these words, which are given in capitals, and is not quoted."""
         return self.kind == "word" and self.value.upper() in words
 
     def is_operator(self, *operators: str) -> bool:
@@ -71,7 +71,7 @@ class Token:
         return self.kind in {"word", "quoted"}
 
     def found(self) -> str:
-        """How an error calls it."""
+        """How an error message names the token."""
         if self.kind == "end":
             return "EOF"
         if self.kind == "operator":
@@ -86,7 +86,7 @@ class Token:
 
 
 def tokenize(text: str) -> list[Token]:
-    """The tokens of a text, with one of kind "end" last. SqlError (42601) for what is no token, or not closed."""
+    """The tokens of a text, followed by one of kind "end". SqlError 42601 for an invalid or unterminated token."""
     tokens = []
     position = 0
     while position < len(text):
@@ -104,7 +104,7 @@ def tokenize(text: str) -> list[Token]:
 
 
 def statements(tokens: list[Token]) -> list[list[Token]]:
-    """Cut at semicolons; empty ones are left out. Each ends with a token of kind "end"."""
+    """Split the tokens at semicolons. Empty statements are left out. Each list ends with a token of kind "end"."""
     found: list[list[Token]] = []
     current: list[Token] = []
     for token in tokens:
@@ -135,7 +135,7 @@ def _token(match: re.Match[str]) -> Token:
 
 
 def _string(match: re.Match[str], text: str) -> str:
-    """What a string says."""
+    """The value of a string literal."""
     if match["dollar"]:
         width = len(match["tag"] or "") + 2
         return text[width:-width]
@@ -149,7 +149,7 @@ def _unescaped(text: str) -> str:
 
 
 def _comment_end(text: str, start: int) -> int:
-    """Comments nest."""
+    """The end of a comment. Comments may be nested."""
     depth = 0
     for mark in re.compile(r"/\*|\*/").finditer(text, start):
         depth += 1 if mark.group() == "/*" else -1

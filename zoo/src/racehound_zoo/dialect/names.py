@@ -1,6 +1,6 @@
-"""What a query reads: the names of relations in its text, found without understanding the rest of it.
+"""Finds the relations that a query reads, without parsing the whole query.
 
-PostgreSQL parses the query; here only its FROM clauses are recognised, through subqueries, joins and common table expressions.
+PostgreSQL parses the query. This module recognises only the FROM clauses, in subqueries, joins and common table expressions.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ _BEGINS_QUERY = frozenset({"SELECT", "WITH", "VALUES", "TABLE", "SHOW"})
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Reference:
-    """A relation's name in a query's text; `start` and `end` are offsets into it."""
+    """The name of a relation in the text of a query. `start` and `end` are offsets into the text."""
 
     start: int
     end: int
     parts: tuple[str, ...]
     aliased: bool
-    """Whether the query gives it another name; else its columns are addressed by the relation's own."""
+    """Whether the query gives the relation an alias. If not, columns are qualified with the relation's own name."""
 
     @property
     def name(self) -> str:
@@ -55,7 +55,7 @@ class Reference:
 
 @dataclasses.dataclass(slots=True)
 class _Level:
-    """What is known between two parentheses."""
+    """The state of the search between one pair of parentheses."""
 
     selecting: bool = False
     in_from: bool = False
@@ -116,7 +116,7 @@ class _Finder:
             level.in_from = level.expects_relation = False
 
     def _names_expression(self, position: int) -> bool:
-        """`name AS (` or `name (columns) AS (`."""
+        """Whether the tokens are `name AS (` or `name (columns) AS (`."""
         after = position + 1
         if self._tokens[after].is_operator("("):
             while not self._tokens[after].is_operator(")") and self._tokens[after].kind != "end":
@@ -150,9 +150,9 @@ class _Finder:
 
 
 def references(tokens: Sequence[Token], offset: int) -> tuple[Reference, ...]:
-    """The relations that a query names, in the order of its text; `offset`: where the query begins in the text lexed.
+    """The relations that a query names, in the order of the text.
 
-    `tokens` end with one of kind "end".
+    `tokens` ends with a token of kind "end". `offset` is the position of the query in the text that the tokens come from.
     """
     finder = _Finder(tokens, offset)
     finder.run()

@@ -1,4 +1,4 @@
-"""What statements are made of: names, options, queries, types, formats."""
+"""The parts of statements: names, options, queries, types and formats."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Literal
 from racehound_zoo.dialect.names import Reference
 
 Name = tuple[str, ...]
-"""A name as it was written, with its qualifiers before it."""
+"""A name as it was written, with its qualifiers first."""
 
 ItemKind = Literal[
     "table", "view", "materialized view", "index", "source", "sink", "connection", "secret", "type"
@@ -20,13 +20,13 @@ ObjectKind = Literal[
 
 
 def spell(name: Name) -> str:
-    """A name as errors write it."""
+    """A name as error messages print it."""
     return ".".join(name)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Value:
-    """An option's value. `text` is what it says; `words` the name, for a secret or an object."""
+    """The value of an option. `text` is its text; `words` is the name of a secret or an object."""
 
     kind: Literal["string", "number", "word", "secret", "sequence", "none"]
     text: str
@@ -35,35 +35,35 @@ class Value:
 
     @property
     def truth(self) -> bool:
-        """As a flag: what says nothing says yes."""
+        """The value as a flag. An option without a value is true."""
         return self.text.lower() not in {"false", "off", "0", "no"}
 
 
 Options = tuple[tuple[str, Value], ...]
-"""Names in capitals, words apart by one space."""
+"""The names are in capitals, with one space between words."""
 
 
 def option(options: Options, name: str) -> Value | None:
-    """The value of an option, None where it is not given."""
+    """The value of an option; None if the option is not given."""
     return next((value for given, value in options if given == name), None)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Query:
-    """Text that PostgreSQL will understand once its relations are named for it."""
+    """A query. PostgreSQL can execute its text once the names of its relations have been replaced."""
 
     text: str
     references: tuple[Reference, ...]
     has_wildcard: bool = False
     calls: frozenset[str] = frozenset()
-    """Functions that it calls, in small letters; `current_user` and the like among them."""
+    """The functions that it calls, in lower case, including `current_user` and similar ones."""
     users: tuple[tuple[int, int], ...] = ()
-    """Where `current_user` and the like stand in the text, which are no functions to PostgreSQL."""
+    """The positions of `current_user` and similar words in the text, which are keywords in PostgreSQL."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class TypeName:
-    """A column's type: its name, and what stands behind it (`(10)`, `[]`, ` list`)."""
+    """The type of a column: its name, and a suffix such as `(10)`, `[]` or ` list`."""
 
     name: Name
     suffix: str = ""
@@ -79,7 +79,7 @@ class ColumnDefinition:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Format:
-    """How bytes are read or written; `registry` is the connection of a schema registry."""
+    """The format in which bytes are read or written. `registry` is the connection to a schema registry."""
 
     name: str
     registry: Name | None = None

@@ -1,4 +1,4 @@
-"""What all the parser's rooms need: a position in the tokens, what may stand there, and how to say that something else does."""
+"""A position in the tokens of a statement, with methods to read what comes next. All modules of the parser use it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _USERS = ("CURRENT_USER", "CURRENT_ROLE", "SESSION_USER")
 
 
 class Reader:
-    """Reads the tokens of one statement; `text` is what they were lexed from, `release` whose language it is."""
+    """Reads the tokens of one statement. `text` is the text that the tokens come from; `release` selects the dialect."""
 
     def __init__(self, text: str, tokens: Sequence[Token], release: Release = RECORDED) -> None:
         self.release = release
@@ -25,7 +25,7 @@ class Reader:
         self.tokens = tokens
         self.position = 0
 
-    # Looking
+    # Look-ahead
 
     @property
     def token(self) -> Token:
@@ -35,7 +35,7 @@ class Reader:
         return self.tokens[min(self.position + distance, len(self.tokens) - 1)]
 
     def at(self, *words: str) -> bool:
-        """Whether one of these words stands here."""
+        """Whether the next token is one of these words."""
         return self.token.is_word(*words)
 
     def at_operator(self, *operators: str) -> bool:
@@ -54,7 +54,7 @@ class Reader:
         return token
 
     def accept(self, *words: str) -> bool:
-        """Read these words, one behind the other, if all stand here."""
+        """Read these words if they come next, in this order. Returns whether they did."""
         if all(self.ahead(distance).is_word(word) for distance, word in enumerate(words)):
             self.position += len(words)
             return True
@@ -67,7 +67,7 @@ class Reader:
         return False
 
     def one_of(self, *words: str) -> str:
-        """Read one of these words. SqlError that names them all."""
+        """Read one of these words. SqlError that lists all of them if another token comes."""
         if self.at(*words):
             return self.next().value.upper()
         return self.expected("one of " + " or ".join(words) if len(words) > 1 else words[0])
@@ -86,7 +86,7 @@ class Reader:
         raise syntax(f"Expected {what}, found {self.token.found()}")
 
     def finish(self) -> None:
-        """Nothing may follow."""
+        """Require that the statement ends here."""
         if not self.at_end:
             self.expected("end of statement")
 
@@ -107,7 +107,7 @@ class Reader:
         return self.next().value
 
     def separated(self, read: Callable[[], T]) -> tuple[T, ...]:
-        """One or more, with commas between."""
+        """One or more elements, separated by commas."""
         found = [read()]
         while self.accept_operator(","):
             found.append(read())
@@ -128,10 +128,10 @@ class Reader:
     def in_cluster(self) -> str | None:
         return self.identifier() if self.accept("IN", "CLUSTER") else None
 
-    # Text that is kept as it is
+    # Text that is kept as it was written
 
     def until(self, stop: Callable[[], bool]) -> tuple[Token, ...]:
-        """The tokens up to where `stop` says so, outside of parentheses, or the end."""
+        """The tokens up to where `stop` returns true outside parentheses, or up to the end."""
         start, depth = self.position, 0
         while not self.at_end and (depth > 0 or not stop()):
             depth += self.at_operator("(", "[") - self.at_operator(")", "]")
@@ -144,13 +144,13 @@ class Reader:
         return self.text[tokens[0].start : tokens[-1].end] if tokens else ""
 
     def query(self, stop: Callable[[], bool] = lambda: False) -> Query:
-        """A query up to `stop` or the end."""
+        """A query that ends where `stop` returns true, or at the end."""
         return as_query(self, self.until(stop))
 
     # Options
 
     def options(self, *known: str) -> Options:
-        """`(NAME [=] value, …)`, or nothing. With `known`, the first word of each must be one of these."""
+        """`(NAME [=] value, …)`, or nothing. With `known`, the first word of each name must be one of these."""
         if not self.accept_operator("("):
             return ()
         if self.accept_operator(")"):
@@ -169,7 +169,9 @@ class Reader:
         return " ".join(words), self.value()
 
     def _continues_name(self) -> bool:
-        """Of `SIZE medium` only the first word is the name; of `REPLICATION FACTOR 1` both are."""
+        """Whether the next word belongs to the option's name, as in `REPLICATION FACTOR 1`, and is not its value, as in `SIZE
+        medium`.
+        """
         following = self.ahead()
         return not (following.is_operator(",", ")", ".") or following.kind == "end")
 
@@ -196,7 +198,7 @@ class Reader:
         return Value("sequence", "", items=items)
 
     def _sequence_item(self) -> Value:
-        """An item may have words behind it, as a broker its tunnel: they are kept as text."""
+        """An element of a list. Words that follow its value, such as the tunnel of a broker, are kept as text."""
         tokens = self.until(lambda: self.at_operator(","))
         kinds = {"string": "string", "number": "number"}
         kind = kinds.get(tokens[0].kind, "word") if tokens else "none"
@@ -207,7 +209,7 @@ class Reader:
 
 
 def as_query(reader: Reader, tokens: Sequence[Token]) -> Query:
-    """A query of these tokens. SqlError when there are none."""
+    """A query of these tokens. SqlError if there are none."""
     if not tokens:
         reader.expected("query")
     end = Token("end", "", tokens[-1].end, tokens[-1].end)

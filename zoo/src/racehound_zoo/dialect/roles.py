@@ -1,4 +1,4 @@
-"""GRANT, REVOKE, REASSIGN OWNED, ALTER DEFAULT PRIVILEGES."""
+"""The parser for GRANT, REVOKE, REASSIGN OWNED and ALTER DEFAULT PRIVILEGES."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def _grant(reader: Reader, direction: str, *, revoke: bool) -> Statement:
 
 
 def _names_privilege(reader: Reader) -> bool:
-    """`GRANT select TO …` would grant a role of that name: what follows decides."""
+    """Whether the word is a privilege. In `GRANT select TO …` it is the name of a role; what follows decides."""
     return reader.at("ALL") or (reader.at(*_PRIVILEGES) and (reader.ahead().is_word("ON") or reader.ahead().is_operator(",")))
 
 

@@ -1,4 +1,4 @@
-"""The statements, as the parser finds them: plain data, nothing looked up."""
+"""The statements that the parser returns. Names in them are not resolved."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from racehound_zoo.dialect.parts import NO_COLUMN, NO_QUERY, ColumnDefinition, F
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Statement:
-    """Base of all."""
+    """The base class of all statements."""
 
 
-# Creating
+# CREATE
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -64,14 +64,14 @@ class CreateMaterializedView(Create):
     cluster: str | None = None
     refreshes: tuple[Refresh, ...] = ()
     replica: str | None = None
-    """The one replica of the cluster that works for it."""
+    """The only replica of the cluster that maintains the view."""
     replaces: Name | None = None
-    """The materialized view whose place it may take later."""
+    """The materialized view that this one can replace later."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class CreateIndex(Statement):
-    """Without a name it is named after its relation and key; without a key it is the default index."""
+    """CREATE INDEX. Without a name, the index is named after its relation and key. Without a key, it is the default index."""
 
     name: str | None
     on: Name
@@ -96,7 +96,7 @@ class Webhook:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class External:
-    """Kafka, PostgreSQL, MySQL or SQL Server, through a connection."""
+    """An external system (Kafka, PostgreSQL, MySQL or SQL Server) that is reached through a connection."""
 
     system: Literal["KAFKA", "POSTGRES", "MYSQL", "SQL SERVER"]
     connection: Name
@@ -161,7 +161,7 @@ class CreateRole(Create):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class CreateType(Create):
-    """`shape`: LIST, MAP or RECORD; `types` its element, its key and value, or its fields."""
+    """CREATE TYPE. `shape` is LIST, MAP or RECORD; `types` has the element type, the key and value types, or the field types."""
 
     shape: Literal["LIST", "MAP", "RECORD"] = "LIST"
     types: tuple[ColumnDefinition, ...] = ()
@@ -178,7 +178,7 @@ class CreateReplica(Create):
     options: Options = ()
 
 
-# Dropping
+# DROP
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -205,7 +205,7 @@ class ReassignOwned(Statement):
     new: str
 
 
-# Altering
+# ALTER
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -227,7 +227,7 @@ class SetOwner(Alter):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Swap(Alter):
-    """Of two schemas or two clusters."""
+    """ALTER … SWAP WITH …, for two schemas or two clusters."""
 
     other: str = ""
 
@@ -245,7 +245,10 @@ class AddColumn(Alter):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class SetOptions(Alter):
-    """Of a cluster or connection, or RETAIN HISTORY and the like of an item; `reset` has the names that go back to default."""
+    """ALTER … SET or RESET of options, for a cluster, a connection, or the RETAIN HISTORY of an item.
+
+    `reset` has the names of the options that are reset.
+    """
 
     options: Options = ()
     reset: tuple[str, ...] = ()
@@ -255,7 +258,7 @@ class SetOptions(Alter):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class AlterSource(Alter):
-    """ADD or DROP SUBSOURCE, REFRESH REFERENCES."""
+    """ALTER SOURCE with ADD SUBSOURCE, DROP SUBSOURCE or REFRESH REFERENCES."""
 
     action: Literal["ADD SUBSOURCE", "DROP SUBSOURCE", "REFRESH REFERENCES"] = "REFRESH REFERENCES"
 
@@ -285,7 +288,7 @@ class AlterRole(Statement):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class AlterSystem(Statement):
-    """`variable` None: reset all of them. `value` None: reset it."""
+    """ALTER SYSTEM. `variable` None resets all variables; `value` None resets the one named."""
 
     variable: str | None
     value: str | None = None
@@ -310,7 +313,10 @@ class GrantRole(Statement):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class GrantPrivileges(Statement):
-    """`privileges` empty: all of them. `kind` "all in schema" and the like name the containers of what is meant."""
+    """GRANT or REVOKE of privileges.
+
+    `privileges` is empty for ALL. With a `kind` such as "all in schema", the names are those of the containers.
+    """
 
     privileges: tuple[str, ...]
     kind: ObjectKind | Literal["system"]
@@ -323,7 +329,7 @@ class GrantPrivileges(Statement):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class DefaultPrivileges(Statement):
-    """`owners` empty: of whoever speaks; ("PUBLIC",): of all roles."""
+    """ALTER DEFAULT PRIVILEGES. `owners` is empty for the session's role and ("PUBLIC",) for all roles."""
 
     owners: tuple[str, ...]
     privileges: tuple[str, ...]
@@ -334,12 +340,12 @@ class DefaultPrivileges(Statement):
     databases: tuple[Name, ...] = ()
 
 
-# Looking
+# Queries
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Show(Statement):
-    """SHOW TABLES and its like; `what` in capitals. `condition` is the text behind WHERE."""
+    """SHOW TABLES and similar statements. `what` is in capitals; `condition` is the text after WHERE."""
 
     what: str
     within: Name | None = None
@@ -377,7 +383,7 @@ class Explain(Statement):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Subscribe(Statement):
-    """Of a relation or a query, both as a query."""
+    """SUBSCRIBE to a relation or a query. A relation is represented by the query that reads it."""
 
     query: Query
     progress: bool = False
@@ -388,14 +394,14 @@ class Subscribe(Statement):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class CopyOut(Statement):
-    """COPY (query or SUBSCRIBE) TO STDOUT."""
+    """COPY of a query or a SUBSCRIBE to STDOUT."""
 
     inner: Select | Subscribe
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class CopyToS3(Statement):
-    """COPY query TO 's3://bucket/prefix'; `uri` is an expression."""
+    """COPY of a query to `uri`, which is an expression such as 's3://bucket/prefix'."""
 
     inner: Select
     uri: str
@@ -403,7 +409,7 @@ class CopyToS3(Statement):
     options: Options = ()
 
 
-# Writing
+# Changes of rows
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -413,12 +419,12 @@ class Insert(Statement):
     query: Query
     returning: str | None = None
     constant: bool = True
-    """Whether the rows are given in the statement, so that nothing has to be read."""
+    """Whether the statement itself contains the rows, so that no relation has to be read."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Mutate(Statement):
-    """UPDATE or DELETE; `rest` is the text behind the table's name (SET, USING, WHERE)."""
+    """UPDATE or DELETE. `rest` is the text after the table's name (SET, USING, WHERE)."""
 
     verb: Literal["UPDATE", "DELETE"]
     table: Name
@@ -459,7 +465,7 @@ class Declare(Statement):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Fetch(Statement):
-    """`count` None: all there are. `timeout` in seconds; None: as long as it takes."""
+    """FETCH. `count` None fetches all rows. `timeout` is in seconds; None waits without a limit."""
 
     cursor: str
     count: int | None
@@ -486,7 +492,7 @@ class Execute(Statement):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Deallocate(Statement):
-    """`name` None: all of them."""
+    """DEALLOCATE. `name` None deallocates all prepared statements."""
 
     name: str | None
 

@@ -1,1 +1,1 @@
-"""Doing what statements say."""
+"""The execution of statements."""

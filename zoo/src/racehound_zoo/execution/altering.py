@@ -1,4 +1,4 @@
-"""ALTER of items, and COMMENT."""
+"""Executes ALTER of items, and COMMENT."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from racehound_zoo.catalog.model import (
     TableDefinition,
 )
 from racehound_zoo.catalog.privileges import require, require_create, require_member, require_owner
-from racehound_zoo.catalog.state import Commented
+from racehound_zoo.catalog.state import CommentSubject
 from racehound_zoo.dialect.parts import option, spell
 from racehound_zoo.dialect.statements import (
     AddColumn,
@@ -32,12 +32,12 @@ from racehound_zoo.dialect.statements import (
 from racehound_zoo.errors import Notice, SqlError
 from racehound_zoo.execution.connecting import refuse_view, sink_input, with_input
 from racehound_zoo.execution.creating import secret_value, shaped
-from racehound_zoo.execution.plan import Plan
+from racehound_zoo.execution.plan import CatalogPlan
 from racehound_zoo.execution.replacing import replace
 
 
-def target(plan: Plan, statement: Alter, verb: str = "ALTER") -> Item | None:
-    """What is altered; None when it need not be there, and is not."""
+def target(plan: CatalogPlan, statement: Alter, verb: str = "ALTER") -> Item | None:
+    """The item to alter; None if it does not exist and the statement has IF EXISTS."""
     try:
         return plan.item_of_kind(statement.kind, statement.name, verb)
     except SqlError as error:
@@ -47,7 +47,7 @@ def target(plan: Plan, statement: Alter, verb: str = "ALTER") -> Item | None:
         return None
 
 
-def rename(plan: Plan, statement: Rename) -> str:
+def rename(plan: CatalogPlan, statement: Rename) -> str:
     item = target(plan, statement, "RENAME")
     if item is not None:
         plan.require_owner(item)
@@ -55,7 +55,7 @@ def rename(plan: Plan, statement: Rename) -> str:
     return f"ALTER {statement.kind.upper()}"
 
 
-def set_owner(plan: Plan, statement: SetOwner) -> str:
+def set_owner(plan: CatalogPlan, statement: SetOwner) -> str:
     role = plan.state.role_named(statement.role)
     item = target(plan, statement)
     if item is None:
@@ -68,17 +68,17 @@ def set_owner(plan: Plan, statement: SetOwner) -> str:
     schema = plan.state.schemas.get(item.schema)
     if schema is not None and role.id != item.owner:
         require_create(plan.state, dataclasses.replace(plan.scope, role=role.id), schema)
-    give_to(plan, item, role.id)
+    change_owner(plan, item, role.id)
     return f"ALTER {statement.kind.upper()}"
 
 
-def _index_owner(plan: Plan, item: Item) -> Notice:
+def _index_owner(plan: CatalogPlan, item: Item) -> Notice:
     name = ".".join(plan.state.full_name(item))
     return Notice(f'cannot change owner of "{name}"', "01000", "WARNING")
 
 
-def give_to(plan: Plan, item: Item, role: str) -> None:
-    """Another owner, who has what the old one had; the indexes of a relation go with it."""
+def change_owner(plan: CatalogPlan, item: Item, role: str) -> None:
+    """Give an item a new owner, who gets the privileges of the old one. The indexes of a relation get the new owner, too."""
     acls = tuple(
         dataclasses.replace(
             acl,
@@ -94,7 +94,7 @@ def give_to(plan: Plan, item: Item, role: str) -> None:
     plan.record("alter", item.kind, item.name, item.id)
 
 
-def set_cluster(plan: Plan, statement: SetCluster) -> str:
+def set_cluster(plan: CatalogPlan, statement: SetCluster) -> str:
     item = target(plan, statement)
     cluster = plan.state.cluster_named(statement.cluster)
     if item is not None:
@@ -106,7 +106,7 @@ def set_cluster(plan: Plan, statement: SetCluster) -> str:
     return f"ALTER {statement.kind.upper()}"
 
 
-def add_column(plan: Plan, statement: AddColumn) -> str:
+def add_column(plan: CatalogPlan, statement: AddColumn) -> str:
     item = target(plan, statement)
     if item is None:
         return "ALTER TABLE"
@@ -120,14 +120,14 @@ def add_column(plan: Plan, statement: AddColumn) -> str:
         return "ALTER TABLE"
     if isinstance(item.definition, SourceTableDefinition) or not isinstance(item.definition, TableDefinition):
         raise SqlError(f"cannot add a column to table {item.name}", "0A000")
-    if not plan.engine.storage.add_column(item.id, column.name, column.type.physical):
+    if not plan.context.storage.add_column(item.id, column.name, column.type.physical):
         plan.retry = True
         return "ALTER TABLE"
     _widen(plan, item, column, statement, uses)
     return "ALTER TABLE"
 
 
-def _widen(plan: Plan, item: Item, column: Column, statement: AddColumn, uses: list[str]) -> None:
+def _widen(plan: CatalogPlan, item: Item, column: Column, statement: AddColumn, uses: list[str]) -> None:
     assert isinstance(item.definition, TableDefinition)
     definition = TableDefinition((*item.definition.columns, statement.column))
     plan.state = plan.state.with_item(
@@ -138,7 +138,7 @@ def _widen(plan: Plan, item: Item, column: Column, statement: AddColumn, uses: l
     plan.record("alter", item.kind, item.name, item.id)
 
 
-def alter_sink(plan: Plan, statement: AlterSink) -> str:
+def alter_sink(plan: CatalogPlan, statement: AlterSink) -> str:
     item = target(plan, statement)
     if item is None:
         return "ALTER SINK"
@@ -153,14 +153,14 @@ def alter_sink(plan: Plan, statement: AlterSink) -> str:
     return "ALTER SINK"
 
 
-def apply_replacement(plan: Plan, statement: ApplyReplacement) -> str:
+def apply_replacement(plan: CatalogPlan, statement: ApplyReplacement) -> str:
     item = target(plan, statement)
     if item is not None:
         replace(plan, item, statement.replacement)
     return "ALTER MATERIALIZED VIEW"
 
 
-def alter_secret(plan: Plan, statement: AlterSecret) -> str:
+def alter_secret(plan: CatalogPlan, statement: AlterSecret) -> str:
     item = target(plan, statement)
     if item is not None:
         plan.require_owner(item)
@@ -169,15 +169,18 @@ def alter_secret(plan: Plan, statement: AlterSecret) -> str:
     return "ALTER SECRET"
 
 
-def alter_source(plan: Plan, statement: AlterSource) -> str:
+def alter_source(plan: CatalogPlan, statement: AlterSource) -> str:
     item = target(plan, statement)
     if item is None or statement.action == "REFRESH REFERENCES":
         return "ALTER SOURCE"
     raise SqlError(f"source {spell(statement.name)} does not support ALTER SOURCE.")
 
 
-def set_options(plan: Plan, statement: SetOptions) -> str:
-    """Of a connection; what is said of RETAIN HISTORY and TIMESTAMP INTERVAL is heard and has no effect on so small a server."""
+def set_options(plan: CatalogPlan, statement: SetOptions) -> str:
+    """ALTER … SET or RESET of options.
+
+    Only options of a connection have an effect; RETAIN HISTORY and TIMESTAMP INTERVAL are accepted and ignored.
+    """
     item = target(plan, statement)
     if item is None:
         return f"ALTER {statement.kind.upper()}"
@@ -194,12 +197,12 @@ def set_options(plan: Plan, statement: SetOptions) -> str:
 
 
 def wants_validation(statement: SetOptions) -> bool:
-    """Whether a changed connection must be tried before it is changed."""
+    """Whether the connection must be validated before it is changed."""
     validate = option(statement.with_options, "VALIDATE")
     return validate is not None and validate.truth
 
 
-def comment(plan: Plan, statement: Comment) -> str:
+def comment(plan: CatalogPlan, statement: Comment) -> str:
     key = _commented(plan, statement)
     rest = {place: text for place, text in plan.state.comments.items() if place != key}
     comments = rest if statement.text is None else {**rest, key: statement.text}
@@ -208,22 +211,22 @@ def comment(plan: Plan, statement: Comment) -> str:
     return "COMMENT"
 
 
-def _commented(plan: Plan, statement: Comment) -> Commented:
+def _commented(plan: CatalogPlan, statement: Comment) -> CommentSubject:
     if statement.kind == "column":
         item = plan.state.find(statement.name[:-1], plan.scope)
         plan.require_owner(item)
         names = [column.name for column in item.columns]
         if statement.name[-1] not in names:
             raise SqlError(f'column "{spell(statement.name)}" does not exist')
-        return Commented("item", item.id, names.index(statement.name[-1]) + 1)
+        return CommentSubject("item", item.id, names.index(statement.name[-1]) + 1)
     if statement.kind in {"cluster", "cluster replica", "schema", "database", "role"}:
-        return Commented(statement.kind, _commented_container(plan, statement))
+        return CommentSubject(statement.kind, _commented_container(plan, statement))
     item = plan.item_of_kind(statement.kind, statement.name, "ALTER")
     plan.require_owner(item)
-    return Commented("item", item.id)
+    return CommentSubject("item", item.id)
 
 
-def _commented_container(plan: Plan, statement: Comment) -> str:
+def _commented_container(plan: CatalogPlan, statement: Comment) -> str:
     state, scope, kind, name = plan.state, plan.scope, statement.kind, statement.name
     if kind == "cluster replica":
         return _replica(plan, statement)
@@ -238,7 +241,7 @@ def _commented_container(plan: Plan, statement: Comment) -> str:
     return thing.id
 
 
-def _replica(plan: Plan, statement: Comment) -> str:
+def _replica(plan: CatalogPlan, statement: Comment) -> str:
     cluster = plan.state.cluster_named(statement.name[0])
     for replica in cluster.replicas:
         if replica.name == statement.name[-1]:

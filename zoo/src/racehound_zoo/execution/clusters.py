@@ -1,4 +1,4 @@
-"""Clusters and their replicas."""
+"""Executes statements on clusters and their replicas."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from racehound_zoo.catalog.privileges import all_of, require, require_member, re
 from racehound_zoo.dialect.parts import Options, Value, option, spell
 from racehound_zoo.dialect.statements import CreateCluster, CreateReplica, Drop, Rename, SetOptions, SetOwner, Swap
 from racehound_zoo.errors import SqlError
-from racehound_zoo.execution.dropping import CASCADE_HINT, say_cascades
-from racehound_zoo.execution.plan import Plan
+from racehound_zoo.execution.dropping import CASCADE_HINT, notice_cascades
+from racehound_zoo.execution.plan import CatalogPlan
 from racehound_zoo.sizes import NAMES
 
 _REPLICAS_MAX = 64
 
 
-def create_cluster(plan: Plan, statement: CreateCluster) -> str:
+def create_cluster(plan: CatalogPlan, statement: CreateCluster) -> str:
     name = statement.name[-1]
     if name.startswith(("mz_", "pg_")):
         raise SqlError(
@@ -34,7 +34,7 @@ def create_cluster(plan: Plan, statement: CreateCluster) -> str:
     else:
         size, managed = _size(statement.options), True
         replicas = _replicas(plan, size, _factor(option(statement.options, "REPLICATION FACTOR")))
-    key = plan.engine.catalog.allocate("cluster")
+    key = plan.context.catalog.allocate("cluster")
     acls = (Acl(role, all_of("cluster"), role),)
     workload = option(statement.options, "WORKLOAD CLASS")
     cluster = Cluster(key, name, role, acls, managed, size, replicas, workload.text if workload else None)
@@ -60,17 +60,17 @@ def _factor(given: Value | None) -> int:
     return int(given.text)
 
 
-def _replicas(plan: Plan, size: str, count: int) -> tuple[Replica, ...]:
+def _replicas(plan: CatalogPlan, size: str, count: int) -> tuple[Replica, ...]:
     return tuple(_replica(plan, f"r{number}", size) for number in range(1, count + 1))
 
 
-def _replica(plan: Plan, name: str, size: str) -> Replica:
-    key = plan.engine.catalog.allocate("replica")
+def _replica(plan: CatalogPlan, name: str, size: str) -> Replica:
+    key = plan.context.catalog.allocate("replica")
     plan.record("create", "cluster-replica", name, key)
     return Replica(key, name, size, plan.scope.role)
 
 
-def drop_clusters(plan: Plan, statement: Drop) -> str:
+def drop_clusters(plan: CatalogPlan, statement: Drop) -> str:
     for name in statement.names:
         try:
             cluster = plan.state.cluster_named(name[-1])
@@ -81,15 +81,15 @@ def drop_clusters(plan: Plan, statement: Drop) -> str:
         if inside and not statement.cascade:
             raise SqlError(f'cannot drop cluster "{cluster.name}" because other objects depend on it', hint=CASCADE_HINT)
         require_owner(plan.state, plan.scope, "cluster", cluster.name, cluster.owner)
-        doomed = plan.with_dependents(inside)
-        plan.drop(doomed)
+        dropped = plan.state.with_dependents(inside)
+        plan.drop(dropped)
         plan.state = plan.state.without("clusters", cluster.id)
         plan.record("drop", "cluster", cluster.name, cluster.id)
-        say_cascades(plan, len(doomed) + len(cluster.replicas))
+        notice_cascades(plan, len(dropped) + len(cluster.replicas))
     return "DROP CLUSTER"
 
 
-def rename_cluster(plan: Plan, statement: Rename) -> str:
+def rename_cluster(plan: CatalogPlan, statement: Rename) -> str:
     cluster = _cluster(plan, statement.name[-1], quiet=statement.if_exists)
     if cluster is None:
         return "ALTER CLUSTER"
@@ -101,7 +101,7 @@ def rename_cluster(plan: Plan, statement: Rename) -> str:
     return "ALTER CLUSTER"
 
 
-def _cluster(plan: Plan, name: str, *, quiet: bool) -> Cluster | None:
+def _cluster(plan: CatalogPlan, name: str, *, quiet: bool) -> Cluster | None:
     try:
         return plan.state.cluster_named(name)
     except SqlError as error:
@@ -109,7 +109,7 @@ def _cluster(plan: Plan, name: str, *, quiet: bool) -> Cluster | None:
         return None
 
 
-def swap_clusters(plan: Plan, statement: Swap) -> str:
+def swap_clusters(plan: CatalogPlan, statement: Swap) -> str:
     one = plan.state.cluster_named(statement.name[-1])
     other = plan.state.cluster_named(statement.other)
     for cluster in (one, other):
@@ -119,7 +119,7 @@ def swap_clusters(plan: Plan, statement: Swap) -> str:
     return "ALTER CLUSTER"
 
 
-def set_cluster_options(plan: Plan, statement: SetOptions) -> str:
+def set_cluster_options(plan: CatalogPlan, statement: SetOptions) -> str:
     cluster = _cluster(plan, statement.name[-1], quiet=statement.if_exists)
     if cluster is None:
         return "ALTER CLUSTER"
@@ -138,7 +138,7 @@ def set_cluster_options(plan: Plan, statement: SetOptions) -> str:
     return "ALTER CLUSTER"
 
 
-def _resized(plan: Plan, cluster: Cluster, statement: SetOptions) -> Cluster:
+def _resized(plan: CatalogPlan, cluster: Cluster, statement: SetOptions) -> Cluster:
     old_size = cluster.size or (cluster.replicas[0].size if cluster.replicas else NAMES[0])
     size = _size(statement.options) if option(statement.options, "SIZE") else old_size
     wanted = option(statement.options, "REPLICATION FACTOR")
@@ -148,7 +148,7 @@ def _resized(plan: Plan, cluster: Cluster, statement: SetOptions) -> Cluster:
     return dataclasses.replace(cluster, managed=True, size=size, replicas=(*kept, *missing))
 
 
-def own_cluster(plan: Plan, statement: SetOwner) -> str:
+def own_cluster(plan: CatalogPlan, statement: SetOwner) -> str:
     role = plan.state.role_named(statement.role)
     cluster = _cluster(plan, statement.name[-1], quiet=statement.if_exists)
     if cluster is not None:
@@ -159,7 +159,7 @@ def own_cluster(plan: Plan, statement: SetOwner) -> str:
     return "ALTER CLUSTER"
 
 
-def create_replica(plan: Plan, statement: CreateReplica) -> str:
+def create_replica(plan: CatalogPlan, statement: CreateReplica) -> str:
     cluster = plan.state.cluster_named(statement.name[0])
     name = statement.name[-1]
     size = _size(statement.options)
@@ -173,7 +173,7 @@ def create_replica(plan: Plan, statement: CreateReplica) -> str:
     return "CREATE CLUSTER REPLICA"
 
 
-def rename_replica(plan: Plan, statement: Rename) -> str:
+def rename_replica(plan: CatalogPlan, statement: Rename) -> str:
     cluster = plan.state.cluster_named(statement.name[0])
     replica = replica_named(cluster, statement.name[-1])
     require_owner(plan.state, plan.scope, "cluster", cluster.name, cluster.owner)
@@ -185,14 +185,14 @@ def rename_replica(plan: Plan, statement: Rename) -> str:
 
 
 def replica_named(cluster: Cluster, name: str) -> Replica:
-    """SqlError when there is none."""
+    """The replica of that name. SqlError if there is none."""
     for replica in cluster.replicas:
         if replica.name == name:
             return replica
     raise SqlError(f'CLUSTER {cluster.name} has no CLUSTER REPLICA named "{name}"')
 
 
-def drop_replicas(plan: Plan, statement: Drop) -> str:
+def drop_replicas(plan: CatalogPlan, statement: Drop) -> str:
     for name in statement.names:
         try:
             cluster = plan.state.cluster_named(name[0])
@@ -212,11 +212,11 @@ def drop_replicas(plan: Plan, statement: Drop) -> str:
     return "DROP CLUSTER REPLICA"
 
 
-def _drop_work_of(plan: Plan, gone: Sequence[Replica]) -> None:
-    """The materialized views that only these replicas worked for go with them, as MaterializeInc/materialize#36471 says."""
+def _drop_work_of(plan: CatalogPlan, gone: Sequence[Replica]) -> None:
+    """Drop the materialized views that were maintained by these replicas only (MaterializeInc/materialize#36471)."""
     keys = {replica.id for replica in gone}
     alone = [item.id for item in plan.state.items.values() if getattr(item.definition, "replica", None) in keys]
-    doomed = plan.with_dependents(alone)
-    if doomed:
-        plan.drop(doomed)
-        say_cascades(plan, len(doomed))
+    dropped = plan.state.with_dependents(alone)
+    if dropped:
+        plan.drop(dropped)
+        notice_cascades(plan, len(dropped))

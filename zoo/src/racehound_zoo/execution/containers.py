@@ -1,4 +1,4 @@
-"""Schemas and databases."""
+"""Executes statements on schemas and databases."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from racehound_zoo.catalog.model import Acl, Database, Schema
 from racehound_zoo.catalog.privileges import all_of, initial, require, require_member, require_owner
 from racehound_zoo.dialect.statements import CreateDatabase, CreateSchema, Drop, Rename, SetOwner, Swap
 from racehound_zoo.errors import SqlError
-from racehound_zoo.execution.dropping import CASCADE_HINT, say_cascades
-from racehound_zoo.execution.plan import Plan
+from racehound_zoo.execution.dropping import CASCADE_HINT, notice_cascades
+from racehound_zoo.execution.plan import CatalogPlan
 
 
-def create_schema(plan: Plan, statement: CreateSchema) -> str:
+def create_schema(plan: CatalogPlan, statement: CreateSchema) -> str:
     name = statement.name[-1]
     database = plan.state.database_named(statement.name[0] if len(statement.name) > 1 else plan.scope.database)
     if name.startswith(("mz_", "pg_")):
@@ -29,18 +29,18 @@ def create_schema(plan: Plan, statement: CreateSchema) -> str:
     return "CREATE SCHEMA"
 
 
-def add_schema(plan: Plan, database: Database, name: str) -> None:
-    key, role = plan.engine.catalog.allocate("schema"), plan.scope.role
+def add_schema(plan: CatalogPlan, database: Database, name: str) -> None:
+    key, role = plan.context.catalog.allocate("schema"), plan.scope.role
     acls = initial(plan.state, plan.scope, "schema", None) or (Acl(role, all_of("schema"), role),)
-    plan.state = plan.state.with_schema(Schema(key, plan.engine.catalog.oid(), database.id, name, role, acls))
+    plan.state = plan.state.with_schema(Schema(key, plan.context.catalog.oid(), database.id, name, role, acls))
     plan.record("create", "schema", name, key)
 
 
-def _schema_in(plan: Plan, database: str | None, name: str) -> Schema | None:
+def _schema_in(plan: CatalogPlan, database: str | None, name: str) -> Schema | None:
     return next((each for each in plan.state.schemas.values() if each.name == name and each.database == database), None)
 
 
-def create_database(plan: Plan, statement: CreateDatabase) -> str:
+def create_database(plan: CatalogPlan, statement: CreateDatabase) -> str:
     name = statement.name[-1]
     if any(database.name == name for database in plan.state.databases.values()):
         if not statement.if_not_exists:
@@ -48,15 +48,15 @@ def create_database(plan: Plan, statement: CreateDatabase) -> str:
         plan.notice(f'database "{name}" already exists, skipping', "42P04")
         return "CREATE DATABASE"
     require(plan.state, plan.scope, "system", "", plan.state.system_acls, "CREATEDB")
-    key, role = plan.engine.catalog.allocate("database"), plan.scope.role
-    database = Database(key, plan.engine.catalog.oid(), name, role, (Acl(role, all_of("database"), role),))
+    key, role = plan.context.catalog.allocate("database"), plan.scope.role
+    database = Database(key, plan.context.catalog.oid(), name, role, (Acl(role, all_of("database"), role),))
     plan.state = plan.state.with_database(database)
     plan.record("create", "database", name, key)
     add_schema(plan, database, "public")
     return "CREATE DATABASE"
 
 
-def drop_schemas(plan: Plan, statement: Drop) -> str:
+def drop_schemas(plan: CatalogPlan, statement: Drop) -> str:
     for name in statement.names:
         try:
             schema = plan.state.schema_named(name, plan.scope)
@@ -68,19 +68,19 @@ def drop_schemas(plan: Plan, statement: Drop) -> str:
         if inside and not statement.cascade:
             raise SqlError(f"schema '{full}' cannot be dropped without CASCADE while it contains objects", hint=CASCADE_HINT)
         require_owner(plan.state, plan.scope, "schema", full, schema.owner)
-        doomed = plan.with_dependents(inside)
-        plan.drop(doomed)
+        dropped = plan.state.with_dependents(inside)
+        plan.drop(dropped)
         _drop_schema(plan, schema)
-        say_cascades(plan, len(doomed))
+        notice_cascades(plan, len(dropped))
     return "DROP SCHEMA"
 
 
-def _drop_schema(plan: Plan, schema: Schema) -> None:
+def _drop_schema(plan: CatalogPlan, schema: Schema) -> None:
     plan.state = plan.state.without("schemas", schema.id)
     plan.record("drop", "schema", schema.name, schema.id)
 
 
-def drop_databases(plan: Plan, statement: Drop) -> str:
+def drop_databases(plan: CatalogPlan, statement: Drop) -> str:
     for name in statement.names:
         try:
             database = plan.state.database_named(name[-1])
@@ -96,17 +96,17 @@ def drop_databases(plan: Plan, statement: Drop) -> str:
             )
         require_owner(plan.state, plan.scope, "database", database.name, database.owner)
         inside = [item.id for item in plan.state.items.values() if item.schema in {schema.id for schema in schemas}]
-        doomed = plan.with_dependents(inside)
-        plan.drop(doomed)
+        dropped = plan.state.with_dependents(inside)
+        plan.drop(dropped)
         for schema in schemas:
             _drop_schema(plan, schema)
         plan.state = plan.state.without("databases", database.id)
         plan.record("drop", "database", database.name, database.id)
-        say_cascades(plan, len(doomed) + len(schemas))
+        notice_cascades(plan, len(dropped) + len(schemas))
     return "DROP DATABASE"
 
 
-def rename_schema(plan: Plan, statement: Rename) -> str:
+def rename_schema(plan: CatalogPlan, statement: Rename) -> str:
     schema = _schema(plan, statement)
     if schema is None:
         return "ALTER SCHEMA"
@@ -118,7 +118,7 @@ def rename_schema(plan: Plan, statement: Rename) -> str:
     return "ALTER SCHEMA"
 
 
-def _schema(plan: Plan, statement: Rename | SetOwner) -> Schema | None:
+def _schema(plan: CatalogPlan, statement: Rename | SetOwner) -> Schema | None:
     try:
         return plan.state.schema_named(statement.name, plan.scope)
     except SqlError as error:
@@ -126,7 +126,7 @@ def _schema(plan: Plan, statement: Rename | SetOwner) -> Schema | None:
         return None
 
 
-def swap_schemas(plan: Plan, statement: Swap) -> str:
+def swap_schemas(plan: CatalogPlan, statement: Swap) -> str:
     one = plan.state.schema_named(statement.name, plan.scope)
     other = plan.state.schema_named((*statement.name[:-1], statement.other), plan.scope)
     for schema in (one, other):
@@ -136,8 +136,8 @@ def swap_schemas(plan: Plan, statement: Swap) -> str:
     return "ALTER SCHEMA"
 
 
-def own_container(plan: Plan, statement: SetOwner) -> str:
-    """A schema or a database."""
+def own_container(plan: CatalogPlan, statement: SetOwner) -> str:
+    """ALTER … OWNER of a schema or a database."""
     role = plan.state.role_named(statement.role)
     require_member(plan.state, plan.scope, role.id)
     if statement.kind == "schema":

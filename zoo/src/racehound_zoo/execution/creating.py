@@ -1,4 +1,4 @@
-"""CREATE of tables, views, indexes, types, secrets and connections."""
+"""Executes CREATE of tables, views, indexes, types, secrets and connections."""
 
 from __future__ import annotations
 
@@ -34,16 +34,16 @@ from racehound_zoo.dialect.statements import (
 from racehound_zoo.errors import SqlError
 from racehound_zoo.execution.clusters import replica_named
 from racehound_zoo.execution.dropping import refuse_dependents
-from racehound_zoo.execution.plan import Plan
+from racehound_zoo.execution.plan import CatalogPlan
 from racehound_zoo.execution.rendering import bind, reads_system, render, view_text
 from racehound_zoo.execution.replacing import refuse_unlike, replaced
 
 _WORD = re.compile(r'"?([\w$]+)"?')
 
 
-def create_table(plan: Plan, statement: CreateTable) -> str:
+def create_table(plan: CatalogPlan, statement: CreateTable) -> str:
     columns, uses = _columns(plan, statement.columns)
-    schema, existing = plan.place(statement.name, temporary=statement.temporary)
+    schema, existing = plan.find_existing(statement.name, temporary=statement.temporary)
     if existing is not None:
         plan.refuse_existing("table", statement.name, existing, quiet=statement.if_not_exists)
         return "CREATE TABLE"
@@ -53,17 +53,17 @@ def create_table(plan: Plan, statement: CreateTable) -> str:
     return "CREATE TABLE"
 
 
-def make_table(plan: Plan, key: str, definitions: Sequence[ColumnDefinition], columns: Sequence[Column]) -> None:
-    """The table in the storage."""
+def make_table(plan: CatalogPlan, key: str, definitions: Sequence[ColumnDefinition], columns: Sequence[Column]) -> None:
+    """Create a table in the storage."""
     defaults = {definition.name: definition.default for definition in definitions}
-    plan.engine.storage.create_table(
+    plan.context.storage.create_table(
         key, [(column.name, column.type.physical, column.nullable, defaults.get(column.name)) for column in columns]
     )
     plan.created.append(key)
 
 
-def _columns(plan: Plan, definitions: Sequence[ColumnDefinition]) -> tuple[list[Column], list[str]]:
-    """Columns with their types looked up, and the types of users among these."""
+def _columns(plan: CatalogPlan, definitions: Sequence[ColumnDefinition]) -> tuple[list[Column], list[str]]:
+    """The columns with their types resolved, and the ids of the user-defined types among these."""
     columns, uses = [], []
     for definition in definitions:
         column, used = shaped(plan, definition)
@@ -75,8 +75,8 @@ def _columns(plan: Plan, definitions: Sequence[ColumnDefinition]) -> tuple[list[
     return columns, uses
 
 
-def shaped(plan: Plan, definition: ColumnDefinition) -> tuple[Column, list[str]]:
-    """One column, and the user's type that it is of."""
+def shaped(plan: CatalogPlan, definition: ColumnDefinition) -> tuple[Column, list[str]]:
+    """A column with its type resolved, and the ids of the user-defined types that it uses."""
     written = definition.type
     known = builtin(written.name[-1]) if len(written.name) == 1 or written.name[0] == "pg_catalog" else None
     if known is not None:
@@ -91,7 +91,7 @@ def shaped(plan: Plan, definition: ColumnDefinition) -> tuple[Column, list[str]]
 
 
 def physical_type(written: TypeName) -> str:
-    """What the storage has in place of a builtin type."""
+    """The type that the storage uses for a built-in type."""
     known = builtin(written.name[-1])
     if known is None:
         raise SqlError(f'type "{written.name[-1]}" does not exist')
@@ -100,9 +100,9 @@ def physical_type(written: TypeName) -> str:
     return base + modifier + ("[]" if rest == "list" else "")
 
 
-def create_view(plan: Plan, statement: CreateView) -> str:
+def create_view(plan: CatalogPlan, statement: CreateView) -> str:
     bound = _bound(plan, statement.query, "", temporary=statement.temporary)
-    schema, existing = plan.place(statement.name, temporary=statement.temporary)
+    schema, existing = plan.find_existing(statement.name, temporary=statement.temporary)
     if existing is not None and not _replaced(plan, statement, existing, bound, or_replace=statement.or_replace, kind="view"):
         return "CREATE VIEW"
     key = plan.allocate()
@@ -112,12 +112,12 @@ def create_view(plan: Plan, statement: CreateView) -> str:
     return "CREATE VIEW"
 
 
-def create_materialized_view(plan: Plan, statement: CreateMaterializedView) -> str:
+def create_materialized_view(plan: CatalogPlan, statement: CreateMaterializedView) -> str:
     bound = _bound(plan, statement.query, "materialize", temporary=False)
     cluster = plan.cluster_id(statement.cluster)
     replica = _only_replica(plan, statement, cluster)
     takes_place_of = replaced(plan, statement)
-    schema, existing = plan.place(statement.name)
+    schema, existing = plan.find_existing(statement.name)
     if existing is not None and not _replaced(
         plan, statement, existing, bound, or_replace=statement.or_replace, kind="materialized view"
     ):
@@ -136,16 +136,16 @@ def create_materialized_view(plan: Plan, statement: CreateMaterializedView) -> s
     return "CREATE MATERIALIZED VIEW"
 
 
-def _only_replica(plan: Plan, statement: CreateMaterializedView, cluster: str) -> str | None:
-    """The id of the replica that alone is to work for it."""
+def _only_replica(plan: CatalogPlan, statement: CreateMaterializedView, cluster: str) -> str | None:
+    """The id of the only replica that is to maintain the view; None for all replicas."""
     if statement.replica is None:
         return None
     plan.require_feature("enable_replica_targeted_materialized_views", "CREATE MATERIALIZED VIEW ... IN CLUSTER ... REPLICA")
     return replica_named(plan.state.clusters[cluster], statement.replica).id
 
 
-def _replaced(plan: Plan, statement: Create, existing: Item, bound: Sequence[str], *, or_replace: bool, kind: str) -> bool:
-    """Whether the old one made way for a new one."""
+def _replaced(plan: CatalogPlan, statement: Create, existing: Item, bound: Sequence[str], *, or_replace: bool, kind: str) -> bool:
+    """Whether the existing item has been dropped because the statement has OR REPLACE."""
     if not or_replace or existing.kind != kind:
         plan.refuse_existing(kind, statement.name, existing, quiet=statement.if_not_exists)
         return False
@@ -154,12 +154,15 @@ def _replaced(plan: Plan, statement: Create, existing: Item, bound: Sequence[str
         raise SqlError(f"cannot replace {kind} {name}: depended upon by new {name} definition")
     refuse_dependents(plan, existing, frozenset({existing.id}))
     plan.require_owner(existing)
-    plan.drop(plan.with_dependents([existing.id]))
+    plan.drop(plan.state.with_dependents([existing.id]))
     return True
 
 
-def _bound(plan: Plan, query: Query, purpose: str, *, temporary: bool) -> tuple[str, ...]:
-    """What a query reads. `purpose`: "materialize" forbids what changes by itself."""
+def _bound(plan: CatalogPlan, query: Query, purpose: str, *, temporary: bool) -> tuple[str, ...]:
+    """The ids of the relations that a query reads.
+
+    With the purpose "materialize", a query whose result changes by itself is refused.
+    """
     bound = bind(plan.state, plan.scope, query)
     for key in bound:
         item = plan.state.known(key)
@@ -184,21 +187,24 @@ def _bound(plan: Plan, query: Query, purpose: str, *, temporary: bool) -> tuple[
 
 
 def _make_view(
-    plan: Plan, key: str, query: Query, bound: Sequence[str], names: Sequence[str], *, stored: bool = False
+    plan: CatalogPlan, key: str, query: Query, bound: Sequence[str], names: Sequence[str], *, stored: bool = False
 ) -> tuple[Column, ...]:
-    """The view in the storage, unless what it reads is the system's, whose rows are rendered where it is read."""
+    """Create a view in the storage and return its columns.
+
+    A view that reads system relations is not stored: its query is rendered wherever it is read.
+    """
     if reads_system(plan.state, bound):
-        fields = plan.engine.storage.describe(render(plan.engine.snapshot(), query, bound)).fields
+        fields = plan.context.storage.describe(render(plan.context.snapshot(), query, bound)).fields
         columns = [Column(field.name, of_oid(field.oid)) for field in fields]
         renamed = [dataclasses.replace(column, name=name) for column, name in zip(columns, names, strict=False)]
         return (*renamed, *columns[len(renamed) :])
-    columns_made = plan.engine.storage.create_view(key, view_text(plan.state, query, bound), names, stored=stored)
+    columns_made = plan.context.storage.create_view(key, view_text(plan.state, query, bound), names, stored=stored)
     plan.created.append(key)
     return columns_made
 
 
-def _scheduled(plan: Plan, refreshes: Sequence[Refresh]) -> tuple[Refresh, ...]:
-    """With the moments worked out that they mean."""
+def _scheduled(plan: CatalogPlan, refreshes: Sequence[Refresh]) -> tuple[Refresh, ...]:
+    """The REFRESH options with their expressions evaluated."""
     now = int(time.time() * 1000)
     found = []
     for refresh in refreshes:
@@ -214,9 +220,9 @@ def _scheduled(plan: Plan, refreshes: Sequence[Refresh]) -> tuple[Refresh, ...]:
     return tuple(found)
 
 
-def _moment(plan: Plan, expression: str) -> int:
-    """Milliseconds since 1970 of an expression that is a number of these or a time."""
-    with plan.engine.storage.reader() as backend:
+def _moment(plan: CatalogPlan, expression: str) -> int:
+    """The time that an expression stands for, in milliseconds since 1970. The expression is such a number or a timestamp."""
+    with plan.context.storage.reader() as backend:
         text = backend.run(f"SELECT ({expression})::text").rows[0][0]
         if text is None:
             raise SqlError("REFRESH AT does not support calling mz_now() without a cast")
@@ -226,7 +232,7 @@ def _moment(plan: Plan, expression: str) -> int:
     return int(found or 0)
 
 
-def create_index(plan: Plan, statement: CreateIndex) -> str:
+def create_index(plan: CatalogPlan, statement: CreateIndex) -> str:
     if statement.cluster is not None:
         plan.state.cluster_named(statement.cluster)
     on = plan.state.find(statement.on, plan.scope)
@@ -252,7 +258,7 @@ def create_index(plan: Plan, statement: CreateIndex) -> str:
     return "CREATE INDEX"
 
 
-def _free_index_name(plan: Plan, on: Item, key: Sequence[str] | None) -> str:
+def _free_index_name(plan: CatalogPlan, on: Item, key: Sequence[str] | None) -> str:
     middle = "primary" if key is None else "_".join(part.strip('"') if _WORD.fullmatch(part) else "expr" for part in key)
     base = f"{on.name}_{middle}_idx"
     name, number = base, 0
@@ -262,7 +268,7 @@ def _free_index_name(plan: Plan, on: Item, key: Sequence[str] | None) -> str:
     return name
 
 
-def _say_identical(plan: Plan, on: Item, name: str, key: tuple[str, ...], cluster: str) -> None:
+def _say_identical(plan: CatalogPlan, on: Item, name: str, key: tuple[str, ...], cluster: str) -> None:
     prefix = ".".join(plan.state.full_name(on)[:-1])
     for other in plan.state.dependents(on.id):
         if isinstance(other.definition, IndexDefinition) and other.definition.key == key and other.cluster == cluster:
@@ -273,8 +279,8 @@ def _say_identical(plan: Plan, on: Item, name: str, key: tuple[str, ...], cluste
             return
 
 
-def create_secret(plan: Plan, statement: CreateSecret) -> str:
-    schema, existing = plan.place(statement.name)
+def create_secret(plan: CatalogPlan, statement: CreateSecret) -> str:
+    schema, existing = plan.find_existing(statement.name)
     if existing is not None:
         plan.refuse_existing("secret", statement.name, existing, quiet=statement.if_not_exists, plainly=True)
         return "CREATE SECRET"
@@ -283,15 +289,15 @@ def create_secret(plan: Plan, statement: CreateSecret) -> str:
     return "CREATE SECRET"
 
 
-def secret_value(plan: Plan, expression: str) -> str:
-    """What the expression of a secret says."""
-    with plan.engine.storage.reader() as backend:
+def secret_value(plan: CatalogPlan, expression: str) -> str:
+    """The value of a secret, from the expression in the statement."""
+    with plan.context.storage.reader() as backend:
         return (backend.run(f"SELECT ({expression})::text").rows[0][0] or b"").decode()
 
 
-def create_type(plan: Plan, statement: CreateType) -> str:
+def create_type(plan: CatalogPlan, statement: CreateType) -> str:
     columns, uses = _columns(plan, statement.types)
-    schema, existing = plan.place(statement.name, "type")
+    schema, existing = plan.find_existing(statement.name, "type")
     if existing is not None:
         raise plan.already_exists(existing)
     physical = f"{columns[0].type.physical}[]" if statement.shape == "LIST" else "jsonb"
@@ -299,11 +305,11 @@ def create_type(plan: Plan, statement: CreateType) -> str:
     return "CREATE TYPE"
 
 
-def create_connection(plan: Plan, statement: CreateConnection) -> str:
+def create_connection(plan: CatalogPlan, statement: CreateConnection) -> str:
     if statement.type == "INVALID URL":
         raise SqlError("invalid CONNECTION: URL must have an empty path")
     definition = connection_definition(plan, statement)
-    schema, existing = plan.place(statement.name)
+    schema, existing = plan.find_existing(statement.name)
     if existing is not None:
         plan.refuse_existing("connection", statement.name, existing, quiet=statement.if_not_exists)
         return "CREATE CONNECTION"
@@ -314,8 +320,8 @@ def create_connection(plan: Plan, statement: CreateConnection) -> str:
     return "CREATE CONNECTION"
 
 
-def connection_definition(plan: Plan, statement: CreateConnection) -> ConnectionDefinition:
-    """With the secrets and connections found that it names."""
+def connection_definition(plan: CatalogPlan, statement: CreateConnection) -> ConnectionDefinition:
+    """The definition of a connection, with the ids of the secrets and connections that it names."""
     bound: list[tuple[Name, str]] = []
     for name, value in statement.options:
         if value.kind == "secret" or (value.kind == "word" and _names_connection(name)):

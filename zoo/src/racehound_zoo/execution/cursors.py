@@ -1,24 +1,23 @@
-"""DECLARE, FETCH, CLOSE."""
+"""Executes DECLARE, FETCH and CLOSE."""
 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
-from racehound_zoo.backend import NO_PARAMETERS, Row
+from racehound_zoo.backend import Row
 from racehound_zoo.dialect.statements import CloseCursor, Declare, Fetch, Select, Show, Subscribe
 from racehound_zoo.errors import SqlError, unsupported
 from racehound_zoo.execution.result import Result
+from racehound_zoo.execution.session import Session
 from racehound_zoo.execution.subscribing import Subscription
-from racehound_zoo.execution.transaction import Cursor, Transaction
-
-if TYPE_CHECKING:
-    from racehound_zoo.execution.session import Session
+from racehound_zoo.execution.transaction import Cursor, TransactionBlock
 
 _ALWAYS = 3600.0
 
 
-def declare(session: Session, statement: Declare) -> Result:
+def declare(session: Session, statement: Declare, run: Callable[..., Result]) -> Result:
+    """DECLARE. `run` executes the cursor's query, as `dispatch.execute` does."""
     transaction = session.transaction
     if transaction is None:
         raise SqlError("DECLARE CURSOR can only be used in transaction blocks", "25P01")
@@ -29,7 +28,7 @@ def declare(session: Session, statement: Declare) -> Result:
         subscription = Subscription(session.engine, session.scope, session.uuid, statement.inner, session.cluster)
         cursor = Cursor(statement.inner, None, subscription, subscription.fields)
     elif isinstance(statement.inner, Select | Show):
-        result = session.execute(statement.inner, "", NO_PARAMETERS)
+        result = run(session, statement.inner, "")
         cursor = Cursor(statement.inner, [row for row in result.rows or () if row is not None], None, tuple(result.fields))
     else:
         raise unsupported("a cursor of this statement")
@@ -48,7 +47,7 @@ def fetch(session: Session, statement: Fetch) -> Result:
     return Result("FETCH #", cursor.fields, rows)
 
 
-def _cursor(transaction: Transaction | None, name: str) -> Cursor:
+def _cursor(transaction: TransactionBlock | None, name: str) -> Cursor:
     cursor = transaction.cursors.get(name) if transaction is not None else None
     if cursor is None:
         raise SqlError(f'cursor "{name}" does not exist', "34000")
@@ -56,7 +55,7 @@ def _cursor(transaction: Transaction | None, name: str) -> Cursor:
 
 
 def _from_subscription(session: Session, cursor: Cursor, subscription: Subscription, statement: Fetch) -> list[Row]:
-    """As many as were asked for, or as come in time. ALL gives what is there once something is."""
+    """Wait for as many rows as FETCH asks for, until its timeout. FETCH ALL returns what there is as soon as there is a row."""
     held = cursor.rows or []
     deadline = time.monotonic() + (_ALWAYS if statement.timeout is None else statement.timeout)
     wanted = statement.count

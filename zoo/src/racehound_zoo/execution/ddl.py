@@ -1,4 +1,7 @@
-"""Every change of the catalog: planned and done under its lock, so that all of them have one order and none is seen by halves."""
+"""Changes of the catalog.
+
+They are planned and installed under the catalog's lock, so that they have one order and no session sees a part of one.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +10,18 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
+from racehound_zoo.catalog.catalog import Catalog
 from racehound_zoo.catalog.state import Scope, State
+from racehound_zoo.defect_hooks import ChangeResult
 from racehound_zoo.dialect import statements as s
-from racehound_zoo.errors import Notice, SqlError
+from racehound_zoo.errors import SqlError
 from racehound_zoo.execution import altering, clusters, connecting, containers, creating, dropping, roles
 from racehound_zoo.execution.engine import Engine
-from racehound_zoo.execution.plan import NOTHING_PREPARED, Plan, Prepared
-from racehound_zoo.execution.preparing import prepare
+from racehound_zoo.execution.plan import NO_ANSWERS, CatalogPlan, UpstreamAnswers
+from racehound_zoo.execution.upstream_checks import ask_upstream
+from racehound_zoo.storage import Storage
 
-Handler = Callable[[Plan, Any], str]
+Handler = Callable[[CatalogPlan, Any], str]
 
 _HANDLERS: Mapping[type[s.Statement], Handler] = MappingProxyType(
     {
@@ -73,68 +79,77 @@ CHANGING = (*_HANDLERS, *_BY_KIND)
 
 
 @dataclasses.dataclass(frozen=True)
-class Done:
-    """What a change says of itself."""
+class _Change:
+    """A `CatalogChange`: a statement, the facts about its session, and the answers of the upstream systems."""
 
-    tag: str
-    notices: tuple[Notice, ...]
+    ddl: Ddl
+    statement: s.Statement
+    scope: Scope
+    cluster: str
+    answers: UpstreamAnswers
+    interrupted: Callable[[], bool]
+
+    @property
+    def catalog(self) -> Catalog:
+        return self.ddl.engine.catalog
+
+    @property
+    def storage(self) -> Storage:
+        return self.ddl.engine.storage
+
+    def plan(self, state: State) -> CatalogPlan:
+        """See `CatalogChange`."""
+        return self.ddl.plan(state, self.statement, self.scope, self.cluster, self.answers)
+
+    def execute(self) -> ChangeResult:
+        """See `CatalogChange`."""
+        for _ in self.storage.altering_tries():
+            with self.catalog.changing():
+                plan = self.plan(self.catalog.state)
+                if not plan.retry:
+                    return plan.install()
+        raise AssertionError("the tries end with an error")
 
 
 class Ddl:
-    """Changes one catalog, for all sessions."""
+    """Changes the catalog of one engine, for all sessions."""
 
     def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+        self.engine = engine
 
-    def run(self, statement: s.Statement, scope: Scope, cluster: str, interrupted: Callable[[], bool]) -> Done:
-        """Do it. `cluster`: the session's. SqlError when it cannot be done; nothing has changed then."""
-        prepared = prepare(Plan(self._engine, self._engine.catalog.state, scope), statement, cluster)
-        if self._engine.switches.any_on:
-            from racehound_zoo.defects.racing import Racing
+    def run(self, statement: s.Statement, scope: Scope, cluster: str, interrupted: Callable[[], bool]) -> ChangeResult:
+        """Execute a statement. `cluster`: the name of the session's cluster.
 
-            return Racing(self._engine, self, interrupted).run(statement, scope, cluster, prepared)
-        return self.honestly(statement, scope, cluster, prepared)
-
-    def honestly(self, statement: s.Statement, scope: Scope, cluster: str, prepared: Prepared = NOTHING_PREPARED) -> Done:
-        """Plan and do it while nobody else changes anything."""
-        for _ in self._engine.storage.altering_tries():
-            with self._engine.catalog.changing():
-                plan, tag = self.plan(self._engine.catalog.state, statement, scope, cluster, prepared)
-                if not plan.retry:
-                    return self.install(plan, tag)
-        raise AssertionError("the tries end with an error")
+        SqlError when the statement is refused; then nothing has changed.
+        """
+        answers = ask_upstream(CatalogPlan(self.engine, self.engine.catalog.state, scope), statement, cluster)
+        return self.engine.defects.change_catalog(_Change(self, statement, scope, cluster, answers, interrupted))
 
     def plan(
-        self, state: State, statement: s.Statement, scope: Scope, cluster: str, prepared: Prepared = NOTHING_PREPARED
-    ) -> tuple[Plan, str]:
-        """What it would change in a state, and its tag. What it has made in the storage is there already."""
-        plan = Plan(self._engine, state, scope, prepared)
+        self, state: State, statement: s.Statement, scope: Scope, cluster: str, answers: UpstreamAnswers = NO_ANSWERS
+    ) -> CatalogPlan:
+        """Plan what a statement changes in a state. The relations that it creates exist in the storage afterwards."""
+        plan = CatalogPlan(self.engine, state, scope, answers)
         plan.cluster = cluster
         try:
-            return plan, handler_of(statement)(plan, statement)
+            plan.tag = handler_of(statement)(plan, statement)
         except SqlError:
             plan.undo()
             raise
+        return plan
 
-    def install(self, plan: Plan, tag: str) -> Done:
-        """Make the plan's state the catalog's. Under its lock."""
-        if plan.state is not self._engine.catalog.state:
-            self._engine.catalog.replace(plan.state)
-        plan.finish()
-        return Done(tag, tuple(plan.notices))
-
-    def install_if_unchanged(self, plan: Plan, seen: State) -> bool:
-        """The same, but only if nothing has changed since a state."""
-        with self._engine.catalog.changing():
-            if self._engine.catalog.state.revision != seen.revision:
+    def install_if_unchanged(self, plan: CatalogPlan, seen: State) -> bool:
+        """Install a plan if the catalog has not changed since that state. Returns whether it was installed."""
+        with self.engine.catalog.changing():
+            if self.engine.catalog.state.revision != seen.revision:
                 return False
-            self.install(plan, "")
+            plan.install()
             return True
 
 
 def handler_of(statement: s.Statement) -> Handler:
     by_kind = _BY_KIND.get(type(statement))
     if by_kind is not None:
-        kind: str = getattr(statement, "kind")  # noqa: B009 mypy knows no common base with a kind
+        kind: str = getattr(statement, "kind")  # noqa: B009 mypy knows no common base class with the field kind
         return by_kind.get(kind, by_kind[""])
     return _HANDLERS[type(statement)]

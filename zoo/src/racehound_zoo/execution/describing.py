@@ -1,9 +1,8 @@
-"""What a statement takes and gives, without doing it."""
+"""Describes a statement without executing it: its parameters and its columns."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from racehound_zoo.backend import Description, Field
 from racehound_zoo.dialect import statements as s
@@ -11,16 +10,19 @@ from racehound_zoo.execution import variables
 from racehound_zoo.execution.querying import bind_query
 from racehound_zoo.execution.rendering import render
 from racehound_zoo.execution.result import text_fields
+from racehound_zoo.execution.session import Session
 from racehound_zoo.execution.showing import COLUMNS
 from racehound_zoo.execution.subscribing import Subscription
 from racehound_zoo.execution.writing import describe_returning
 
-if TYPE_CHECKING:
-    from racehound_zoo.execution.session import Session
-
 
 def describe(session: Session, statement: s.Statement | None, oids: Sequence[int]) -> Description:
-    """SqlError when what it names is not there."""
+    """SqlError when a name in the statement does not exist; then the transaction block that it is in has failed."""
+    with session.describing():
+        return _described(session, statement, oids)
+
+
+def _described(session: Session, statement: s.Statement | None, oids: Sequence[int]) -> Description:
     if isinstance(statement, s.Select):
         text = render(session.engine.snapshot(), statement.query, bind_query(session, statement.query))
         return session.engine.storage.describe(text, oids)
@@ -53,10 +55,10 @@ def _names(statement: s.ShowCreate | s.ShowVariable | s.Explain) -> tuple[str, .
 
 
 def _of_named(session: Session, statement: s.Statement | None) -> Sequence[Field]:
-    """Of what a prepared statement or a cursor will give."""
+    """The columns of a prepared statement or a cursor."""
     if isinstance(statement, s.Execute):
         found = session.prepared.get(statement.name)
-        return describe(session, found.statement, found.oids).fields if found is not None else ()
+        return _described(session, found.statement, found.oids).fields if found is not None else ()
     if isinstance(statement, s.Fetch) and session.transaction is not None:
         cursor = session.transaction.cursors.get(statement.cursor)
         return cursor.fields if cursor is not None else ()

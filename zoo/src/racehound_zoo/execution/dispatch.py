@@ -1,4 +1,4 @@
-"""Which room does a statement, and whether the transaction block allows it."""
+"""Executes any statement: finds the function for it, and checks whether the transaction block allows it."""
 
 from __future__ import annotations
 
@@ -6,31 +6,33 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from racehound_zoo.backend import Parameters
+from racehound_zoo.backend import NO_PARAMETERS, Parameters
 from racehound_zoo.catalog.privileges import require_item
 from racehound_zoo.dialect import parts
 from racehound_zoo.dialect import statements as s
 from racehound_zoo.errors import SqlError
-from racehound_zoo.execution import cursors, exporting, prepared, querying, settings, writing
+from racehound_zoo.execution import committing, cursors, exporting, prepared_statements, querying, settings, writing
 from racehound_zoo.execution.committing import CHANGED
 from racehound_zoo.execution.connecting import source_of_table
 from racehound_zoo.execution.ddl import CHANGING
-from racehound_zoo.execution.plan import Plan
-from racehound_zoo.execution.preparing import prepare, validate
+from racehound_zoo.execution.plan import CatalogPlan
 from racehound_zoo.execution.printing import printed
 from racehound_zoo.execution.result import Result
 from racehound_zoo.execution.session import Session
+from racehound_zoo.execution.upstream_checks import ask_upstream, validate
 
 _IN_BLOCKS = (s.Rename, s.Swap)
-"""Changes that a block may hold several of."""
+"""Changes of the catalog of which a block may hold several."""
 _IN_RECENT_BLOCKS = (s.CreateSource, s.CreateTableFromSource)
-"""Such of releases after the recorded one."""
+"""More of these, for releases after the recorded one."""
 _NOT_IN_BLOCKS = (s.SetOptions, s.AlterSystem, s.AlterRole, s.DropOwned, s.ReassignOwned)
 
 
-def run(session: Session, statement: s.Statement, text: str, parameters: Parameters, result_format: int) -> Result:
-    """Do it. SqlError when it fails."""
-    with session.engine.switches.under_way():
+def execute(
+    session: Session, statement: s.Statement, text: str, parameters: Parameters = NO_PARAMETERS, result_format: int = 0
+) -> Result:
+    """Execute one statement. SqlError when it fails; then the transaction block that it is in has failed, too."""
+    with session.executing(statement), session.engine.defects.running_statement():
         return _run(session, statement, text, parameters, result_format)
 
 
@@ -40,7 +42,7 @@ def _run(session: Session, statement: s.Statement, text: str, parameters: Parame
     if isinstance(statement, s.Insert | s.Mutate):
         return writing.run(session, statement, text, parameters)
     if isinstance(statement, s.Execute):
-        return prepared.execute(session, statement, result_format)
+        return prepared_statements.execute(session, statement, result_format, execute)
     handler = _HANDLERS.get(type(statement))
     if handler is not None:
         return handler(session, statement)
@@ -49,7 +51,7 @@ def _run(session: Session, statement: s.Statement, text: str, parameters: Parame
 
 
 def _change(session: Session, statement: s.Statement, text: str) -> Result:
-    """A change of the catalog: at once, or held for COMMIT."""
+    """Execute a change of the catalog, or keep it for COMMIT."""
     transaction = session.transaction
     if transaction is None:
         done = session.ddl.run(statement, session.scope, session.cluster, session.interrupted)
@@ -60,7 +62,7 @@ def _change(session: Session, statement: s.Statement, text: str) -> Result:
     if isinstance(statement, _IN_BLOCKS) or (session.engine.release.is_recent and isinstance(statement, _IN_RECENT_BLOCKS)):
         return _change_in_block(session, statement)
     if transaction.mode == "single" and isinstance(statement, s.CreateTableFromSource):
-        source_of_table(Plan(session.engine, session.state, session.scope), statement)
+        source_of_table(CatalogPlan(session.engine, session.state, session.scope), statement)
     transaction.become("single")
     transaction.single = statement
     return Result(tag_of(statement))
@@ -71,7 +73,10 @@ def _not_in_block(statement: s.Statement, text: str) -> SqlError:
 
 
 def _change_in_block(session: Session, statement: s.Statement) -> Result:
-    """They are planned one on the other, and only hold if nothing else changes until COMMIT."""
+    """Plan a change on the state that the earlier changes of the block lead to.
+
+    COMMIT installs it if the catalog has not changed.
+    """
     transaction = session.transaction
     assert transaction is not None
     transaction.become("changing")
@@ -79,15 +84,15 @@ def _change_in_block(session: Session, statement: s.Statement) -> Result:
         transaction.base = session.engine.catalog.state
     elif session.engine.catalog.state.revision != transaction.base.revision:
         raise SqlError(CHANGED, "40001")
-    prepared = prepare(Plan(session.engine, session.state, session.scope), statement, session.cluster)
-    plan, tag = session.ddl.plan(session.state, statement, session.scope, session.cluster, prepared)
+    answers = ask_upstream(CatalogPlan(session.engine, session.state, session.scope), statement, session.cluster)
+    plan = session.ddl.plan(session.state, statement, session.scope, session.cluster, answers)
     transaction.plans.append(plan)
     session.notices += plan.notices
-    return Result(tag)
+    return Result(plan.tag)
 
 
 def tag_of(statement: s.Statement) -> str:
-    """The tag of a change that is not done yet."""
+    """The command tag of a change that has not been executed yet."""
     if isinstance(statement, s.Drop):
         return f"DROP {statement.kind.upper()}"
     if isinstance(statement, s.Alter):
@@ -116,11 +121,15 @@ def _begin(session: Session, _: s.Begin) -> Result:
 
 
 def _commit(session: Session, _: s.Commit) -> Result:
-    return Result(session.commit())
+    return Result(committing.commit(session))
 
 
 def _rollback(session: Session, _: s.Rollback) -> Result:
     return Result(session.rollback())
+
+
+def _declare(session: Session, statement: s.Declare) -> Result:
+    return cursors.declare(session, statement, execute)
 
 
 def _validate(session: Session, statement: s.ValidateConnection) -> Result:
@@ -131,7 +140,7 @@ def _validate(session: Session, statement: s.ValidateConnection) -> Result:
     if item.kind != "connection":
         raise SqlError(f"cannot validate {item.kind} '{'.'.join(state.full_name(item))}'")
     require_item(state, session.scope, item, "USAGE")
-    validate(Plan(session.engine, state, session.scope), item.id)
+    validate(CatalogPlan(session.engine, state, session.scope), item.id)
     return Result("VALIDATE CONNECTION")
 
 
@@ -147,11 +156,11 @@ _HANDLERS: Mapping[type[s.Statement], Callable[[Session, Any], Result]] = Mappin
         s.SetVariable: settings.assign,
         s.AlterSystem: settings.alter_system,
         s.Discard: settings.discard,
-        s.Declare: cursors.declare,
+        s.Declare: _declare,
         s.Fetch: cursors.fetch,
         s.CloseCursor: cursors.close,
-        s.Prepare: prepared.prepare,
-        s.Deallocate: prepared.deallocate,
+        s.Prepare: prepared_statements.prepare,
+        s.Deallocate: prepared_statements.deallocate,
         s.ValidateConnection: _validate,
     }
 )

@@ -1,4 +1,4 @@
-"""DROP of items: what stands in the way, and what goes with it."""
+"""Executes DROP of items, with their dependents."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from racehound_zoo.catalog.model import IndexDefinition, Item
 from racehound_zoo.catalog.state import age
 from racehound_zoo.dialect.statements import Drop
 from racehound_zoo.errors import SqlError
-from racehound_zoo.execution.plan import Plan
+from racehound_zoo.execution.plan import CatalogPlan
 
 CASCADE_HINT = "Use DROP ... CASCADE to drop the dependent objects too."
 
 
-def drop_items(plan: Plan, statement: Drop) -> str:
+def drop_items(plan: CatalogPlan, statement: Drop) -> str:
     tag = f"DROP {statement.kind.upper()}"
     targets: list[Item] = []
     for name in statement.names:
@@ -25,15 +25,15 @@ def drop_items(plan: Plan, statement: Drop) -> str:
         if item.is_system:
             raise SqlError(f"cannot drop {item.kind} {item.name} because it is required by the database system")
     named = frozenset(item.id for item in targets)
-    doomed = plan.with_dependents([*named])
+    dropped = plan.state.with_dependents([*named])
     if not statement.cascade:
         for item in targets:
             refuse_dependents(plan, item, named)
     for item in targets:
         plan.require_owner(item)
-    _say_used_indexes(plan, targets)
-    plan.drop(doomed)
-    say_cascades(plan, len(doomed) - len(named))
+    _notice_used_indexes(plan, targets)
+    plan.drop(dropped)
+    notice_cascades(plan, len(dropped) - len(named))
     return tag
 
 
@@ -41,8 +41,11 @@ def _is_missing(error: SqlError) -> bool:
     return error.message.startswith("unknown ") or error.message.endswith(" does not exist")
 
 
-def refuse_dependents(plan: Plan, item: Item, going: frozenset[str]) -> None:
-    """SqlError when something depends on it that does not go as well. Indexes go without a word, as a source's progress does."""
+def refuse_dependents(plan: CatalogPlan, item: Item, going: frozenset[str]) -> None:
+    """SqlError if an item depends on this one and is not dropped, too.
+
+    Indexes and progress relations are dropped without being named.
+    """
     for dependent in plan.state.dependents(item.id):
         if dependent.id not in going and dependent.kind != "index":
             raise SqlError(
@@ -51,13 +54,13 @@ def refuse_dependents(plan: Plan, item: Item, going: frozenset[str]) -> None:
             )
 
 
-def say_cascades(plan: Plan, count: int) -> None:
+def notice_cascades(plan: CatalogPlan, count: int) -> None:
     if count > 0:
         plan.notice(f"drop cascades to {count} other objects")
 
 
-def _say_used_indexes(plan: Plan, targets: list[Item]) -> None:
-    """An index of the same key that was made later is maintained from the first one."""
+def _notice_used_indexes(plan: CatalogPlan, targets: list[Item]) -> None:
+    """Add a notice for an index whose data a later index with the same key shares."""
     for item in targets:
         if not isinstance(item.definition, IndexDefinition):
             continue

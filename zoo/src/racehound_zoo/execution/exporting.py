@@ -1,4 +1,4 @@
-"""COPY … TO S3: the rows of a query as files, written while the statement runs (https://materialize.com/docs/sql/copy-to/)."""
+"""Executes COPY … TO S3: writes the rows of a query as files (https://materialize.com/docs/sql/copy-to/)."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from racehound_zoo.execution.querying import select
 from racehound_zoo.execution.result import Result
 from racehound_zoo.execution.session import Session
 from racehound_zoo.sources.facts import connection_facts
-from racehound_zoo.sources.s3 import Place, speaking
+from racehound_zoo.sources.s3 import S3Location, s3_client
 
 _SIZE, _SIZE_LEAST = 256 << 20, 16 << 20
-"""Bytes of a file."""
+"""The default and the smallest size of a file, in bytes."""
 _UNITS = {"": 1, "B": 1, "KB": 1 << 10, "MB": 1 << 20, "GB": 1 << 30}
 _PARQUET = {
     16: "BOOLEAN", 17: "BLOB", 20: "BIGINT", 21: "SMALLINT", 23: "INTEGER", 700: "REAL", 701: "DOUBLE", 1082: "DATE",
     1083: "TIME", 1114: "TIMESTAMP", 1184: "TIMESTAMPTZ", 1700: "DECIMAL(38, 10)", 2950: "UUID",
 }  # fmt: skip
-"""By the OID of the column: what is not here is written as text."""
+"""The types of Parquet columns by the OID of the column. All other types are written as text."""
 
 
 def copy_to_s3(session: Session, statement: CopyToS3) -> Result:
-    """SqlError when it cannot be read, or not be written there."""
+    """Execute COPY … TO S3. SqlError if the query cannot be read or the files cannot be written."""
     if session.transaction is not None:
         session.transaction.become("reading")
     state = session.state
@@ -42,27 +42,27 @@ def copy_to_s3(session: Session, statement: CopyToS3) -> Result:
     form = option(statement.options, "FORMAT")
     if form is None or form.text.lower() not in {"csv", "parquet"}:
         raise SqlError("COPY ... TO <expr> only supports FORMAT CSV and FORMAT PARQUET", "0A000")
-    place = Place(_said(session, statement.uri))
+    location = S3Location(_evaluated(session, statement.uri))
     limit = _limit(statement.options)
     rows = select(session, statement.inner, Parameters(), 0)
     is_csv = form.text.lower() == "csv"
     files = _csv_files(rows, limit, statement.options) if is_csv else _parquet_files(rows, limit)
     suffix, moment = form.text.lower(), session.engine.storage.now()
-    with speaking(connection_facts(state, connection.id)) as client:
-        client.put_object(Bucket=place.bucket, Key=place.key(f"INCOMPLETE-{moment}"), Body=b"")
+    with s3_client(connection_facts(state, connection.id)) as client:
+        client.put_object(Bucket=location.bucket, Key=location.key(f"INCOMPLETE-{moment}"), Body=b"")
         for number, content in enumerate(files):
-            client.put_object(Bucket=place.bucket, Key=place.key(f"mz_{moment}_batch_{number:06}.{suffix}"), Body=content)
-        client.delete_object(Bucket=place.bucket, Key=place.key(f"INCOMPLETE-{moment}"))
+            client.put_object(Bucket=location.bucket, Key=location.key(f"mz_{moment}_batch_{number:06}.{suffix}"), Body=content)
+        client.delete_object(Bucket=location.bucket, Key=location.key(f"INCOMPLETE-{moment}"))
     return Result(f"COPY {len(rows.rows)}")
 
 
-def _said(session: Session, expression: str) -> str:
+def _evaluated(session: Session, expression: str) -> str:
     with session.engine.storage.reader() as backend:
         return (backend.run(f"SELECT ({expression})::text").rows[0][0] or b"").decode()
 
 
 def _limit(options: Options) -> int:
-    """Of the size of a file, in bytes."""
+    """The largest size of a file, in bytes."""
     given = option(options, "MAX FILE SIZE")
     if given is None:
         return _SIZE
@@ -89,7 +89,7 @@ def _parquet_files(rows: Rows, limit: int) -> Iterator[bytes]:
     try:
         import duckdb
     except ModuleNotFoundError as error:
-        raise SqlError(f"Parquet needs the package {error.name}: pip install 'racehound[services]'") from error
+        raise SqlError(f"Parquet needs the package {error.name}: pip install racehound-zoo") from error
     columns = ", ".join(f"CAST(#{number} AS {_PARQUET.get(field.oid, 'VARCHAR')}) AS {_quoted(field)}"
                         for number, field in enumerate(rows.fields, start=1))  # fmt: skip
     texts = ", ".join(f"c{number} VARCHAR" for number in range(len(rows.fields)))
@@ -114,7 +114,7 @@ def _texts(row: Row) -> list[str | None]:
 
 
 def _parts(rows: Sequence[Row], limit: int) -> Iterator[Sequence[Row]]:
-    """The rows of a file each: the last one takes it over the limit. No rows are a file too."""
+    """Divide the rows into files. A file ends with the row that reaches the limit. Without rows there is one empty file."""
     begin = size = 0
     for number, row in enumerate(rows):
         size += sum(len(value) + 1 for value in row if value is not None)

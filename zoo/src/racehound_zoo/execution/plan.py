@@ -1,70 +1,98 @@
-"""A change of the catalog in the making: what the state becomes, what is said about it, and what it did to the storage so far."""
+"""A change of the catalog that is being planned."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import Literal, Protocol
 
+from racehound_zoo.catalog.catalog import Catalog
 from racehound_zoo.catalog.model import Acls, Column, Definition, Item, Schema, article
 from racehound_zoo.catalog.privileges import initial, require, require_create, require_item_owner
 from racehound_zoo.catalog.state import TEMPORARY_SCHEMA, Scope, State, age, name_key
+from racehound_zoo.defect_hooks import ChangeResult, SeededDefects
 from racehound_zoo.dialect.parts import ItemKind, Name, spell
 from racehound_zoo.errors import Notice, SqlError
+from racehound_zoo.relations.snapshot import SystemSnapshot
+from racehound_zoo.sources.source import Offer, Shape
+from racehound_zoo.storage import Storage
 
-if TYPE_CHECKING:
-    from racehound_zoo.execution.engine import Engine
-    from racehound_zoo.sources.source import Offer, Shape
+
+class PlanContext(Protocol):
+    """What planning needs of the engine."""
+
+    @property
+    def catalog(self) -> Catalog: ...
+
+    @property
+    def storage(self) -> Storage: ...
+
+    @property
+    def defects(self) -> SeededDefects: ...
+
+    def setting(self, state: State, name: str) -> str:
+        """The value of a setting of the whole server."""
+
+    def snapshot(self) -> SystemSnapshot:
+        """What the relations of the system catalog are rendered from, as of now."""
+
+    def url_of(self, name: Sequence[str]) -> str:
+        """The URL to post to for a webhook source of that full name."""
 
 
 @dataclasses.dataclass(frozen=True)
-class Prepared:
-    """What was asked of the outside before the catalog was locked."""
+class UpstreamAnswers:
+    """What upstream systems answered before the catalog was locked."""
 
     offer: Offer | None = None
     shape: Shape | None = None
     subsources: Sequence[tuple[Offer, Shape]] = ()
 
 
-NOTHING_PREPARED = Prepared()
+NO_ANSWERS = UpstreamAnswers()
 
 
-class Plan:
-    """Built by one thread, on one state; whoever finds that it cannot be done raises SqlError."""
+class CatalogPlan:
+    """Belongs to one thread. The functions that build it raise SqlError when the statement is refused."""
 
-    def __init__(self, engine: Engine, state: State, scope: Scope, prepared: Prepared = NOTHING_PREPARED) -> None:
-        self.engine = engine
+    def __init__(self, context: PlanContext, state: State, scope: Scope, answers: UpstreamAnswers = NO_ANSWERS) -> None:
+        self.context = context
         self.state = state
         self.scope = scope
-        self.prepared = prepared
+        self.answers = answers
         self.notices: list[Notice] = []
         self.created: list[str] = []
-        """Ids of the relations made in the storage."""
+        """The ids of the relations that were created in the storage."""
         self.gone: list[str] = []
-        """Ids of the items dropped."""
+        """The ids of the items that the change drops."""
         self.events: list[tuple[str, str, str, str]] = []
         self.cluster = ""
-        """The session's own."""
+        """The name of the session's cluster."""
+        self.tag = ""
+        """The command tag of the statement."""
         self.retry = False
-        """The storage was busy: others must be let on before this is tried again."""
+        """A reader has locked the relation: the caller must release the catalog's lock and try again."""
 
     def undo(self) -> None:
-        """Give up: what was made in the storage goes."""
-        self.engine.storage.remove(*self.created)
+        """Remove from the storage what was created there."""
+        self.context.storage.remove(*self.created)
 
-    def finish(self) -> None:
-        """It is done: the audit learns of it, and what was dropped goes from the storage."""
+    def install(self) -> ChangeResult:
+        """Make the planned state the catalog's state. The caller holds the catalog's lock."""
+        if self.state is not self.context.catalog.state:
+            self.context.catalog.replace(self.state)
         for event in self.events:
-            self.engine.catalog.record(*event, self.scope.role)
-        self.engine.storage.remove(*self.gone)
+            self.context.catalog.record(*event, self.scope.role)
+        self.context.storage.remove(*self.gone)
+        return ChangeResult(self.tag, tuple(self.notices))
 
-    # Saying
+    # Notices, events and checks
 
     def notice(self, message: str, sqlstate: str = "00000") -> None:
         self.notices.append(Notice(message, sqlstate))
 
     def skip(self, kind: str, name: Name, *, quiet: bool, error: SqlError) -> None:
-        """Something is not there: a notice if that may be, else the error."""
+        """Add a notice that an object does not exist; without `quiet`, raise the error."""
         if not quiet:
             raise error
         self.notice(
@@ -75,14 +103,14 @@ class Plan:
         self.events.append((event, kind, name, key))
 
     def require_feature(self, flag: str, what: str) -> None:
-        """SqlError when a setting of the server has it switched off."""
-        if self.engine.setting(self.state, flag).lower() not in {"on", "true", "1"}:
+        """SqlError if a setting of the server disables the feature."""
+        if self.context.setting(self.state, flag).lower() not in {"on", "true", "1"}:
             raise SqlError(f"{what} is not supported", "0A000")
 
-    # Finding
+    # Look-up
 
     def item_of_kind(self, kind: str, name: Name, verb: str = "DROP") -> Item:
-        """An item that must be of this kind. `verb`: what is done to it, for the hint."""
+        """The item of that name, which must be of this kind. `verb` is the verb of the statement, for the error's hint."""
         item = self.state.find(name, self.scope, "type" if kind == "type" else "item")
         if item.kind == kind:
             return item
@@ -93,15 +121,15 @@ class Plan:
         raise SqlError(f"{spell(name)} is {article(item.kind)} not {article(kind)}")
 
     def cluster_id(self, name: str | None) -> str:
-        """The id of the cluster named, or of the session's."""
+        """The id of the cluster of that name; without a name, that of the session's cluster."""
         return self.state.cluster_named(name if name is not None else self.cluster).id
 
-    # Making items
+    # New items
 
-    def place(
+    def find_existing(
         self, name: Name, namespace: Literal["item", "type"] = "item", *, temporary: bool = False
     ) -> tuple[Schema | None, Item | None]:
-        """Where something of that name would stand, and what stands there already."""
+        """The schema in which an item of that name is created, and the item that has the name already, if any."""
         if temporary:
             key = self.state.names.get((TEMPORARY_SCHEMA, namespace, name[-1], self.scope.session))
             return None, self.state.items[key] if key else None
@@ -110,7 +138,7 @@ class Plan:
         return schema, self.state.item(key) if key is not None else None
 
     def refuse_existing(self, kind: str, name: Name, existing: Item, *, quiet: bool, plainly: bool = False) -> None:
-        """Something stands where another should be made: a notice if that may be, else an error."""
+        """Add a notice that an item of the name exists; without `quiet`, raise an error."""
         if quiet:
             self.notice(f'{kind} "{name[-1]}" already exists, skipping', "42710")
             return
@@ -122,8 +150,8 @@ class Plan:
         return SqlError(f'{existing.kind} "{".".join(self.state.full_name(existing))}" already exists')
 
     def allocate(self) -> tuple[str, int]:
-        """An id and an OID for an item."""
-        return self.engine.catalog.allocate("item"), self.engine.catalog.oid()
+        """A new id and a new OID for an item."""
+        return self.context.catalog.allocate("item"), self.context.catalog.oid()
 
     def add(
         self,
@@ -136,10 +164,10 @@ class Plan:
         columns: Sequence[Column] = (),
         cluster: str | None = None,
     ) -> Item:
-        """A new item where the role that speaks may make one, and none is. `schema` None: temporary."""
+        """Add an item. SqlError if the session's role may not create it there. `schema` is None for a temporary item."""
         if schema is not None:
             require_create(self.state, self.scope, schema)
-            self.engine.switches.refuse_taken(schema.id, name)
+            self.context.defects.refuse_reserved_name(schema.id, name)
         if cluster is not None:
             within = self.state.clusters[cluster]
             require(self.state, self.scope, "cluster", within.name, within.acls, "CREATE")
@@ -154,37 +182,23 @@ class Plan:
         self.record("create", kind, name, item.id)
         return item
 
-    # Taking items away
+    # Dropped and renamed items
 
     def drop(self, keys: frozenset[str]) -> None:
-        """Items gone."""
+        """Drop these items."""
         for item in sorted((self.state.items[key] for key in keys), key=age):
             self.record("drop", item.kind, item.name, item.id)
         self.state = self.state.without_items(keys)
         self.gone += sorted(keys)
 
-    def with_dependents(self, keys: Sequence[str]) -> frozenset[str]:
-        """These and all that depends on them, and the progress relations of sources among them."""
-        found: set[str] = set()
-        waiting = [*keys]
-        while waiting:
-            key = waiting.pop()
-            if key in found or key not in self.state.items:
-                continue
-            found.add(key)
-            waiting += [item.id for item in self.state.dependents(key)]
-            progress = getattr(self.state.items[key].definition, "progress", None)
-            waiting += [progress] if progress is not None else []
-        return frozenset(found)
-
     def require_owner(self, item: Item) -> None:
         require_item_owner(self.state, self.scope, item)
 
     def rename(self, item: Item, to: str) -> None:
-        """Another name, where it stands."""
+        """Give an item another name in its schema."""
         renamed = dataclasses.replace(item, name=to)
         if name_key(renamed) in self.state.names:
             raise SqlError(f"catalog item '{to}' already exists")
-        self.engine.switches.refuse_taken(item.schema, to)
+        self.context.defects.refuse_reserved_name(item.schema, to)
         self.state = self.state.with_item(renamed)
         self.record("alter", item.kind, to, item.id)

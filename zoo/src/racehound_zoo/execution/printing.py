@@ -1,4 +1,4 @@
-"""Statements as errors write them."""
+"""Prints statements for error messages."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from racehound_zoo.dialect.statements import CreateTable, SetOptions
 
 
 def printed(statement: object, text: str) -> str:
-    """In the server's own spelling where that differs from the user's; else as the user wrote it."""
+    """The statement as the server prints it, where that is known to differ from the user's text; otherwise the user's text."""
     if isinstance(statement, CreateTable):
         columns = ", ".join(f"{column.name} {_type(column.type)}" for column in statement.columns)
         return f"CREATE TABLE {spell(statement.name)} ({columns})"

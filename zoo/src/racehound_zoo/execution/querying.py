@@ -1,4 +1,4 @@
-"""SELECT, EXPLAIN, SHOW, SUBSCRIBE and COPY: what reads."""
+"""Executes SELECT, EXPLAIN, SHOW, SUBSCRIBE and COPY TO STDOUT."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from racehound_zoo.backend import Backend, Parameters, Row, Rows
 from racehound_zoo.catalog.privileges import require
-from racehound_zoo.copying import quoted
+from racehound_zoo.copy_format import quoted
 from racehound_zoo.dialect.parts import Query
 from racehound_zoo.dialect.statements import CopyOut, Explain, Select, Show, ShowCreate, Subscribe
 from racehound_zoo.errors import SqlError
@@ -20,7 +20,6 @@ from racehound_zoo.execution.showing import COLUMNS
 from racehound_zoo.execution.showing import show as show_rows
 from racehound_zoo.execution.showing import show_create as show_created
 from racehound_zoo.execution.subscribing import Subscription
-from racehound_zoo.sources.facts import bases
 
 _JSONB = 3802
 _SESSION_FUNCTIONS = frozenset({"current_database", "current_schema", "current_user"})
@@ -29,7 +28,7 @@ _SESSION_FUNCTIONS = frozenset({"current_database", "current_schema", "current_u
 def run(
     session: Session, statement: Select | Explain | Subscribe | CopyOut, parameters: Parameters, result_format: int
 ) -> Result:
-    """The rows that it reads. SqlError when it cannot be read."""
+    """Execute a statement that reads. SqlError if it fails."""
     if isinstance(statement, Select):
         _enter(session, "reading")
         rows = select(session, statement, parameters, result_format)
@@ -50,7 +49,7 @@ def _enter(session: Session, mode: str) -> None:
 
 
 def _streamed(session: Session, subscription: Subscription) -> Iterator[Row | None]:
-    """All that comes, until the client asks for an end."""
+    """The rows of a subscription, until the client cancels it."""
     try:
         yield from subscription.rows(session.interrupted)
         if session.interrupted():
@@ -63,44 +62,50 @@ def select(session: Session, statement: Select, parameters: Parameters, result_f
     """The rows of a query."""
     bound = bind_query(session, statement.query)
     _require_time(session, statement, bound)
-    session.engine.manager.await_snapshots(bases(session.state, *bound), session.interrupted)
+    session.engine.manager.await_snapshots(session.state.stored_inputs(*bound), session.interrupted)
     text = render(session.engine.snapshot(), statement.query, bound)
     with session.reading() as backend:
         if statement.query.calls & _SESSION_FUNCTIONS:
-            _tell_session(session, backend)
+            _set_session_functions(session, backend)
         return _with_compact_json(backend.run(text, parameters, result_format), result_format)
 
 
 def _with_compact_json(found: Rows, result_format: int) -> Rows:
-    """Materialize writes jsonb without blanks."""
-    places = [place for place, field in enumerate(found.fields) if field.oid == _JSONB]
-    if not places or result_format != 0:
+    """Print values of type jsonb without spaces, as Materialize does."""
+    indexes = [index for index, field in enumerate(found.fields) if field.oid == _JSONB]
+    if not indexes or result_format != 0:
         return found
-    return dataclasses.replace(found, rows=[_compacted(row, places) for row in found.rows])
+    return dataclasses.replace(found, rows=[_compacted(row, indexes) for row in found.rows])
 
 
-def _compacted(row: Row, places: Sequence[int]) -> Row:
+def _compacted(row: Row, indexes: Sequence[int]) -> Row:
     cells = list(row)
-    for place in places:
-        value = cells[place]
+    for index in indexes:
+        value = cells[index]
         if value is not None:
-            cells[place] = json.dumps(json.loads(value), separators=(",", ":"), ensure_ascii=False).encode()
+            cells[index] = json.dumps(json.loads(value), separators=(",", ":"), ensure_ascii=False).encode()
     return cells
 
 
 def bind_query(session: Session, query: Query) -> tuple[str, ...]:
-    """What a query reads; the role that speaks may, and there is a replica to do it."""
+    """The ids of the relations that a query reads.
+
+    SqlError if the session's role may not read one of them, or if no replica can execute the query.
+    """
     state, scope = session.state, session.scope
     bound = bind(state, scope, query)
-    for ghost in filter(None, (session.engine.switches.ghost(state.known(key)) for key in bound)):
-        raise SqlError(f"internal error: missing collection {ghost.id}")
+    for dropped in filter(None, (session.engine.defects.stale_index_on(state.known(key)) for key in bound)):
+        raise SqlError(f"internal error: missing collection {dropped.id}")
     require_select(state, scope, bound)
     _require_replica(session, bound)
     return bound
 
 
 def _require_replica(session: Session, bound: Sequence[str]) -> None:
-    """What reads only the system, or nothing, runs elsewhere."""
+    """SqlError if the session's cluster has no replica for the query.
+
+    A query that reads only system relations, or none, needs none.
+    """
     state = session.state
     if all(state.known(key).is_system for key in bound):
         return
@@ -119,20 +124,23 @@ def _require_replica(session: Session, bound: Sequence[str]) -> None:
 
 
 def _require_time(session: Session, statement: Select, bound: Sequence[str]) -> None:
-    """AS OF is the present, or a past since which nothing was written: no more history is kept."""
+    """SqlError for AS OF a time at which the inputs were different.
+
+    The storage keeps no history, so AS OF must be later than the last write.
+    """
     if statement.as_of is None or statement.at_least:
         return
     with session.engine.storage.reader() as backend:
         asked = int(float(backend.run(f"SELECT ({statement.as_of})::numeric::text").rows[0][0] or b"0"))
     state = session.state
-    since = session.engine.storage.changed(bases(state, *bound))
+    since = session.engine.storage.changed(state.stored_inputs(*bound))
     if asked < since or asked == 0:
         inputs = ", ".join(f"(User({key[1:]}), Antichain {{ elements: [{since}] }})" for key in bound)
         raise SqlError(f"Timestamp ({asked}) is not valid for all inputs: [{inputs}]")
 
 
-def _tell_session(session: Session, backend: Backend) -> None:
-    """What functions say of the session."""
+def _set_session_functions(session: Session, backend: Backend) -> None:
+    """Tell the storage what the functions about the session return."""
     path = session.variables["search_path"].partition(",")[0].strip()
     backend.run(
         "SELECT set_config('zoo.database', $1, false), set_config('zoo.schema', $2, false), set_config('zoo.user', $3, false)",
@@ -141,7 +149,7 @@ def _tell_session(session: Session, backend: Backend) -> None:
 
 
 def _explain(session: Session, statement: Explain) -> Result:
-    """What is read, and where; there is no plan of our own to show."""
+    """The inputs of the query and its cluster. The zoo has no query plans of its own."""
     bound = bind_query(session, statement.inner.query)
     state = session.state
     if statement.what == "TIMESTAMP":
@@ -156,7 +164,7 @@ def _explain(session: Session, statement: Explain) -> Result:
 
 
 def _copy(session: Session, statement: CopyOut) -> Result:
-    """Rows as lines of text."""
+    """COPY TO STDOUT: each row as a line of text."""
     inner = run(session, statement.inner, Parameters(), 0)
     assert inner.rows is not None
     return Result("COPY #", inner.fields, _lines(inner.rows), is_copy=True)
@@ -175,7 +183,7 @@ def _escaped(value: bytes) -> str:
 
 
 def show(session: Session, statement: Show) -> Result:
-    """SHOW TABLES and its like."""
+    """SHOW TABLES and similar statements."""
     _enter(session, "reading")
     rows = [encoded(row) for row in show_rows(session.state, session.scope, statement, _variables(session))]
     fields = COLUMNS[statement.what]

@@ -1,4 +1,4 @@
-"""Materialized views that are refreshed on a schedule."""
+"""Refreshes materialized views that have a schedule."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import time
 from racehound_zoo.catalog.catalog import Catalog
 from racehound_zoo.catalog.model import Item, QueryDefinition
 from racehound_zoo.catalog.state import State
-from racehound_zoo.dialect.speaking import seconds
+from racehound_zoo.dialect.session_statements import seconds
 from racehound_zoo.errors import SqlError
 from racehound_zoo.execution.rendering import reads_system
 from racehound_zoo.log import Log
@@ -18,7 +18,7 @@ _IDLE = 3600.0
 
 
 class Refresher:
-    """One thread for all of them: it sleeps until the next is due, or until another is made."""
+    """A thread that refreshes all of them. It sleeps until the next refresh is due or another view is created."""
 
     def __init__(self, catalog: Catalog, storage: Storage, log: Log) -> None:
         self._log = log
@@ -40,7 +40,7 @@ class Refresher:
             self._thread.join()
 
     def _follow(self, before: State, after: State) -> None:
-        if any(is_scheduled(item) for item in after.items.values() if item.id not in before.items):
+        if any(item.is_refreshed_on_schedule for item in after.items.values() if item.id not in before.items):
             self._changed.set()
 
     def _run(self) -> None:
@@ -52,16 +52,16 @@ class Refresher:
             self._changed.wait(max(0.001, pause))
 
     def _scheduled(self) -> list[Item]:
-        """Those that the storage has: what reads the system is made anew for every query."""
+        """The views to refresh. A view that reads system relations is not among them: it is rendered for each query."""
         state = self._catalog.state
-        return [item for item in state.items.values() if is_scheduled(item) and not reads_system(state, item.uses)]
+        return [item for item in state.items.values() if item.is_refreshed_on_schedule and not reads_system(state, item.uses)]
 
     def _require(self, item: Item) -> None:
         if self._catalog.state.item(item.id) is None:
             raise _DroppedError
 
     def _refresh(self, item: Item, now: int) -> int | None:
-        """Refresh it if that is due; when it is due next, None for never again."""
+        """Refresh the view if that is due. Returns the time of the next refresh, None if there is none."""
         assert isinstance(item.definition, QueryDefinition)
         last, following = _around(item.definition, now)
         if last is not None and self._done.get(item.id, 0) < last:
@@ -79,14 +79,8 @@ class _DroppedError(Exception):
     pass
 
 
-def is_scheduled(item: Item) -> bool:
-    """Whether it is refreshed at times, not at every change."""
-    definition = item.definition
-    return isinstance(definition, QueryDefinition) and any(each.strategy != "ON COMMIT" for each in definition.refreshes)
-
-
 def _around(definition: QueryDefinition, now: int) -> tuple[int | None, int | None]:
-    """The last moment until now at which it is refreshed, and the first one after (milliseconds since 1970)."""
+    """The time of the last refresh that was due until now and that of the next one, in milliseconds since 1970."""
     before, after = [], []
     for refresh in definition.refreshes:
         if refresh.strategy == "EVERY":

@@ -1,4 +1,4 @@
-"""A query as PostgreSQL gets it: every relation under the name of its storage, or as its rows if it is the system's."""
+"""Translates a query for PostgreSQL: each relation gets the name that it has in the storage, a system relation its rows."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from racehound_zoo.catalog.state import Scope, State
 from racehound_zoo.dialect.parts import Query
 from racehound_zoo.errors import SqlError
 from racehound_zoo.relations.rendering import as_subquery
-from racehound_zoo.relations.snapshot import Snapshot
+from racehound_zoo.relations.snapshot import SystemSnapshot
 from racehound_zoo.rows import physical_name
 
 _USER = "zoo.speaker()"
 _FOREIGN_NAMES = re.compile(r"\b(?:mz_catalog|pg_catalog)\.(?=(?:mz_timestamp|mz_now|uint[248]|mz_version|mz_environment_id)\b)")
-"""Names of the system's own that the storage keeps in a schema of its own."""
+"""Names in system schemas of which the storage has its own version, in another schema."""
 
 
 def bind(state: State, scope: Scope, query: Query) -> tuple[str, ...]:
-    """The ids of what a query reads, in the order of its references. SqlError for what is not there or cannot be read."""
+    """The ids of the relations that a query reads, in the order of its references. SqlError for a name that is no relation."""
     return tuple(readable(state, scope, reference.parts).id for reference in query.references)
 
 
 def readable(state: State, scope: Scope, name: tuple[str, ...]) -> Item:
-    """A relation by its name."""
+    """The relation of that name. SqlError if there is none."""
     item = state.find(name, scope)
     if not item.is_relation:
         full, article = ".".join(state.full_name(item)), "an" if item.kind[0] in "aeiou" else "a"
@@ -34,23 +34,23 @@ def readable(state: State, scope: Scope, name: tuple[str, ...]) -> Item:
 
 
 def require_select(state: State, scope: Scope, bound: Sequence[str]) -> None:
-    """That the role that speaks may read all of these."""
+    """SqlError unless the session's role may read all of these."""
     for key in bound:
         require_item(state, scope, state.known(key), "SELECT")
 
 
-def render(snapshot: Snapshot, query: Query, bound: Sequence[str]) -> str:
-    """The text for PostgreSQL."""
+def render(snapshot: SystemSnapshot, query: Query, bound: Sequence[str]) -> str:
+    """The query as PostgreSQL executes it."""
     return _spliced(snapshot.state, query, bound, snapshot)
 
 
 def view_text(state: State, query: Query, bound: Sequence[str]) -> str:
-    """The same for a query that reads nothing of the system's."""
+    """The same for a query that reads no system relation."""
     return _spliced(state, query, bound, None)
 
 
 def reads_system(state: State, bound: Sequence[str]) -> bool:
-    """Whether something of the system is read, directly or through views, so that the text holds for one moment only."""
+    """Whether a system relation is read, directly or through views. The text of such a query is valid for one moment only."""
     for key in bound:
         item = state.item(key)
         if item is not None and (
@@ -60,7 +60,7 @@ def reads_system(state: State, bound: Sequence[str]) -> bool:
     return False
 
 
-def _spliced(state: State, query: Query, bound: Sequence[str], snapshot: Snapshot | None) -> str:
+def _spliced(state: State, query: Query, bound: Sequence[str], snapshot: SystemSnapshot | None) -> str:
     spans = [(start, end, _USER) for start, end in query.users]
     for reference, key in zip(query.references, bound, strict=True):
         alias = "" if reference.aliased else f" AS {_quoted(reference.parts[-1])}"
@@ -72,7 +72,7 @@ def _spliced(state: State, query: Query, bound: Sequence[str], snapshot: Snapsho
     return _FOREIGN_NAMES.sub("zoo.", "".join([*pieces, query.text[position:]]))
 
 
-def _relation(state: State, key: str, snapshot: Snapshot | None) -> str:
+def _relation(state: State, key: str, snapshot: SystemSnapshot | None) -> str:
     item = state.item(key)
     if item is None or snapshot is None:
         return physical_name(key)

@@ -1,7 +1,7 @@
-"""Materialized views that take the place of others.
+"""Replacement of materialized views.
 
-A replacement is a materialized view of its own, which can be read and dropped, until it is applied: then what it is replaces what
-its target was, under the target's name and id, and it is gone (https://materialize.com/docs/sql/alter-materialized-view/).
+A replacement is itself a materialized view that can be read and dropped. When it is applied, its target gets its query and keeps
+its own name and id, and the replacement no longer exists (https://materialize.com/docs/sql/alter-materialized-view/).
 """
 
 from __future__ import annotations
@@ -15,14 +15,17 @@ from racehound_zoo.dialect.parts import Name, spell
 from racehound_zoo.dialect.statements import CreateMaterializedView
 from racehound_zoo.errors import SqlError, unsupported
 from racehound_zoo.execution.dropping import refuse_dependents
-from racehound_zoo.execution.plan import Plan
+from racehound_zoo.execution.plan import CatalogPlan
 from racehound_zoo.execution.rendering import reads_system, view_text
 
 _FLAG = "enable_replacement_materialized_views"
 
 
-def replaced(plan: Plan, statement: CreateMaterializedView) -> Item | None:
-    """The materialized view that the new one is to replace; None when it is to be one for itself. SqlError when it cannot be."""
+def replaced(plan: CatalogPlan, statement: CreateMaterializedView) -> Item | None:
+    """The materialized view that the new one is to replace; None if the statement has no REPLACEMENT.
+
+    SqlError if it cannot be replaced.
+    """
     if statement.replaces is None:
         return None
     plan.require_feature(_FLAG, "CREATE REPLACEMENT MATERIALIZED VIEW")
@@ -33,8 +36,8 @@ def replaced(plan: Plan, statement: CreateMaterializedView) -> Item | None:
     return item
 
 
-def refuse_unlike(plan: Plan, item: Item, bound: Sequence[str], columns: Sequence[Column]) -> None:
-    """SqlError unless a query of these inputs and columns can stand in a materialized view's place."""
+def refuse_unlike(plan: CatalogPlan, item: Item, bound: Sequence[str], columns: Sequence[Column]) -> None:
+    """SqlError unless a query with these inputs and columns can replace the query of the materialized view."""
     if [(column.name, column.type) for column in columns] != [(column.name, column.type) for column in item.columns]:
         raise SqlError("replacement schema differs from target schema")
     if reads_system(plan.state, bound):
@@ -43,7 +46,7 @@ def refuse_unlike(plan: Plan, item: Item, bound: Sequence[str], columns: Sequenc
 
 
 def _refuse_circle(state: State, item: Item, bound: Iterable[str]) -> None:
-    """SqlError when one of these is made from the item."""
+    """SqlError if one of these relations depends on the item."""
     waiting, seen = [*bound], set()
     while waiting:
         key = waiting.pop()
@@ -55,19 +58,19 @@ def _refuse_circle(state: State, item: Item, bound: Iterable[str]) -> None:
             waiting += _definition(found).bound
 
 
-def replace(plan: Plan, item: Item, name: Name) -> None:
+def replace(plan: CatalogPlan, item: Item, name: Name) -> None:
     """Apply the replacement of that name."""
     replacement = _replacement(plan, item, name)
     definition = _definition(replacement)
     _refuse_circle(plan.state, item, definition.bound)
     text = view_text(plan.state, definition.query, definition.bound)
-    if plan.engine.storage.replace_view(item.id, text, [column.name for column in item.columns]):
+    if plan.context.storage.replace_view(item.id, text, [column.name for column in item.columns]):
         _take_place(plan, item, replacement)
     else:
         plan.retry = True
 
 
-def _replacement(plan: Plan, item: Item, name: Name) -> Item:
+def _replacement(plan: CatalogPlan, item: Item, name: Name) -> Item:
     found = plan.item_of_kind("materialized view", name, "ALTER")
     if _definition(found).replaces != item.id:
         raise SqlError(f"{spell(name)} is not a replacement for {'.'.join(plan.state.full_name(item))}")
@@ -77,10 +80,10 @@ def _replacement(plan: Plan, item: Item, name: Name) -> Item:
     return found
 
 
-def _take_place(plan: Plan, item: Item, replacement: Item) -> None:
+def _take_place(plan: CatalogPlan, item: Item, replacement: Item) -> None:
     definition = dataclasses.replace(_definition(replacement), replaces=None)
     uses = tuple(key for key in replacement.uses if key != item.id)
-    plan.drop(plan.with_dependents([replacement.id]))
+    plan.drop(plan.state.with_dependents([replacement.id]))
     plan.state = plan.state.with_item(dataclasses.replace(item, definition=definition, uses=uses, cluster=replacement.cluster))
     plan.record("alter", item.kind, item.name, item.id)
 

@@ -1,4 +1,4 @@
-"""What a statement gives back."""
+"""The result of a statement."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ _TEXT_OID = 25
 
 @dataclasses.dataclass
 class Result:
-    """`rows` None: a command without rows. A stream may give None between rows: send what there is, and go on.
+    """A result. `rows` is None for a statement without rows.
 
-    `tag` is the command tag; with a `#` in it the number of rows goes there.
+    An iterator over rows may yield None: the rows so far must be sent before the next one is awaited. `tag` is the command tag; a
+    `#` in it stands for the number of rows.
     """
 
     tag: str
@@ -22,16 +23,16 @@ class Result:
     rows: Iterable[Row | None] | None = None
     is_copy: bool = False
     format: int = 0
-    """Of all columns: 0 text, 1 binary."""
+    """The format of all columns: 0 for text, 1 for binary."""
 
 
 def text_fields(*names: str) -> tuple[Field, ...]:
-    """Columns of text."""
+    """Columns of type text."""
     return tuple(Field(name, _TEXT_OID) for name in names)
 
 
 def encoded(values: Iterable[object]) -> list[bytes | None]:
-    """A row of text: NULL for None, t and f for truth, {…} for lists."""
+    """A row in text format: NULL for None, t and f for booleans, {…} for lists."""
     return [_encoded(value) for value in values]
 
 

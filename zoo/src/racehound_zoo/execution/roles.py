@@ -1,4 +1,4 @@
-"""Roles, memberships, privileges, and what a role owns."""
+"""Executes statements on roles, memberships and privileges, and on the objects that a role owns."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ from racehound_zoo.dialect.statements import (
     ReassignOwned,
 )
 from racehound_zoo.errors import Notice, SqlError
-from racehound_zoo.execution.altering import give_to
-from racehound_zoo.execution.dropping import refuse_dependents, say_cascades
-from racehound_zoo.execution.plan import Plan
+from racehound_zoo.execution.altering import change_owner
+from racehound_zoo.execution.dropping import notice_cascades, refuse_dependents
+from racehound_zoo.execution.plan import CatalogPlan
 
 _UNSUPPORTED = frozenset({"LOGIN", "NOLOGIN", "SUPERUSER", "NOSUPERUSER", "PASSWORD"})
 
 
-def create_role(plan: Plan, statement: CreateRole) -> str:
+def create_role(plan: CatalogPlan, statement: CreateRole) -> str:
     name = statement.name[-1]
     _refuse_attributes(statement.attributes)
     if name == "public" or name.startswith(("mz_", "pg_")):
@@ -50,8 +50,8 @@ def create_role(plan: Plan, statement: CreateRole) -> str:
     if any(role.name == name for role in plan.state.roles.values()):
         raise SqlError(f"role '{name}' already exists")
     require(plan.state, plan.scope, "system", "", plan.state.system_acls, "CREATEROLE")
-    key = plan.engine.catalog.allocate("role")
-    plan.state = plan.state.with_role(Role(key, plan.engine.catalog.oid(), name))
+    key = plan.context.catalog.allocate("role")
+    plan.state = plan.state.with_role(Role(key, plan.context.catalog.oid(), name))
     plan.record("create", "role", name, key)
     return "CREATE ROLE"
 
@@ -67,7 +67,7 @@ def _refuse_attributes(attributes: tuple[str, ...]) -> None:
         )
 
 
-def alter_role(plan: Plan, statement: AlterRole) -> str:
+def alter_role(plan: CatalogPlan, statement: AlterRole) -> str:
     role = plan.state.role_named(statement.name)
     _refuse_attributes(statement.attributes)
     if statement.variable is not None:
@@ -80,7 +80,7 @@ def alter_role(plan: Plan, statement: AlterRole) -> str:
     return "ALTER ROLE"
 
 
-def drop_roles(plan: Plan, statement: Drop) -> str:
+def drop_roles(plan: CatalogPlan, statement: Drop) -> str:
     for name in statement.names:
         try:
             role = plan.state.role_named(name[-1])
@@ -91,7 +91,7 @@ def drop_roles(plan: Plan, statement: Drop) -> str:
             continue
         if role.id == plan.scope.role:
             raise SqlError("current role cannot be dropped")
-        dependencies = sorted(_holding(plan.state, role))
+        dependencies = sorted(_reasons_to_keep(plan.state, role))
         if dependencies:
             raise SqlError(
                 f'role "{role.name}" cannot be dropped because some objects depend on it',
@@ -103,7 +103,7 @@ def drop_roles(plan: Plan, statement: Drop) -> str:
     return "DROP ROLE"
 
 
-def _remove(plan: Plan, role: Role) -> None:
+def _remove(plan: CatalogPlan, role: Role) -> None:
     plan.state = plan.state.without("roles", role.id)
     for other in plan.state.roles.values():
         kept = tuple(pair for pair in other.memberships if role.id not in pair)
@@ -112,8 +112,8 @@ def _remove(plan: Plan, role: Role) -> None:
     plan.record("drop", "role", role.name, role.id)
 
 
-def _things(state: State) -> Iterator[tuple[str, str, Any]]:
-    """Everything with an owner and privileges: kind, full name, and itself."""
+def _owned_objects(state: State) -> Iterator[tuple[str, str, Any]]:
+    """All objects with an owner and privileges: kind, full name and the object."""
     for item in state.items.values():
         yield item.kind, ".".join(state.full_name(item)), item
     yield from (("cluster", cluster.name, cluster) for cluster in state.clusters.values())
@@ -121,9 +121,9 @@ def _things(state: State) -> Iterator[tuple[str, str, Any]]:
     yield from (("database", database.name, database) for database in state.databases.values())
 
 
-def _holding(state: State, role: Role) -> Iterator[str]:
-    """Why a role cannot go."""
-    for kind, name, thing in _things(state):
+def _reasons_to_keep(state: State, role: Role) -> Iterator[str]:
+    """The reasons why a role cannot be dropped."""
+    for kind, name, thing in _owned_objects(state):
         if thing.owner == role.id:
             yield f'owner of {kind.upper()} "{name}"'
         for acl in thing.acls:
@@ -139,7 +139,7 @@ def _holding(state: State, role: Role) -> Iterator[str]:
         yield "default privileges"
 
 
-def grant_role(plan: Plan, statement: GrantRole) -> str:
+def grant_role(plan: CatalogPlan, statement: GrantRole) -> str:
     tag = "REVOKE ROLE" if statement.revoke else "GRANT ROLE"
     parents = [plan.state.role_named(name) for name in statement.roles]
     members = [plan.state.role_named(name) for name in statement.members]
@@ -150,7 +150,7 @@ def grant_role(plan: Plan, statement: GrantRole) -> str:
     return tag
 
 
-def _change_membership(plan: Plan, parent: Role, member: Role, *, revoke: bool) -> None:
+def _change_membership(plan: CatalogPlan, parent: Role, member: Role, *, revoke: bool) -> None:
     has = any(key == parent.id for key, _ in member.memberships)
     if revoke:
         if not has:
@@ -167,7 +167,7 @@ def _change_membership(plan: Plan, parent: Role, member: Role, *, revoke: bool) 
     plan.state = plan.state.with_role(dataclasses.replace(member, memberships=pairs))
 
 
-def grant_privileges(plan: Plan, statement: GrantPrivileges) -> str:
+def grant_privileges(plan: CatalogPlan, statement: GrantPrivileges) -> str:
     targets = _targets(plan, statement)
     roles = [PUBLIC if name == "PUBLIC" else plan.state.role_named(name).id for name in statement.roles]
     for kind, name, thing in targets:
@@ -182,8 +182,8 @@ def grant_privileges(plan: Plan, statement: GrantPrivileges) -> str:
     return "REVOKE" if statement.revoke else "GRANT"
 
 
-def _targets(plan: Plan, statement: GrantPrivileges) -> list[tuple[str, str, Any]]:
-    """What privileges are granted on: kind, full name, and itself (None: the system)."""
+def _targets(plan: CatalogPlan, statement: GrantPrivileges) -> list[tuple[str, str, Any]]:
+    """The objects that the statement names: kind, full name and the object (None for the system)."""
     state, scope = plan.state, plan.scope
     if statement.kind == "system":
         return [("system", "", None)]
@@ -196,7 +196,7 @@ def _targets(plan: Plan, statement: GrantPrivileges) -> list[tuple[str, str, Any
     return [(item.kind, ".".join(state.full_name(item)), item) for item in items]
 
 
-def _container(plan: Plan, kind: str, name: Name) -> Schema | Database | Cluster:
+def _container(plan: CatalogPlan, kind: str, name: Name) -> Schema | Database | Cluster:
     if kind == "schema":
         return plan.state.schema_named(name, plan.scope)
     return plan.state.database_named(name[-1]) if kind == "database" else plan.state.cluster_named(name[-1])
@@ -206,7 +206,7 @@ def _full(state: State, thing: Schema | Database | Cluster) -> str:
     return state.schema_full_name(thing) if isinstance(thing, Schema) else thing.name
 
 
-def _all_in(plan: Plan, statement: GrantPrivileges) -> Iterator[tuple[str, str, Any]]:
+def _all_in(plan: CatalogPlan, statement: GrantPrivileges) -> Iterator[tuple[str, str, Any]]:
     state = plan.state
     if statement.all_in == "schema":
         schemas = {state.schema_named(name, plan.scope).id for name in statement.names}
@@ -216,14 +216,14 @@ def _all_in(plan: Plan, statement: GrantPrivileges) -> Iterator[tuple[str, str, 
     else:
         schemas = {*state.schemas}
     relations = {"table", "view", "materialized view", "source"}
-    for kind, name, thing in _things(state):
+    for kind, name, thing in _owned_objects(state):
         meant = kind in relations if statement.kind == "table" else kind == statement.kind
         if meant and (not isinstance(thing, Item) or thing.schema in schemas):
             yield kind, name, thing
 
 
 def _letters(statement: GrantPrivileges, kind: str, name: str) -> frozenset[str]:
-    """SqlError for privileges that there are not on such a thing."""
+    """The privileges of the statement as letters. SqlError for a privilege that this kind of object does not have."""
     allowed = all_of(kind)
     if not statement.privileges:
         return allowed
@@ -235,7 +235,7 @@ def _letters(statement: GrantPrivileges, kind: str, name: str) -> frozenset[str]
     return frozenset(asked)
 
 
-def _require_grantor(plan: Plan, kind: str, name: str, thing: Any) -> None:  # noqa: ANN401 whatever has an owner
+def _require_grantor(plan: CatalogPlan, kind: str, name: str, thing: Any) -> None:  # noqa: ANN401 any object with an owner
     if thing is None:
         require(plan.state, plan.scope, "system", "", plan.state.system_acls, "CREATEROLE")
     elif isinstance(thing, Item):
@@ -244,7 +244,7 @@ def _require_grantor(plan: Plan, kind: str, name: str, thing: Any) -> None:  # n
         require_owner(plan.state, plan.scope, kind, name, thing.owner)
 
 
-def _store(plan: Plan, kind: str, thing: Any, acls: Acls) -> None:  # noqa: ANN401 whatever has privileges
+def _store(plan: CatalogPlan, kind: str, thing: Any, acls: Acls) -> None:  # noqa: ANN401 any object with privileges
     state = plan.state
     if thing is None:
         plan.state = dataclasses.replace(state, system_acls=acls)
@@ -256,7 +256,7 @@ def _store(plan: Plan, kind: str, thing: Any, acls: Acls) -> None:  # noqa: ANN4
     plan.state = stores.get(kind, state.with_item)(changed)
 
 
-def default_privileges(plan: Plan, statement: DefaultPrivileges) -> str:
+def default_privileges(plan: CatalogPlan, statement: DefaultPrivileges) -> str:
     state = plan.state
     owners = [PUBLIC if name == "PUBLIC" else state.role_named(name).id for name in statement.owners] or [plan.scope.role]
     grantees = [PUBLIC if name == "PUBLIC" else state.role_named(name).id for name in statement.roles]
@@ -277,23 +277,23 @@ def default_privileges(plan: Plan, statement: DefaultPrivileges) -> str:
     return "ALTER DEFAULT PRIVILEGES"
 
 
-def reassign_owned(plan: Plan, statement: ReassignOwned) -> str:
+def reassign_owned(plan: CatalogPlan, statement: ReassignOwned) -> str:
     old = [plan.state.role_named(name) for name in statement.old]
     new = plan.state.role_named(statement.new)
     require_member(plan.state, plan.scope, *(role.id for role in old), new.id)
     owners = {role.id for role in old}
-    for kind, _, thing in [*_things(plan.state)]:
+    for kind, _, thing in [*_owned_objects(plan.state)]:
         if thing.owner not in owners:
             continue
         if isinstance(thing, Item):
-            give_to(plan, plan.state.items[thing.id], new.id)
+            change_owner(plan, plan.state.items[thing.id], new.id)
         else:
             acls = granted(tuple(acl for acl in thing.acls if acl.grantee != thing.owner), new.id, all_of(kind), new.id)
             _store(plan, kind, dataclasses.replace(thing, owner=new.id), acls)
     return "REASSIGN OWNED"
 
 
-def drop_owned(plan: Plan, statement: DropOwned) -> str:
+def drop_owned(plan: CatalogPlan, statement: DropOwned) -> str:
     roles = [plan.state.role_named(name) for name in statement.roles]
     require_member(plan.state, plan.scope, *(role.id for role in roles))
     owners = {role.id for role in roles}
@@ -302,14 +302,14 @@ def drop_owned(plan: Plan, statement: DropOwned) -> str:
     if not statement.cascade:
         for item in owned:
             refuse_dependents(plan, item, named)
-    doomed = plan.with_dependents([*named])
-    plan.drop(doomed)
-    for kind, _, thing in [*_things(plan.state)]:
+    dropped = plan.state.with_dependents([*named])
+    plan.drop(dropped)
+    for kind, _, thing in [*_owned_objects(plan.state)]:
         acls = tuple(acl for acl in thing.acls if acl.grantee not in owners)
         if acls != thing.acls:
             _store(plan, kind, thing, acls)
     rules = tuple(rule for rule in plan.state.default_privileges if not owners & {rule[0], rule[4]})
     system = tuple(acl for acl in plan.state.system_acls if acl.grantee not in owners)
     plan.state = dataclasses.replace(plan.state, default_privileges=rules, system_acls=system)
-    say_cascades(plan, len(doomed) - len(named))
+    notice_cascades(plan, len(dropped) - len(named))
     return "DROP OWNED"

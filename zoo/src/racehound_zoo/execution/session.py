@@ -1,4 +1,4 @@
-"""A session: who speaks, what is set, and the transaction it is in."""
+"""A session: its role, its variables, and its transaction block."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Literal
 
-from racehound_zoo.backend import NO_PARAMETERS, Backend, Description, MissingCollectionError, Parameters
+from racehound_zoo.backend import Backend, MissingCollectionError
 from racehound_zoo.catalog.model import SYSTEM_ROLE, Role
 from racehound_zoo.catalog.state import Scope, State
 from racehound_zoo.dialect import statements as s
@@ -20,15 +20,14 @@ from racehound_zoo.errors import Notice, SqlError
 from racehound_zoo.execution import variables
 from racehound_zoo.execution.ddl import Ddl
 from racehound_zoo.execution.engine import Engine
-from racehound_zoo.execution.result import Result
-from racehound_zoo.execution.transaction import Transaction, closed
+from racehound_zoo.execution.transaction import TransactionBlock, close_subscriptions
 
 _SYSTEM_USERS = frozenset({"mz_system", "mz_support"})
 
 
 @dataclasses.dataclass(frozen=True)
-class Prepared:
-    """A prepared statement, with the columns that it had then."""
+class PreparedStatement:
+    """A prepared statement, with the columns that it had when it was prepared."""
 
     statement: s.Statement | None
     text: str
@@ -37,29 +36,29 @@ class Prepared:
 
 
 class Session:
-    """Used from one thread, but for `cancel`. `execute` is the way in; the rest is for the rooms beside this one."""
+    """A session. It belongs to one thread; only `cancel` and `disconnect` may be called from others."""
 
     def __init__(self, engine: Engine, user: str, settings: Mapping[str, str], *, internal: bool = False) -> None:
-        """SqlError 28000 for a user that may not come in here. A user that is new becomes a role."""
+        """SqlError 28000 if this user may not connect here. For an unknown user, a role is created."""
         self.engine = engine
         self.ddl = Ddl(engine)
         self.uuid = str(uuid.uuid4())
         self.secret = secrets.token_bytes(4)
         self.connected_at = int(time.time() * 1000)
         self.notices: list[Notice] = []
-        self.prepared: dict[str, Prepared] = {}
-        self.transaction: Transaction | None = None
+        self.prepared: dict[str, PreparedStatement] = {}
+        self.transaction: TransactionBlock | None = None
         self.user = user
         self.role = self._role(user, internal=internal)
         self._interrupted = threading.Event()
         self._busy: Backend | None = None
         self._closed = False
         self.is_gone: Callable[[], bool] = lambda: False
-        """Whether the client has left while its statement is being done."""
+        """Whether the client has disconnected while its statement is being executed."""
         self.changed_variables: dict[str, str] = {}
-        """Those that the client must be told of."""
+        """The variables whose new values the client has to be told."""
         self.variables = self._initial(settings)
-        self.number = engine.enter(self)
+        self.number = engine.register(self)
 
     def _role(self, user: str, *, internal: bool) -> str:
         if user in _SYSTEM_USERS and not internal:
@@ -74,7 +73,7 @@ class Session:
         return key
 
     def _initial(self, settings: Mapping[str, str]) -> dict[str, str]:
-        """Of the client's wishes (`options` too) those that are variables."""
+        """The initial values of the variables. The client's settings, including `options`, override the defaults."""
         state = self.engine.catalog.state
         given = {name: variable.default for name, variable in variables.SESSION.items()}
         given["mz_version"] = self.engine.release.mz_version
@@ -88,10 +87,10 @@ class Session:
         return given
 
     def close(self) -> None:
-        """The client is gone."""
+        """End the session: roll back its transaction block and drop its temporary items."""
         self._closed = True
-        self._end_transaction()
-        self.engine.leave(self.number)
+        self.end_transaction()
+        self.engine.unregister(self.number)
         catalog = self.engine.catalog
         with catalog.changing():
             mine = frozenset(key for key, item in catalog.state.items.items() if item.session == self.number)
@@ -100,7 +99,7 @@ class Session:
         self.engine.storage.remove(*sorted(mine))
 
     def cancel(self) -> None:
-        """Interrupt what is being done. From any thread."""
+        """Cancel the statement that is being executed. May be called from any thread."""
         self._interrupted.set()
         busy = self._busy
         if busy is not None:
@@ -108,18 +107,21 @@ class Session:
         self.engine.storage.wake()
 
     def disconnect(self) -> None:
-        """The connection is broken: whatever is being done ends, and nothing more will be."""
+        """Cancel the statement that is being executed, and any later one: the connection is broken.
+
+        May be called from any thread.
+        """
         self._closed = True
         self.cancel()
 
     def interrupted(self) -> bool:
         return self._closed or self._interrupted.is_set() or self.is_gone()
 
-    # What statements are done with
+    # What statements use
 
     @property
     def state(self) -> State:
-        """The catalog as this session sees it: in a block of renames and swaps, with these done."""
+        """The catalog as this session sees it, including the changes that its transaction block has planned."""
         if self.transaction is not None and self.transaction.plans:
             return self.transaction.plans[-1].state
         return self.engine.catalog.state
@@ -135,7 +137,7 @@ class Session:
 
     @property
     def status(self) -> Literal["I", "T", "E"]:
-        """Idle, in a transaction, or in a failed one."""
+        """I: idle; T: in a transaction block; E: in a failed one."""
         if self.transaction is None:
             return "I"
         return "E" if self.transaction.failed else "T"
@@ -145,7 +147,10 @@ class Session:
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[Backend]:
-        """A connection to read with: of the block, so that all it reads is of one moment, or for this statement."""
+        """A connection for reading.
+
+        Inside a transaction block it is always the same one, so that all queries read one snapshot.
+        """
         transaction = self.transaction
         backend = (
             transaction.backend if transaction is not None and transaction.backend is not None else self.engine.storage.take()
@@ -161,57 +166,51 @@ class Session:
             if transaction is None:
                 self.engine.storage.give_back(backend)
 
-    # Doing
+    # Statements
 
     def parse(self, text: str) -> Sequence[tuple[s.Statement, str]]:
-        """SqlError for what is not of the language; a block that it stands in has failed then."""
-        try:
+        """The statements of a text, each with its own text. SqlError for a syntax error; then the block has failed."""
+        with self._failing_block():
             return parse(text, self.engine.release)
-        except SqlError:
-            self._fail()
-            raise
 
-    def execute(
-        self,
-        statement: s.Statement,
-        text: str,
-        parameters: Parameters = NO_PARAMETERS,
-        result_format: int = 0,
-    ) -> Result:
-        """Do a statement. SqlError when it fails."""
-        from racehound_zoo.execution.dispatch import run
+    @contextlib.contextmanager
+    def executing(self, statement: s.Statement) -> Iterator[None]:
+        """The context in which a statement is executed. When it raises SqlError, the block that it is in has failed.
 
+        SqlError when the session may not execute the statement.
+        """
         self._interrupted.clear()
-        try:
+        with self._failing_block():
             self._require_role()
             self._refuse_in_failed(statement)
             with self._dropped_meanwhile():
-                return run(self, statement, text, parameters, result_format)
+                yield
+
+    @contextlib.contextmanager
+    def describing(self) -> Iterator[None]:
+        """The context in which a statement is described. When it raises SqlError, the block that it is in has failed."""
+        with self._failing_block():
+            self._require_role()
+            with self._dropped_meanwhile():
+                yield
+
+    @contextlib.contextmanager
+    def _failing_block(self) -> Iterator[None]:
+        try:
+            yield
         except SqlError:
             self._fail()
             raise
 
     @contextlib.contextmanager
     def _dropped_meanwhile(self) -> Iterator[None]:
-        """What another drops after it was found is missed by the storage: that is said as what it is."""
+        """Replace the storage's error about a missing relation: another session dropped it after its name was resolved."""
         try:
             yield
         except MissingCollectionError as error:
             if self.engine.catalog.state.item(error.key) is not None:
                 raise
             raise SqlError(f"dependency was removed: {error.key}", "0A000") from error
-
-    def describe(self, statement: s.Statement, oids: Sequence[int]) -> Description:
-        """What it takes and gives. SqlError when that cannot be said."""
-        from racehound_zoo.execution.describing import describe
-
-        try:
-            self._require_role()
-            with self._dropped_meanwhile():
-                return describe(self, statement, oids)
-        except SqlError:
-            self._fail()
-            raise
 
     def _require_role(self) -> None:
         if self.role not in self.engine.catalog.state.roles:
@@ -232,37 +231,16 @@ class Session:
 
     def begin(self) -> None:
         if self.transaction is None:
-            self.transaction = Transaction()
+            self.transaction = TransactionBlock()
         elif self.transaction.implicit:
             self.transaction.implicit = False
         else:
             self.notice("there is already a transaction in progress", "25001", "WARNING")
 
     def begin_implicitly(self) -> None:
-        """Before the first of several statements in one message."""
+        """Begin a block for the statements of one message, unless the session is in a block already."""
         if self.transaction is None:
-            self.transaction = Transaction(implicit=True)
-
-    def end_implicitly(self) -> None:
-        """Behind the last of them, or the one that failed. SqlError when COMMIT fails."""
-        if self.transaction is not None and self.transaction.implicit:
-            self.commit()
-
-    def commit(self) -> str:
-        """The tag. SqlError when what the block holds cannot be done; it is over all the same."""
-        transaction = self.transaction
-        if transaction is None:
-            self.notice("there is no transaction in progress", "25P01", "WARNING")
-            return "COMMIT"
-        if transaction.failed:
-            self.rollback()
-            return "ROLLBACK"
-        from racehound_zoo.execution.committing import commit
-
-        try:
-            return commit(self, transaction)
-        finally:
-            self._end_transaction()
+            self.transaction = TransactionBlock(implicit=True)
 
     def rollback(self) -> str:
         if self.transaction is None:
@@ -270,17 +248,18 @@ class Session:
             return "ROLLBACK"
         for name, value in self.transaction.variables.items():
             self.assign(name, value)
-        self._end_transaction()
+        self.end_transaction()
         return "ROLLBACK"
 
-    def _end_transaction(self) -> None:
+    def end_transaction(self) -> None:
+        """End the transaction block and release what it holds."""
         transaction, self.transaction = self.transaction, None
         if transaction is not None:
             self._release(transaction)
 
-    def _release(self, transaction: Transaction) -> None:
-        """Let go of what a block holds of others."""
-        closed(transaction.cursors.values())
+    def _release(self, transaction: TransactionBlock) -> None:
+        """Release what a block holds: its cursors, its snapshot, and what its plans have created in the storage."""
+        close_subscriptions(transaction.cursors.values())
         transaction.cursors.clear()
         backend, transaction.backend = transaction.backend, None
         if backend is not None:

@@ -1,18 +1,15 @@
-"""SET, RESET, SHOW of a variable, ALTER SYSTEM, DISCARD."""
+"""Executes SET, RESET, SHOW of a variable, ALTER SYSTEM and DISCARD."""
 
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
 
 from racehound_zoo.catalog.model import SYSTEM_ROLE
 from racehound_zoo.dialect.statements import AlterSystem, Discard, SetVariable, ShowVariable
 from racehound_zoo.errors import SqlError
 from racehound_zoo.execution import variables
 from racehound_zoo.execution.result import Result, encoded, text_fields
-
-if TYPE_CHECKING:
-    from racehound_zoo.execution.session import Session
+from racehound_zoo.execution.session import Session
 
 _MISSING_DATABASE, _MISSING_CLUSTER = "MZ006", "MZ007"
 
@@ -35,7 +32,7 @@ def assign(session: Session, statement: SetVariable) -> Result:
 
 
 def _warn(session: Session, name: str) -> None:
-    """Of what is set and is not there."""
+    """Add a notice if the variable names an object that does not exist."""
     state, value = session.state, session.variables.get(name, "")
     if name == "database" and all(database.name != value for database in state.databases.values()):
         session.notice(f'database "{value}" does not exist', _MISSING_DATABASE)

@@ -1,4 +1,4 @@
-"""SHOW, from the state alone."""
+"""Executes SHOW, from the state of the catalog alone."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from racehound_zoo.backend import Field, Row
 from racehound_zoo.catalog.model import PUBLIC, Cluster, Database, IndexDefinition, Item, Schema, SourceDefinition
 from racehound_zoo.catalog.printing import cluster_sql, create_sql
 from racehound_zoo.catalog.privileges import NAMES, roles_of
-from racehound_zoo.catalog.state import Commented, Scope, State
+from racehound_zoo.catalog.state import CommentSubject, Scope, State
 from racehound_zoo.dialect.statements import Show, ShowCreate
 from racehound_zoo.errors import SqlError
 from racehound_zoo.execution.result import encoded, text_fields
@@ -44,7 +44,7 @@ COLUMNS: Mapping[str, Sequence[Field]] = MappingProxyType(
 
 
 def show(state: State, scope: Scope, statement: Show, variables: Callable[[], Iterable[_Record]]) -> list[_Record]:
-    """The rows, in order."""
+    """The rows, sorted."""
     rows = _rows(state, scope, statement, variables)
     if statement.like is not None:
         pattern = _like(statement.like)
@@ -68,7 +68,7 @@ def _like(pattern: str) -> re.Pattern[str]:
 
 
 def _comment(state: State, kind: str, key: str, column: int | None = None) -> str:
-    return state.comments.get(Commented(kind, key, column), "")
+    return state.comments.get(CommentSubject(kind, key, column), "")
 
 
 def _cluster(state: State, item: Item) -> str | None:
@@ -93,7 +93,7 @@ def _items(state: State, scope: Scope, statement: Show) -> Iterator[_Record]:
 
 
 def _schema(state: State, scope: Scope, statement: Show) -> str:
-    """The schema named, or the first of the search path."""
+    """The id of the schema that the statement names, or of the first schema of the search path."""
     if statement.within is not None:
         return state.schema_named(statement.within, scope).id
     return state.schema_for_creating(("",), scope).id
@@ -188,7 +188,7 @@ def _role_name(state: State, key: str) -> str:
 
 
 def _name(things: Mapping[str, Database] | Mapping[str, Schema], key: str | None) -> str | None:
-    """Of what has this id; None for none."""
+    """The name of the object with this id; None if there is none."""
     thing = things.get(key) if key is not None else None
     return thing.name if thing is not None else None
 
@@ -203,7 +203,7 @@ def _default_privileges(state: State) -> Iterator[_Record]:
 
 
 def _privileges(state: State, _: Scope, statement: Show) -> Iterator[_Record]:
-    """All there are, or those that a role has, itself or as one of all."""
+    """All privileges, or those that a role has, directly or as a member of another role."""
     mine = roles_of(state, state.role_named(statement.role).id) if statement.role is not None else None
     for database, schema, kind, thing in _privileged(state):
         for acl in thing.acls:
@@ -250,7 +250,7 @@ _OTHERS: Mapping[str, Callable[[State], Iterable[_Record]]] = MappingProxyType(
 
 
 def show_create(state: State, scope: Scope, statement: ShowCreate) -> Row:
-    """The name and the statement."""
+    """The full name of the object, and the statement that creates it."""
     if statement.kind == "cluster":
         cluster = state.cluster_named(statement.name[-1])
         return encoded((cluster.name, cluster_sql(cluster)))

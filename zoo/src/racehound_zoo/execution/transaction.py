@@ -1,23 +1,21 @@
-"""A transaction block: what kind it has become by its first statement, and what it holds for COMMIT.
+"""A transaction block: what it does, and what it holds until COMMIT.
 
-A block does one kind of thing (https://materialize.com/docs/sql/begin/): it reads, or it inserts, or it subscribes, or it renames
-and swaps, or it holds a single other change, which is planned and done at COMMIT.
+The first statement decides what a block may do (https://materialize.com/docs/sql/begin/): read, insert, subscribe, change the
+catalog by statements such as RENAME and SWAP, or hold a single other change that is planned and executed at COMMIT.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from racehound_zoo.backend import Backend, Field, Parameters, Row
 from racehound_zoo.catalog.state import State
 from racehound_zoo.dialect.statements import Statement
 from racehound_zoo.errors import SqlError
-
-if TYPE_CHECKING:
-    from racehound_zoo.execution.plan import Plan
-    from racehound_zoo.execution.subscribing import Subscription
+from racehound_zoo.execution.plan import CatalogPlan
+from racehound_zoo.execution.subscribing import Subscription
 
 Mode = Literal["", "reading", "writing", "subscribing", "single", "changing"]
 _READS_ONLY = "SELECT queries cannot be combined with other query types, including SUBSCRIBE."
@@ -25,7 +23,7 @@ _READS_ONLY = "SELECT queries cannot be combined with other query types, includi
 
 @dataclasses.dataclass
 class Cursor:
-    """Of a query: its rows, all there. Of a subscription: it goes on."""
+    """A cursor. That of a query has all its rows; that of a subscription gets new ones."""
 
     statement: Statement
     rows: list[Row] | None = None
@@ -34,27 +32,27 @@ class Cursor:
 
 
 @dataclasses.dataclass
-class Transaction:
-    """One block."""
+class TransactionBlock:
+    """A transaction block."""
 
     mode: Mode = ""
     implicit: bool = False
-    """Nobody began it: it is made of the statements of one message."""
+    """Whether it was begun for the statements of one message, without BEGIN."""
     failed: bool = False
     backend: Backend | None = None
-    """Holds the snapshot of a block that reads."""
+    """The connection that holds the snapshot of a block that reads."""
     writes: list[tuple[str, str, Parameters]] = dataclasses.field(default_factory=list)
-    """Relation, text, parameters."""
+    """The id of the relation, the text of the statement, and its parameters."""
     single: Statement | None = None
     base: State | None = None
-    """The state from which renames and swaps go on."""
-    plans: list[Plan] = dataclasses.field(default_factory=list)
+    """The state of the catalog on which the first change was planned."""
+    plans: list[CatalogPlan] = dataclasses.field(default_factory=list)
     cursors: dict[str, Cursor] = dataclasses.field(default_factory=dict)
     variables: dict[str, str] = dataclasses.field(default_factory=dict)
-    """What SET LOCAL and SET have replaced, for when the block fails."""
+    """The values that SET and SET LOCAL have replaced. A rollback restores them."""
 
     def become(self, mode: Mode) -> None:
-        """The next statement is of this kind. SqlError when the block is of another."""
+        """Note that the next statement is of this mode. SqlError if the block has another mode."""
         if self.mode in {"", mode} and mode != "single":
             self.mode = mode
         elif self.mode == "single":
@@ -69,8 +67,8 @@ class Transaction:
             raise SqlError("this transaction can only execute DDL statements", "25000")
 
 
-def closed(cursors: Iterable[Cursor]) -> None:
-    """End the subscriptions of these."""
+def close_subscriptions(cursors: Iterable[Cursor]) -> None:
+    """Close the subscriptions of these cursors."""
     for cursor in cursors:
         if cursor.subscription is not None:
             cursor.subscription.close()

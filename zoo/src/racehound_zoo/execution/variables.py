@@ -1,4 +1,4 @@
-"""Session variables and system settings."""
+"""Session variables, and settings of the whole server."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Variable:
     default: str
     description: str
     reported: bool = False
-    """Whether clients are told of its changes (ParameterStatus)."""
+    """Whether clients are told when it changes (message ParameterStatus)."""
     fixed: bool = False
 
 
@@ -72,7 +72,7 @@ _FLAGS = (
 SYSTEM: Mapping[str, str] = MappingProxyType(
     {**{name: str(limit) for name, limit in _LIMITS.items()}, **dict.fromkeys(_FLAGS, "on"), "allowed_cluster_replica_sizes": ""}
 )
-"""Settings that the whole server has in every release, with their defaults: for ALTER SYSTEM."""
+"""The settings of the whole server that every release has, with their defaults. ALTER SYSTEM changes them."""
 UNKNOWN = "42704"
 
 
@@ -81,10 +81,10 @@ def unknown(name: str) -> SqlError:
 
 
 def of_server(release: Release) -> Mapping[str, str]:
-    """The settings of the whole server, with their defaults, as a release has them."""
+    """The settings of the whole server in a release, with their defaults."""
     return MappingProxyType({**SYSTEM, **release.settings})
 
 
 def canonical(name: str) -> str:
-    """A name as it is kept."""
+    """The canonical form of a variable's name."""
     return name.lower().replace(" ", "_") if name.lower() != "time zone" else "timezone"

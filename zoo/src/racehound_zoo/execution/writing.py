@@ -1,4 +1,4 @@
-"""INSERT, UPDATE and DELETE."""
+"""Executes INSERT, UPDATE and DELETE."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from racehound_zoo.backend import Field, Parameters, Rows
 from racehound_zoo.catalog.model import Item, SourceTableDefinition
 from racehound_zoo.catalog.privileges import require_item
-from racehound_zoo.catalog.state import State
-from racehound_zoo.copying import quoted
+from racehound_zoo.copy_format import quoted
 from racehound_zoo.dialect.parts import Query
 from racehound_zoo.dialect.statements import Insert, Mutate
 from racehound_zoo.errors import SqlError, unknown_item
@@ -21,7 +20,7 @@ from racehound_zoo.rows import physical_name
 
 
 def run(session: Session, statement: Insert | Mutate, text: str, parameters: Parameters) -> Result:
-    """Write. SqlError when it cannot be written."""
+    """Execute the statement. SqlError if it fails."""
     table = session.state.find(statement.table, session.scope)
     _refuse_unwritable(session, table, statement)
     require_item(session.state, session.scope, table, "INSERT" if isinstance(statement, Insert) else statement.verb)
@@ -66,7 +65,7 @@ def _mutate(session: Session, table: Item, statement: Mutate) -> str:
 def describe_returning(
     session: Session, statement: Insert | Mutate, oids: Sequence[int]
 ) -> tuple[tuple[int, ...], Sequence[Field]]:
-    """The parameters' types and the columns."""
+    """The types of the parameters, and the columns."""
     table = session.state.find(statement.table, session.scope)
     _refuse_unwritable(session, table, statement)
     sql = _insert(session, table, statement) if isinstance(statement, Insert) else _mutate(session, table, statement)
@@ -75,7 +74,7 @@ def describe_returning(
 
 
 def _hold(session: Session, table: Item, statement: Insert | Mutate, sql: str, parameters: Parameters) -> Result:
-    """For COMMIT. What is wrong with it is said now."""
+    """Check an INSERT and keep it for COMMIT."""
     transaction = session.transaction
     assert transaction is not None
     assert isinstance(statement, Insert)
@@ -95,33 +94,20 @@ def _rows_of(session: Session, query: Query, parameters: Parameters) -> int:
 
 
 def _write(session: Session, table: Item, sql: str, parameters: Parameters, *, reads: bool) -> Rows:
-    """At once. That the table is still there is seen when nobody else writes."""
+    """Write at once. Whether the table still exists is checked while no other session writes."""
     engine = session.engine
 
     def allowed() -> None:
         if engine.catalog.state.item(table.id) is None:
             raise SqlError(f"dependency was removed: {table.id}", "0A000") if reads else unknown_item(table.id)
 
-    if not reads and engine.switches.on("lost-write") and _altered_meanwhile(session, table):
+    if not reads and engine.defects.loses_write(engine.catalog, table):
         return _acknowledged_only(session, sql, parameters)
     return engine.storage.write(table.id, sql, parameters, allowed)
 
 
-def _altered_meanwhile(session: Session, table: Item) -> bool:
-    """The occasion of a seeded defect: the table, or what stands on it, is not what it was."""
-    catalog = session.engine.catalog
-    dependents = _dependents(catalog.state, table.id)
-    session.engine.switches.window()
-    now = catalog.state.item(table.id)
-    return now is not None and (now is not table or _dependents(catalog.state, table.id) != dependents)
-
-
-def _dependents(state: State, key: str) -> set[str]:
-    return {item.id for item in state.items.values() if key in item.uses}
-
-
 def _acknowledged_only(session: Session, sql: str, parameters: Parameters) -> Rows:
-    """What the write would have said."""
+    """The result that the write would have had."""
     with session.engine.storage.reader() as backend:
         backend.script("BEGIN")
         try:

@@ -1,1 +1,1 @@
-"""mz_catalog and mz_internal: rendered, for each query anew, from the state that the query sees."""
+"""The relations of mz_catalog and mz_internal. They are rendered for each query from the state that the query sees."""

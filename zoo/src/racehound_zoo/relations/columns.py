@@ -1,6 +1,6 @@
-"""The columns of the relations in mz_catalog and mz_internal that the catalogue of kinds and its checks read.
+"""The columns of the relations in mz_catalog and mz_internal that racehound's kinds and checks read.
 
-As a server of release 0.147 described them; `!` stands for NOT NULL.
+They are as a server of release v0.147 described them; `!` stands for NOT NULL.
 """
 
 from __future__ import annotations
@@ -139,4 +139,4 @@ def _parsed() -> dict[tuple[str, str], tuple[Column, ...]]:
 
 
 COLUMNS = _parsed()
-"""By schema and name."""
+"""The columns by schema and relation."""

@@ -1,4 +1,4 @@
-"""mz_internal: what follows from the catalog alone."""
+"""The relations of mz_internal that follow from the catalog alone."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from typing import Any
 from racehound_zoo.catalog.model import QueryDefinition, SourceDefinition, SourceTableDefinition
 from racehound_zoo.dialect.statements import External
 from racehound_zoo.relations.objects import everything, moment, shown_kind, topic_of
-from racehound_zoo.relations.snapshot import Snapshot
+from racehound_zoo.relations.snapshot import SystemSnapshot
 
 Record = Mapping[str, Any]
 
 
-def _comments(snapshot: Snapshot) -> Iterator[Record]:
+def _comments(snapshot: SystemSnapshot) -> Iterator[Record]:
     for place, text in snapshot.state.comments.items():
         kind = shown_kind(snapshot.state.known(place.id)) if place.kind == "item" else place.kind.replace(" ", "-")
         yield {"id": place.id, "object_type": kind, "object_sub_id": place.column, "comment": text}
 
 
-def _dependencies(snapshot: Snapshot) -> Iterator[Record]:
+def _dependencies(snapshot: SystemSnapshot) -> Iterator[Record]:
     for item in snapshot.state.items.values():
         for used in item.uses:
             yield {"object_id": item.id, "referenced_object_id": used}
 
 
-def _transitive_dependencies(snapshot: Snapshot) -> Iterator[Record]:
+def _transitive_dependencies(snapshot: SystemSnapshot) -> Iterator[Record]:
     for item in snapshot.state.items.values():
         seen: set[str] = set()
         waiting = [*item.uses]
@@ -39,7 +39,7 @@ def _transitive_dependencies(snapshot: Snapshot) -> Iterator[Record]:
         yield from ({"object_id": item.id, "referenced_object_id": used} for used in sorted(seen))
 
 
-def _full_names(snapshot: Snapshot) -> Iterator[Record]:
+def _full_names(snapshot: SystemSnapshot) -> Iterator[Record]:
     state = snapshot.state
     for item in everything(snapshot):
         schema = state.schemas.get(item.schema)
@@ -51,7 +51,7 @@ def _full_names(snapshot: Snapshot) -> Iterator[Record]:
             }  # fmt: skip
 
 
-def _lifetimes(snapshot: Snapshot) -> Iterator[Record]:
+def _lifetimes(snapshot: SystemSnapshot) -> Iterator[Record]:
     for event in snapshot.events:
         if event.event in {"create", "drop"}:
             yield {
@@ -60,7 +60,7 @@ def _lifetimes(snapshot: Snapshot) -> Iterator[Record]:
             }  # fmt: skip
 
 
-def _refresh_strategies(snapshot: Snapshot) -> Iterator[Record]:
+def _refresh_strategies(snapshot: SystemSnapshot) -> Iterator[Record]:
     for item in snapshot.state.items.values():
         if item.kind != "materialized view" or not isinstance(item.definition, QueryDefinition):
             continue
@@ -76,14 +76,14 @@ def _refresh_strategies(snapshot: Snapshot) -> Iterator[Record]:
             yield {"materialized_view_id": item.id, "type": "on-commit"}
 
 
-def _network_policies(_: Snapshot) -> Iterator[Record]:
+def _network_policies(_: SystemSnapshot) -> Iterator[Record]:
     yield {"id": "u1", "name": "default", "owner_id": "s1", "privileges": ["=U/s1", "s1=U/s1"], "oid": 20_000}
 
 
-def _source_tables(system: str) -> Callable[[Snapshot], Iterable[Record]]:
-    """The tables of the sources on PostgreSQL or MySQL, with the upstream table of each."""
+def _source_tables(system: str) -> Callable[[SystemSnapshot], Iterable[Record]]:
+    """The tables of sources on PostgreSQL or MySQL, each with its upstream table."""
 
-    def render(snapshot: Snapshot) -> Iterator[Record]:
+    def render(snapshot: SystemSnapshot) -> Iterator[Record]:
         for item in snapshot.state.items.values():
             definition = item.definition
             if isinstance(definition, SourceTableDefinition) and _system(snapshot, definition.source) == system:
@@ -93,7 +93,7 @@ def _source_tables(system: str) -> Callable[[Snapshot], Iterable[Record]]:
     return render
 
 
-def _kafka_source_tables(snapshot: Snapshot) -> Iterator[Record]:
+def _kafka_source_tables(snapshot: SystemSnapshot) -> Iterator[Record]:
     for item in snapshot.state.items.values():
         definition = item.definition
         if isinstance(definition, SourceTableDefinition) and _system(snapshot, definition.source) == "KAFKA":
@@ -106,14 +106,14 @@ def _kafka_source_tables(snapshot: Snapshot) -> Iterator[Record]:
             }  # fmt: skip
 
 
-def _system(snapshot: Snapshot, source: str) -> str:
+def _system(snapshot: SystemSnapshot, source: str) -> str:
     item = snapshot.state.item(source)
     definition = item.definition if item is not None else None
     statement = definition.statement if isinstance(definition, SourceDefinition) else None
     return statement.connector.system if statement is not None and isinstance(statement.connector, External) else ""
 
 
-RENDERERS: Mapping[str, Callable[[Snapshot], Iterable[Record]]] = MappingProxyType(
+RENDERERS: Mapping[str, Callable[[SystemSnapshot], Iterable[Record]]] = MappingProxyType(
     {
         "mz_comments": _comments,
         "mz_kafka_source_tables": _kafka_source_tables,

@@ -1,4 +1,4 @@
-"""mz_catalog."""
+"""The relations of mz_catalog."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ from racehound_zoo.catalog.printing import create_sql, query_text
 from racehound_zoo.catalog.privileges import NAMES
 from racehound_zoo.dialect.parts import option
 from racehound_zoo.dialect.statements import External
-from racehound_zoo.relations.snapshot import Snapshot
+from racehound_zoo.relations.snapshot import SystemSnapshot
 from racehound_zoo.sizes import SIZES
 
 Record = Mapping[str, Any]
 
 
 def moment(milliseconds: int | None) -> str | None:
-    """As JSON carries it."""
+    """A time as text for JSON."""
     if milliseconds is None:
         return None
     return dt.datetime.fromtimestamp(milliseconds / 1000, dt.UTC).isoformat()
 
 
-def everything(snapshot: Snapshot) -> Iterator[Item]:
-    """The items of users and of the system; what is temporary too."""
+def everything(snapshot: SystemSnapshot) -> Iterator[Item]:
+    """All items, of users and of the system, including temporary ones."""
     yield from snapshot.state.items.values()
     yield from snapshot.state.system.values()
 
@@ -44,35 +44,35 @@ def _base(item: Item) -> dict[str, Any]:
     return {"id": item.id, "oid": item.oid, "schema_id": item.schema, "name": item.name, "owner_id": item.owner}
 
 
-def _of_kind(snapshot: Snapshot, *kinds: str) -> Iterator[Item]:
+def _of_kind(snapshot: SystemSnapshot, *kinds: str) -> Iterator[Item]:
     yield from (item for item in everything(snapshot) if item.kind in kinds)
 
 
-def _written(snapshot: Snapshot, item: Item) -> dict[str, Any]:
+def _written(snapshot: SystemSnapshot, item: Item) -> dict[str, Any]:
     text = None if item.is_system else create_sql(snapshot.state, item)
     return {"create_sql": text, "redacted_create_sql": text}
 
 
-def _tables(snapshot: Snapshot) -> Iterator[Record]:
+def _tables(snapshot: SystemSnapshot) -> Iterator[Record]:
     for item in _of_kind(snapshot, "table"):
         definition = item.definition
         source = definition.source if isinstance(definition, SourceTableDefinition) else None
         yield {**_base(item), **_written(snapshot, item), "privileges": item.acls, "source_id": source}
 
 
-def _views(snapshot: Snapshot) -> Iterator[Record]:
+def _views(snapshot: SystemSnapshot) -> Iterator[Record]:
     for item in _of_kind(snapshot, "view"):
         yield {**_base(item), **_written(snapshot, item), "privileges": item.acls, "definition": _definition(snapshot, item)}
 
 
-def _definition(snapshot: Snapshot, item: Item) -> str:
+def _definition(snapshot: SystemSnapshot, item: Item) -> str:
     definition = item.definition
     if not isinstance(definition, QueryDefinition):
         return ""
     return query_text(snapshot.state, definition.query, definition.bound) + ";"
 
 
-def _materialized_views(snapshot: Snapshot) -> Iterator[Record]:
+def _materialized_views(snapshot: SystemSnapshot) -> Iterator[Record]:
     for item in _of_kind(snapshot, "materialized view"):
         yield {
             **_base(item), **_written(snapshot, item), "privileges": item.acls, "cluster_id": item.cluster,
@@ -80,13 +80,13 @@ def _materialized_views(snapshot: Snapshot) -> Iterator[Record]:
         }  # fmt: skip
 
 
-def _indexes(snapshot: Snapshot) -> Iterator[Record]:
+def _indexes(snapshot: SystemSnapshot) -> Iterator[Record]:
     for item in _of_kind(snapshot, "index"):
         assert isinstance(item.definition, IndexDefinition)
         yield {**_base(item), **_written(snapshot, item), "on_id": item.definition.on, "cluster_id": item.cluster}
 
 
-def _index_columns(snapshot: Snapshot) -> Iterator[Record]:
+def _index_columns(snapshot: SystemSnapshot) -> Iterator[Record]:
     for item in _of_kind(snapshot, "index"):
         assert isinstance(item.definition, IndexDefinition)
         on = snapshot.state.item(item.definition.on)
@@ -100,7 +100,7 @@ def _index_columns(snapshot: Snapshot) -> Iterator[Record]:
             }  # fmt: skip
 
 
-def _sources(snapshot: Snapshot) -> Iterator[Record]:
+def _sources(snapshot: SystemSnapshot) -> Iterator[Record]:
     for item in _of_kind(snapshot, "source"):
         definition = item.definition
         assert isinstance(definition, SourceDefinition)
@@ -114,7 +114,7 @@ def _sources(snapshot: Snapshot) -> Iterator[Record]:
         }  # fmt: skip
 
 
-def _sinks(snapshot: Snapshot) -> Iterator[Record]:
+def _sinks(snapshot: SystemSnapshot) -> Iterator[Record]:
     for item in _of_kind(snapshot, "sink"):
         definition = item.definition
         assert isinstance(definition, SinkDefinition)
@@ -128,14 +128,14 @@ def _sinks(snapshot: Snapshot) -> Iterator[Record]:
         }  # fmt: skip
 
 
-def _connections(snapshot: Snapshot) -> Iterator[Record]:
+def _connections(snapshot: SystemSnapshot) -> Iterator[Record]:
     for item in _of_kind(snapshot, "connection"):
         assert isinstance(item.definition, ConnectionDefinition)
         kind = item.definition.type.lower().replace(" ", "-")
         yield {**_base(item), **_written(snapshot, item), "privileges": item.acls, "type": kind}
 
 
-def _kafka_connections(snapshot: Snapshot) -> Iterator[Record]:
+def _kafka_connections(snapshot: SystemSnapshot) -> Iterator[Record]:
     for item in _of_kind(snapshot, "connection"):
         assert isinstance(item.definition, ConnectionDefinition)
         if item.definition.type == "KAFKA":
@@ -147,7 +147,7 @@ def _kafka_connections(snapshot: Snapshot) -> Iterator[Record]:
             }
 
 
-def _kafka_sources(snapshot: Snapshot) -> Iterator[Record]:
+def _kafka_sources(snapshot: SystemSnapshot) -> Iterator[Record]:
     for item in _of_kind(snapshot, "source"):
         topic = topic_of(item)
         if topic is not None:
@@ -155,7 +155,7 @@ def _kafka_sources(snapshot: Snapshot) -> Iterator[Record]:
 
 
 def topic_of(item: Item) -> str | None:
-    """Of a Kafka source."""
+    """The topic of a Kafka source; None for other items."""
     definition = item.definition
     statement = definition.statement if isinstance(definition, SourceDefinition) else None
     if statement is None or not isinstance(statement.connector, External) or statement.connector.system != "KAFKA":
@@ -164,7 +164,7 @@ def topic_of(item: Item) -> str | None:
     return topic.text if topic is not None else None
 
 
-def _kafka_sinks(snapshot: Snapshot) -> Iterator[Record]:
+def _kafka_sinks(snapshot: SystemSnapshot) -> Iterator[Record]:
     for item in _of_kind(snapshot, "sink"):
         assert isinstance(item.definition, SinkDefinition)
         topic = option(item.definition.statement.sink_options, "TOPIC")
@@ -172,11 +172,11 @@ def _kafka_sinks(snapshot: Snapshot) -> Iterator[Record]:
             yield {"id": item.id, "topic": topic.text}
 
 
-def _secrets(snapshot: Snapshot) -> Iterator[Record]:
+def _secrets(snapshot: SystemSnapshot) -> Iterator[Record]:
     yield from ({**_base(item), "privileges": item.acls} for item in _of_kind(snapshot, "secret"))
 
 
-def _types(snapshot: Snapshot) -> Iterator[Record]:
+def _types(snapshot: SystemSnapshot) -> Iterator[Record]:
     for item in _of_kind(snapshot, "type"):
         category = {"LIST": "list", "MAP": "map"}.get(
             getattr(getattr(item.definition, "statement", None), "shape", ""), "composite"
@@ -185,23 +185,23 @@ def _types(snapshot: Snapshot) -> Iterator[Record]:
 
 
 def shown_kind(item: Item) -> str:
-    """Its kind, as the relations call it."""
+    """The kind of an item, as the relations name it."""
     return item.kind.replace(" ", "-")
 
 
-def _objects(snapshot: Snapshot) -> Iterator[Record]:
+def _objects(snapshot: SystemSnapshot) -> Iterator[Record]:
     for item in everything(snapshot):
         acls = item.acls or None
         yield {**_base(item), "type": shown_kind(item), "cluster_id": item.cluster, "privileges": acls}
 
 
-def _relations(snapshot: Snapshot) -> Iterator[Record]:
+def _relations(snapshot: SystemSnapshot) -> Iterator[Record]:
     for item in everything(snapshot):
         if item.is_relation:
             yield {**_base(item), "type": shown_kind(item), "cluster_id": item.cluster, "privileges": item.acls}
 
 
-def _columns(snapshot: Snapshot) -> Iterator[Record]:
+def _columns(snapshot: SystemSnapshot) -> Iterator[Record]:
     for item in everything(snapshot):
         for position, column in enumerate(item.columns, start=1):
             yield {
@@ -210,12 +210,12 @@ def _columns(snapshot: Snapshot) -> Iterator[Record]:
             }  # fmt: skip
 
 
-def _databases(snapshot: Snapshot) -> Iterator[Record]:
+def _databases(snapshot: SystemSnapshot) -> Iterator[Record]:
     for each in snapshot.state.databases.values():
         yield {"id": each.id, "oid": each.oid, "name": each.name, "owner_id": each.owner, "privileges": each.acls}
 
 
-def _schemas(snapshot: Snapshot) -> Iterator[Record]:
+def _schemas(snapshot: SystemSnapshot) -> Iterator[Record]:
     for each in snapshot.state.schemas.values():
         yield {
             "id": each.id, "oid": each.oid, "database_id": each.database, "name": each.name, "owner_id": each.owner,
@@ -223,18 +223,18 @@ def _schemas(snapshot: Snapshot) -> Iterator[Record]:
         }  # fmt: skip
 
 
-def _roles(snapshot: Snapshot) -> Iterator[Record]:
+def _roles(snapshot: SystemSnapshot) -> Iterator[Record]:
     for each in snapshot.state.roles.values():
         yield {"id": each.id, "oid": each.oid, "name": each.name, "inherit": True}
 
 
-def _role_members(snapshot: Snapshot) -> Iterator[Record]:
+def _role_members(snapshot: SystemSnapshot) -> Iterator[Record]:
     for each in snapshot.state.roles.values():
         for parent, grantor in each.memberships:
             yield {"role_id": parent, "member": each.id, "grantor": grantor}
 
 
-def _default_privileges(snapshot: Snapshot) -> Iterator[Record]:
+def _default_privileges(snapshot: SystemSnapshot) -> Iterator[Record]:
     for owner, database, schema, kind, grantee, letters in snapshot.state.default_privileges:
         yield {
             "role_id": owner, "database_id": database, "schema_id": schema, "object_type": kind, "grantee": grantee,
@@ -242,11 +242,11 @@ def _default_privileges(snapshot: Snapshot) -> Iterator[Record]:
         }  # fmt: skip
 
 
-def _system_privileges(snapshot: Snapshot) -> Iterator[Record]:
+def _system_privileges(snapshot: SystemSnapshot) -> Iterator[Record]:
     yield from ({"privileges": acl} for acl in snapshot.state.system_acls)
 
 
-def _clusters(snapshot: Snapshot) -> Iterator[Record]:
+def _clusters(snapshot: SystemSnapshot) -> Iterator[Record]:
     for each in snapshot.state.clusters.values():
         yield {
             "id": each.id, "name": each.name, "owner_id": each.owner, "privileges": each.acls, "managed": each.managed,
@@ -257,7 +257,7 @@ def _clusters(snapshot: Snapshot) -> Iterator[Record]:
         }  # fmt: skip
 
 
-def _cluster_replicas(snapshot: Snapshot) -> Iterator[Record]:
+def _cluster_replicas(snapshot: SystemSnapshot) -> Iterator[Record]:
     for cluster in snapshot.state.clusters.values():
         for replica in cluster.replicas:
             yield {
@@ -266,7 +266,7 @@ def _cluster_replicas(snapshot: Snapshot) -> Iterator[Record]:
             }  # fmt: skip
 
 
-def _sizes(_: Snapshot) -> Iterator[Record]:
+def _sizes(_: SystemSnapshot) -> Iterator[Record]:
     for size in SIZES:
         yield {
             "size": size.name, "processes": size.processes, "workers": size.workers, "cpu_nano_cores": 18446744073709000000,
@@ -274,7 +274,7 @@ def _sizes(_: Snapshot) -> Iterator[Record]:
         }  # fmt: skip
 
 
-def _audit_events(snapshot: Snapshot) -> Iterator[Record]:
+def _audit_events(snapshot: SystemSnapshot) -> Iterator[Record]:
     for number, event in enumerate(snapshot.events, start=1):
         user = snapshot.state.roles.get(event.role)
         yield {
@@ -284,7 +284,7 @@ def _audit_events(snapshot: Snapshot) -> Iterator[Record]:
         }  # fmt: skip
 
 
-RENDERERS: Mapping[str, Callable[[Snapshot], Iterable[Record]]] = MappingProxyType(
+RENDERERS: Mapping[str, Callable[[SystemSnapshot], Iterable[Record]]] = MappingProxyType(
     {
         "mz_audit_events": _audit_events,
         "mz_cluster_replica_sizes": _sizes,

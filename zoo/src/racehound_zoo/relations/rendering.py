@@ -1,4 +1,4 @@
-"""Rows of the system's relations, as JSON that PostgreSQL turns into rows inside the query that reads them."""
+"""Renders the rows of system relations as JSON, which PostgreSQL turns into rows within the query that reads them."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import Any
 
 from racehound_zoo.catalog.model import Acl, Acls, Item, SystemDefinition
 from racehound_zoo.catalog.privileges import shown
-from racehound_zoo.copying import quoted
+from racehound_zoo.copy_format import quoted
 from racehound_zoo.relations import internal, objects, running
 from racehound_zoo.relations.columns import COLUMNS
-from racehound_zoo.relations.snapshot import Snapshot
+from racehound_zoo.relations.snapshot import SystemSnapshot
 
 Record = Mapping[str, Any]
-Renderer = Callable[[Snapshot], Iterable[Record]]
+Renderer = Callable[[SystemSnapshot], Iterable[Record]]
 
 RENDERERS: Mapping[tuple[str, str], Renderer] = MappingProxyType(
     {
@@ -27,7 +27,7 @@ RENDERERS: Mapping[tuple[str, str], Renderer] = MappingProxyType(
 
 
 def system_items(schemas: Mapping[str, str], owner: str) -> dict[str, Item]:
-    """The relations of the system, by id; `schemas`: the ids of their schemas."""
+    """The system relations by id. `schemas` has the ids of their schemas."""
     acls: Acls = (Acl(owner, frozenset("r"), owner), Acl("p", frozenset("r"), owner))
     items = {}
     for number, (schema, name) in enumerate(RENDERERS, start=1):
@@ -40,8 +40,8 @@ def system_items(schemas: Mapping[str, str], owner: str) -> dict[str, Item]:
     return items
 
 
-def as_subquery(snapshot: Snapshot, schema: str, name: str) -> str:
-    """The relation's rows, to stand where the query has its name."""
+def as_subquery(snapshot: SystemSnapshot, schema: str, name: str) -> str:
+    """A subquery with the rows of the relation, which replaces its name in a query."""
     columns = COLUMNS[schema, name]
     rows = [{key: _value(value) for key, value in record.items()} for record in RENDERERS[schema, name](snapshot)]
     literal = json.dumps(rows).replace("'", "''")
@@ -49,7 +49,7 @@ def as_subquery(snapshot: Snapshot, schema: str, name: str) -> str:
     return f"(SELECT * FROM json_to_recordset('{literal}'::json) AS rendered({shape}))"
 
 
-def _value(value: Any) -> Any:  # noqa: ANN401 whatever JSON can hold
+def _value(value: Any) -> Any:  # noqa: ANN401 any value that JSON can represent
     if isinstance(value, Acl):
         return shown(value)
     if isinstance(value, tuple | list):

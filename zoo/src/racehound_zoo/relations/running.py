@@ -1,4 +1,4 @@
-"""mz_internal: what the running parts say of themselves."""
+"""The relations of mz_internal about running sources, sinks and clusters."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Any
 
 from racehound_zoo.catalog.model import Item, SourceDefinition, SourceTableDefinition
 from racehound_zoo.relations.objects import moment
-from racehound_zoo.relations.snapshot import Snapshot, Status
+from racehound_zoo.relations.snapshot import Status, SystemSnapshot
 
 Record = Mapping[str, Any]
 
 
-def _sources(snapshot: Snapshot) -> Iterator[tuple[Item, str]]:
-    """Sources and the tables that they fill, with their types."""
+def _sources(snapshot: SystemSnapshot) -> Iterator[tuple[Item, str]]:
+    """The sources and the tables that they fill, each with its type."""
     for item in snapshot.state.items.values():
         if isinstance(item.definition, SourceDefinition):
             yield item, item.definition.type
@@ -29,19 +29,19 @@ def _status(item: Item, kind: str, status: Status) -> Record:
     }  # fmt: skip
 
 
-def _source_statuses(snapshot: Snapshot) -> Iterator[Record]:
+def _source_statuses(snapshot: SystemSnapshot) -> Iterator[Record]:
     for item, kind in _sources(snapshot):
         yield _status(item, kind, snapshot.statuses.get(item.id, Status()))
 
 
-def _sink_statuses(snapshot: Snapshot) -> Iterator[Record]:
+def _sink_statuses(snapshot: SystemSnapshot) -> Iterator[Record]:
     for item in snapshot.state.items.values():
         if item.kind == "sink":
             kind = getattr(getattr(item.definition, "statement", None), "system", "KAFKA").lower()
             yield _status(item, kind, snapshot.statuses.get(item.id, Status("starting")))
 
 
-def _source_statistics(snapshot: Snapshot) -> Iterator[Record]:
+def _source_statistics(snapshot: SystemSnapshot) -> Iterator[Record]:
     for item, kind in _sources(snapshot):
         if kind not in {"progress", "subsource"}:
             status = snapshot.statuses.get(item.id, Status())
@@ -52,7 +52,7 @@ def _source_statistics(snapshot: Snapshot) -> Iterator[Record]:
             }  # fmt: skip
 
 
-def _sink_statistics(snapshot: Snapshot) -> Iterator[Record]:
+def _sink_statistics(snapshot: SystemSnapshot) -> Iterator[Record]:
     for item in snapshot.state.items.values():
         if item.kind == "sink":
             status = snapshot.statuses.get(item.id, Status())
@@ -62,7 +62,7 @@ def _sink_statistics(snapshot: Snapshot) -> Iterator[Record]:
             }  # fmt: skip
 
 
-def _source_references(snapshot: Snapshot) -> Iterator[Record]:
+def _source_references(snapshot: SystemSnapshot) -> Iterator[Record]:
     for item in snapshot.state.items.values():
         if isinstance(item.definition, SourceDefinition) and item.definition.statement is not None:
             for namespace, name, columns in snapshot.references(item.id):
@@ -72,13 +72,13 @@ def _source_references(snapshot: Snapshot) -> Iterator[Record]:
                 }  # fmt: skip
 
 
-def _webhook_sources(snapshot: Snapshot) -> Iterator[Record]:
+def _webhook_sources(snapshot: SystemSnapshot) -> Iterator[Record]:
     for item in snapshot.state.items.values():
         if isinstance(item.definition, SourceDefinition) and item.definition.type == "webhook":
             yield {"id": item.id, "name": item.name, "url": snapshot.webhook_url(item.id)}
 
 
-def _replica_statuses(snapshot: Snapshot) -> Iterator[Record]:
+def _replica_statuses(snapshot: SystemSnapshot) -> Iterator[Record]:
     for cluster in snapshot.state.clusters.values():
         for replica in cluster.replicas:
             yield {
@@ -90,8 +90,8 @@ def _replica_statuses(snapshot: Snapshot) -> Iterator[Record]:
             }
 
 
-def _hydrated(snapshot: Snapshot) -> Iterator[tuple[Item, str]]:
-    """What is computed on a cluster, with each replica that does."""
+def _hydrated(snapshot: SystemSnapshot) -> Iterator[tuple[Item, str]]:
+    """The objects that clusters compute, once for each replica that computes them."""
     for item in snapshot.state.items.values():
         cluster = snapshot.state.clusters.get(item.cluster or "")
         only = getattr(item.definition, "replica", None)
@@ -100,24 +100,24 @@ def _hydrated(snapshot: Snapshot) -> Iterator[tuple[Item, str]]:
                 yield item, replica.id
 
 
-def _hydration_statuses(snapshot: Snapshot) -> Iterator[Record]:
+def _hydration_statuses(snapshot: SystemSnapshot) -> Iterator[Record]:
     for item, replica in _hydrated(snapshot):
         yield {"object_id": item.id, "replica_id": replica, "hydrated": True}
 
 
-def _compute_hydration_statuses(snapshot: Snapshot) -> Iterator[Record]:
+def _compute_hydration_statuses(snapshot: SystemSnapshot) -> Iterator[Record]:
     for item, replica in _hydrated(snapshot):
         if item.kind in {"index", "materialized view"}:
             yield {"object_id": item.id, "replica_id": replica, "hydrated": True, "hydration_time": "00:00:00"}
 
 
-def _frontiers(snapshot: Snapshot) -> Iterator[Record]:
+def _frontiers(snapshot: SystemSnapshot) -> Iterator[Record]:
     for item in snapshot.state.items.values():
         if item.is_relation and item.kind != "view":
             yield {"object_id": item.id, "read_frontier": snapshot.changed([item.id]), "write_frontier": snapshot.now}
 
 
-def _sessions(snapshot: Snapshot) -> Iterator[Record]:
+def _sessions(snapshot: SystemSnapshot) -> Iterator[Record]:
     for session in snapshot.sessions:
         yield {
             "id": session.id, "connection_id": session.number, "role_id": session.role, "client_ip": "127.0.0.1",
@@ -125,7 +125,7 @@ def _sessions(snapshot: Snapshot) -> Iterator[Record]:
         }  # fmt: skip
 
 
-def _subscriptions(snapshot: Snapshot) -> Iterator[Record]:
+def _subscriptions(snapshot: SystemSnapshot) -> Iterator[Record]:
     for each in snapshot.subscriptions:
         yield {
             "id": each.id, "session_id": each.session, "cluster_id": each.cluster, "created_at": moment(each.created_at),
@@ -133,7 +133,7 @@ def _subscriptions(snapshot: Snapshot) -> Iterator[Record]:
         }  # fmt: skip
 
 
-RENDERERS: Mapping[str, Callable[[Snapshot], Iterable[Record]]] = MappingProxyType(
+RENDERERS: Mapping[str, Callable[[SystemSnapshot], Iterable[Record]]] = MappingProxyType(
     {
         "mz_cluster_replica_statuses": _replica_statuses,
         "mz_compute_hydration_statuses": _compute_hydration_statuses,

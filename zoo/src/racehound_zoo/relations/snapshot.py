@@ -1,4 +1,4 @@
-"""What the relations are rendered from: the state, and what the running parts say of themselves."""
+"""The data that system relations are rendered from: the state of the catalog, and facts about sessions, sources and sinks."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from racehound_zoo.catalog.state import State
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Status:
-    """Of a source or sink. `since`: milliseconds since 1970, None before anything happened."""
+    """The status of a source or sink. `since` is in milliseconds since 1970; None before the first change."""
 
     status: str = "running"
     error: str | None = None
     since: int | None = None
     received: int = 0
-    """Messages taken from outside, or brought there."""
+    """The number of messages that were read from or written to the external system."""
     staged: int = 0
-    """Updates of rows."""
+    """The number of changed rows."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -42,8 +42,8 @@ class SubscriptionFacts:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Snapshot:
-    """One moment of the server."""
+class SystemSnapshot:
+    """The data at one moment."""
 
     state: State
     now: int
@@ -51,9 +51,9 @@ class Snapshot:
     sessions: Sequence[SessionFacts]
     subscriptions: Sequence[SubscriptionFacts]
     statuses: Mapping[str, Status]
-    """Of sources, sinks and the tables of sources, by id."""
+    """The statuses of sources, sinks and the tables of sources, by id."""
     references: Callable[[str], Sequence[tuple[str, str, Sequence[str]]]]
-    """What a source offers: namespace, name, columns."""
+    """The upstream relations that a source offers: namespace, name and columns."""
     webhook_url: Callable[[str], str]
-    """The address to post to, by the source's id."""
+    """The URL of a webhook source, by the source's id."""
     changed: Callable[[Sequence[str]], int]

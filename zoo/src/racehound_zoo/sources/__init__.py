@@ -1,1 +1,1 @@
-"""What fills relations from outside, and what carries them out."""
+"""Sources, which fill relations from external systems, and sinks, which write relations to them."""

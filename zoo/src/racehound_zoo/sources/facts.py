@@ -1,4 +1,4 @@
-"""From the catalog to what connectors are told."""
+"""Collects from the catalog what connectors need to know."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from racehound_zoo.sources.source import ConnectionFacts, Encoding, Offer, Shape
 
 
 def connection_facts(state: State, key: str) -> ConnectionFacts:
-    """A connection of the catalog. SqlError when it is gone."""
+    """A connection of the catalog. SqlError if it has been dropped."""
     item = state.known(key)
     assert isinstance(item.definition, ConnectionDefinition)
     return described(state, key, item.definition)
 
 
 def described(state: State, key: str, definition: ConnectionDefinition) -> ConnectionFacts:
-    """A connection that may not be in the catalog yet."""
+    """A connection that need not be in the catalog yet."""
     bound = dict(definition.bound)
     options = {name: _read(state, value, bound) for name, value in definition.options}
     return ConnectionFacts(key, definition.type, options)
 
 
 def _read(state: State, value: Value, bound: Mapping[Name, str]) -> str:
-    """An option's value; of a secret what it hides, of a list (brokers) its items with commas."""
+    """The value of an option: the content of a secret, and the elements of a list separated by commas."""
     if value.kind == "sequence":
         return ",".join(item.text for item in value.items)
     if value.kind == "secret" and value.words in bound:
@@ -52,7 +52,7 @@ def plain(options: Options) -> Mapping[str, str]:
 
 
 def system_of(definition: SourceDefinition) -> str:
-    """Which connector a source needs: KAFKA, POSTGRES, …, or the name of a load generator; "" for none."""
+    """The connector that a source needs: KAFKA, POSTGRES, …, or the name of a load generator; "" for none."""
     connector = definition.statement.connector if definition.statement is not None else None
     if isinstance(connector, External):
         return connector.system
@@ -70,7 +70,7 @@ def source_facts(state: State, item: Item) -> SourceFacts:
 
 
 def tables_of(state: State, source: Item) -> dict[str, TableFacts]:
-    """What a source fills: its tables, its subsources, and itself when it has columns of its own."""
+    """The relations that a source fills: its tables, its subsources, and itself if it has columns."""
     found = {}
     if source.columns and isinstance(source.definition, SourceDefinition):
         found[source.id] = _own_table(state, source, source.definition)
@@ -113,18 +113,3 @@ def sink_facts(state: State, item: Item) -> SinkFacts:
     catalog = _registry(state, definition.catalog_connection)
     connection = connection_facts(state, definition.connection)
     return SinkFacts(item.id, connection, plain(statement.sink_options), encoding, statement.key, catalog)
-
-
-def bases(state: State, *keys: str) -> list[str]:
-    """The relations with rows of their own that these read, directly or through views."""
-    found: dict[str, None] = {}
-    waiting, seen = [*keys], set()
-    while waiting:
-        item = state.item(waiting.pop())
-        if item is None or item.id in seen or not item.is_relation:
-            continue
-        seen.add(item.id)
-        found[item.id] = None
-        if item.kind in {"view", "materialized view"}:
-            waiting += item.uses
-    return list(found)

@@ -1,4 +1,4 @@
-"""Load generators: sources whose upstream is a clock and a random generator with a fixed seed.
+"""Load generators: sources whose data come from a clock and a random generator with a fixed seed.
 
 Their relations are those of https://materialize.com/docs/sql/create-source/load-generator/; the rows are made up.
 """
@@ -17,14 +17,14 @@ from racehound_zoo.rows import Update
 from racehound_zoo.sources.source import Offer, Shape
 
 Batch = list[tuple[str, Sequence[Update]]]
-"""By the relation's own name; "" is the source itself."""
+"""Changes by the name of the output; "" is the source itself."""
 Ticks = Iterator[Batch]
-"""The first batch is there at once, each further one is of a tick."""
+"""The first batch is the initial data. Each further one belongs to one tick."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Generator:
-    """`outputs` by name: one of no name means that the source itself has the rows."""
+    """A load generator. `outputs` has the columns by the name of the output; an output without a name is the source itself."""
 
     namespace: str
     outputs: Mapping[str, Shape]

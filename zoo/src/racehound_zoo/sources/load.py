@@ -1,4 +1,4 @@
-"""A running load generator."""
+"""The ingestion of a load generator."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Sequence
 
-from racehound_zoo.dialect.speaking import seconds
+from racehound_zoo.dialect.session_statements import seconds
 from racehound_zoo.relations.snapshot import Status
 from racehound_zoo.rows import Update
 from racehound_zoo.sources.generators import Batch, Generator
@@ -14,14 +14,14 @@ from racehound_zoo.sources.source import SourceFacts, TableFacts, Target
 
 _TICK = 1.0
 _BATCH_PERIOD = 0.01
-"""Seconds: ticks that are due within this time are written together."""
+"""The time, in seconds, within which due ticks are written together."""
 _TICKS_AT_ONCE = 1000
 _SAVED = "ticks"
 _STARTING = Status("starting")
 
 
 class LoadIngestion:
-    """Ticks until it is stopped. After a restart it goes on behind the last tick that was written."""
+    """Generates data until it is stopped. After a restart it continues after the last tick that was written."""
 
     def __init__(self, generator: Generator, source: SourceFacts, tables: Sequence[TableFacts], target: Target) -> None:
         self._generator = generator
@@ -72,19 +72,19 @@ class LoadIngestion:
         while not self._stopped:
             woken = self._woken.wait(max(0.0, due - time.monotonic()))
             self._woken.clear()
-            self._welcome()
+            self._fill_new_tables()
             if not woken:
                 count = min(_TICKS_AT_ONCE, 1 + int(max(0.0, time.monotonic() + _BATCH_PERIOD - due) / period))
                 self._write([next(ticks) for _ in range(count)])
                 due += count * period
 
     def _remember(self, batch: Batch) -> None:
-        """For tables that are added later; a source of one output has none."""
+        """Keep the rows for tables that are added later. A source with one output needs none."""
         if not self._generator.is_single:
             self._past.append(batch)
 
-    def _welcome(self) -> None:
-        """New tables begin with all that was."""
+    def _fill_new_tables(self) -> None:
+        """Write to new tables all that has been generated so far."""
         with self._lock:
             joining, self._joining = self._joining, []
         for table in joining:

@@ -1,6 +1,7 @@
-"""How far a source is, as the relation beside it tells: its columns, and its rows, made of what the source remembers.
+"""The progress relation of a source: its columns, and its rows, which are computed from the source's saved progress.
 
-The columns are those of https://materialize.com/docs/sql/create-source/ for each system: of what is still to come, the first.
+The columns for each system are documented at https://materialize.com/docs/sql/create-source/. They show the first position that
+has not been read yet.
 """
 
 from __future__ import annotations
@@ -11,10 +12,10 @@ from collections.abc import Mapping, Sequence
 
 from racehound_zoo.backend import Backend
 from racehound_zoo.catalog.model import Column
-from racehound_zoo.changes import Values
-from racehound_zoo.copying import copy_text
+from racehound_zoo.copy_format import copy_text
 from racehound_zoo.datatypes import builtin
 from racehound_zoo.sources.source import Shape
+from racehound_zoo.table_changes import Values
 
 _COLUMNS = {
     "KAFKA": (("partition", "numrange"), ("offset", "uint8")),
@@ -23,13 +24,13 @@ _COLUMNS = {
     "SQL SERVER": (("lsn", "bytea"),),
 }
 _COUNTED = (("offset", "uint8"),)
-"""Of load generators."""
+"""The columns for load generators."""
 _FIRST, _LAST = 0, (1 << 128) - 1
-"""Of all UUIDs, as numbers."""
+"""The smallest and the largest UUID, as numbers."""
 
 
 def shape(system: str) -> Shape:
-    """Of the relation of a source on that system."""
+    """The columns of the progress relation for a system."""
     columns = []
     for name, kind in _COLUMNS.get(system, _COUNTED):
         known = builtin(kind)
@@ -39,19 +40,19 @@ def shape(system: str) -> Shape:
 
 
 def rows(system: str, remembered: Mapping[str, str]) -> list[Values]:
-    """What the relation holds. `remembered`: what the source has saved, as its ingestion writes it down."""
+    """The rows of the progress relation. `remembered` is the progress that the ingestion has saved."""
     if system == "KAFKA":
         return _partitions(remembered)
-    place = remembered.get("place", "")
+    position = remembered.get("position", "")
     if system == "POSTGRES":
-        return [(str(_lsn(place)),)] if place else []
+        return [(str(_lsn(position)),)] if position else []
     if system == "MYSQL":
-        return _servers(place)
+        return _servers(position)
     return [(ticks,)] if (ticks := remembered.get("ticks")) is not None else []
 
 
 def _partitions(remembered: Mapping[str, str]) -> list[Values]:
-    """Of each partition the offset that all tables have come to; 0 of all that there are not yet."""
+    """For each partition, the offset that all tables have reached; 0 for partitions that do not exist yet."""
     offsets: dict[int, int] = {}
     for name, offset in remembered.items():
         _, slash, number = name.rpartition("/")
@@ -67,7 +68,7 @@ def _lsn(text: str) -> int:
 
 
 def _servers(gtids: str) -> list[Values]:
-    """Of each server the transaction to come, and 0 for the servers between them."""
+    """For each server, the next transaction; 0 for the ranges of UUIDs between the servers."""
     found: list[Values] = []
     free = _FIRST
     for server, following in sorted(map(_following, gtids.split(","))) if gtids else ():
@@ -79,7 +80,7 @@ def _servers(gtids: str) -> list[Values]:
 
 
 def _following(part: str) -> tuple[int, int]:
-    """Of `uuid:1-5:7`: the server as a number, and 8."""
+    """For a part such as `uuid:1-5:7`: the server as a number, and the next transaction, 8."""
     server, *ranges = part.strip().split(":")
     return uuid.UUID(server).int, max(int(bounds.rpartition("-")[2]) for bounds in ranges) + 1
 
@@ -89,15 +90,15 @@ def _range(first: int, last: int, transaction: int) -> Values:
 
 
 @dataclasses.dataclass(frozen=True)
-class Standing:
-    """The rows of such a relation in place of those that it had: a `changes.Change`."""
+class ProgressRows:
+    """A `table_changes.TableChange` that replaces all rows of a progress relation."""
 
     rows: Sequence[Values]
 
     def __len__(self) -> int:
         return max(1, len(self.rows))
 
-    def write(self, writer: Backend, table: str, unique: Sequence[str]) -> None:  # noqa: ARG002 of Change
-        """See `changes.Change`."""
+    def write(self, writer: Backend, table: str, unique: Sequence[str]) -> None:  # noqa: ARG002 required by TableChange
+        """See `table_changes.TableChange`."""
         writer.script(f"DELETE FROM {table}")
         writer.copy_in(f"COPY {table} FROM STDIN", copy_text(self.rows))

@@ -1,4 +1,4 @@
-"""Which connector speaks with which outside system. Heavy ones are imported when a statement first names their system."""
+"""Finds the connector for an external system. Connectors with heavy packages are imported when they are first needed."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _LOAD = "LOAD GENERATOR "
 
 
 class LoadConnector:
-    """A generator, as a system outside."""
+    """The connector for a load generator."""
 
     def __init__(self, generator: Generator) -> None:
         self.generator = generator
@@ -36,9 +36,9 @@ class LoadConnector:
         raise SqlError(f"{connection.type} is no load generator")
 
     def check_source(self, source: SourceFacts) -> None:
-        """Its options are checked where they are read."""
+        """Do nothing: the generator checks its options when it starts."""
 
-    def offers(self, source: SourceFacts) -> Sequence[Offer]:  # noqa: ARG002 the same for all of a generator
+    def offers(self, source: SourceFacts) -> Sequence[Offer]:  # noqa: ARG002 the same for all sources of a generator
         return self.generator.offers()
 
     def shape(self, source: SourceFacts, offer: Offer, encoding: Encoding) -> Shape:  # noqa: ARG002 generators need no decoding
@@ -50,7 +50,7 @@ class LoadConnector:
 
 @functools.cache
 def connector(system: str) -> Connector:
-    """For sources and connections: KAFKA, POSTGRES, MYSQL, …, or a load generator's name behind LOAD GENERATOR."""
+    """The connector for sources and connections: KAFKA, POSTGRES, MYSQL, …, or LOAD GENERATOR with the name of a generator."""
     if system.startswith(_LOAD):
         return LoadConnector(GENERATORS[system.removeprefix(_LOAD)])
     if system == "POSTGRES":
@@ -62,7 +62,7 @@ def connector(system: str) -> Connector:
             from racehound_zoo.sources.mysql.connector import MySqlConnector
         except ImportError as error:
             raise SqlError(
-                f"MySQL needs the packages PyMySQL and mysql-replication: pip install 'racehound[services]' ({error})"
+                f"MySQL needs the packages PyMySQL and mysql-replication: pip install racehound-zoo ({error})"
             ) from None
 
         return MySqlConnector()
@@ -75,7 +75,7 @@ def connector(system: str) -> Connector:
 
 @functools.cache
 def sink_connector(system: str) -> SinkConnector:
-    """For sinks: KAFKA or ICEBERG."""
+    """The connector for sinks: KAFKA or ICEBERG."""
     if system == "KAFKA":
         from racehound_zoo.sources.kafka.sink import KafkaSinkConnector
 

@@ -1,4 +1,4 @@
-"""S3, and what speaks its protocol, through a connection TO AWS."""
+"""S3 and compatible stores, through a connection TO AWS."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ _SCHEMES = frozenset({"s3", "gs"})
 
 
 class AwsConnector(NoConnector):
-    """For connections only: nothing can be read from there as a source."""
+    """The connector for connections TO AWS. A source cannot read from them."""
 
     def __init__(self) -> None:
         super().__init__("AWS")
 
     def validate(self, connection: ConnectionFacts) -> None:
-        with speaking(connection) as client:
+        with s3_client(connection) as client:
             client.list_buckets()
 
 
-class Place:
-    """`s3://bucket/prefix`."""
+class S3Location:
+    """A bucket and a prefix, from a URI such as `s3://bucket/prefix`."""
 
     def __init__(self, uri: str) -> None:
-        """SqlError when it is no such thing."""
+        """SqlError if the URI has another form."""
         address = urllib.parse.urlsplit(uri)
         if address.scheme not in _SCHEMES or not address.netloc:
             raise SqlError(f"only 's3://...' and 'gs://...' urls are supported as COPY ... TO target, not {uri!r}", "0A000")
@@ -39,19 +39,19 @@ class Place:
         self._prefix = address.path.strip("/")
 
     def key(self, name: str) -> str:
-        """Of an object below."""
+        """The key of an object below the prefix."""
         return f"{self._prefix}/{name}" if self._prefix else name
 
 
 @contextlib.contextmanager
-def speaking(connection: ConnectionFacts) -> Iterator[BaseClient]:
-    """A client; what it is refused, or cannot reach, is a SqlError."""
+def s3_client(connection: ConnectionFacts) -> Iterator[BaseClient]:
+    """A client for S3. Its errors are raised as SqlError."""
     try:
         import boto3
         import botocore.config
         import botocore.exceptions
     except ModuleNotFoundError as error:
-        raise SqlError(f"S3 needs the package {error.name}: pip install 'racehound[services]'") from error
+        raise SqlError(f"S3 needs the package {error.name}: pip install racehound-zoo") from error
     options = connection.options
     client = boto3.session.Session().client(
         "s3",

@@ -1,12 +1,13 @@
-"""The seam for sinks: what carries the changes of a relation out.
+"""The interface of sinks, which write the changes of a relation to an external system.
 
-For CREATE SINK the core asks `check` before it takes the catalog's lock (the topic's broker, the registry); SqlError refuses.
-When the sink is in the catalog and its cluster has a replica, `start` gives a `Running`, with a thread of its own, that reads
-the `Feed` of its relation: first all rows, then what changed, each change at the moment of its commit or, when several fell
-into one, at the last of them. What it has sent it keeps in `Sent`, so that its next run, on another replica, goes on from there.
-ALTER SINK … SET FROM gives it another feed (`switch`): what follows is the difference between
-what was sent and what the new relation holds. Nothing here may wait while the catalog is locked: `start`, `switch` and `stop`
-return at once.
+For CREATE SINK the engine calls `check` before it takes the catalog's lock; SqlError refuses the sink. When the sink is in the
+catalog and its cluster has a replica, `start` returns a `RunningSink`, which has a thread of its own. The thread reads the `Feed`
+of the relation: first all rows, then the changes, each with the time of its commit or, if several commits are combined, of the
+last of them. What it has sent is kept in `SentRows`, so that the sink's next run, on another replica, continues from there. ALTER
+SINK … SET FROM gives it another feed (`switch`): the sink then sends the difference between what it has sent and the content of
+the new relation.
+
+`start`, `switch` and `stop` are called under the catalog's lock, so they must return at once.
 """
 
 from __future__ import annotations
@@ -19,29 +20,31 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 from racehound_zoo.catalog.model import Column
-from racehound_zoo.defects import Switches
+from racehound_zoo.defect_hooks import SeededDefects
 from racehound_zoo.errors import unsupported
 from racehound_zoo.relations.snapshot import Status
 from racehound_zoo.sources.source import ConnectionFacts, Encoding
 
 Row = tuple[str | None, ...]
-"""A row's values as PostgreSQL writes them as text."""
+"""The values of a row, in PostgreSQL's text format."""
 
 
 @dataclasses.dataclass(frozen=True)
-class Commit:
-    """What changed up to a moment (milliseconds since 1970): rows with how many more or less of each there are."""
+class CommittedChanges:
+    """The changes up to a time (in milliseconds since 1970): rows, with the number of copies that are added or, if negative,
+    removed.
+    """
 
     moment: int
     changes: tuple[tuple[Row, int], ...]
 
 
 class RelationDroppedError(Exception):
-    """There is nothing more to read."""
+    """The relation was dropped, so there is nothing more to read."""
 
 
 class Feed:
-    """A relation's changes. `read` gives the moment and all rows; `await_change` says that there is something new."""
+    """The changes of a relation. `read` returns the time and all rows; `await_change` waits for something new."""
 
     def __init__(
         self,
@@ -54,10 +57,10 @@ class Feed:
         self._await_change = await_change
         self._closed = False
 
-    def commits(self, sent: Counter[Row], stopped: Callable[[], bool], pause: float = 0.5) -> Iterator[Commit | None]:
-        """What has to be sent to one who has `sent`, until `stopped`; whoever has sent it adds it there.
+    def commits(self, sent: Counter[Row], stopped: Callable[[], bool], pause: float = 0.5) -> Iterator[CommittedChanges | None]:
+        """What must be sent after `sent` has been sent, until `stopped` returns true. The caller adds to `sent` what it has sent.
 
-        None when nothing changed for `pause` seconds, so that the caller can look at other things. Ends when the relation is
+        Yields None when nothing has changed for `pause` seconds, so that the caller can do other work. Ends when the relation is
         dropped or the feed is closed.
         """
         seen = -1
@@ -71,72 +74,75 @@ class Feed:
                 return
             changes = difference(sent, rows)
             if changes:
-                yield Commit(seen, changes)
+                yield CommittedChanges(seen, changes)
 
     def close(self) -> None:
         self._closed = True
 
 
 def difference(before: Counter[Row], after: Counter[Row]) -> tuple[tuple[Row, int], ...]:
-    """What must be added to one to get the other; what goes comes first."""
+    """The changes that turn `before` into `after`. Deletions come first."""
     gone = [(row, after[row] - count) for row, count in before.items() if after[row] < count]
     come = [(row, count - before[row]) for row, count in after.items() if count > before[row]]
     return (*gone, *come)
 
 
-class Sent:
-    """What a sink has brought out, over all of its runs. The run that holds `lock` reads and changes it, no other.
+class SentRows:
+    """The rows that a sink has sent in all of its runs. Only the run that holds `lock` may read or change it.
 
-    `doubt`: the last commit of a run that ended before it knew what had become of it. `identity` is the sink's own, in this
-    server and any other.
+    `uncertain` is the last commit of a run that ended before it knew the outcome. `identity` is unique to the sink, among all
+    servers.
     """
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.rows: Counter[Row] = Counter()
-        self.doubt: Commit | None = None
+        self.uncertain: CommittedChanges | None = None
         self._last = 0
         self.identity = uuid.uuid4().hex
 
-    def dated(self, commit: Commit) -> Commit:
-        """With a moment that is later than those of all commits before it, whatever feeds they came from."""
+    def dated(self, commit: CommittedChanges) -> CommittedChanges:
+        """The commit with a time that is later than those of all commits before it, even if they came from other feeds."""
         self._last = max(self._last + 1, commit.moment)
         return dataclasses.replace(commit, moment=self._last)
 
-    def add(self, commit: Commit, interrupted: Callable[[], bool]) -> None:  # noqa: ARG002 for the forgetful one
-        """A commit has arrived. `interrupted`: whether the sink has been stopped or given another feed meanwhile."""
+    def add(self, commit: CommittedChanges, interrupted: Callable[[], bool]) -> None:  # noqa: ARG002 used by LateSentRows
+        """Record that a commit has been sent.
+
+        `interrupted` tells whether the sink has been stopped or has another feed since then.
+        """
         for row, count in commit.changes:
             self.rows[row] += count
             if not self.rows[row]:
                 del self.rows[row]
-        self.doubt = None
+        self.uncertain = None
 
 
 _LATE = 1.0
-"""Seconds, at most, until a forgetful one remembers."""
+"""The longest time, in seconds, until `LateSentRows` records a commit."""
 
 
-class Forgetful(Sent):
-    """The defect `duplicated-rows-in-sink`: what has arrived is remembered late, and not if the sink is changed before that."""
+class LateSentRows(SentRows):
+    """The defect `duplicated-rows-in-sink`: a commit is recorded late, and not at all if the sink is changed before that."""
 
-    def __init__(self, switches: Switches) -> None:
+    def __init__(self, defects: SeededDefects) -> None:
         super().__init__()
-        self._switches = switches
+        self._defects = defects
 
-    def add(self, commit: Commit, interrupted: Callable[[], bool]) -> None:
-        self._switches.window(_LATE)
+    def add(self, commit: CommittedChanges, interrupted: Callable[[], bool]) -> None:
+        self._defects.window(_LATE)
         if not interrupted():
             super().add(commit, interrupted)
 
 
-def sent_of(switches: Switches) -> Sent:
-    """For a new sink."""
-    return Forgetful(switches) if switches.on("duplicated-rows-in-sink") else Sent()
+def new_sent_rows(defects: SeededDefects) -> SentRows:
+    """The record for a new sink."""
+    return LateSentRows(defects) if defects.on("duplicated-rows-in-sink") else SentRows()
 
 
 @dataclasses.dataclass(frozen=True)
 class SinkFacts:
-    """A sink: `options` as written behind its connection (TOPIC, …); `catalog_connection` of an Iceberg sink."""
+    """A sink. `options` are those after its connection (TOPIC, …); `catalog_connection` is that of an Iceberg sink."""
 
     id: str
     connection: ConnectionFacts
@@ -146,7 +152,7 @@ class SinkFacts:
     catalog_connection: ConnectionFacts | None = None
 
 
-class Running(Protocol):
+class RunningSink(Protocol):
     """A running sink."""
 
     def switch(self, feed: Feed) -> None: ...
@@ -159,21 +165,21 @@ class Running(Protocol):
 
 
 class SinkConnector(Protocol):
-    """One outside system to write to."""
+    """Writes to one external system."""
 
     def check(self, sink: SinkFacts, columns: Sequence[Column]) -> None: ...
 
-    def start(self, sink: SinkFacts, feed: Feed, sent: Sent) -> Running: ...
+    def start(self, sink: SinkFacts, feed: Feed, sent: SentRows) -> RunningSink: ...
 
 
 class NoSinkConnector:
-    """Of a system that the zoo cannot write to."""
+    """The connector for a system that the zoo cannot write to."""
 
     def __init__(self, system: str) -> None:
         self._what = f"writing to {system}"
 
-    def check(self, sink: SinkFacts, columns: Sequence[Column]) -> None:  # noqa: ARG002 the protocol's
+    def check(self, sink: SinkFacts, columns: Sequence[Column]) -> None:  # noqa: ARG002 required by the protocol
         raise unsupported(self._what)
 
-    def start(self, sink: SinkFacts, feed: Feed, sent: Sent) -> Running:  # noqa: ARG002 the protocol's
+    def start(self, sink: SinkFacts, feed: Feed, sent: SentRows) -> RunningSink:  # noqa: ARG002 required by the protocol
         raise unsupported(self._what)

@@ -1,23 +1,24 @@
-"""The seam between the zoo's core and the systems outside.
+"""The interface between the engine and external systems.
 
-The core knows names, privileges, dependencies and lives; a `Connector` knows one outside system. For a statement that names one,
-the core asks, before it takes the catalog's lock:
+The engine knows names, privileges and dependencies; a `Connector` knows one external system. For a statement that names such a
+system, the engine calls its connector before it takes the catalog's lock:
 
 - CREATE CONNECTION, ALTER CONNECTION, VALIDATE CONNECTION: `validate` the connection;
-- CREATE SOURCE: `check_source`, that what the source names is there (a topic, a publication);
+- CREATE SOURCE: `check_source`, which checks that the topic or publication exists;
 - CREATE TABLE FROM SOURCE: `offers`, to find the upstream relation that REFERENCE means, and `shape`, for the table's columns.
 
-Each raises SqlError, in Materialize's words, when the outside says no. When a source is in the catalog and its cluster has a
-replica, `start` gives an `Ingestion`, a thing with a thread of its own that lives until `stop`: at DROP, when its cluster loses
-its last replica, at the server's end. Tables come and go meanwhile (`add_table`, `remove_table`). It writes through
-`Target.apply`: one call is one transaction, that readers see whole or not at all. None of `start`, `add_table`, `remove_table`
-and `stop` may wait for the outside or for a thread that might be inside `Target.apply`: they are called while the catalog is
-locked. After `remove_table` returned, batches for that table are thrown away, so an ingestion need not be exact about it. What
-the source must remember over a restart of its ingestion (an offset, an LSN) it keeps in `Target.progress`, saved with the batch
-that it belongs to; what it has left outside (a replication slot) is removed by a connector that is a `Leaving` one, when the
-source is dropped and at the server's end.
+Each raises SqlError, with Materialize's message, if the external system refuses. When a source is in the catalog and its cluster
+has a replica, `start` returns an `Ingestion`, which has a thread of its own and runs until `stop` is called: at DROP, when its
+cluster loses its last replica, or when the server stops. Meanwhile tables are added and removed (`add_table`, `remove_table`).
 
-Sinks are the other way round: see `sink`.
+An ingestion writes through `Target.apply`; each call is one transaction. None of `start`, `add_table`, `remove_table` and `stop`
+may wait for the external system, or for a thread that may be inside `Target.apply`, because they are called under the catalog's
+lock. After `remove_table` has returned, changes of that table are ignored. What the source must remember for its next ingestion,
+such as an offset or an LSN, is saved in `Target.progress`, together with the batch that it belongs to. What it leaves in the
+external system, such as a replication slot, is removed by a `CleaningConnector` when the source is dropped and when the server
+stops.
+
+The interface of sinks is in the module `sink`.
 """
 
 from __future__ import annotations
@@ -34,25 +35,26 @@ from racehound_zoo.relations.snapshot import Status
 from racehound_zoo.rows import Batch
 
 if TYPE_CHECKING:
-    from racehound_zoo.changes import Staging
+    from racehound_zoo.table_changes import Staging
 
 
 @dataclasses.dataclass(frozen=True)
 class ConnectionFacts:
-    """A connection with its secrets read: options by their names in capitals (`HOST`, `PORT`, `BROKER`, `URL`, `PASSWORD`, …).
+    """A connection with its secrets resolved. The names of options are in capitals (`HOST`, `PORT`, `BROKER`, `URL`, `PASSWORD`,
+    …).
 
-    `id` is the connection's own in the catalog; it stays the same when the connection is renamed.
+    `id` is the connection's id in the catalog, which a rename does not change.
     """
 
     id: str
     type: str
-    """As written behind TO, in capitals: KAFKA, CONFLUENT SCHEMA REGISTRY, POSTGRES, MYSQL, SQL SERVER, …."""
+    """The type as written after TO, in capitals: KAFKA, CONFLUENT SCHEMA REGISTRY, POSTGRES, MYSQL, SQL SERVER, …."""
     options: Mapping[str, str]
 
 
 @dataclasses.dataclass(frozen=True)
 class Offer:
-    """An upstream relation that a table may be made of: `("public", "t")`; a topic has no namespace."""
+    """An upstream relation that a table can be made from, such as `("public", "t")`. A topic has no namespace."""
 
     name: Name
     columns: tuple[str, ...] = ()
@@ -60,7 +62,7 @@ class Offer:
 
 @dataclasses.dataclass(frozen=True)
 class Shape:
-    """The columns of a table; `key`: those that never hold two rows of the same values, by which rows are found again."""
+    """The columns of a table. `key` has the columns of a unique key, by which rows are found again."""
 
     columns: tuple[Column, ...]
     key: tuple[str, ...] = ()
@@ -68,7 +70,7 @@ class Shape:
 
 @dataclasses.dataclass(frozen=True)
 class Encoding:
-    """FORMAT, KEY FORMAT, INCLUDE and ENVELOPE as written, with the schema registry that FORMAT names."""
+    """FORMAT, KEY FORMAT, INCLUDE and ENVELOPE as written, with the connection to the schema registry that FORMAT names."""
 
     value: Format | None = None
     key: Format | None = None
@@ -79,7 +81,7 @@ class Encoding:
 
 @dataclasses.dataclass(frozen=True)
 class SourceFacts:
-    """A source: `options` as written in the parentheses behind its connection (TOPIC, PUBLICATION, …)."""
+    """A source. `options` are those in the parentheses after its connection (TOPIC, PUBLICATION, …)."""
 
     id: str
     connection: ConnectionFacts | None
@@ -88,7 +90,7 @@ class SourceFacts:
 
 @dataclasses.dataclass(frozen=True)
 class TableFacts:
-    """A relation to fill: a table of the source, or a subsource, or (for a source of one output) the source itself."""
+    """A relation to fill: a table of the source, a subsource, or (for a source with one output) the source itself."""
 
     id: str
     offer: Offer
@@ -97,55 +99,63 @@ class TableFacts:
 
 
 class Target(Protocol):
-    """Where an ingestion writes. From any thread."""
+    """What an ingestion writes to. Its methods may be called from any thread."""
 
     def apply(self, batch: Batch, progress: Mapping[str, str] | None = None) -> None:
-        """Changes by the ids of relations, all at one moment, together with what the source remembers of it.
+        """Change relations, by their ids, in one transaction, and save the progress with it.
 
-        A row's values are text as PostgreSQL reads it (None: NULL), in the order of the shape's columns. Relations that are
-        gone are passed over, and so is everything once the ingestion has been stopped.
+        The values of a row are in PostgreSQL's text format (None for NULL), in the order of the shape's columns. Changes of
+        relations that have been dropped are ignored; so is everything after the ingestion has been stopped.
         """
 
     def staging(self, key: str) -> AbstractContextManager[Staging]:
-        """A place for a snapshot too large for memory, until `apply` shows it. SqlError when the relation is gone."""
+        """A staging table for a snapshot that does not fit into memory; `apply` makes its rows visible.
+
+        SqlError if the relation was dropped.
+        """
 
     @property
     def progress(self) -> Mapping[str, str]:
-        """What was saved last; empty for a new source. It may wait for what an ingestion before this one still writes, so it is
-        for the ingestion's own thread."""
+        """The progress that was saved last; empty for a new source.
+
+        It may wait until the ingestion before this one has written, so it must be read in the ingestion's own thread.
+        """
 
     @property
     def is_current(self) -> bool:
-        """Whether what is applied is still written; once it is not, nothing of this ingestion is any more."""
+        """Whether `apply` still writes. It stops for ever when the source has another ingestion or none."""
 
-    def suffers(self, defect: str) -> bool:
-        """Whether a seeded defect is on."""
+    def has_defect(self, defect: str) -> bool:
+        """Whether a seeded defect is switched on."""
 
 
 class Ingestion(Protocol):
     """A running source."""
 
     def add_table(self, table: TableFacts) -> None:
-        """Fill this too, with all that is upstream: its snapshot in one batch, then what follows."""
+        """Fill another table: its snapshot in one batch, then the changes."""
 
     def remove_table(self, key: str) -> None: ...
 
     def status(self, key: str) -> Status:
-        """Of the source itself, or of one of its tables, by id. While it is "starting" (its snapshot is not there yet), whoever
-        reads it waits; so it must become something else, "stalled" if need be, also when the outside does not answer."""
+        """The status of the source, or of one of its tables, by id.
+
+        Queries wait while a table is "starting", so it must not stay so when the external system does not answer: then it is
+        "stalled".
+        """
 
     def stop(self) -> None:
-        """End soon; returns at once."""
+        """Stop soon. Returns at once."""
 
     def join(self, timeout: float) -> None:
-        """Wait (seconds) until it has ended."""
+        """Wait until it has ended, for at most `timeout` seconds."""
 
 
 class Connector(Protocol):
-    """One outside system."""
+    """Reads from one external system."""
 
     def validate(self, connection: ConnectionFacts) -> None:
-        """That it can be reached and lets us in."""
+        """SqlError if the system cannot be reached or refuses the connection."""
 
     def check_source(self, source: SourceFacts) -> None: ...
 
@@ -157,15 +167,18 @@ class Connector(Protocol):
 
 
 @runtime_checkable
-class Leaving(Protocol):
-    """A connector whose sources leave something outside."""
+class CleaningConnector(Protocol):
+    """A connector whose sources leave something in the external system."""
 
     def clean_up(self, source: SourceFacts, progress: Mapping[str, str]) -> bool:
-        """Try to remove it; whether nothing is left. Called when the source's ingestions have ended; may take a second or two."""
+        """Try to remove what the source has left.
+
+        Returns whether nothing is left. It is called after the source's ingestions have ended and may take two seconds.
+        """
 
 
 class NoConnector:
-    """Of a system that the zoo cannot speak with: connections to it can be written down, nothing more."""
+    """The connector for a system that the zoo does not support: connections to it can be created, but not used."""
 
     def __init__(self, system: str) -> None:
         self._what = f"reading from {system}"
@@ -173,13 +186,13 @@ class NoConnector:
     def validate(self, connection: ConnectionFacts) -> None:
         raise unsupported(f"validating a connection to {connection.type}")
 
-    def check_source(self, source: SourceFacts) -> None:  # noqa: ARG002 the protocol's
+    def check_source(self, source: SourceFacts) -> None:  # noqa: ARG002 required by the protocol
         raise unsupported(self._what)
 
-    def offers(self, source: SourceFacts) -> Sequence[Offer]:  # noqa: ARG002 the protocol's
+    def offers(self, source: SourceFacts) -> Sequence[Offer]:  # noqa: ARG002 required by the protocol
         raise unsupported(self._what)
 
-    def shape(self, source: SourceFacts, offer: Offer, encoding: Encoding) -> Shape:  # noqa: ARG002 the protocol's
+    def shape(self, source: SourceFacts, offer: Offer, encoding: Encoding) -> Shape:  # noqa: ARG002 required by the protocol
         raise unsupported(self._what)
 
     def start(self, source: SourceFacts, tables: Sequence[TableFacts], target: Target) -> Ingestion:  # noqa: ARG002
@@ -187,6 +200,6 @@ class NoConnector:
 
 
 def matching(reference: Name, offers: Sequence[Offer]) -> Offer | None:
-    """The offer whose name ends as the reference does; None when there is none, or more than one."""
+    """The offer whose name ends with the reference; None if there is none or more than one."""
     found = [offer for offer in offers if offer.name[-len(reference) :] == reference]
     return found[0] if len(found) == 1 else None

@@ -1,4 +1,4 @@
-"""How a running source and its tables are, for whoever asks."""
+"""The statuses of a running source and of its tables."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _STARTING = Status("starting")
 
 
 class Statuses:
-    """Written by the thread of one source, read by any. `system` stands before the text of every error."""
+    """The statuses. One thread writes them; any thread may read them. `system` comes first in the text of each error."""
 
     def __init__(self, source: str, system: str) -> None:
         self._source = source
@@ -24,25 +24,25 @@ class Statuses:
         return self._known.get(key, _STARTING)
 
     def run(self, key: str) -> None:
-        self._say(key, "running", None)
+        self._set_status(key, "running", None)
 
     def stall(self, key: str, error: str) -> None:
-        """It may come back."""
-        self._say(key, "stalled", error)
+        """Note an error that may be temporary."""
+        self._set_status(key, "stalled", error)
 
     def cease(self, key: str, error: str) -> None:
-        """It will not."""
-        self._say(key, "ceased", error)
+        """Note an error that is permanent."""
+        self._set_status(key, "ceased", error)
 
     def count(self, messages: int, updates: int) -> None:
-        """What the source took from outside, and how many rows of it were wanted."""
+        """Count messages that were read and rows that were written."""
         status = self.of(self._source)
         counted = dataclasses.replace(status, received=status.received + messages, staged=status.staged + updates)
         self._known = {**self._known, self._source: counted}
 
-    def _say(self, key: str, what: Literal["running", "stalled", "ceased"], error: str | None) -> None:
+    def _set_status(self, key: str, what: Literal["running", "stalled", "ceased"], error: str | None) -> None:
         before = self.of(key)
-        said = None if error is None else f"{self._system}: {error}"
-        if (before.status, before.error) != (what, said):
+        full_error = None if error is None else f"{self._system}: {error}"
+        if (before.status, before.error) != (what, full_error):
             now = int(time.time() * 1000)
-            self._known = {**self._known, key: dataclasses.replace(before, status=what, error=said, since=now)}
+            self._known = {**self._known, key: dataclasses.replace(before, status=what, error=full_error, since=now)}

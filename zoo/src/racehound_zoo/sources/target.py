@@ -1,4 +1,4 @@
-"""Where the ingestions of one source write, one after the other."""
+"""The target of a source: what its ingestions, one after the other, write to."""
 
 from __future__ import annotations
 
@@ -8,52 +8,52 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 
 from racehound_zoo.catalog.catalog import Catalog
-from racehound_zoo.changes import Staging
-from racehound_zoo.defects import Switches
+from racehound_zoo.defect_hooks import SeededDefects
 from racehound_zoo.rows import Batch
 from racehound_zoo.sources import progress
 from racehound_zoo.storage import Storage
+from racehound_zoo.table_changes import Staging
 
 
 @dataclasses.dataclass(frozen=True)
-class Beside:
-    """The id of the relation that tells how far a source is, if it has one, and the source's system."""
+class ProgressRelation:
+    """The progress relation of a source: its id, None if the source has none, and the name of the source's system."""
 
     system: str
     key: str | None
 
     def change(self, before: Mapping[str, str], now: Mapping[str, str]) -> Batch:
-        """What becomes of it when the source remembers something else."""
+        """The change of the progress relation when the saved progress changes."""
         rows = progress.rows(self.system, now)
         is_new = self.key is not None and (not before or rows != progress.rows(self.system, before))
-        return [(self.key, progress.Standing(rows))] if is_new and self.key is not None else []
+        return [(self.key, progress.ProgressRows(rows))] if is_new and self.key is not None else []
 
 
 class SourceTarget:
-    """What a source has written and remembers; it outlives the ingestions.
+    """The relations and the saved progress of a source. They outlive its ingestions.
 
-    Each ingestion writes through a lease of its own, and only the newest lease counts: what an ingestion that was stopped still
-    has in its hands is read again by the next.
+    Each ingestion writes through its own lease, and only the newest lease is valid. What a stopped ingestion has read and not
+    written is read again by the next one.
     """
 
-    def __init__(self, catalog: Catalog, storage: Storage, switches: Switches, beside: Beside) -> None:
-        self._beside = beside
+    def __init__(self, catalog: Catalog, storage: Storage, defects: SeededDefects, progress_relation: ProgressRelation) -> None:
+        self._progress_relation = progress_relation
         self._catalog = catalog
         self._storage = storage
-        self.switches = switches
+        self.defects = defects
         self._writing = threading.Lock()
         self._leases = 0
         self._progress: Mapping[str, str] = {}
 
     def lease(self) -> Lease:
-        """For a new ingestion."""
+        """A lease for a new ingestion."""
         self.revoke()
-        if self.switches.on("lost-rows-on-restart"):
-            return Forgetful(self, self._leases)
-        return Repetitive(self, self._leases) if self.switches.on("doubled-rows-on-restart") else Lease(self, self._leases)
+        if self.defects.on("lost-rows-on-restart"):
+            return LosingLease(self, self._leases)
+        return RepeatingLease(self, self._leases) if self.defects.on("doubled-rows-on-restart") else Lease(self, self._leases)
 
     def revoke(self) -> None:
-        """Whoever had a lease writes no more, but for what is being written at this moment. Returns at once."""
+        """Make the current lease invalid. Returns at once; a write that is in progress is finished."""
         self._leases += 1
 
     def is_current(self, lease: int) -> bool:
@@ -64,11 +64,11 @@ class SourceTarget:
         with self._writing:
             if not self.is_current(lease):
                 return
-            told = [(key, updates) for key, updates in batch if updates]
+            changes = [(key, updates) for key, updates in batch if updates]
             if saved is not None:
-                told += self._beside.change(self._progress, saved)
-            if told:
-                self._storage.apply(told, lambda key: self._catalog.state.item(key) is not None)
+                changes += self._progress_relation.change(self._progress, saved)
+            if changes:
+                self._storage.apply(changes, lambda key: self._catalog.state.item(key) is not None)
             if saved is not None:
                 self._progress = dict(saved)
 
@@ -102,23 +102,23 @@ class Lease:
     def is_current(self) -> bool:
         return self._target.is_current(self._number)
 
-    def suffers(self, defect: str) -> bool:
-        return self._target.switches.on(defect)
+    def has_defect(self, defect: str) -> bool:
+        return self._target.defects.on(defect)
 
 
-class Forgetful(Lease):
-    """The defect `lost-rows-on-restart`: it remembers that a batch was read before the batch is written."""
+class LosingLease(Lease):
+    """The defect `lost-rows-on-restart`: the progress is saved before the batch is written."""
 
     def apply(self, batch: Batch, progress: Mapping[str, str] | None = None) -> None:
         self._target.write(self._number, (), progress)
-        self._target.switches.window()
+        self._target.defects.window()
         self._target.write(self._number, batch, None)
 
 
-class Repetitive(Lease):
-    """The defect `doubled-rows-on-restart`: a batch is written before it is remembered that it was read."""
+class RepeatingLease(Lease):
+    """The defect `doubled-rows-on-restart`: the batch is written before the progress is saved."""
 
     def apply(self, batch: Batch, progress: Mapping[str, str] | None = None) -> None:
         self._target.write(self._number, batch, None)
-        self._target.switches.window()
+        self._target.defects.window()
         self._target.write(self._number, (), progress)

@@ -1,4 +1,4 @@
-"""Tables of the databases that sources follow, as these describe them."""
+"""Tables of upstream databases."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ from racehound_zoo.sources.source import Offer, Shape
 
 
 class UpstreamError(Exception):
-    """The database cannot be reached, or refuses; the text is what it says."""
+    """The database cannot be reached or refuses. The text is its message."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class UpstreamColumn:
-    """`kind`: its type's name without what is behind it in parentheses; `type`: all of it. `number`: its place in the table."""
+    """A column.
+
+    `kind` is the name of its type without parentheses, `type` the whole type. `number` is its position in the table.
+    """
 
     number: int
     name: str
@@ -26,7 +29,10 @@ class UpstreamColumn:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class UpstreamTable:
-    """`id`: what a later table of the same name does not have. `keys`: unique and never NULL, the primary one first."""
+    """A table.
+
+    `id` differs from the id of a later table with the same name. `keys` are unique and not nullable; the primary key comes first.
+    """
 
     id: str
     namespace: str
@@ -34,21 +40,21 @@ class UpstreamTable:
     columns: tuple[UpstreamColumn, ...]
     keys: tuple[tuple[str, ...], ...] = ()
     full_identity: bool = True
-    """Whether its changes come with the whole old row."""
+    """Whether changes contain the whole old row."""
 
     @property
     def offer(self) -> Offer:
         return Offer((self.namespace, self.name), tuple(column.name for column in self.columns))
 
     def shape(self, types: dict[str, DataType]) -> Shape:
-        """The zoo's columns, of the types that go with the columns' names."""
+        """The columns in the zoo, with the type for each column's name."""
         columns = tuple(Column(column.name, types[column.name], column.nullable) for column in self.columns)
         return Shape(columns, self.keys[0] if self.keys else ())
 
     def lost(self, since: UpstreamTable) -> UpstreamColumn | None:
-        """The first column of `since` that this, the later one, has no more as it was.
+        """The first column of the earlier definition `since` that this one lacks or has changed.
 
-        More columns do no harm, nor does a NOT NULL that has been added.
+        Additional columns and an additional NOT NULL do not matter.
         """
         there = {column.name: column for column in self.columns}
         return next((column for column in since.columns if not _still(column, there.get(column.name))), None)

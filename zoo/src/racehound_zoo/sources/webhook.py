@@ -1,4 +1,4 @@
-"""What is posted to a webhook, as rows."""
+"""Turns requests to a webhook into rows."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _LOOKUP = re.compile(r"\bheaders\s*->\s*(?=')", re.IGNORECASE)
 
 
 class RejectedError(Exception):
-    """The request cannot be taken: status 400, with these words."""
+    """The request is refused: status 400, with this text."""
 
 
 def columns(webhook: Webhook) -> tuple[Column, ...]:
-    """The columns of the source's rows."""
+    """The columns of the source."""
     found = [("body", _BODY_TYPES[webhook.body_format], False)]
     if _HEADERS.search(webhook.include):
         found.append(("headers", "jsonb", False))
@@ -36,7 +36,7 @@ def columns(webhook: Webhook) -> tuple[Column, ...]:
 
 
 def rows(webhook: Webhook, body: bytes, headers: Mapping[str, str]) -> list[Sequence[str | None]]:
-    """The rows that a request adds. RejectedError when the body is not of the source's format."""
+    """The rows that a request adds. RejectedError if the body does not have the source's format."""
     behind: list[str | None] = [json.dumps(dict(headers))] if _HEADERS.search(webhook.include) else []
     behind += [headers.get(match[1].lower()) for match in _HEADER.finditer(webhook.include)]
     return [(value, *behind) for value in _values(webhook.body_format, body)]
@@ -71,7 +71,7 @@ def _json(body_format: str, body: bytes) -> list[str]:
 
 
 def _complaint(error: json.JSONDecodeError) -> str:
-    """In the words of the JSON reader that Materialize uses."""
+    """The error, in the words of the JSON parser that Materialize uses."""
     if error.pos >= len(error.doc):
         return f"EOF while parsing a value at line {error.lineno} column {error.colno - 1}"
     what = "key must be a string" if "property name" in error.msg else "expected value"
@@ -79,7 +79,7 @@ def _complaint(error: json.JSONDecodeError) -> str:
 
 
 def passes(webhook: Webhook, backend: Backend, body: bytes, headers: Mapping[str, str]) -> bool:
-    """Whether CHECK lets the request through. SqlError when it cannot be worked out."""
+    """Whether the CHECK expression accepts the request. SqlError if it cannot be evaluated."""
     if webhook.check is None:
         return True
     kind = "bytea" if webhook.body_format == "BYTES" else "text"

@@ -24,7 +24,8 @@ CONSTANT = "SELECT 'foo' AS a, 'bar' AS b"
 class MaterializeKind(Kind):
     """An object of an environment. Subclasses say how it is built; create, clear and destroy follow from that.
 
-    Relations that are built over relations have the greatest weights: only where one object is built over another do their operations conflict.
+    Relations that are built over relations have the greatest weights, since only operations of objects that are built over each
+    other conflict.
     """
 
     refers_to: MaterializeKind | None = None

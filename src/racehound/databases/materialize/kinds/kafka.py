@@ -201,7 +201,7 @@ class KafkaSink(Named):
         return run(f"DROP MATERIALIZED VIEW {self._other}")
 
     def verify(self) -> Fragment:
-        """The topic is folded and compared at rest, by the target (`databases/materialize/sinks.py`): statements cannot read it."""
+        """Statements cannot read the topic: `databases/materialize/sinks.py` compares it when nothing runs."""
         known = "SELECT id FROM mz_catalog.mz_objects"
         return (
             self.verify_catalog()

@@ -134,7 +134,7 @@ class Role(MaterializeKind):
     def _verify_privileges(self) -> Fragment:
         """It has kept what it was given on the schema that is always there, whatever others were given.
 
-        It bears its mark after it was given that and before it loses it, so that a create or a destroy that was interrupted proves nothing.
+        It bears its mark only between the grant and the revoke, so that an interrupted create or destroy proves nothing.
         """
         if self.base.dependents_schema != SCHEMA:
             return ""

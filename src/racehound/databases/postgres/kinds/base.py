@@ -1,8 +1,8 @@
 """What PostgreSQL's kinds have in common: names, what an object offers to its dependents, and how it uses the object below.
 
 The dependents of an object are the objects that are built over it. Each property of what it offers them has a default, so that
-every kind works over every kind that can be referenced, and over none. A dependent uses as many of them as make sense, so that its
-creation records a dependency in the catalog. A kind that needs a table, over an object that is none, makes a table of its own
+every kind works over every kind that can be referenced, and over none. A dependent uses as many properties as make sense, so that
+its creation records a dependency in the catalog. A kind that needs a table, over an object that is none, makes a table of its own
 that depends on that object: the supporting table.
 """
 
@@ -208,7 +208,7 @@ class PostgresKind(Kind):
         return self.qualified(f"{self.name}_table")
 
     def create_supporting_table(self, columns: str = "", using: str = "", tablespace: str = "") -> Statements:
-        """The statements that make the supporting table, with further columns (a comma before each) and other clauses if given."""
+        """The statements that make the supporting table, with further columns (a comma before each) and other clauses."""
         base = self.base
         stored = f"{using or base.using}{tablespace or base.tablespace}"
         create = f"CREATE TABLE {self.supporting_table} ({rows.COLUMNS}{base.column}{columns}){stored}"

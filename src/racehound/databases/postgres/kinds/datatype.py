@@ -86,7 +86,7 @@ class EnumType(DataType):
 
 
 class TypeOverBaseType(DataType):
-    """A type that contains the base's. It always has a supporting table: no table can have a column that contains its row type."""
+    """A type that contains the base's. It always has a supporting table, as no table has a column that contains its row type."""
 
     @property
     def extended_table(self) -> None:

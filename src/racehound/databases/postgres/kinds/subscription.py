@@ -14,7 +14,7 @@ from racehound.kinds.text import Statements, expect, run
 
 @dataclasses.dataclass(frozen=True)
 class Subscription(SchemalessObject):
-    """A subscription of the base's table, or of a supporting table, to a table of the same name in a second database of the cluster.
+    """A subscription of the base's table, or of a supporting table, to one of the same name in a second database of the cluster.
 
     Verified: groups are whole, since a transaction of the publisher arrives as a whole.
 

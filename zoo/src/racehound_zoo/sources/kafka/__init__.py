@@ -1,1 +1,1 @@
-"""Kafka and the schema registry: sources that follow a topic, sinks that write one."""
+"""Kafka and the schema registry: sources that read topics, and sinks that write to them."""

@@ -1,4 +1,4 @@
-"""Clients of a broker, made for a connection of the catalog, and what goes wrong with them in Materialize's words."""
+"""Kafka clients for a connection of the catalog, and translation of their errors into Materialize's."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from confluent_kafka.admin import AdminClient
 
 UNREACHABLE = "58000"
-"""The SQLSTATE of what is outside and does not answer."""
+"""The SQLSTATE for an external system that does not answer."""
 _REACH_S = 3.0
 _ASK_S = 2.0
 _PACKAGE = "confluent-kafka"
-# Names of librdkafka's CONFIGURATION.md. What it would log, exceptions say, too.
+# The names are those of librdkafka's CONFIGURATION.md. Nothing is logged, because exceptions say the same.
 _COMMON: Mapping[str, object] = {"log_level": 0, "socket.connection.setup.timeout.ms": 5000, "reconnect.backoff.max.ms": 500}
 _CONSUMER: Mapping[str, object] = {
     "group.id": "racehound-zoo", "enable.auto.commit": False, "auto.offset.reset": "earliest", "enable.partition.eof": True,
@@ -43,17 +43,17 @@ _OPTIONS = {
 
 @dataclasses.dataclass(frozen=True)
 class Topic:
-    """A topic that is there. One that is made again under the same name has another id."""
+    """An existing topic. When a topic is deleted and created again, its id changes."""
 
     id: str
     partitions: int
 
 
 class Broker:
-    """Where a connection leads. Nothing is connected before it is used."""
+    """The brokers of a connection. A client connects when it is first used."""
 
     def __init__(self, connection: ConnectionFacts) -> None:
-        """SqlError where the client's package is not installed."""
+        """SqlError if the package of the client is not installed."""
         self.library = _load("confluent_kafka")
         self._options = dict(_COMMON)
         for name, value in connection.options.items():
@@ -63,12 +63,12 @@ class Broker:
         self._options["security.protocol"] = protocol.upper()
 
     def consumer(self) -> Consumer:
-        """Whoever asked for it closes it."""
+        """A new consumer, which the caller must close."""
         consumer: Consumer = self.library.Consumer({**self._options, **_CONSUMER, "error_cb": _ignore})
         return consumer
 
     def producer(self, identity: str, settings: Mapping[str, object], on_error: Callable[[KafkaError], None]) -> Producer:
-        """One that writes transactions; a later one of the same identity ends those of this one."""
+        """A new transactional producer. A later one with the same identity aborts the open transaction of this one."""
         options = {**self._options, **_PRODUCER, **settings, "transactional.id": identity, "error_cb": on_error}
         producer: Producer = self.library.Producer(options)
         return producer
@@ -78,14 +78,14 @@ class Broker:
         return client
 
     def reach(self) -> None:
-        """SqlError when the broker does not answer."""
-        with self.refusing():
+        """SqlError if the brokers do not answer."""
+        with self.translating_errors():
             self.admin().list_topics(timeout=_REACH_S)
 
     def topic(self, name: str, admin: AdminClient | None = None) -> Topic | None:
-        """None when there is none. KafkaException when the broker does not say."""
+        """The topic of that name; None if it does not exist. KafkaException if the brokers do not answer."""
         asked = self.library.TopicCollection([name])
-        # A client that nobody holds any more takes its requests with it.
+        # The client is kept in a variable, because its requests are cancelled when it is garbage-collected.
         client = admin or self.admin()
         described = client.describe_topics(asked, request_timeout=_ASK_S)[name]
         try:
@@ -97,7 +97,7 @@ class Broker:
         return Topic(str(found.topic_id), len(found.partitions))
 
     def create_topic(self, name: str, options: Mapping[str, str]) -> None:
-        """Unless it is there. KafkaException when the broker does not want to."""
+        """Create the topic unless it exists. KafkaException if the brokers refuse."""
         new = _load("confluent_kafka.admin").NewTopic(
             name, int(options.get("TOPIC PARTITION COUNT", "-1")), int(options.get("TOPIC REPLICATION FACTOR", "-1"))
         )
@@ -109,16 +109,16 @@ class Broker:
                 raise
 
     @contextlib.contextmanager
-    def refusing(self) -> Iterator[None]:
-        """Tell a session what the library raises."""
+    def translating_errors(self) -> Iterator[None]:
+        """Turn the library's exceptions into SqlError."""
         try:
             yield
         except self.library.KafkaException as error:
-            raise SqlError(said(error), UNREACHABLE) from error
+            raise SqlError(message_of(error), UNREACHABLE) from error
 
 
-def said(error: Exception) -> str:
-    """What went wrong, as Materialize has it: librdkafka's words without where they come from."""
+def message_of(error: Exception) -> str:
+    """The error as Materialize reports it: librdkafka's message without the prefix that says where it comes from."""
     inner: Any = error.args[0] if error.args else error
     words = str(getattr(inner, "str", error.__str__)())
     if hasattr(inner, "code") and inner.code() in _AWAY:
@@ -138,4 +138,4 @@ def _load(module: str) -> ModuleType:
 
 
 def _ignore(_: KafkaError) -> None:
-    """Whoever waits for an answer learns of it."""
+    """Ignore an error in a callback: the caller that waits for an answer gets it, too."""

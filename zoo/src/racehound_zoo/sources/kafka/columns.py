@@ -1,4 +1,4 @@
-"""What Avro calls a type, as columns; and what fastavro reads, as PostgreSQL's text (Avro specification, "Logical Types")."""
+"""Avro types as column types, and the values that fastavro returns as PostgreSQL's text (Avro specification, "Logical Types")."""
 
 from __future__ import annotations
 
@@ -28,14 +28,17 @@ _NESTED = {Array: "list", Map: "map", Record: "record"}
 
 
 def known(name: str) -> DataType:
-    """The type of that name, which there is."""
+    """The built-in type of that name."""
     found = builtin(name)
     assert found is not None, name
     return found
 
 
 def columns_of(node: Node, alone: str) -> tuple[Column, ...]:
-    """A record's fields; anything else is one column, called `alone`. SqlError for a union of several types."""
+    """The fields of a record as columns; any other type is one column with the name `alone`.
+
+    SqlError for a union of several types.
+    """
     if isinstance(node, Record):
         return tuple(_column(field.name, field.type) for field in node.fields)
     return (_column(alone, node),)
@@ -60,8 +63,8 @@ def _column(name: str, node: Node) -> Column:
     return Column(name, known(name_of_type), node == Primitive("null"), shown)
 
 
-def text(value: Any) -> str | None:  # noqa: ANN401 what an Avro schema describes
-    """As PostgreSQL reads it."""
+def text(value: Any) -> str | None:  # noqa: ANN401 any value that an Avro schema describes
+    """The value in PostgreSQL's text format."""
     return _TEXTS.get(type(value), str)(value)
 
 

@@ -1,4 +1,4 @@
-"""Kafka as a system outside: what the core asks before it makes connections, sources and their tables."""
+"""The connector for Kafka: answers questions about connections, sources and their tables before they are created."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from racehound_zoo.sources.source import ConnectionFacts, Encoding, Ingestion, O
 
 
 class KafkaConnector:
-    """For connections to Kafka and to schema registries. See `source.Connector`."""
+    """The connector for connections to Kafka and to schema registries. See `source.Connector`."""
 
     def validate(self, connection: ConnectionFacts) -> None:
         if connection.type == "KAFKA":
@@ -29,12 +29,12 @@ class KafkaConnector:
         if not topic:
             raise SqlError("KAFKA CONNECTION must specify TOPIC")
         broker = Broker(source.connection)
-        with broker.refusing():
+        with broker.translating_errors():
             if broker.topic(topic) is None:
                 raise SqlError("Topic does not exist")
 
     def offers(self, source: SourceFacts) -> Sequence[Offer]:
-        """The topic."""
+        """The topic of the source, as its only offer."""
         return [Offer((source.options.get("TOPIC", ""),))]
 
     def shape(self, source: SourceFacts, offer: Offer, encoding: Encoding) -> Shape:
@@ -50,5 +50,5 @@ def _asking(registry: ConnectionFacts | None) -> Iterator[Schemas | None]:
     if registry is None:
         yield None
         return
-    with schemas.asking(registry) as found:
+    with schemas.registry_client(registry) as found:
         yield found

@@ -1,6 +1,6 @@
-"""Rows as the values that JSON and Avro have for them, as Materialize's sinks write them.
+"""Encodes rows as JSON and Avro, as Materialize's sinks do.
 
-Facts: Materialize's documentation, "CREATE SINK: Kafka", "JSON" and "Avro" under "Format details".
+Source: Materialize's documentation, "CREATE SINK: Kafka", "JSON" and "Avro" under "Format details".
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from racehound_zoo.sources.sink import Row
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _TEXT_ARRAY = 1009
 _DECIMAL_SCALE = 39
-"""Digits behind the point of a number without a scale of its own."""
+"""The number of decimal places of a number whose type has no scale."""
 _DECIMAL_PRECISION = 81
 _NAMESPACE = "com.materialize.sink"
 _UNSIGNED = {"uint2": 2, "uint4": 4, "uint8": 8, "oid": 4}
@@ -33,7 +33,7 @@ _NO_NAME = re.compile(r"[^A-Za-z0-9_]")
 
 
 class Encoder(Protocol):
-    """Makes the bytes of a message."""
+    """Encodes messages."""
 
     def envelope(self, before: Row | None, after: Row | None) -> bytes: ...
 
@@ -41,7 +41,7 @@ class Encoder(Protocol):
 
 
 class JsonEncoder:
-    """Columns as members of an object."""
+    """Encodes rows as JSON objects."""
 
     def __init__(self, columns: Sequence[Column]) -> None:
         self._columns = [(column.name, _json_reader(column)) for column in columns]
@@ -59,7 +59,7 @@ class JsonEncoder:
 
 
 class AvroEncoder:
-    """Records in Confluent's wire format; `register` gives the number of a schema."""
+    """Encodes rows as records in Confluent's wire format. `register` registers a schema and returns its id."""
 
     def __init__(self, columns: Sequence[Column], schema: Mapping[str, Any], register: Callable[[str], int]) -> None:
         text = json.dumps(schema)
@@ -82,7 +82,7 @@ class AvroEncoder:
 
 
 class _AvroField:
-    """A column as a field."""
+    """A column as a field of a record."""
 
     def __init__(self, column: Column, name: str) -> None:
         self.name = name
@@ -97,7 +97,7 @@ class _AvroField:
 
 
 def row_schema(columns: Sequence[Column], name: str) -> dict[str, Any]:
-    """A record of the columns."""
+    """The schema of a record with these columns."""
     seen: set[str] = set()
     fields = [
         {"name": called, "type": ["null", kind] if column.nullable else kind}
@@ -108,7 +108,7 @@ def row_schema(columns: Sequence[Column], name: str) -> dict[str, Any]:
 
 
 def envelope_schema(columns: Sequence[Column]) -> dict[str, Any]:
-    """Debezium's: what was, and what is."""
+    """The schema of Debezium's envelope, with the fields before and after."""
     sides = [
         {"name": "before", "type": ["null", row_schema(columns, "row")]},
         {"name": "after", "type": ["null", "row"]},
@@ -117,7 +117,7 @@ def envelope_schema(columns: Sequence[Column]) -> dict[str, Any]:
 
 
 def field_names(columns: Sequence[Column]) -> list[str]:
-    """Avro's names are letters, digits and underscores; a second one of the same name gets a number."""
+    """Field names for the columns: Avro allows letters, digits and underscores only. A duplicate gets a number."""
     names: list[str] = []
     for column in columns:
         base = _NO_NAME.sub("_", column.name)
@@ -138,7 +138,7 @@ def _kind(column: Column) -> str:
     return "array" if shown.endswith("[]") or shown in {"list"} else column.type.name
 
 
-def _avro_type(column: Column, seen: set[str]) -> Any:  # noqa: ANN401 JSON
+def _avro_type(column: Column, seen: set[str]) -> Any:  # noqa: ANN401 any JSON value
     kind = _kind(column)
     if kind in _UNSIGNED:
         size = _UNSIGNED[kind]
@@ -148,8 +148,8 @@ def _avro_type(column: Column, seen: set[str]) -> Any:  # noqa: ANN401 JSON
     return _AVRO_TYPES.get(kind, "string")
 
 
-def _named(schema: dict[str, Any], seen: set[str]) -> Any:  # noqa: ANN401 JSON
-    """A named type is described where it comes first."""
+def _named(schema: dict[str, Any], seen: set[str]) -> Any:  # noqa: ANN401 any JSON value
+    """The type, or its name alone if it has a name and has occurred before."""
     name: str = schema["name"]
     if name in seen:
         return name
@@ -220,14 +220,14 @@ def _array(text: str) -> list[str | None]:
 
 
 def _microseconds(text: str) -> int:
-    """Since 1970, of PostgreSQL's text of a time with or without a zone."""
+    """Microseconds since 1970, from PostgreSQL's text of a timestamp with or without a time zone."""
     moment = dt.datetime.fromisoformat(f"{text}:00" if re.search(r"[+-]\d\d$", text) else text)
     moment = moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
     return (moment - _EPOCH) // dt.timedelta(microseconds=1)
 
 
 def _milliseconds(text: str) -> str:
-    """With the microseconds behind the point."""
+    """Milliseconds since 1970, with the microseconds as decimal places."""
     whole, rest = divmod(_microseconds(text), 1000)
     return f"{whole}.{rest:03}"
 
@@ -242,13 +242,13 @@ def _of_day(text: str) -> int:
 
 
 def _decimal(text: str) -> list[int]:
-    """Two's complement, in as few bytes as hold it."""
+    """The number as two's complement, in as few bytes as possible."""
     scaled = int(decimal.Decimal(text).scaleb(_DECIMAL_SCALE, decimal.Context(prec=_DECIMAL_PRECISION * 2)))
     return list(scaled.to_bytes(scaled.bit_length() // 8 + 1, "big", signed=True))
 
 
 def _interval(text: str) -> list[int]:
-    """Months, days and microseconds in four, four and eight bytes, little end first."""
+    """Months, days and microseconds in four, four and eight bytes, in little-endian order."""
     loaded: dt.timedelta = Transformer().get_loader(1186, pq.Format.TEXT).load(text.encode())
     microseconds = (loaded - dt.timedelta(days=loaded.days)) // dt.timedelta(microseconds=1)
     parts = ((0, 4), (loaded.days, 4), (microseconds, 8))

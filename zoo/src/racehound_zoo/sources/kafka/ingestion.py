@@ -1,4 +1,4 @@
-"""A running Kafka source: a watch on its topic, and a reader for each of its tables."""
+"""The ingestion of a Kafka source: a thread that watches the topic, and a reader for each table."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 from racehound_zoo.relations.snapshot import Status
 from racehound_zoo.sources.kafka.client import Broker
 from racehound_zoo.sources.kafka.reader import Offsets, TableReader
-from racehound_zoo.sources.kafka.watch import Watch
+from racehound_zoo.sources.kafka.topic_watch import TopicWatch
 from racehound_zoo.sources.source import SourceFacts, TableFacts, Target
 
 if TYPE_CHECKING:
-    from racehound_zoo.changes import Change
     from racehound_zoo.rows import Update
+    from racehound_zoo.table_changes import TableChange
 
 _TOPIC = "topic"
-"""Under which name the progress has the topic's id. `table/partition`: the next offset."""
+"""The key of the topic's id in the saved progress. The keys `table/partition` have the next offsets."""
 
 
 class KafkaIngestion:
@@ -31,7 +31,7 @@ class KafkaIngestion:
         self._target = target
         self._stopped = threading.Event()
         self._broker = Broker(source.connection)
-        self._watch = Watch(self._broker, self._topic, self._stopped)
+        self._watch = TopicWatch(self._broker, self._topic, self._stopped)
         self._lock = threading.Lock()
         self._saving = threading.Lock()
         self._readers: dict[str, TableReader] = {}
@@ -47,7 +47,7 @@ class KafkaIngestion:
 
     def add_table(self, table: TableFacts) -> None:
         reader = TableReader(self._broker, self._watch, self._topic, table, self._target, self)
-        reader.fellows = lambda: self._all_but(reader)
+        reader.other_readers = lambda: self._all_but(reader)
         with self._lock:
             self._readers[table.id] = reader
             self._ending = [each for each in self._ending if each.is_alive]
@@ -89,10 +89,10 @@ class KafkaIngestion:
         for reader in (*self._readers.values(), *self._ending):
             reader.join(max(0.0, deadline - time.monotonic()))
 
-    # The readers' book
+    # Methods of OffsetStore, for the readers
 
     def offsets(self, key: str) -> Offsets | None:
-        """See `reader.Book`."""
+        """See `reader.OffsetStore`."""
         prefix = f"{key}/"
         saved = {
             int(name.removeprefix(prefix)): int(offset)
@@ -101,10 +101,10 @@ class KafkaIngestion:
         }
         return saved or None
 
-    def save(self, key: str, change: Change | list[Update], offsets: Mapping[int, int]) -> None:
-        """See `reader.Book`."""
+    def save(self, key: str, change: TableChange | list[Update], offsets: Mapping[int, int]) -> None:
+        """See `reader.OffsetStore`."""
         with self._saving:
-            # Tables that are gone are forgotten.
+            # Forget the offsets of removed tables.
             kept = {name: value for name, value in self._target.progress.items() if name.partition("/")[0] in self._readers}
             mine = {f"{key}/{number}": str(offset) for number, offset in offsets.items()}
             self._target.apply([(key, change)], {**kept, **mine, _TOPIC: self._watch.known_id})

@@ -1,4 +1,4 @@
-"""What a table of a topic looks like, and how messages become its rows."""
+"""The columns of a table that is made from a topic, and how messages become its rows."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from racehound_zoo.catalog.model import Column
-from racehound_zoo.changes import Replacement, Values
 from racehound_zoo.errors import SqlError, unsupported
 from racehound_zoo.sources.kafka.columns import columns_of, known
-from racehound_zoo.sources.kafka.parts import Avro, DecodeError, Part, csv_width, plain
+from racehound_zoo.sources.kafka.decoding import AvroDecoder, DecodeError, Decoder, csv_width, plain
 from racehound_zoo.sources.kafka.schemas import Schemas
 from racehound_zoo.sources.source import Encoding, Shape, TableFacts
+from racehound_zoo.table_changes import RowReplacement, Values
 
 if TYPE_CHECKING:
     from confluent_kafka import Message
@@ -30,12 +30,12 @@ _NULL_KEY = (
 )
 
 Raw = tuple[bytes | None, bytes | None, Values]
-"""A message's key, value, and columns that tell of itself."""
+"""The key, the value, and the columns that INCLUDE adds."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Included:
-    """One item of INCLUDE: KEY, PARTITION, …, HEADER; its column's name; a header's own."""
+    """An item of INCLUDE: its kind (KEY, PARTITION, …, HEADER), the name of its column, and the name of a header."""
 
     what: str
     name: str
@@ -44,7 +44,7 @@ class Included:
 
 
 def included(text: str) -> list[Included]:
-    """INCLUDE, as written. SqlError for what it does not know."""
+    """Parse the text of INCLUDE. SqlError for an unknown item."""
     found, position = list[Included](), 0
     text = text.strip()
     while position < len(text):
@@ -95,7 +95,7 @@ def _is_avro(form: str) -> bool:
 
 
 def shape_of(topic: str, encoding: Encoding, schemas: Schemas | None) -> Shape:
-    """The columns of a table. SqlError where Materialize would not make it."""
+    """The columns of a table. SqlError if Materialize would refuse the encoding."""
     form = _Form.of(encoding)
     if form.envelope == "DEBEZIUM" and not _is_avro(form.value):
         raise SqlError("ENVELOPE DEBEZIUM requires that VALUE FORMAT is set to AVRO")
@@ -137,7 +137,7 @@ def _value_columns(topic: str, form: _Form, schemas: Schemas | None) -> tuple[Co
 
 
 def _after(node: object) -> tuple[Column, ...]:
-    """The columns of the row in a Debezium envelope."""
+    """The columns of the field `after` in a Debezium envelope."""
     for field in getattr(node, "fields", ()):
         if field.name == "after":
             for branch in getattr(field.type, "branches", (field.type,)):
@@ -166,7 +166,7 @@ def _metadata_column(each: Included) -> Column:
 
 
 class Layout:
-    """How the messages of a topic become the rows of one table. Belongs to one thread; `close` it."""
+    """Turns the messages of a topic into rows of one table. It belongs to one thread; `close` it."""
 
     def __init__(self, table: TableFacts) -> None:
         self._form = _Form.of(table.encoding)
@@ -181,11 +181,11 @@ class Layout:
         self._value = self._part(self._form.value, names[shown:own], "after" if self._form.envelope == "DEBEZIUM" else "")
         self._metadata = self._form.metadata
 
-    def _part(self, form: str, names: Sequence[str], side: str = "") -> Part:
+    def _part(self, form: str, names: Sequence[str], side: str = "") -> Decoder:
         if _is_avro(form):
             if self._schemas is None:
                 raise DecodeError("FORMAT AVRO needs a schema registry")
-            return Avro(self._schemas, names, side)
+            return AvroDecoder(self._schemas, names, side)
         found = plain(form)
         if found is None:
             raise DecodeError(f"FORMAT {form} is not supported by the zoo")
@@ -196,18 +196,18 @@ class Layout:
             self._schemas.close()
 
     def raw(self, message: Message) -> Raw:
-        """What counts of a message."""
+        """The parts of a message that matter for the table."""
         described = tuple([_described(each, message) for each in self._metadata]) if self._metadata else ()
         return message.key(), message.value(), described
 
-    def fold(self, key: bytes | None) -> bytes:
-        """The same bytes for the same key. DecodeError where there is none."""
+    def key_identity(self, key: bytes | None) -> bytes:
+        """The bytes by which keys are compared. DecodeError for a message without a key."""
         if key is None or self._key is None:
             raise DecodeError(_NULL_KEY)
-        return self._key.fold(key)
+        return self._key.key_identity(key)
 
     def rows(self, messages: Sequence[Raw]) -> list[Values]:
-        """Without keys: a row for each that has a value."""
+        """For tables without keys: a row for each message that has a value."""
         whole = [message for message in messages if message[1] is not None]
         keys = self._keys([message[0] for message in whole]) if self._shows_key else [()] * len(whole)
         values = self._value.decode([value for _, value, _ in whole if value is not None])
@@ -217,8 +217,8 @@ class Layout:
             if value is not None
         ]
 
-    def replacement(self, messages: Iterable[Raw]) -> Replacement:
-        """With keys: what each has now."""
+    def replacement(self, messages: Iterable[Raw]) -> RowReplacement:
+        """For tables with keys: the current row of each key."""
         rows: dict[Values, Values | None] = {}
         written = [message for message in messages if message[1] is not None]
         gone = [message[0] for message in messages if message[1] is None]
@@ -232,7 +232,7 @@ class Layout:
             rows[tuple([row[place] for place in self._key_places])] = row
         for key_values in self._keys(gone):
             rows[key_values] = None
-        return Replacement(rows)
+        return RowReplacement(rows)
 
     def _keys(self, keys: Sequence[bytes | None]) -> list[Values]:
         if self._key is None:

@@ -1,4 +1,4 @@
-"""From what changed in a relation to the messages that say it."""
+"""Turns the changes of a relation into the messages of a sink."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from racehound_zoo.sources.kafka.schemas import Schemas
 from racehound_zoo.sources.sink import Row, SinkFacts
 
 Message = tuple[bytes | None, bytes | None]
-"""Key and value."""
+"""A key and a value."""
 Changes = Sequence[tuple[Row, int]]
 
 
 def check_format(sink: SinkFacts, columns: Sequence[Column]) -> None:
-    """SqlError for what Materialize or the zoo does not write."""
+    """SqlError for a format that Materialize or the zoo cannot write."""
     value = sink.encoding.value
     if value is None:
         raise SqlError("sink without format not yet supported", "0A000")
@@ -32,14 +32,14 @@ def check_format(sink: SinkFacts, columns: Sequence[Column]) -> None:
             raise SqlError(f"column referenced in KEY does not exist: {name}")
 
 
-class Messages:
-    """Of one sink, on one relation. ActionError when the registry does not take its schemas."""
+class MessageWriter:
+    """Makes the messages of one sink on one relation. ActionError if the schema registry does not accept a schema."""
 
     def __init__(self, sink: SinkFacts, columns: Sequence[Column], schemas: Schemas | None) -> None:
         topic = sink.options.get("TOPIC", "")
-        self._places = [index for name in sink.key for index, column in enumerate(columns) if column.name == name]
+        self._key_indexes = [index for name in sink.key for index, column in enumerate(columns) if column.name == name]
         self._is_upsert = sink.encoding.envelope == "UPSERT"
-        keys = [columns[place] for place in self._places]
+        keys = [columns[index] for index in self._key_indexes]
         schema = row_schema(columns, "envelope") if self._is_upsert else envelope_schema(columns)
         value, key = sink.encoding.value, sink.encoding.key or sink.encoding.value
         assert value is not None
@@ -48,7 +48,11 @@ class Messages:
         self._key = _encoder(key.name, keys, row_schema(keys, "row"), _registrar(schemas, f"{topic}-key")) if keys else None
 
     def of(self, changes: Changes) -> Iterator[Message]:
-        """With a key, what went and what came under the same are one message; else all that went, and then all that came."""
+        """The messages for these changes.
+
+        With a key, a deletion and an insertion under the same key are one message. Without one, all deletions come first and then
+        all insertions.
+        """
         if self._key is None:
             for row, count in changes:
                 message = None, self._value.envelope(row, None) if count < 0 else self._value.envelope(None, row)
@@ -60,7 +64,7 @@ class Messages:
     def _by_key(self, changes: Changes) -> dict[Row, tuple[list[Row], list[Row]]]:
         found: dict[Row, tuple[list[Row], list[Row]]] = defaultdict(lambda: ([], []))
         for row, count in changes:
-            found[tuple([row[place] for place in self._places])][count > 0].extend([row] * abs(count))
+            found[tuple([row[index] for index in self._key_indexes])][count > 0].extend([row] * abs(count))
         return found
 
     def _under(self, key: bytes, gone: list[Row], come: list[Row]) -> Iterator[Message]:

@@ -1,4 +1,4 @@
-"""Schemas, as a schema registry has them."""
+"""Schemas in a schema registry."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _ANSWER_S = 5.0
 
 
 class Schemas:
-    """A connection to a schema registry. ActionError when it does not answer. One thread at a time."""
+    """A connection to a schema registry. ActionError if it does not answer. It may be used by one thread at a time."""
 
     def __init__(self, connection: ConnectionFacts) -> None:
         self.url = _with_user(connection)
@@ -38,12 +38,12 @@ class Schemas:
         return self._client
 
     def latest(self, subject: str) -> Node | None:
-        """The newest schema of a subject; None when there is no such subject."""
+        """The newest schema of a subject; None if the subject does not exist."""
         found = self.client.latest(subject)
         return self._node(found) if found is not None else None
 
-    def many(self, number: int) -> Any:  # noqa: ANN401 fastavro's
-        """The schema of an array of what the schema of this number describes, as fastavro has it."""
+    def many(self, number: int) -> Any:  # noqa: ANN401 a type of fastavro
+        """The schema, for fastavro, of an array of elements with the schema of this id."""
         if number not in self._parsed:
             from fastavro import parse_schema
 
@@ -63,8 +63,8 @@ class Schemas:
 
 
 @contextlib.contextmanager
-def asking(connection: ConnectionFacts) -> Iterator[Schemas]:
-    """For as long as a statement takes. SqlError when the registry does not answer or its schemas make no sense."""
+def registry_client(connection: ConnectionFacts) -> Iterator[Schemas]:
+    """A connection for one statement. SqlError if the registry does not answer or a schema is invalid."""
     schemas = Schemas(connection)
     try:
         yield schemas
@@ -75,7 +75,7 @@ def asking(connection: ConnectionFacts) -> Iterator[Schemas]:
 
 
 def validate(connection: ConnectionFacts) -> None:
-    """SqlError when nobody answers there as a schema registry does."""
+    """SqlError if no schema registry answers at the connection's URL."""
     schemas = Schemas(connection)
     try:
         schemas.latest("racehound-zoo")

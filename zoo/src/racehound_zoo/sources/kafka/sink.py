@@ -1,8 +1,8 @@
-"""A running sink into a topic, exactly once.
+"""A sink that writes to a topic, exactly once.
 
-Each commit of the relation is one transaction of Kafka's, and `Sent` remembers it once it is there. Where a run ends without
-knowing what became of its last transaction, the next run asks the topic: every message carries the moment of its commit in the
-header `materialize-timestamp`, as Materialize's do, and an open transaction ends when another run takes its identity.
+Each commit of the relation is written in one Kafka transaction and recorded in `SentRows` when that has succeeded. If a run ends
+without knowing the outcome of its last transaction, the next run reads the topic: each message has the time of its commit in the
+header `materialize-timestamp`, as Materialize's messages have. An open transaction is aborted when another run uses its identity.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from racehound_zoo.catalog.model import Column
 from racehound_zoo.errors import SqlError
 from racehound_zoo.relations.snapshot import Status
 from racehound_zoo.sources.kafka import schemas
-from racehound_zoo.sources.kafka.client import Broker, said
-from racehound_zoo.sources.kafka.messages import Messages, check_format
+from racehound_zoo.sources.kafka.client import Broker, message_of
+from racehound_zoo.sources.kafka.messages import MessageWriter, check_format
 from racehound_zoo.sources.kafka.schemas import Schemas
-from racehound_zoo.sources.sink import Commit, Feed, Running, Sent, SinkFacts
+from racehound_zoo.sources.sink import CommittedChanges, Feed, RunningSink, SentRows, SinkFacts
 
 if TYPE_CHECKING:
     from confluent_kafka import KafkaError, Producer
@@ -29,17 +29,17 @@ _HEADER = "materialize-timestamp"
 _ANSWER_S = 1.0
 _PAUSE_S = 0.5
 _LOOK_S = 0.2
-_SETTLING_S = 2.0
-"""Seconds that a sink which has been stopped still waits for its last transaction."""
+_OUTCOME_S = 2.0
+"""The time, in seconds, for which a stopped sink still waits for its last transaction."""
 _SERVED_EVERY = 1000
 
 
 class _InterruptedError(Exception):
-    """The sink has been stopped in the middle of something."""
+    """The sink was stopped during a transaction."""
 
 
 class KafkaSinkConnector:
-    """See `sink.SinkConnector`."""
+    """The connector for Kafka. See `sink.SinkConnector`."""
 
     def check(self, sink: SinkFacts, columns: Sequence[Column]) -> None:
         if not sink.options.get("TOPIC"):
@@ -49,14 +49,14 @@ class KafkaSinkConnector:
         if sink.encoding.registry is not None:
             schemas.validate(sink.encoding.registry)
 
-    def start(self, sink: SinkFacts, feed: Feed, sent: Sent) -> Running:
+    def start(self, sink: SinkFacts, feed: Feed, sent: SentRows) -> RunningSink:
         return KafkaSink(sink, feed, sent)
 
 
 class KafkaSink:
-    """See `sink.Running`."""
+    """A thread that writes to a topic. See `sink.RunningSink`."""
 
-    def __init__(self, sink: SinkFacts, feed: Feed, sent: Sent) -> None:
+    def __init__(self, sink: SinkFacts, feed: Feed, sent: SentRows) -> None:
         self._sink = sink
         self._topic = sink.options["TOPIC"]
         self._feed = feed
@@ -80,13 +80,13 @@ class KafkaSink:
     def join(self, timeout: float) -> None:
         self._thread.join(timeout)
 
-    def _say(self, status: str, error: str | None = None) -> None:
+    def _set_status(self, status: str, error: str | None = None) -> None:
         before = self._status
         since = before.since if (before.status, before.error) == (status, error) else _now()
         self._status = Status(status, error, since, self._count, self._count)
 
     def _run(self) -> None:
-        """One run at a time: the one before this ends first."""
+        """Run the sink. It waits until the sink's previous run has ended."""
         while not self._sent.lock.acquire(timeout=0.05):
             if self._stopped.is_set():
                 return
@@ -95,43 +95,43 @@ class KafkaSink:
                 try:
                     self._write()
                 except (self._broker.library.KafkaException, ActionError) as error:
-                    self._say("stalled", said(error))
+                    self._set_status("stalled", message_of(error))
                     self._stopped.wait(_PAUSE_S)
         except _InterruptedError:
             return
         except (SqlError, ValueError) as error:
-            self._say("stalled", str(error))
+            self._set_status("stalled", str(error))
         finally:
             self._sent.lock.release()
 
     def _write(self) -> None:
-        """Until stopped, or something goes wrong that may be better later."""
+        """Write until the sink is stopped or an error occurs that may be temporary."""
         self._broker.create_topic(self._topic, self._sink.options)
         compression = self._sink.options.get("COMPRESSION TYPE", "lz4")
         identity = f"racehound-zoo-{self._sent.identity}"
-        producer = self._broker.producer(identity, {"compression.type": compression}, self._hear)
+        producer = self._broker.producer(identity, {"compression.type": compression}, self._on_error)
         registry = self._sink.encoding.registry
         known = Schemas(registry) if registry is not None else None
         try:
             self._begin(producer)
             while not self._stopped.is_set():
                 feed = self._feed
-                self._carry(producer, feed, Messages(self._sink, feed.columns, known))
+                self._carry(producer, feed, MessageWriter(self._sink, feed.columns, known))
                 if feed is self._feed:
-                    # The relation is gone; so will the sink be.
+                    # The relation was dropped, and the sink will be dropped with it.
                     self._stopped.wait(_PAUSE_S)
         finally:
             producer.purge()
             if known is not None:
                 known.close()
 
-    def _hear(self, error: KafkaError) -> None:
-        """What the client says beside the way."""
-        if error.code() == self._broker.library.KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001 the library's public name
-            self._say("stalled", said(self._broker.library.KafkaException(error)))
+    def _on_error(self, error: KafkaError) -> None:
+        """Record an error that the client reports in a callback."""
+        if error.code() == self._broker.library.KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001 a public name of the library
+            self._set_status("stalled", message_of(self._broker.library.KafkaException(error)))
 
     def _begin(self, producer: Producer) -> None:
-        """What an earlier run left open ends here, in one way or the other."""
+        """Initialize transactions. This commits or aborts a transaction that an earlier run has left open."""
         while not self._stopped.is_set():
             try:
                 producer.init_transactions(_ANSWER_S)
@@ -139,35 +139,38 @@ class KafkaSink:
             except self._broker.library.KafkaException as error:
                 if not error.args[0].retriable():
                     raise
-                self._say("stalled", said(error))
-        if self._sent.doubt is not None and not self._stopped.is_set():
-            if self._has(self._sent.doubt.moment):
-                self._sent.add(self._sent.doubt, lambda: False)
-            self._sent.doubt = None
+                self._set_status("stalled", message_of(error))
+        if self._sent.uncertain is not None and not self._stopped.is_set():
+            if self._has(self._sent.uncertain.moment):
+                self._sent.add(self._sent.uncertain, lambda: False)
+            self._sent.uncertain = None
 
-    def _carry(self, producer: Producer, feed: Feed, messages: Messages) -> None:
+    def _carry(self, producer: Producer, feed: Feed, messages: MessageWriter) -> None:
         def is_over() -> bool:
             return self._stopped.is_set() or self._feed is not feed
 
-        self._say("running")
+        self._set_status("running")
         for found in feed.commits(self._sent.rows, is_over, _LOOK_S):
             if found is None:
-                self._rest(producer)
+                self._idle(producer)
             else:
                 commit = self._sent.dated(found)
                 self._send(producer, commit, messages)
                 self._sent.add(commit, is_over)
-                self._say("running")
+                self._set_status("running")
 
-    def _rest(self, producer: Producer) -> None:
-        """Nothing to do: hear whether the broker is there."""
+    def _idle(self, producer: Producer) -> None:
+        """There is nothing to write: poll for errors of the brokers."""
         producer.poll(0)
         if self._status.status == "stalled":
             producer.list_topics(self._topic, timeout=_ANSWER_S)
-            self._say("running")
+            self._set_status("running")
 
-    def _send(self, producer: Producer, commit: Commit, messages: Messages) -> None:
-        """One transaction. When this returns it is there; KafkaException when it is not, or when nobody knows (`doubt`)."""
+    def _send(self, producer: Producer, commit: CommittedChanges, messages: MessageWriter) -> None:
+        """Write one transaction.
+
+        KafkaException if it has failed or its outcome is unknown; then it is recorded as `uncertain`.
+        """
         headers = [(_HEADER, str(commit.moment).encode())]
         producer.begin_transaction()
         try:
@@ -180,9 +183,9 @@ class KafkaSink:
         except (self._broker.library.KafkaException, _InterruptedError):
             self._abort(producer)
             raise
-        self._sent.doubt = commit
-        self._settle(producer)
-        self._sent.doubt = None
+        self._sent.uncertain = commit
+        self._await_outcome(producer)
+        self._sent.uncertain = None
         self._count += sum(abs(count) for _, count in commit.changes)
 
     def _produce(self, producer: Producer, key: bytes | None, value: bytes | None, headers: list[tuple[str, bytes]]) -> None:
@@ -200,7 +203,7 @@ class KafkaSink:
             self._refuse_stopped()
 
     def _refuse_stopped(self) -> None:
-        """What is not committed when the sink is stopped is sent by its next run."""
+        """_InterruptedError if the sink was stopped. Its next run sends what has not been committed."""
         if self._stopped.is_set():
             raise _InterruptedError
 
@@ -209,11 +212,11 @@ class KafkaSink:
         try:
             producer.abort_transaction(_ANSWER_S)
         except self._broker.library.KafkaException as error:
-            # The next producer of this identity ends it.
-            self._say("stalled", said(error))
+            # The next producer with this identity aborts it.
+            self._set_status("stalled", message_of(error))
 
-    def _settle(self, producer: Producer) -> None:
-        """Ask for the commit until the broker has said what became of it."""
+    def _await_outcome(self, producer: Producer) -> None:
+        """Repeat the commit until the outcome is known."""
         deadline: float | None = None
         while True:
             try:
@@ -222,27 +225,27 @@ class KafkaSink:
                 inner: Any = error.args[0]
                 if inner.txn_requires_abort():
                     self._abort(producer)
-                    self._sent.doubt = None
+                    self._sent.uncertain = None
                     raise
                 if not inner.retriable():
                     raise
-                self._say("stalled", said(error))
+                self._set_status("stalled", message_of(error))
                 if self._stopped.is_set():
-                    deadline = deadline or time.monotonic() + _SETTLING_S
+                    deadline = deadline or time.monotonic() + _OUTCOME_S
                     if time.monotonic() > deadline:
                         raise
             else:
                 return
 
-    # Doubt
+    # Transactions with an unknown outcome
 
     def _has(self, moment: int) -> bool:
-        """Whether a commit's messages are in the topic."""
+        """Whether the messages of a commit are in the topic."""
         wanted = str(moment).encode()
         return any(dict(headers).get(_HEADER) == wanted for headers in self._headers())
 
     def _headers(self) -> Iterator[list[tuple[str, str | bytes | None]]]:
-        """Of all messages that there are. KafkaException when they cannot be read."""
+        """The headers of all messages in the topic. KafkaException if they cannot be read."""
         library = self._broker.library
         consumer = self._broker.consumer()
         try:
@@ -254,7 +257,7 @@ class KafkaSink:
                     error = message.error()
                     if error is None:
                         yield [*dict(message.headers() or ()).items()]
-                    elif error.code() == library.KafkaError._PARTITION_EOF:  # noqa: SLF001 the library's public name
+                    elif error.code() == library.KafkaError._PARTITION_EOF:  # noqa: SLF001 a public name of the library
                         left -= 1
             if left:
                 raise _InterruptedError

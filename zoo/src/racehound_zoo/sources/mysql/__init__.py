@@ -1,1 +1,1 @@
-"""MySQL, followed by its binary log."""
+"""MySQL sources, which read the binary log."""

@@ -1,4 +1,4 @@
-"""MySQL, as a system outside."""
+"""The connector for MySQL."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from racehound_zoo.sources.upstream import UpstreamError
 
 
 class MySqlConnector:
-    """Every question is asked on a connection of its own."""
+    """The connector for MySQL. It opens a connection for each question."""
 
     def validate(self, connection: ConnectionFacts) -> None:
         try:
@@ -24,15 +24,15 @@ class MySqlConnector:
             raise SqlError(str(error)) from error
 
     def check_source(self, source: SourceFacts) -> None:
-        with _asking(source) as session:
+        with _connection_for(source) as session:
             check_settings(session)
 
     def offers(self, source: SourceFacts) -> Sequence[Offer]:
-        with _asking(source) as session:
+        with _connection_for(source) as session:
             return offers_of(session)
 
     def shape(self, source: SourceFacts, offer: Offer, encoding: Encoding) -> Shape:  # noqa: ARG002 rows need no decoding
-        with _asking(source) as session:
+        with _connection_for(source) as session:
             check_metadata(session)
             table = described(session, offer.name[0], offer.name[1])
         if table is None:
@@ -44,8 +44,8 @@ class MySqlConnector:
 
 
 @contextlib.contextmanager
-def _asking(source: SourceFacts) -> Iterator[Connection]:
-    """A connection whose failures are those of a statement on the source."""
+def _connection_for(source: SourceFacts) -> Iterator[Connection]:
+    """A connection whose errors are reported as those of a statement on the source."""
     assert source.connection is not None, "a source of MySQL has a connection"
     try:
         with connected(source.connection) as session:

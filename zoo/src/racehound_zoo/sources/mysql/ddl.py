@@ -1,4 +1,4 @@
-"""What a statement of the binary log does to tables."""
+"""Finds out what a DDL statement in the binary log does to tables."""
 
 from __future__ import annotations
 
@@ -19,42 +19,42 @@ _ALTER = re.compile(rf"ALTER\s+TABLE\s+({_NAME})", re.IGNORECASE)
 _INDEX = re.compile(rf"(?:CREATE|DROP)\b[^(]*?\bINDEX\b[^(]*?\bON\s+({_NAME})", re.IGNORECASE)
 
 
-How = Literal["truncated", "dropped", "altered"]
+EffectKind = Literal["truncated", "dropped", "altered"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Effect:
-    """On a table; `table` None: on all of the schema."""
+class TableEffect:
+    """An effect on a table; with `table` None, on all tables of the schema."""
 
-    how: How
+    how: EffectKind
     schema: str
     table: str | None
 
 
-def effects(statement: str, schema: str) -> list[Effect]:
-    """Of a statement that was made in a schema. A table that is renamed is dropped under its old name."""
-    said = _COMMENT.sub(" ", statement).strip()
-    if (match := _DROP_DATABASE.match(said)) is not None:
-        return [Effect("dropped", _plain(match[1]), None)]
-    how, names = _named(said)
-    return [Effect(how, *_place(name, schema)) for name in names]
+def effects(statement: str, schema: str) -> list[TableEffect]:
+    """The effects of a statement that was executed in a schema. A table that is renamed counts as dropped under its old name."""
+    text = _COMMENT.sub(" ", statement).strip()
+    if (match := _DROP_DATABASE.match(text)) is not None:
+        return [TableEffect("dropped", _plain(match[1]), None)]
+    how, names = _named(text)
+    return [TableEffect(how, *_qualified(name, schema)) for name in names]
 
 
-def _named(said: str) -> tuple[How, list[str]]:
+def _named(text: str) -> tuple[EffectKind, list[str]]:
     """What happens to tables, and their names as written."""
-    if (match := _TRUNCATE.match(said)) is not None:
+    if (match := _TRUNCATE.match(text)) is not None:
         return "truncated", [match[1]]
-    if (match := _DROP.match(said)) is not None:
+    if (match := _DROP.match(text)) is not None:
         return "dropped", re.findall(_NAME, match[1])
-    if (match := _MOVE.match(said)) is not None:
+    if (match := _MOVE.match(text)) is not None:
         return "dropped", [match[1]]
-    if (match := _RENAME.match(said)) is not None:
-        return "dropped", _RENAMED.findall(said[match.end() :])
-    match = _ALTER.match(said) or _INDEX.match(said)
+    if (match := _RENAME.match(text)) is not None:
+        return "dropped", _RENAMED.findall(text[match.end() :])
+    match = _ALTER.match(text) or _INDEX.match(text)
     return "altered", [match[1]] if match is not None else []
 
 
-def _place(name: str, schema: str) -> tuple[str, str]:
+def _qualified(name: str, schema: str) -> tuple[str, str]:
     words = [_plain(word) for word in re.findall(_WORD, name)]
     return (words[0], words[1]) if len(words) > 1 else (schema, words[0])
 

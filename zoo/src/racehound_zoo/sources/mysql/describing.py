@@ -1,4 +1,4 @@
-"""What a MySQL offers, and how its tables look."""
+"""Describes the tables of a MySQL server."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _TYPES = {
 
 
 def check_settings(connection: Connection) -> None:
-    """SqlError when its binary log does not say all that has to be known."""
+    """SqlError if the server's settings do not allow its binary log to be read."""
     found = dict(rows(connection, "SHOW GLOBAL VARIABLES"))
     wrong = [(name, want, found.get(name, "")) for name, want in _NEEDED.items() if found.get(name, "").upper() != want]
     if wrong:
@@ -53,7 +53,7 @@ def check_settings(connection: Connection) -> None:
 
 
 def check_metadata(connection: Connection) -> None:
-    """SqlError when the binary log does not say which columns a row has."""
+    """SqlError if the binary log does not contain the names of columns."""
     value = dict(rows(connection, f"SHOW GLOBAL VARIABLES LIKE '{_METADATA}'")).get(_METADATA, "")
     if value.upper() != _FULL:
         raise SqlError(f"invalid mysql system setting '{_METADATA}'. Expected '{_FULL}'. Got '{value}'.")
@@ -68,16 +68,16 @@ def offers_of(connection: Connection) -> list[Offer]:
 
 
 def described(connection: Connection, schema: str, table: str) -> UpstreamTable | None:
-    """A table as it is now; None when there is none."""
-    place = {"schema": schema, "table": table}
+    """The current definition of a table; None if it does not exist."""
+    position = {"schema": schema, "table": table}
     columns = []
-    for number, name, kind, written, nullable in rows(connection, _COLUMNS, place):
+    for number, name, kind, written, nullable in rows(connection, _COLUMNS, position):
         unsigned = " unsigned" if "unsigned" in written else ""
         columns.append(UpstreamColumn(int(number), name, f"{kind}{unsigned}", written, nullable == "YES"))
     if not columns:
         return None
     keys: dict[str, list[str]] = {}
-    for index, column in rows(connection, _KEYS, place):
+    for index, column in rows(connection, _KEYS, position):
         keys.setdefault(index, []).append(column)
     total = {column.name for column in columns if not column.nullable}
     return UpstreamTable(
@@ -86,18 +86,18 @@ def described(connection: Connection, schema: str, table: str) -> UpstreamTable 
 
 
 def identity(schema: str, table: str) -> str:
-    """What stands for a table's id: MySQL has none that everyone may see."""
+    """A substitute for the id of a table: MySQL has no id that every user may read."""
     return f"{schema}.{table}"
 
 
 def type_of(column: UpstreamColumn) -> DataType | None:
-    """The zoo's type for one of MySQL's; None when there is none."""
+    """The type of the zoo for a type of MySQL; None if there is none."""
     name = _TYPES.get(column.kind.removesuffix(" unsigned")) if column.kind not in _TYPES else _TYPES[column.kind]
     return builtin(name) if name is not None else None
 
 
 def shape_of(table: UpstreamTable) -> Shape:
-    """Its columns as the zoo has them. SqlError, in Materialize's words, when it cannot be followed."""
+    """The columns of a table in the zoo. SqlError, with Materialize's message, if the table cannot be read."""
     types, unknown = {}, []
     for column in table.columns:
         found = type_of(column)

@@ -1,4 +1,4 @@
-"""Sets of global transaction ids, as MySQL writes them: `uuid:1-5:7,other:1-3`.
+"""Sets of global transaction ids, as MySQL prints them: `uuid:1-5:7,other:1-3`.
 
 See https://dev.mysql.com/doc/refman/8.0/en/replication-gtids-concepts.html
 """
@@ -6,11 +6,11 @@ See https://dev.mysql.com/doc/refman/8.0/en/replication-gtids-concepts.html
 from __future__ import annotations
 
 Range = tuple[int, int]
-"""The first and the last."""
+"""The first and the last number."""
 
 
 class GtidSet:
-    """The ranges of every server's transactions, in order and apart from each other."""
+    """The ranges of each server's transactions, sorted and not adjacent."""
 
     def __init__(self, text: str = "") -> None:
         self._ranges: dict[str, list[Range]] = {}
@@ -20,7 +20,7 @@ class GtidSet:
                 self._ranges[server.lower()] = sorted(map(_range, ranges))
 
     def add(self, gtid: str) -> None:
-        """One transaction more."""
+        """Add a transaction."""
         server, _, number = gtid.lower().rpartition(":")
         ranges = [*self._ranges.get(server, []), (int(number), int(number))]
         joined: list[Range] = []

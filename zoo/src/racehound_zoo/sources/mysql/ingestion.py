@@ -1,4 +1,4 @@
-"""A running source: the binary log, transaction by transaction."""
+"""The ingestion of a MySQL source: reads the binary log."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from collections.abc import Iterator, Sequence
 from pymysql.cursors import SSCursor
 
 from racehound_zoo.rows import Update
-from racehound_zoo.sources.following import CeasedError, Following, Snapshot, Taken
-from racehound_zoo.sources.mysql.ddl import Effect, effects
+from racehound_zoo.sources.following import CeasedError, FollowingIngestion, TableSnapshot, UpstreamSnapshot
+from racehound_zoo.sources.mysql.ddl import TableEffect, effects
 from racehound_zoo.sources.mysql.describing import described, identity, type_of
 from racehound_zoo.sources.mysql.gtids import GtidSet
-from racehound_zoo.sources.mysql.session import Connection, connected, failing, identifier, rows
-from racehound_zoo.sources.mysql.stream import Change, Ddl, Stream, Transaction, Values
+from racehound_zoo.sources.mysql.session import Connection, connected, identifier, rows, translating_errors
+from racehound_zoo.sources.mysql.stream import BinlogTransaction, DdlEvent, RowChange, Stream, Values
 from racehound_zoo.sources.mysql.values import text
 from racehound_zoo.sources.source import ConnectionFacts, TableFacts
 from racehound_zoo.sources.upstream import UpstreamError, UpstreamTable
@@ -22,51 +22,51 @@ _LOCK_WAIT_S = 1
 _LOCK_TRIES = 30
 _LOCKED = "(1205)"
 _ROWS_AT_ONCE = 10_000
-_LOOK_S = 1.0
+_WAIT_S = 1.0
 _TRANSACTIONS_MAX = 200
-"""How many are taken at once before something else is looked at."""
+"""The largest number of transactions that are read before other work is done."""
 _EXECUTED = "SELECT @@global.gtid_executed"
-# Of sessions: what values look like, and how long a lock is waited for.
+# Settings of sessions: the format of values, and the time to wait for a lock.
 _SESSION = f"SET time_zone = '+00:00', sql_mode = '', lock_wait_timeout = {_LOCK_WAIT_S}"
 
 
-class MySqlIngestion(Following):
-    """See `Following`. Its places are sets of GTIDs."""
+class MySqlIngestion(FollowingIngestion):
+    """See `FollowingIngestion`. The positions are sets of GTIDs."""
 
     system = "mysql"
 
     def _follow(self) -> None:
-        with connected(self._connection) as self._asking:
-            self.memory.place = self.memory.place or str(GtidSet(rows(self._asking, _EXECUTED)[0][0]))
-            self._done, self._coming = GtidSet(self.memory.place), ""
-            self.target.apply((), self.memory.saved())
-            with contextlib.closing(Stream(self._connection, self.memory.place, self.bell)) as self._stream:
-                self._stream.wanted.update(each.table.name for each in self.memory.tables.values())
+        with connected(self._connection) as self._query_connection:
+            self.stored.position = self.stored.position or str(GtidSet(rows(self._query_connection, _EXECUTED)[0][0]))
+            self._read_gtids, self._next = GtidSet(self.stored.position), ""
+            self.target.apply((), self.stored.saved())
+            with contextlib.closing(Stream(self._connection, self.stored.position, self.wakeup)) as self._stream:
+                self._stream.wanted.update(each.table.name for each in self.stored.tables.values())
                 while not self._stream.flows:
                     self._stream.next()
-                    self.bell.wait(_LOOK_S)
+                    self.wakeup.wait(_WAIT_S)
                 self.resume()
                 while True:
-                    self._turn()
+                    self._round()
 
-    def _turn(self) -> None:
-        """One round: new tables, the transactions that are there, a wait if there are no more."""
-        self.welcome()
-        is_drained = self._hear_all()
-        self.settle()
+    def _round(self) -> None:
+        """Do one round: take snapshots of new tables, read the transactions that have arrived, and wait if there are no more."""
+        self.update_tables()
+        is_drained = self._read_transactions()
+        self.show_snapshots()
         self.flush()
         if is_drained:
-            self.bell.wait(_LOOK_S)
+            self.wakeup.wait(_WAIT_S)
         else:
-            self.bell.check()
+            self.wakeup.check()
 
-    def _hear_all(self) -> bool:
-        """Whether there are no more transactions for now."""
+    def _read_transactions(self) -> bool:
+        """Read transactions. Returns whether there are no more for now."""
         for _ in range(_TRANSACTIONS_MAX):
             transaction = self._stream.next()
             if transaction is None:
                 return True
-            self._take(transaction)
+            self._add_binlog_transaction(transaction)
         return False
 
     @property
@@ -76,28 +76,28 @@ class MySqlIngestion(Following):
 
     # Transactions
 
-    def _take(self, transaction: Transaction) -> None:
-        """What a snapshot's set of transactions has is in it, all else is not."""
-        self._coming = transaction.gtid
-        self.settle()
+    def _add_binlog_transaction(self, transaction: BinlogTransaction) -> None:
+        """Add a transaction. First, snapshots are written whose position has been reached: they do not contain it."""
+        self._next = transaction.gtid
+        self.show_snapshots()
         batch: dict[str, list[Update]] = {}
         for event in transaction.events:
-            if isinstance(event, Change):
+            if isinstance(event, RowChange):
                 for key in self.following(identity(event.schema, event.table)):
                     self._add(batch.setdefault(key, []), key, event)
             else:
                 self._alter(event)
-        self._done.add(transaction.gtid)
-        self._coming = ""
-        self.take(batch, str(self._done))
+        self._read_gtids.add(transaction.gtid)
+        self._next = ""
+        self.add_transaction(batch, str(self._read_gtids))
 
-    def _has_come_to(self, place: str) -> bool:
-        """It is there, or the transaction that comes now is behind it."""
-        there = GtidSet(place)
-        return self._done.has_all_of(there) or (bool(self._coming) and not there.has(self._coming))
+    def _has_reached(self, position: str) -> bool:
+        """Whether all transactions of the set have been read, or the next one is not in the set."""
+        there = GtidSet(position)
+        return self._read_gtids.has_all_of(there) or (bool(self._next) and not there.has(self._next))
 
-    def _add(self, updates: list[Update], key: str, change: Change) -> None:
-        table, names = self.memory.tables[key].table, self.columns_of(key)
+    def _add(self, updates: list[Update], key: str, change: RowChange) -> None:
+        table, names = self.stored.tables[key].table, self.columns_of(key)
         try:
             updates += [(_row(table, names, values), sign) for values, sign in ((change.old, -1), (change.new, 1)) if values]
         except CeasedError as error:
@@ -105,46 +105,46 @@ class MySqlIngestion(Following):
 
     # Statements on tables
 
-    def _alter(self, ddl: Ddl) -> None:
+    def _alter(self, ddl: DdlEvent) -> None:
         for effect in effects(ddl.text, ddl.schema):
-            for key, followed in [*self.memory.tables.items()]:
+            for key, followed in [*self.stored.tables.items()]:
                 table = followed.table
                 if followed.error is None and table.namespace == effect.schema and effect.table in {None, table.name}:
                     error = self._error_of(effect, table)
                     if error is not None:
                         self.cease(key, error)
 
-    def _error_of(self, effect: Effect, table: UpstreamTable) -> str | None:
-        """Why a table cannot be followed any more."""
+    def _error_of(self, effect: TableEffect, table: UpstreamTable) -> str | None:
+        """The error because of which a table cannot be read any more; None if it can."""
         if effect.how == "altered":
-            return _difference(table, described(self._asking, table.namespace, table.name))
+            return _difference(table, described(self._query_connection, table.namespace, table.name))
         return f"table was {effect.how}: {identifier(table.namespace, table.name)}"
 
     # Snapshots
 
-    def _snapshot(self, tables: Sequence[TableFacts]) -> Snapshot:
-        """Nobody writes to the tables between the reading of what was executed and the beginning of the transaction."""
-        looked = {table.id: described(self._asking, *table.offer.name) for table in tables}
+    def _snapshot(self, tables: Sequence[TableFacts]) -> UpstreamSnapshot:
+        """Take a snapshot. The tables are locked while the position is read and the transaction begins, so that the two match."""
+        looked = {table.id: described(self._query_connection, *table.offer.name) for table in tables}
         there = {key: table for key, table in looked.items() if table is not None}
         missing = {table.id: f"table was dropped: {identifier(*table.offer.name)}" for table in tables if table.id not in there}
         if not there:
-            return Snapshot(self.memory.place, {}, missing)
+            return UpstreamSnapshot(self.stored.position, {}, missing)
         self._stream.wanted.update(table.name for table in there.values())
         with connected(self._connection, init_command=_SESSION, cursorclass=SSCursor) as reading:
             with self._locked([*there.values()]) as locking:
                 rows(reading, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
                 rows(reading, "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
-                place = rows(locking, _EXECUTED)[0][0]
+                position = rows(locking, _EXECUTED)[0][0]
             found = {table.id: self._taken(reading, table, there[table.id]) for table in tables if table.id in there}
-        return Snapshot(str(GtidSet(place)), found, missing)
+        return UpstreamSnapshot(str(GtidSet(position)), found, missing)
 
     @contextlib.contextmanager
     def _locked(self, tables: Sequence[UpstreamTable]) -> Iterator[Connection]:
-        """A connection that keeps all others from writing to tables."""
+        """A connection that holds a lock against writes to these tables."""
         listed = ", ".join(sorted({f"{identifier(table.namespace, table.name)} READ" for table in tables}))
         with connected(self._connection, init_command=_SESSION) as connection:
             for left in reversed(range(_LOCK_TRIES)):
-                self.bell.check()
+                self.wakeup.check()
                 try:
                     rows(connection, f"LOCK TABLES {listed}")
                     break
@@ -153,27 +153,27 @@ class MySqlIngestion(Following):
                         raise
             yield connection
 
-    def _taken(self, connection: Connection, table: TableFacts, upstream: UpstreamTable) -> Taken:
+    def _taken(self, connection: Connection, table: TableFacts, upstream: UpstreamTable) -> TableSnapshot:
         columns = {column.name: column for column in upstream.columns}
         for wanted in table.shape.columns:
             column = columns.get(wanted.name)
             if column is None or type_of(column) != wanted.type:
-                return Taken(upstream, [], _altered(wanted.name, upstream))
+                return TableSnapshot(upstream, [], _altered(wanted.name, upstream))
         listed = [columns[wanted.name] for wanted in table.shape.columns]
         names = ", ".join(identifier(column.name) for column in listed)
         taken: list[Update] = []
-        with failing(), connection.cursor() as cursor:
+        with translating_errors(), connection.cursor() as cursor:
             cursor.execute(f"SELECT {names} FROM {identifier(upstream.namespace, upstream.name)}")
             while found := cursor.fetchmany(_ROWS_AT_ONCE):
-                self.bell.check()
+                self.wakeup.check()
                 for row in found:
                     values = zip(row, listed, strict=True)
                     taken.append(([text(value, column.kind, column.type) for value, column in values], 1))
-        return Taken(upstream, taken)
+        return TableSnapshot(upstream, taken)
 
 
 def _row(table: UpstreamTable, names: Sequence[str], values: Values) -> list[str | None]:
-    """The wanted columns of a row of the binary log. CeasedError when one is not there."""
+    """The wanted columns of a row of the binary log. CeasedError if one is missing."""
     columns = {column.name: column for column in table.columns}
     lost = next((name for name in names if name not in values), None)
     if lost is not None:
@@ -182,7 +182,7 @@ def _row(table: UpstreamTable, names: Sequence[str], values: Values) -> list[str
 
 
 def _difference(then: UpstreamTable, now: UpstreamTable | None) -> str | None:
-    """Why a table cannot be followed any more."""
+    """The error because of which a changed table cannot be read any more; None if it can."""
     if now is None:
         return f"table was dropped: {identifier(then.namespace, then.name)}"
     lost = now.lost(then)

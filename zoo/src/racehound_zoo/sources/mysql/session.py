@@ -1,4 +1,4 @@
-"""Connections to MySQL, whose failures are told in the words of Materialize's driver."""
+"""Connections to MySQL, whose errors have the words of Materialize's driver."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _BINLOG_GONE = 1236
 _STATES = {1044: "42000", 1045: "28000", 1049: "42000", 1146: "42S02", 1142: "42000", 1227: "42000"}
 _FIRST_SERVER_CODE, _FIRST_CLIENT_CODE = 1000, 2000
 _OS_ERROR = re.compile(r"\[Errno (\d+)\] ([^)]+)")
-# Values come as the text that the server sends; what is sent is spelled as ever.
+# Values come as the text that the server sends. Parameters are written as PyMySQL does by default.
 _CONVERSIONS = {kind: spell for kind, spell in conversions.items() if not isinstance(kind, int)}
 Connection = Any
-"""PyMySQL's, which has no types."""
+"""A connection of PyMySQL, which has no type annotations."""
 
 
 def settings(connection: ConnectionFacts) -> dict[str, Any]:
-    """As PyMySQL wants them."""
+    """The settings of a connection, for PyMySQL."""
     options = connection.options
     return {
         "host": options.get("HOST"), "port": int(options.get("PORT") or 3306), "user": options.get("USER"),
@@ -36,7 +36,9 @@ def settings(connection: ConnectionFacts) -> dict[str, Any]:
 
 
 def connect(**arguments: object) -> Connection:
-    """Without TLS, whose setting up takes longer than all else; with it where passwords may only be sent so."""
+    """Connect without TLS, which takes longer to set up than everything else; with TLS if the server accepts the password in no
+    other way.
+    """
     try:
         return pymysql.connect(**arguments, ssl_disabled=True)
     except RuntimeError:
@@ -44,8 +46,8 @@ def connect(**arguments: object) -> Connection:
 
 
 @contextlib.contextmanager
-def failing() -> Iterator[None]:
-    """Have PyMySQL's errors, and the socket's, be UpstreamError."""
+def translating_errors() -> Iterator[None]:
+    """Turn errors of PyMySQL and of its socket into UpstreamError."""
     try:
         yield
     except (pymysql.MySQLError, OSError) as error:
@@ -54,22 +56,22 @@ def failing() -> Iterator[None]:
 
 @contextlib.contextmanager
 def connected(connection: ConnectionFacts, **more: object) -> Iterator[Connection]:
-    """A session, each statement a transaction. UpstreamError when MySQL cannot be reached or refuses."""
-    with failing():
+    """A connection in autocommit mode. UpstreamError if MySQL cannot be reached or refuses."""
+    with translating_errors():
         made = connect(**settings(connection), autocommit=True, conv=_CONVERSIONS, **more)
         with contextlib.closing(made):
             yield made
 
 
 def rows(connection: Connection, sql: str, parameters: Mapping[str, object] | None = None) -> list[tuple[Any, ...]]:
-    """What a statement gives; UpstreamError."""
-    with failing(), connection.cursor() as cursor:
+    """The rows of a statement. UpstreamError if it fails."""
+    with translating_errors(), connection.cursor() as cursor:
         cursor.execute(sql, parameters)
         return list(cursor.fetchall())
 
 
 def identifier(*names: str) -> str:
-    """A name as MySQL spells it."""
+    """A quoted name, for MySQL."""
     return ".".join("`" + name.replace("`", "``") + "`" for name in names)
 
 

@@ -1,4 +1,4 @@
-"""MySQL's values as PostgreSQL reads them."""
+"""Converts MySQL's values into PostgreSQL's text format."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ _LENGTH = re.compile(r"\((\d+)\)")
 
 
 def text(value: object, kind: str, written: str) -> str | None:
-    """A value of the binary log or of a query, of a column's type with and without what is behind it in parentheses."""
+    """The text of a value from the binary log or a query.
+
+    `kind` is the column's type without parentheses, `written` the whole type.
+    """
     if value is None:
         return None
     if kind in _BINARY:
@@ -39,7 +42,7 @@ def _octets(value: object) -> bytes:
 
 
 def _padded(value: bytes, kind: str, written: str) -> bytes:
-    """The binary log leaves out the zeros at the end of a BINARY."""
+    """The value with the trailing zeros of a BINARY column, which the binary log omits."""
     length = _LENGTH.search(written) if kind == "binary" else None
     return value.ljust(int(length[1]), b"\0") if length is not None else value
 
@@ -52,7 +55,7 @@ def _time(value: dt.timedelta) -> str:
 
 
 def _plain(value: object) -> object:
-    """JSON of the binary log, whose strings are bytes."""
+    """A JSON value of the binary log, with its bytes decoded to strings."""
     if isinstance(value, dict):
         return {_plain(key): _plain(each) for key, each in value.items()}
     if isinstance(value, list):

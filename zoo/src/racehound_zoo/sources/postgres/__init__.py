@@ -1,1 +1,1 @@
-"""PostgreSQL, followed by logical replication."""
+"""PostgreSQL sources, which use logical replication."""

@@ -1,4 +1,4 @@
-"""PostgreSQL, as a system outside."""
+"""The connector for PostgreSQL."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 
 from racehound_zoo.errors import SqlError
-from racehound_zoo.sources.bell import Bell
-from racehound_zoo.sources.memory import Memory
 from racehound_zoo.sources.postgres import slots
 from racehound_zoo.sources.postgres.describing import check_publication, check_settings, shape_of, tables_of
 from racehound_zoo.sources.postgres.ingestion import PostgresIngestion
-from racehound_zoo.sources.postgres.link import Link, conninfo
+from racehound_zoo.sources.postgres.replication import ReplicationConnection, conninfo
 from racehound_zoo.sources.source import ConnectionFacts, Encoding, Ingestion, Offer, Shape, SourceFacts, TableFacts, Target
+from racehound_zoo.sources.stored_progress import StoredProgress
 from racehound_zoo.sources.upstream import UpstreamError, UpstreamTable
+from racehound_zoo.sources.wakeup import Wakeup
 
 
 class PostgresConnector:
-    """Every question is asked on a connection of its own."""
+    """The connector for PostgreSQL. It opens a connection for each question."""
 
     def validate(self, connection: ConnectionFacts) -> None:
         try:
@@ -29,7 +29,7 @@ class PostgresConnector:
     def check_source(self, source: SourceFacts) -> None:
         if "PUBLICATION" not in source.options:
             raise SqlError("POSTGRES CONNECTION must specify PUBLICATION")
-        with _asking(source) as link:
+        with _connection_for(source) as link:
             check_settings(link)
             check_publication(link, source.options["PUBLICATION"])
 
@@ -46,8 +46,8 @@ class PostgresConnector:
         return PostgresIngestion(source, tables, target)
 
     def clean_up(self, source: SourceFacts, progress: Mapping[str, str]) -> bool:
-        """Drop the source's slot."""
-        slot = Memory(progress).slot
+        """Drop the replication slot of the source."""
+        slot = StoredProgress(progress).slot
         if not slot:
             return True
         try:
@@ -59,7 +59,7 @@ class PostgresConnector:
     @staticmethod
     def _tables(source: SourceFacts) -> list[UpstreamTable]:
         publication = source.options["PUBLICATION"]
-        with _asking(source) as link:
+        with _connection_for(source) as link:
             check_publication(link, publication)
             return tables_of(link, publication)
 
@@ -70,14 +70,14 @@ def _connection(source: SourceFacts) -> ConnectionFacts:
 
 
 @contextlib.contextmanager
-def _linked(connection: ConnectionFacts) -> Iterator[Link]:
-    with contextlib.closing(Bell()) as bell, contextlib.closing(Link(conninfo(connection), bell)) as link:
+def _linked(connection: ConnectionFacts) -> Iterator[ReplicationConnection]:
+    with contextlib.closing(Wakeup()) as wakeup, contextlib.closing(ReplicationConnection(conninfo(connection), wakeup)) as link:
         yield link
 
 
 @contextlib.contextmanager
-def _asking(source: SourceFacts) -> Iterator[Link]:
-    """A connection whose failures are those of a statement on the source."""
+def _connection_for(source: SourceFacts) -> Iterator[ReplicationConnection]:
+    """A connection whose errors are reported as those of a statement on the source."""
     try:
         with _linked(_connection(source)) as link:
             yield link

@@ -1,4 +1,4 @@
-"""What a publication offers, and how its tables look."""
+"""Describes the tables of a publication."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from racehound_zoo.datatypes import DataType, builtin
 from racehound_zoo.errors import SqlError
-from racehound_zoo.sources.postgres.link import Link
+from racehound_zoo.sources.postgres.replication import ReplicationConnection
 from racehound_zoo.sources.postgres.spelling import literal
 from racehound_zoo.sources.source import Shape
 from racehound_zoo.sources.upstream import UpstreamColumn, UpstreamError, UpstreamTable
@@ -35,7 +35,7 @@ SELECT current_setting('wal_level'), current_setting('max_wal_senders'),
 """
 _PUBLICATION = "SELECT 1 FROM pg_publication WHERE pubname = {publication}"
 _SLOTS = 2
-"""One to follow with and one for a snapshot."""
+"""One slot for the stream and one for a snapshot."""
 _SAME = {
     "bool", "bytea", "text", "int2", "int4", "int8", "float4", "float8", "numeric", "date", "time", "timestamp", "timestamptz",
     "interval", "uuid", "jsonb", "oid", "bpchar", "varchar", "json",
@@ -43,8 +43,8 @@ _SAME = {
 _ALSO = {"name": "text", "_text": "text[]", "char": '"char"'}
 
 
-def check_settings(link: Link) -> None:
-    """SqlError when the server does not replicate logically."""
+def check_settings(link: ReplicationConnection) -> None:
+    """SqlError if the server's settings do not allow logical replication."""
     [(level, senders, slots)] = link.rows(_SETTINGS)
     if level != "logical":
         raise SqlError(f"server must have wal_level >= logical, but has {level}")
@@ -58,13 +58,13 @@ def check_settings(link: Link) -> None:
         )
 
 
-def check_publication(link: Link, publication: str) -> None:
-    """UpstreamError when there is none of the name."""
+def check_publication(link: ReplicationConnection, publication: str) -> None:
+    """UpstreamError if there is no publication with this name."""
     if not link.rows(_PUBLICATION.format(publication=literal(publication))):
         raise UpstreamError(f"publication {publication} does not exist")
 
 
-def tables_of(link: Link, publication: str) -> list[UpstreamTable]:
+def tables_of(link: ReplicationConnection, publication: str) -> list[UpstreamTable]:
     """The tables of a publication."""
     return [_table(row) for row in link.rows(_TABLES.format(publication=literal(publication)))]
 
@@ -78,7 +78,7 @@ def _table(row: Sequence[str | None]) -> UpstreamTable:
 
 
 def shape_of(table: UpstreamTable, database: str) -> Shape:
-    """Its columns as the zoo has them. SqlError, in Materialize's words, when it cannot be followed."""
+    """The columns of a table in the zoo. SqlError, with Materialize's message, if the table cannot be read."""
     if not table.full_identity:
         raise SqlError(
             "referenced items not tables with REPLICA IDENTITY FULL", detail=f"referenced items: {table.namespace}.{table.name}"
@@ -86,8 +86,8 @@ def shape_of(table: UpstreamTable, database: str) -> Shape:
     types = {column.name: type_of(column.kind) for column in table.columns}
     unknown = [column for column in table.columns if types[column.name] is None]
     if unknown:
-        place = f"{database}.{table.namespace}.{table.name}"
-        listed = [f"{place}.{each.name} (OID {each.type.partition(':')[0]})" for each in unknown]
+        qualified = f"{database}.{table.namespace}.{table.name}"
+        listed = [f"{qualified}.{each.name} (OID {each.type.partition(':')[0]})" for each in unknown]
         raise SqlError(
             "referenced tables use unsupported types",
             detail="\n".join(["the following columns contain unsupported types:", *listed]),
@@ -97,9 +97,9 @@ def shape_of(table: UpstreamTable, database: str) -> Shape:
 
 
 def type_of(kind: str) -> DataType | None:
-    """The zoo's type for one of PostgreSQL's; None when there is none."""
+    """The type of the zoo for a type of PostgreSQL; None if there is none."""
     found = builtin(_ALSO.get(kind, kind)) if kind in _SAME or kind in _ALSO else None
-    # The storage's `character` alone would be of length 1.
+    # In the storage, `character` without a length has length 1.
     return dataclasses.replace(found, physical=kind) if found is not None and kind == "bpchar" else found
 
 

@@ -1,4 +1,4 @@
-"""A running source: the stream of a replication slot, transaction by transaction."""
+"""The ingestion of a PostgreSQL source: reads the stream of a replication slot."""
 
 from __future__ import annotations
 
@@ -7,174 +7,177 @@ import struct
 import time
 from collections.abc import Sequence
 
-from racehound_zoo.sources.bell import StoppedError
-from racehound_zoo.sources.following import Following, Snapshot, Taken
+from racehound_zoo.sources.following import FollowingIngestion, TableSnapshot, UpstreamSnapshot
 from racehound_zoo.sources.postgres import slots
 from racehound_zoo.sources.postgres.describing import tables_of, type_of
-from racehound_zoo.sources.postgres.link import Link, conninfo
-from racehound_zoo.sources.postgres.pgoutput import Change, Commit, Relation, Truncate, decoded
-from racehound_zoo.sources.postgres.rows import Transaction, altered
+from racehound_zoo.sources.postgres.pgoutput import CommitMessage, RelationMessage, RowMessage, TruncateMessage, decoded
+from racehound_zoo.sources.postgres.replication import ReplicationConnection, conninfo
+from racehound_zoo.sources.postgres.rows import UpstreamTransaction, altered
 from racehound_zoo.sources.postgres.spelling import confirmation, identifier, lsn_of, lsn_text
 from racehound_zoo.sources.source import TableFacts
 from racehound_zoo.sources.upstream import UpstreamError, UpstreamTable
+from racehound_zoo.sources.wakeup import StoppedError
 
-_LOOK_S = 1.0
-"""How often the tables are compared with what they were: the stream says nothing of a DROP."""
-_ASK_S = 0.01
-"""How often the server is asked how far it is, while a snapshot waits for the stream."""
+_COMPARE_S = 1.0
+"""The time, in seconds, between two comparisons of the tables with their earlier definitions: the stream does not report DROP."""
+_POLL_S = 0.01
+"""The time, in seconds, between two requests for the server's position while a snapshot waits for the stream."""
 _IDLE_S = 5.0
-"""How often it is told how far we are when nothing happens; it would hang up after a minute."""
+"""The time, in seconds, between two status messages to the server when nothing happens.
+
+After a minute without one it disconnects.
+"""
 _DATA = struct.Struct("!cQQq")
 _KEEPALIVE = struct.Struct("!cQqB")
 LEAKED_SLOT = "leaked-slot"
-_LEAKING_S = 0.1
-"""How long a slot is there that is not remembered, with that defect on."""
-_BUSY = "is active for PID"
-_BUSY_S = 2.0
+_LEAK_S = 0.1
+"""The time, in seconds, that passes between creating a slot and recording it, with the defect `leaked-slot`."""
+_SLOT_BUSY = "is active for PID"
+_SLOT_BUSY_S = 2.0
 _MESSAGES_MAX = 2000
-"""How many are heard at once before something else is looked at."""
+"""The largest number of messages that are read before other work is done."""
 
 
-class PostgresIngestion(Following):
-    """See `Following`. Its places are LSNs."""
+class PostgresIngestion(FollowingIngestion):
+    """See `FollowingIngestion`. The positions are LSNs."""
 
     system = "postgres"
 
     def _follow(self) -> None:
         with contextlib.ExitStack() as ending:
             self._stream = self._link(ending, replication=True)
-            self._asking = self._link(ending)
-            self._ensure_slot()
+            self._query_connection = self._link(ending)
+            self._create_slot()
             self._begin()
-            self._transaction = Transaction(self)
-            self._position = lsn_of(self.memory.place)
-            self._look_at = self._tell_at = 0.0
+            self._transaction = UpstreamTransaction(self)
+            self._position = lsn_of(self.stored.position)
+            self._compare_at = self._confirm_at = 0.0
             self.resume()
             while True:
-                self._turn()
+                self._round()
 
     @property
     def _publication(self) -> str:
         return self.source.options["PUBLICATION"]
 
-    def _link(self, ending: contextlib.ExitStack, *, replication: bool = False) -> Link:
+    def _link(self, ending: contextlib.ExitStack, *, replication: bool = False) -> ReplicationConnection:
         assert self.source.connection is not None, "a source of PostgreSQL has a connection"
-        link = Link(conninfo(self.source.connection, replication=replication), self.bell)
+        link = ReplicationConnection(conninfo(self.source.connection, replication=replication), self.wakeup)
         ending.callback(link.close)
         return link
 
     # The slot
 
-    def _ensure_slot(self) -> None:
-        """It is remembered before it is made, so that whatever happens then it will be dropped."""
-        if self.memory.place:
+    def _create_slot(self) -> None:
+        """Create the slot unless it exists. Its name is saved first, so that it is dropped whatever happens afterwards."""
+        if self.stored.position:
             return
-        if self.memory.slot and slots.is_there(self._asking, self.memory.slot):
-            slots.drop(self._asking, self.memory.slot)
-        self.memory.slot = self.memory.slot or slots.new_name()
-        if not self.target.suffers(LEAKED_SLOT):
+        if self.stored.slot and slots.is_there(self._query_connection, self.stored.slot):
+            slots.drop(self._query_connection, self.stored.slot)
+        self.stored.slot = self.stored.slot or slots.new_name()
+        if not self.target.has_defect(LEAKED_SLOT):
             self._save()
-        self.memory.place = lsn_text(slots.create(self._stream, self.memory.slot))
-        deadline = time.monotonic() + (_LEAKING_S if self.target.suffers(LEAKED_SLOT) else 0.0)
+        self.stored.position = lsn_text(slots.create(self._stream, self.stored.slot))
+        deadline = time.monotonic() + (_LEAK_S if self.target.has_defect(LEAKED_SLOT) else 0.0)
         while time.monotonic() < deadline:
-            self.bell.wait(deadline - time.monotonic())
+            self.wakeup.wait(deadline - time.monotonic())
         self._save()
 
     def _save(self) -> None:
-        """StoppedError when this is not the source's ingestion any more."""
-        self.target.apply((), self.memory.saved())
-        if self.target.progress.get("slot") != self.memory.slot:
+        """Save the progress. StoppedError if another ingestion has replaced this one."""
+        self.target.apply((), self.stored.saved())
+        if self.target.progress.get("slot") != self.stored.slot:
             raise StoppedError
 
     # The stream
 
     def _begin(self) -> None:
-        """An ingestion before this one may still be about to leave the slot."""
-        deadline = time.monotonic() + _BUSY_S
+        """Start the stream. The ingestion before this one may still use the slot for a moment."""
+        deadline = time.monotonic() + _SLOT_BUSY_S
         while True:
             try:
-                return self._stream.stream(self.memory.slot, self.memory.place, self._publication)
+                return self._stream.stream(self.stored.slot, self.stored.position, self._publication)
             except UpstreamError as error:
-                if _BUSY not in str(error) or time.monotonic() > deadline:
+                if _SLOT_BUSY not in str(error) or time.monotonic() > deadline:
                     raise
-                self.bell.wait(_ASK_S)
+                self.wakeup.wait(_POLL_S)
 
-    def _turn(self) -> None:
-        """One round: new tables, the messages that are there, a wait if there are no more."""
-        self.welcome()
-        self._look()
-        is_drained = self._hear_all()
+    def _round(self) -> None:
+        """Do one round: take snapshots of new tables, read the messages that have arrived, and wait if there are no more."""
+        self.update_tables()
+        self._compare_tables()
+        is_drained = self._read_messages()
         self.flush()
         if not self.target.is_current:
-            # What was heard has not been written, and must not be confirmed: the slot would not give it to the next ingestion.
+            # What was read has not been written and must not be confirmed, or the slot would not send it to the next ingestion.
             raise StoppedError
-        # Nothing is held any more: all that stands before the last thing heard has been written.
-        self.memory.place = lsn_text(self._position)
-        self._tell(reply=not self.is_settled)
+        # Everything before the last position that was read has been written.
+        self.stored.position = lsn_text(self._position)
+        self._confirm(reply=not self.all_snapshots_shown)
         if is_drained:
-            self._stream.await_message(_LOOK_S if self.is_settled else _ASK_S)
+            self._stream.await_message(_COMPARE_S if self.all_snapshots_shown else _POLL_S)
         else:
-            self.bell.check()
+            self.wakeup.check()
 
-    def _hear_all(self) -> bool:
-        """Whether there are no more messages for now."""
+    def _read_messages(self) -> bool:
+        """Read messages. Returns whether there are no more for now."""
         for _ in range(_MESSAGES_MAX):
             message = self._stream.receive()
             if message is None:
                 return True
-            self._hear(message)
+            self._read_message(message)
         return False
 
-    def _hear(self, message: bytes) -> None:
+    def _read_message(self, message: bytes) -> None:
         if message[:1] == b"k":
             _, position, _, reply = _KEEPALIVE.unpack_from(message)
             if not self._transaction.is_open:
-                self._reach(position)
+                self._advance(position)
             if reply:
-                self._tell_at = 0.0
+                self._confirm_at = 0.0
         elif message[:1] == b"w":
             self._take(message[_DATA.size :])
 
     def _take(self, data: bytes) -> None:
         message = decoded(data)
-        if isinstance(message, Relation):
+        if isinstance(message, RelationMessage):
             self._transaction.learn(message)
-        elif isinstance(message, Change):
+        elif isinstance(message, RowMessage):
             self._transaction.add(message)
-        elif isinstance(message, Truncate):
+        elif isinstance(message, TruncateMessage):
             self._transaction.truncate(message)
-        elif isinstance(message, Commit):
+        elif isinstance(message, CommitMessage):
             self._commit(message)
         elif message is not None:
             self._transaction.begin()
 
-    def _commit(self, commit: Commit) -> None:
-        """What stands before a snapshot's place is in it, all else is not."""
-        self._reach(commit.lsn)
+    def _commit(self, commit: CommitMessage) -> None:
+        """Add a transaction. First, snapshots are written whose position has been reached: they do not contain it."""
+        self._advance(commit.lsn)
         batch = self._transaction.end()
         self._position = commit.end
-        self.take(batch, lsn_text(commit.end))
+        self.add_transaction(batch, lsn_text(commit.end))
 
-    def _reach(self, position: int) -> None:
+    def _advance(self, position: int) -> None:
         self._position = max(self._position, position)
-        self.settle()
+        self.show_snapshots()
 
-    def _has_come_to(self, place: str) -> bool:
-        return self._position >= lsn_of(place)
+    def _has_reached(self, position: str) -> bool:
+        return self._position >= lsn_of(position)
 
-    def _tell(self, *, reply: bool) -> None:
-        """How far we are."""
+    def _confirm(self, *, reply: bool) -> None:
+        """Confirm to the server the position up to which everything has been written."""
         now = time.monotonic()
-        if reply or now >= self._tell_at:
-            self._tell_at = now + _IDLE_S
-            self._stream.send(confirmation(lsn_of(self.memory.place), reply=reply))
+        if reply or now >= self._confirm_at:
+            self._confirm_at = now + _IDLE_S
+            self._stream.send(confirmation(lsn_of(self.stored.position), reply=reply))
 
     # Tables
 
-    def _snapshot(self, tables: Sequence[TableFacts]) -> Snapshot:
+    def _snapshot(self, tables: Sequence[TableFacts]) -> UpstreamSnapshot:
         with contextlib.ExitStack() as ending:
             link = self._link(ending, replication=True)
-            place = slots.begin_snapshot(link)
+            position = slots.begin_snapshot(link)
             offered = {table.offer.name: table for table in tables_of(link, self._publication)}
             found, missing = {}, {}
             for table in tables:
@@ -183,24 +186,24 @@ class PostgresIngestion(Following):
                     missing[table.id] = f"failed to get estimate count for {'.'.join(table.offer.name)}"
                 else:
                     found[table.id] = self._taken(link, table, upstream)
-        return Snapshot(lsn_text(place), found, missing)
+        return UpstreamSnapshot(lsn_text(position), found, missing)
 
-    def _taken(self, link: Link, table: TableFacts, upstream: UpstreamTable) -> Taken:
+    def _taken(self, link: ReplicationConnection, table: TableFacts, upstream: UpstreamTable) -> TableSnapshot:
         wanted = table.shape.columns
         types = {column.name: type_of(column.kind) for column in upstream.columns}
         if any(types.get(column.name) != column.type for column in wanted):
-            return Taken(upstream, [], str(altered(upstream)))
+            return TableSnapshot(upstream, [], str(altered(upstream)))
         columns = ", ".join(identifier(column.name) for column in wanted)
         rows = link.copy(f"COPY (SELECT {columns} FROM {identifier(upstream.namespace, upstream.name)}) TO STDOUT")
-        return Taken(upstream, [(row, 1) for row in rows])
+        return TableSnapshot(upstream, [(row, 1) for row in rows])
 
-    def _look(self) -> None:
-        """Compare the tables with what they were, now and then."""
-        if time.monotonic() < self._look_at:
+    def _compare_tables(self) -> None:
+        """Compare the tables with their earlier definitions, if that is due."""
+        if time.monotonic() < self._compare_at:
             return
-        self._look_at = time.monotonic() + _LOOK_S
-        there = {table.id: table for table in tables_of(self._asking, self._publication)}
-        for key, followed in [*self.memory.tables.items()]:
+        self._compare_at = time.monotonic() + _COMPARE_S
+        there = {table.id: table for table in tables_of(self._query_connection, self._publication)}
+        for key, followed in [*self.stored.tables.items()]:
             now, then = there.get(followed.table.id), followed.table
             if followed.error is None and now is None:
                 self.cease(key, "table was dropped")

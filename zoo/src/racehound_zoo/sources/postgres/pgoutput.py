@@ -1,6 +1,6 @@
-"""The messages of PostgreSQL's logical replication (plugin pgoutput, protocol version 1).
+"""The messages of PostgreSQL's logical replication (plug-in pgoutput, protocol version 1).
 
-Their layout: https://www.postgresql.org/docs/current/protocol-logicalrep-message-formats.html
+Their format is documented at https://www.postgresql.org/docs/current/protocol-logicalrep-message-formats.html
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import struct
 
 
 class Unchanged(enum.Enum):
-    """A large value that an update did not touch is not sent again."""
+    """The marker for a large value that an update did not change: it is not sent again."""
 
     UNCHANGED = "u"
 
@@ -22,13 +22,13 @@ Values = tuple[Value, ...]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Begin:
+class BeginMessage:
     xid: int
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Commit:
-    """`lsn`: where the commit stands in the log; `end`: where it ends."""
+class CommitMessage:
+    """The end of a transaction. `lsn` is the position of the commit record, `end` the position after it."""
 
     lsn: int
     end: int
@@ -42,8 +42,8 @@ class RelationColumn:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Relation:
-    """What the rows that follow look like. `identity`: d(efault), n(othing), f(ull) or i(ndex)."""
+class RelationMessage:
+    """The columns of the rows that follow. `identity` is d(efault), n(othing), f(ull) or i(ndex)."""
 
     id: int
     namespace: str
@@ -53,8 +53,8 @@ class Relation:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Change:
-    """A row that was (`old`), and is (`new`). An old row of which only the key was sent is None, and `partial`."""
+class RowMessage:
+    """The change of a row from `old` to `new`. If only the key of the old row was sent, `old` is None and `partial` is true."""
 
     relation: int
     old: Values | None
@@ -65,14 +65,14 @@ class Change:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Truncate:
+class TruncateMessage:
     relations: tuple[int, ...]
 
 
-Message = Begin | Commit | Relation | Change | Truncate
+Message = BeginMessage | CommitMessage | RelationMessage | RowMessage | TruncateMessage
 
 
-class _Reader:
+class _MessageReader:
     def __init__(self, data: bytes) -> None:
         self._data = data
         self._at = 0
@@ -108,36 +108,36 @@ class _Reader:
 
 
 def decoded(data: bytes) -> Message | None:
-    """None for a message that says nothing of rows (an origin, a type)."""
-    reader = _Reader(data)
+    """Decode a message; None for one that is not about rows, such as an origin or a type."""
+    reader = _MessageReader(data)
     kind = reader.letter()
     if kind == "B":
         reader.number("q")
         reader.number("q")
-        return Begin(reader.number("I"))
+        return BeginMessage(reader.number("I"))
     if kind == "C":
         reader.number("B")
-        return Commit(reader.number("Q"), reader.number("Q"))
+        return CommitMessage(reader.number("Q"), reader.number("Q"))
     if kind == "R":
         return _relation(reader)
     if kind in {"I", "U", "D"}:
         return _change(kind, reader)
     if kind == "T":
         count, _ = reader.number("i"), reader.number("B")
-        return Truncate(tuple(reader.number("I") for _ in range(count)))
+        return TruncateMessage(tuple(reader.number("I") for _ in range(count)))
     return None
 
 
-def _relation(reader: _Reader) -> Relation:
+def _relation(reader: _MessageReader) -> RelationMessage:
     number, namespace, name, identity = reader.number("I"), reader.text(), reader.text(), reader.letter()
     columns = []
     for _ in range(reader.number("h")):
         reader.number("B")
         columns.append(RelationColumn(reader.text(), reader.number("I"), reader.number("i")))
-    return Relation(number, namespace or "pg_catalog", name, identity, tuple(columns))
+    return RelationMessage(number, namespace or "pg_catalog", name, identity, tuple(columns))
 
 
-def _change(kind: str, reader: _Reader) -> Change:
+def _change(kind: str, reader: _MessageReader) -> RowMessage:
     relation, part = reader.number("I"), reader.letter()
     old: Values | None = None
     partial = False
@@ -145,4 +145,4 @@ def _change(kind: str, reader: _Reader) -> Change:
         old, partial = reader.values(), part == "K"
         part = reader.letter() if kind == "U" else ""
     new = reader.values() if part == "N" else None
-    return Change(relation, None if partial else old, new, partial, kind)
+    return RowMessage(relation, None if partial else old, new, partial, kind)

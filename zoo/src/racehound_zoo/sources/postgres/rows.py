@@ -1,47 +1,47 @@
-"""From the messages of a transaction to the rows that it changes."""
+"""Turns the messages of a transaction into changes of rows."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from racehound_zoo.rows import Update
-from racehound_zoo.sources.following import CeasedError, Following
-from racehound_zoo.sources.postgres.pgoutput import UNCHANGED, Change, Relation, Truncate, Value, Values
+from racehound_zoo.sources.following import CeasedError, FollowingIngestion
+from racehound_zoo.sources.postgres.pgoutput import UNCHANGED, RelationMessage, RowMessage, TruncateMessage, Value, Values
 from racehound_zoo.sources.upstream import UpstreamTable
 
 _Fills = list[tuple[str, list[int]]]
 _IDENTITY = "Did you forget to set REPLICA IDENTITY to FULL for your table?"
 
 
-class Transaction:
-    """What has come of the one that is under way."""
+class UpstreamTransaction:
+    """The messages of the current transaction."""
 
-    def __init__(self, source: Following) -> None:
+    def __init__(self, source: FollowingIngestion) -> None:
         self._source = source
-        self._relations: dict[int, Relation] = {}
-        self._events: list[tuple[Relation, Change] | Truncate] = []
+        self._relations: dict[int, RelationMessage] = {}
+        self._events: list[tuple[RelationMessage, RowMessage] | TruncateMessage] = []
         self.is_open = False
 
     def begin(self) -> None:
         self.is_open = True
 
-    def learn(self, relation: Relation) -> None:
-        """What rows of a table look like from here on."""
+    def learn(self, relation: RelationMessage) -> None:
+        """Remember the columns of a table, for the rows that follow."""
         self._relations[relation.id] = relation
 
-    def add(self, change: Change) -> None:
+    def add(self, change: RowMessage) -> None:
         self._events.append((self._relations[change.relation], change))
 
-    def truncate(self, truncate: Truncate) -> None:
+    def truncate(self, truncate: TruncateMessage) -> None:
         self._events.append(truncate)
 
     def end(self) -> dict[str, list[Update]]:
-        """The rows, by the relations that they are for; tables that cannot be followed any more cease."""
+        """The changes of the transaction, by relation. A table that cannot be read any more ends with an error."""
         events, self._events, self.is_open = self._events, [], False
         batch: dict[str, list[Update]] = {}
         fills: dict[int, _Fills] = {}
         for event in events:
-            if isinstance(event, Truncate):
+            if isinstance(event, TruncateMessage):
                 for key in (key for number in event.relations for key in self._source.following(str(number))):
                     self._source.cease(key, "table was truncated")
             else:
@@ -52,18 +52,18 @@ class Transaction:
                     self._add(batch.setdefault(key, []), key, change, positions)
         return batch
 
-    def _fills(self, relation: Relation) -> _Fills:
-        """Where a relation's rows go, and where in them the wanted columns stand."""
+    def _fills(self, relation: RelationMessage) -> _Fills:
+        """The relations that a table's rows go to, and the positions of the wanted columns in the rows."""
         found = []
         for key in self._source.following(str(relation.id)):
             try:
-                table, names = self._source.memory.tables[key].table, self._source.columns_of(key)
+                table, names = self._source.stored.tables[key].table, self._source.columns_of(key)
                 found.append((key, _positions(table, relation, names)))
             except CeasedError as error:
                 self._source.cease(key, str(error))
         return found
 
-    def _add(self, updates: list[Update], key: str, change: Change, positions: Sequence[int]) -> None:
+    def _add(self, updates: list[Update], key: str, change: RowMessage, positions: Sequence[int]) -> None:
         if self._source.error_of(key) is None:
             try:
                 updates += _updates(change, positions)
@@ -72,12 +72,12 @@ class Transaction:
 
 
 def altered(table: UpstreamTable) -> CeasedError:
-    """The table is not what it was, in a way that matters."""
+    """The error for a table that was altered in a way that matters."""
     return CeasedError(f"incompatible schema change: source table {table.name} with oid {table.id} has been altered")
 
 
-def _positions(table: UpstreamTable, relation: Relation, names: Sequence[str]) -> list[int]:
-    """Where the wanted columns stand in the rows. CeasedError when one is no more what it was."""
+def _positions(table: UpstreamTable, relation: RelationMessage, names: Sequence[str]) -> list[int]:
+    """The positions of the wanted columns in the rows. CeasedError if a column was dropped or altered."""
     found = {column.name: (position, f"{column.type}:{column.modifier}") for position, column in enumerate(relation.columns)}
     types = {column.name: column.type for column in table.columns}
     if any(name not in found or found[name][1] != types.get(name) for name in names):
@@ -85,7 +85,7 @@ def _positions(table: UpstreamTable, relation: Relation, names: Sequence[str]) -
     return [found[name][0] for name in names]
 
 
-def _updates(change: Change, positions: Sequence[int]) -> list[Update]:
+def _updates(change: RowMessage, positions: Sequence[int]) -> list[Update]:
     updates: list[Update] = []
     old = _old(change)
     if old is not None:
@@ -95,14 +95,14 @@ def _updates(change: Change, positions: Sequence[int]) -> list[Update]:
     return updates
 
 
-def _old(change: Change) -> Values | None:
+def _old(change: RowMessage) -> Values | None:
     if change.kind != "I" and change.old is None:
         raise CeasedError(f"old row missing from replication stream. {_IDENTITY}")
     return change.old
 
 
 def _later(value: Value, old: Values | None, at: int) -> Value:
-    """The new value, which is the old one if it was not sent again."""
+    """The new value of a column; the old value if it was not sent again."""
     return old[at] if value is UNCHANGED and old is not None else value
 
 

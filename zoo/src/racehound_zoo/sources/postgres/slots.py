@@ -1,35 +1,38 @@
-"""Replication slots: made, found, and dropped though somebody may still read them."""
+"""Creates, finds and drops replication slots."""
 
 from __future__ import annotations
 
 import uuid
 
-from racehound_zoo.sources.postgres.link import Link
+from racehound_zoo.sources.postgres.replication import ReplicationConnection
 from racehound_zoo.sources.postgres.spelling import identifier, literal, lsn_of
 from racehound_zoo.sources.upstream import UpstreamError
 
 
 def new_name() -> str:
-    """As Materialize names them."""
+    """A name for a slot, in Materialize's format."""
     return f"materialize_{uuid.uuid4().hex}"
 
 
-def create(link: Link, slot: str) -> int:
-    """A slot that outlives its connection, which must be for replication. The LSN behind which it has everything."""
-    [(_, place, *_)] = link.rows(f"CREATE_REPLICATION_SLOT {identifier(slot)} LOGICAL pgoutput (SNAPSHOT 'nothing')")
-    return lsn_of(place or "0/0")
+def create(link: ReplicationConnection, slot: str) -> int:
+    """Create a permanent slot, on a replication connection. Returns the LSN after which the slot has all changes."""
+    [(_, position, *_)] = link.rows(f"CREATE_REPLICATION_SLOT {identifier(slot)} LOGICAL pgoutput (SNAPSHOT 'nothing')")
+    return lsn_of(position or "0/0")
 
 
-def begin_snapshot(link: Link) -> int:
-    """Have a connection, which must be for replication, see the database as it is at one place of its log: which one."""
+def begin_snapshot(link: ReplicationConnection) -> int:
+    """Begin a transaction that sees the database at one LSN, on a replication connection. Returns the LSN."""
     link.rows("BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
     name = identifier(new_name())
-    [(_, place, *_)] = link.rows(f"CREATE_REPLICATION_SLOT {name} TEMPORARY LOGICAL pgoutput (SNAPSHOT 'use')")
-    return lsn_of(place or "0/0")
+    [(_, position, *_)] = link.rows(f"CREATE_REPLICATION_SLOT {name} TEMPORARY LOGICAL pgoutput (SNAPSHOT 'use')")
+    return lsn_of(position or "0/0")
 
 
-def drop(link: Link, slot: str) -> bool:
-    """Whether it is gone. Whoever still reads it is asked to end, for the next try."""
+def drop(link: ReplicationConnection, slot: str) -> bool:
+    """Try to drop a slot.
+
+    Returns whether it is gone. A backend that still uses the slot is terminated, so that the next try succeeds.
+    """
     name = literal(slot)
     readers = link.rows(f"SELECT active_pid FROM pg_replication_slots WHERE slot_name = {name}")
     if readers and readers[0][0] is not None:
@@ -44,5 +47,5 @@ def drop(link: Link, slot: str) -> bool:
     return True
 
 
-def is_there(link: Link, slot: str) -> bool:
+def is_there(link: ReplicationConnection, slot: str) -> bool:
     return bool(link.rows(f"SELECT 1 FROM pg_replication_slots WHERE slot_name = {literal(slot)}"))

@@ -1,4 +1,4 @@
-"""Names, values and places as PostgreSQL spells them."""
+"""Names, values and LSNs in PostgreSQL's syntax."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ import time
 
 Row = tuple[str | None, ...]
 _EPOCH_S = 946_684_800
-"""PostgreSQL counts from the beginning of 2000."""
+"""PostgreSQL's timestamps count from the beginning of 2000."""
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _ESCAPED = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 
 
 def literal(text: str) -> str:
-    """A string."""
+    """A string literal."""
     escaped = text.replace("'", "''")
     return f"'{escaped}'"
 
 
 def identifier(*names: str) -> str:
-    """A name, with what qualifies it."""
+    """A quoted name, with its qualifiers."""
     return ".".join('"' + name.replace('"', '""') + '"' for name in names)
 
 
 def copied(line: bytes) -> Row:
-    """A row as COPY writes it as text."""
+    """A row of COPY's text format."""
     return tuple(_uncopied(value) for value in line.decode().removesuffix("\n").split("\t"))
 
 
@@ -34,7 +34,7 @@ def _uncopied(value: str) -> str | None:
 
 
 def lsn_of(text: str) -> int:
-    """A place in the log, `16/B374D848`, as a number."""
+    """An LSN such as `16/B374D848`, as a number."""
     high, _, low = text.partition("/")
     return int(high, 16) << 32 | int(low, 16)
 
@@ -44,6 +44,9 @@ def lsn_text(lsn: int) -> str:
 
 
 def confirmation(lsn: int, *, reply: bool) -> bytes:
-    """What a server that streams is told: all up to there has been taken; `reply`: how far are you?"""
+    """A status message to a streaming server: everything before that LSN has been written.
+
+    `reply` asks for the server's position.
+    """
     now = int((time.time() - _EPOCH_S) * 1_000_000)
     return struct.pack("!cQQQqB", b"r", lsn, lsn, lsn, now, reply)

@@ -1,0 +1,55 @@
+"""What Materialize provides for testdrive scripts."""
+
+from __future__ import annotations
+
+from racehound.databases.materialize.actions import consistency
+from racehound.session import Session
+from racehound.testdrive.errors import ActionError
+from racehound.testdrive.state import error_text
+from racehound.testdrive.support import ScriptSupport
+
+_COLUMNS = ("sinks.name", "schemas.name", "databases.name")
+_QUERY = """\
+SELECT kafka.topic FROM mz_catalog.mz_kafka_sinks AS kafka
+JOIN mz_catalog.mz_sinks AS sinks ON sinks.id = kafka.id
+JOIN mz_catalog.mz_schemas AS schemas ON schemas.id = sinks.schema_id
+LEFT JOIN mz_catalog.mz_databases AS databases ON databases.id = schemas.database_id
+WHERE """
+
+
+def version(session: Session) -> int | None:
+    """`mz_version_num()`, e.g. 2600203 for v26.2.3; None where the server does not have it."""
+    rows = session.execute("SELECT mz_version_num()").rows
+    number = rows.cells[0][0] if rows is not None and rows.cells else None
+    return int(number) if number is not None and number.isdecimal() else None
+
+
+def sink_topics(session: Session, sink: str) -> list[str]:
+    """The topics of the Kafka sinks of this name, `DATABASE.SCHEMA.NAME` or the end of it, from the system catalog.
+
+    Raises ValueError for a text that is not a name of a sink, and `ActionError` where the catalog cannot be read.
+    """
+    outcome = session.execute(_QUERY + _condition(sink))
+    if outcome.rows is None:
+        raise ActionError(f"cannot look up the sink {sink}: {error_text(outcome)}")
+    return [topic for (topic,) in outcome.rows.cells if topic is not None]
+
+
+def _condition(sink: str) -> str:
+    names = sink.split(".")
+    if not 1 <= len(names) <= len(_COLUMNS) or not all(names):
+        raise ValueError(f"{sink!r} is no name of a sink: write DATABASE.SCHEMA.NAME")
+    return " AND ".join(f"{column} = {_quoted(name)}" for column, name in zip(_COLUMNS, reversed(names), strict=False))
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+SCRIPT_SUPPORT = ScriptSupport(
+    version=version,
+    check_consistency=consistency.check,
+    sink_topics=sink_topics,
+    # COPY TO writes an object with this text in its key before the first file, and deletes it after the last one.
+    incomplete_marker="INCOMPLETE",
+)

@@ -1,0 +1,37 @@
+"""Connections to the zoo, and waiting."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import psycopg
+
+Connection = psycopg.Connection[Any]
+
+
+def connect(url: str) -> Connection:
+    """A session in autocommit mode."""
+    return psycopg.connect(url, autocommit=True)
+
+
+def refusal(session: Connection, sql: str) -> tuple[str, str]:
+    """The SQLSTATE and the message of the error with which a statement must fail."""
+    try:
+        session.execute(sql)
+    except psycopg.Error as error:
+        return error.sqlstate or "", error.diag.message_primary or str(error)
+    raise AssertionError(f"{sql}: no error")
+
+
+def rows(session: Connection, sql: str) -> list[tuple[Any, ...]]:
+    return session.execute(sql).fetchall()
+
+
+def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
+    """Wait until the condition holds. AssertionError if it does not in time."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come about"
+        time.sleep(0.005)
