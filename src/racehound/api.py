@@ -36,6 +36,7 @@ from racehound.data.matrix import Matrix
 from racehound.data.plan import ScenarioName, seed_or_random
 from racehound.data.run_directory import RunDirectory, read_run
 from racehound.data.schedule import parse_schedule
+from racehound.databases.catalogue import nonempty_catalogue
 from racehound.databases.database import Choice
 from racehound.databases.registry import database, default_name, opened
 from racehound.databases.target import Reset
@@ -204,6 +205,7 @@ def matrix(
 
     choice = _choice(target, release, url, options, kinds_from)
     _require_stepping(choice.name, "matrix")
+    nonempty_catalogue(database(choice.name), choice.kinds_from)
     asked = MatrixOptions(tuple(kinds), tuple(operations), every or bool(operations), runtime, servers, statement_limit)
     directory = _directory(out, f"matrix-{release or 'own'}")
     store = Store(directory.findings, Baseline(), write_sessions)

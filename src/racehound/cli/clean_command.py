@@ -14,7 +14,10 @@ from racehound.cli.target_options import clean_options
 
 @click.command("clean")
 @option("--url", metavar="URL", help="Clean this server, too: what it holds under the ids of runs that are over.")
+@option("--target", metavar="NAME", help="The database at --url.", show_default="what answers there, else the default one")
 @clean_options
+@option("--run", "run_id", metavar="ID", show_default=False,
+        help="Remove what this run left at --url, though nobody knows whether it is over.")  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Only say what would be removed.")
 def command(*, dry_run: bool, **options: Any) -> None:  # noqa: ANN401 click's values
     """Remove exactly what killed runs have left: scratch directories, compositions, and with --url what bears their ids."""
@@ -52,13 +55,16 @@ def _clean_docker(verb: str, *, dry_run: bool) -> int:
 
 
 def _clean_server(options: Mapping[str, Any], verb: str, *, dry_run: bool) -> int:
-    from racehound.databases.registry import recognised
+    from racehound.databases.registry import database, recognised
     from racehound.wire.session import LibpqSession
 
-    with contextlib.closing(LibpqSession.connect(options["url"])) as session:
-        database = recognised(session)
+    if options["target"]:
+        chosen = database(options["target"])
+    else:
+        with contextlib.closing(LibpqSession.connect(options["url"])) as session:
+            chosen = recognised(session)
     removed = 0
-    for name in database.clean(options["url"], options, dry_run=dry_run):
+    for name in chosen.clean(options["url"], options, dry_run=dry_run):
         click.echo(f"{verb} {name}")
         removed += 1
     return removed

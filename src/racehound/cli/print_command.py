@@ -24,7 +24,7 @@ def command(
     import msgspec
 
     from racehound.data.program import print_program
-    from racehound.databases.catalogue import catalogue, printable_kinds
+    from racehound.databases.catalogue import nonempty_catalogue, printable_kinds
     from racehound.databases.database import Choice
     from racehound.databases.registry import database
     from racehound.loops.hunt import choose_kinds, plan_and_program
@@ -33,7 +33,7 @@ def command(
 
     known = database(target)
     choice = Choice(target, release, kinds_from=kinds_from)
-    chosen = choose_kinds(catalogue(known, kinds_from), printable_kinds(known, choice), kinds)
+    chosen = choose_kinds(nonempty_catalogue(known, kinds_from), printable_kinds(known, choice), kinds)
     perturbations = PerturbationSet(known.perturbations())
     names = perturbations.named(perturb or ("default",))
     _, program = plan_and_program(

@@ -11,4 +11,4 @@ def command() -> None:
     from racehound.databases.registry import databases
 
     for database in databases().values():
-        click.echo(f"{database.name}: {database.summary} ({len(database.kinds())} kinds)")
+        click.echo(f"{database.name}: {database.summary} ({len(database.kinds()) or 'no'} kinds)")

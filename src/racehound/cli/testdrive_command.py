@@ -185,8 +185,10 @@ def _prepare(options: Mapping[str, Any], target: ScriptServer, seed: int, script
 def _server(chosen: Database, options: Mapping[str, Any], services: ServiceAddresses) -> Iterator[ScriptServer]:
     """The server at the address that was given, or one that racehound starts and makes anew for each file."""
     from racehound.databases.database import Choice
+    from racehound.databases.registry import require_possible
 
     choice = Choice(chosen.name, options["release"], options["url"])
+    require_possible(choice)
     with chosen.script_server(choice, options, services) as server:
         yield server
 

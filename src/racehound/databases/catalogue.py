@@ -26,6 +26,17 @@ def catalogue(database: Database, kinds_from: Sequence[Path] = ()) -> tuple[type
     return _catalogue(database, tuple(kinds_from))
 
 
+def nonempty_catalogue(database: Database, kinds_from: Sequence[Path] = ()) -> tuple[type[Kind], ...]:
+    """As `catalogue`. UserError also where there is no kind at all."""
+    found = catalogue(database, kinds_from)
+    if not found:
+        raise UserError(
+            f"{database.name} has no kinds of objects to draw from: with scripts of your own it can be explored (racehound "
+            "explore) and tested (racehound testdrive)"
+        )
+    return found
+
+
 @functools.cache
 def _catalogue(database: Database, kinds_from: tuple[Path, ...]) -> tuple[type[Kind], ...]:
     own = tuple(database.kinds())

@@ -95,7 +95,7 @@ class Database(abc.ABC):
     is_default: bool = False
     """Whether commands use it when their user names no database. At most one installed database may say so."""
     can_start: bool = False
-    """Whether racehound can start servers of it, several at the same time."""
+    """Whether racehound can start servers of it, several at the same time. If not, a choice always has a `url`."""
     can_step: bool = False
     """Whether its targets can be run in lock-step: explore, matrix, reduce."""
     oracles: tuple[str, ...] = CORE_ORACLES
@@ -133,7 +133,10 @@ class Database(abc.ABC):
         return False
 
     def clean(self, url: str, values: Mapping[str, Any], *, dry_run: bool) -> Iterator[str]:  # noqa: ARG002 see the message
-        """Remove what killed runs left in the server at an address: a line for each thing, before it goes. TargetError."""
+        """Remove what killed runs left in the server at an address: a line for each thing, before it goes. TargetError.
+
+        `values`: those of all options of the command; `run_id` is a run that its user knows to be over.
+        """
         raise UserError(
             f"racehound clean --url: {self.title} is not cleaned: a run leaves nothing there but what it was killed in"
         )
@@ -162,6 +165,7 @@ class Database(abc.ABC):
         self, choice: Choice, values: Mapping[str, Any], services: ServiceAddresses
     ) -> contextlib.AbstractContextManager[ScriptServer]:
         """A server for `racehound testdrive`: the one at `choice.url`, or one that is started."""
+        del choice, values, services
         raise UserError(f"racehound testdrive --target {self.name}: {self.title} runs no scripts")
 
     @property
@@ -183,7 +187,7 @@ class Database(abc.ABC):
         """What kinds from outside racehound are subclasses of; None for a database that has no kinds."""
         return None
 
-    def plain_table(self, name: str) -> Kind:
+    def plain_table(self, name: str) -> Kind:  # noqa: ARG002 see the message
         """A table that any two operations can have in common: what the objects of a pair are built over."""
         raise UserError(f"{self.title} has no plain table to build pairs of operations over, so it has no matrix")
 

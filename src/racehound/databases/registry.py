@@ -89,11 +89,22 @@ def recognised(session: Session) -> Database:
     return next((each for each in databases().values() if each.recognises(session)), database(default_name()))
 
 
+def require_possible(choice: Choice) -> None:
+    """UserError for a choice that no server of the database can meet."""
+    if database(choice.name).can_start:
+        return
+    if choice.release:
+        raise UserError(f"--release: racehound starts no server of {choice.name}; give the address of one that runs: --url")
+    if not choice.url:
+        raise UserError(f"{choice.name} needs the address of a server that runs: --url")
+
+
 @contextlib.contextmanager
 def opened(choice: Choice, log_path: Path) -> Iterator[Opened]:
     """Start the chosen target; on leaving, remove what the run created in it and end a server of ours."""
     chosen = database(choice.name)
     catalogue(chosen, choice.kinds_from)  # what is wrong with the files is said before anything is started
+    require_possible(choice)
     run_id = f"rh{secrets.token_hex(4)}"
     directory = scratch.create(run_id)
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 from collections.abc import Collection, Mapping
 from typing import Protocol
 
@@ -25,37 +26,47 @@ class SteppedSession(Session, Protocol):
         """Wait for what becomes of the statement."""
 
 
-class Stepping(Protocol):
-    """A target in lock-step. Used from one thread."""
+class Stepping(abc.ABC):
+    """A target in lock-step. Used from one thread.
+
+    A database's package subclasses it. The methods without a default must be written; the others have a default for a server
+    that tells nothing and needs nothing.
+    """
 
     @property
+    @abc.abstractmethod
     def pid(self) -> int:
         """Server process of the session that it looks and sweeps through."""
 
+    @abc.abstractmethod
     def open(self, session: str) -> SteppedSession:
         """A new session in the working database, recognisable as the session's on the server. TargetError when there is none."""
 
-    def prepare(self, session: SteppedSession, *, others_wait: bool) -> None:
-        """Called before a statement is let go: whether other ones are blocked. If the session is the last to wait in a cycle, it
-        and no other is to be the victim, every time and soon."""
-
-    def blockers(self, pids: Collection[int]) -> Mapping[int, tuple[int, ...]] | None:
-        """Whom each of these server processes waits for, right now: pids, 0 for a prepared transaction. Observers of
-        racehound's own that are in the way step aside. None where the target cannot tell: then lock-step goes by time."""
-
-    def can_read(self, sql: str) -> bool:
-        """Whether a statement is one by its grammar, as far as that can be told without running it; True where it cannot."""
-
-    def gather(self) -> None:
-        """Let the target's observers begin to look at the state at rest, in whatever way makes many looks cheap. What they find
-        this way is a suspicion."""
-
-    def disperse(self) -> None:
-        """Let them look as ever: what is found now is true."""
-
+    @abc.abstractmethod
     def sweep(self) -> bool:
         """Drop what a schedule left in the working database; False when a rebuild is needed. Only for a sound database: a server
         may crash over a broken catalog, and that would not be the schedule's doing."""
 
+    @abc.abstractmethod
     def close(self) -> None:
         """Close what it opened for itself."""
+
+    def prepare(self, session: SteppedSession, *, others_wait: bool) -> None:  # noqa: B027 nothing to prepare
+        """Called before a statement is let go: whether other ones are blocked. If the session is the last to wait in a cycle, it
+        and no other is to be the victim, every time and soon."""
+
+    def blockers(self, pids: Collection[int]) -> Mapping[int, tuple[int, ...]] | None:  # noqa: ARG002 it cannot tell
+        """Whom each of these server processes waits for, right now: pids, 0 for a prepared transaction. Observers of
+        racehound's own that are in the way step aside. None where the target cannot tell: then lock-step goes by time."""
+        return None
+
+    def can_read(self, sql: str) -> bool:  # noqa: ARG002 it cannot tell
+        """Whether a statement is one by its grammar, as far as that can be told without running it; True where it cannot."""
+        return True
+
+    def gather(self) -> None:  # noqa: B027 its observers look as ever
+        """Let the target's observers begin to look at the state at rest, in whatever way makes many looks cheap. What they find
+        this way is a suspicion."""
+
+    def disperse(self) -> None:  # noqa: B027 they are not gathered
+        """Let them look as ever: what is found now is true."""

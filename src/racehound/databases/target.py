@@ -45,7 +45,7 @@ class Target(abc.ABC):
 
     dialect: Dialect
     run_id: str
-    """`rh` and eight hexadecimal digits; whatever the run creates outside the working database bears it."""
+    """See `RUN_ID`; whatever the run creates outside the working database bears it."""
     owned: bool
     """Whether racehound started the server, and so may restart it and read its files and log."""
 
@@ -111,9 +111,9 @@ class Target(abc.ABC):
         """Start a new server with nothing in it."""
         raise TargetError("a server that racehound did not start is not restarted")
 
-    def waits(self) -> list[Wait]:
-        """What every session of the working database does and waits for, right now; empty where the server does not tell."""
-        return []
+    def waits(self) -> list[Wait] | None:
+        """What every session of the working database does and waits for, right now; None where the server does not tell."""
+        return None
 
     def terminate(self, pid: int) -> None:
         """End a server session by force."""

@@ -11,6 +11,7 @@ _MEANING = {
     "deadlock": "a cycle of waits that the server never broke",
     "held": "it waits for a session that is none of the sessions",
     "running": "it waits for no lock and does not end",
+    "unknown": "nothing else goes on, and the server does not tell whom it waits for",
 }
 
 

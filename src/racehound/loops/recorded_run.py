@@ -13,7 +13,7 @@ import msgspec
 from racehound.data.finding import Baseline, Store
 from racehound.data.run_directory import RunDirectory, redact
 from racehound.databases import registry
-from racehound.databases.catalogue import catalogue, printable_kinds
+from racehound.databases.catalogue import nonempty_catalogue, printable_kinds
 from racehound.databases.database import Choice, Database
 from racehound.databases.registry import Opened, database
 from racehound.errors import UserError
@@ -82,9 +82,10 @@ def pace(database: Database, repetitions: int | None) -> tuple[int, float | None
 
 def require_kinds(choice: Choice, kinds: Sequence[str]) -> None:
     """UserError for kinds that no server of that choice can have, as far as that is known before one is started."""
+    chosen = database(choice.name)
+    known = nonempty_catalogue(chosen, choice.kinds_from)
     if choice.url is None:
-        chosen = database(choice.name)
-        choose_kinds(catalogue(chosen, choice.kinds_from), printable_kinds(chosen, choice), kinds)
+        choose_kinds(known, printable_kinds(chosen, choice), kinds)
 
 
 def read_scripts(
@@ -125,4 +126,6 @@ def record_exploration(
 
 def _write_run(directory: RunDirectory, choice: Choice, opened: Opened, **facts: Any) -> None:  # noqa: ANN401 whatever the run tells
     where = {"target": choice.name, "release": choice.release, "url": redact(choice.url) if choice.url else None}
+    if choice.kinds_from:
+        facts["kinds_from"] = [str(path) for path in choice.kinds_from]
     directory.write_run(run_id=opened.target.run_id, server_release=opened.target.release, **where, **facts)

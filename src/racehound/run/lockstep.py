@@ -304,6 +304,12 @@ class LockStep:
             return False  # the server does not answer just now: it is asked again, and a dead one is the crash oracle's
         own = set(self._numbers)
         verdicts = {player.number: judge_waits(waits, player.session.pid, own) for player in flying}
+        told = tuple(map(str, waits or ()))
+        if waits is None:
+            # All other sessions have left. At least one of these hangs, or they wait for each other: that is one finding.
+            others = sorted(flying, key=lambda player: self.moves.index(player.flight.move) if player.flight else 0)[1:]
+            verdicts |= {player.number: "undecided" for player in others}
+            told = tuple(f"session {p.number} does not go on either: {p.flight.move.sql}" for p in others if p.flight)
         if age_s < self._limit_s * PATIENCE and not {"deadlock", "held"} & set(verdicts.values()):
             return False
         for player in flying:
@@ -317,7 +323,7 @@ class LockStep:
                     sql=flight.move.sql,
                     start_ns=running.start_ns,
                     limit_s=self._limit_s,
-                    waits=tuple(map(str, waits)),
+                    waits=told,
                     verdict=verdicts[player.number],
                 )
             )

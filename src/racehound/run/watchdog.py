@@ -16,7 +16,7 @@ from racehound.databases.target import Target, Wait
 from racehound.errors import TargetError
 from racehound.run.recorded_session import RecordedSession, Running
 
-Verdict = Literal["deadlock", "held", "running", "undecided"]
+Verdict = Literal["deadlock", "held", "running", "unknown", "undecided"]
 
 LOOK_S = 0.1
 GRACE_S = 5.0
@@ -85,7 +85,7 @@ class Watchdog:
         except TargetError:
             return  # the server does not answer just now: looked at again in LOOK_S, and a dead one is the crash oracle's
         verdict = judge_waits(waits, session.pid, {s.pid for s in self._sessions()})
-        if verdict in ("running", "undecided") and age_s < self._limit_s * PATIENCE:
+        if verdict not in ("deadlock", "held") and age_s < self._limit_s * PATIENCE:
             return
         case.judged = True
         self._recorder.append(
@@ -95,7 +95,7 @@ class Watchdog:
                 sql=case.running.sql,
                 start_ns=case.running.start_ns,
                 limit_s=self._limit_s,
-                waits=tuple(str(wait) for wait in waits),
+                waits=tuple(str(wait) for wait in waits or ()),
                 verdict=verdict,
             )
         )
@@ -103,8 +103,10 @@ class Watchdog:
         session.cancel()
 
 
-def judge_waits(waits: list[Wait], pid: int, own: set[int]) -> Verdict:
+def judge_waits(waits: list[Wait] | None, pid: int, own: set[int]) -> Verdict:
     """Why a session waits: in a cycle, for a session that is none of ours, for nobody, or for one of ours that does nothing."""
+    if waits is None:
+        return "unknown"
     by_pid = {wait.pid: wait for wait in waits}
     seen: list[int] = []
     frontier = [pid]

@@ -7,9 +7,12 @@ and ending a COPY use libpq's asynchronous calls and wait on the socket.
 from __future__ import annotations
 
 import contextlib
+import os
 import select
+import socket
 import time
 from collections.abc import Callable
+from typing import Self
 
 import psycopg
 from psycopg import pq
@@ -51,7 +54,7 @@ class LibpqSession:
         """The first error of the statement that was sent, else its last result so far."""
 
     @classmethod
-    def connect(cls, conninfo: str, application_name: str = "racehound", *, timeout: float = 10.0) -> LibpqSession:
+    def connect(cls, conninfo: str, application_name: str = "racehound", *, timeout: float = 10.0) -> Self:
         """Connect within `timeout` seconds.
 
         `conninfo`: key=value pairs or a postgres:// URL, as libpq takes them; the session's client encoding is UTF-8. UserError
@@ -78,6 +81,11 @@ class LibpqSession:
     def fileno(self) -> int:
         """The socket for select and poll; -1 when the connection is lost."""
         return self._connection.socket if self._connection.status == _CONNECTION_OK else -1
+
+    @property
+    def server_version(self) -> str:
+        """What the server called its version when the session began, e.g. `18.6`; "" where it said nothing."""
+        return _text(self._connection.parameter_status(b"server_version"))
 
     def execute(self, sql: str) -> Outcome:
         """Run one statement and return its outcome.
@@ -157,6 +165,11 @@ class LibpqSession:
         except psycopg.Error:
             # The connection is closed or lost: nothing runs.
             return
+
+    def sever(self) -> None:
+        """Break the connection, from any thread: what runs in it is lost, and comes back as lost."""
+        with contextlib.suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(self.fileno)) as copy:
+            copy.shutdown(socket.SHUT_RDWR)
 
     def reset(self) -> Outcome:
         """Roll back an open transaction and all session state (DISCARD ALL); the first outcome that is not ok, else the last."""

@@ -91,11 +91,7 @@ class MaterializeDatabase(Database):
             help="Its internal SQL port, if it is a Materialize.",
             show_default="6877",
         )
-        run = options.option(
-            "--run", "run_id", metavar="ID",
-            help="Remove what this run left in a Materialize, though nobody knows whether it is over.",
-        )  # fmt: skip
-        return (internal, *_services(), run)
+        return (internal, *_services())
 
     def recognises(self, session: Session) -> bool:
         return session.execute("SELECT mz_version()").ok

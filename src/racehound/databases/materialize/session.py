@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import socket
 import threading
 from collections.abc import Sequence
 
@@ -26,6 +23,7 @@ class MaterializeSession:
         self.execute = inner.execute
         self.cancel = inner.cancel
         self.close = inner.close
+        self.sever = inner.sever
         self.pid = inner.pid
         """The server's number of the connection: it has no process of its own."""
 
@@ -50,13 +48,6 @@ class MaterializeSession:
         """Roll back, forget all, and be again what it was when opened."""
         outcome = self._inner.reset()
         return outcome if not outcome.ok else self.apply() or outcome
-
-    def sever(self) -> None:
-        """Break the connection, from any thread: what runs in it is lost, and comes back as lost."""
-        with contextlib.suppress(OSError):
-            copy = socket.socket(fileno=os.dup(self._inner.fileno))
-            with copy:
-                copy.shutdown(socket.SHUT_RDWR)
 
     def ask(self, query: str, limit_s: float = _ASK_LIMIT_S) -> list[tuple[str, ...]]:
         """The rows of a query, NULL as an empty text. TargetError when it fails, or takes longer than that (seconds).

@@ -11,10 +11,10 @@ from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import Protocol
 
-import psycopg
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.conninfo import make_conninfo
 
-from racehound.errors import TargetError, UserError
+from racehound.databases import addresses
+from racehound.errors import TargetError
 from racehound.services.embedded import releases
 from racehound.services.embedded.server import LOG_LINE, EmbeddedServer
 from racehound.services.service import Endpoint
@@ -120,11 +120,8 @@ class RemotePlace:
 
     def __init__(self, url: str) -> None:
         self._url = url
-        try:
-            password = conninfo_to_dict(url).get("password")
-        except psycopg.Error as error:
-            raise UserError(f"--url: not a PostgreSQL connection string: {' '.join(str(error).split())}") from None
-        self.secrets: tuple[str, ...] = (str(password),) if password else ()
+        password = addresses.password(url)
+        self.secrets: tuple[str, ...] = (password,) if password else ()
 
     def start(self) -> None:
         LibpqSession.connect(self._url).close()
@@ -139,14 +136,11 @@ class RemotePlace:
         return make_conninfo(self._url, dbname=dbname) if dbname else self._url
 
     def own_conninfo(self) -> str:
-        parts = conninfo_to_dict(self._url)
-        return " ".join(f"{key}={value}" for key, value in parts.items() if key != "dbname" and value and " " not in str(value))
+        parts = addresses.parts(self._url)
+        return " ".join(f"{key}={value}" for key, value in parts.items() if key != "dbname" and value and " " not in value)
 
     def endpoint(self) -> Endpoint | None:
-        """None also for an address that names several servers."""
-        parts = conninfo_to_dict(self._url)
-        host, port = str(parts.get("hostaddr") or parts.get("host") or ""), str(parts.get("port") or "5432")
-        return Endpoint(host, int(port)) if host and not host.startswith(("/", "@")) and port.isdecimal() else None
+        return addresses.endpoint(self._url)
 
     def alive(self) -> bool:
         return _answers(self._url, lambda: False)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import getpass
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -70,13 +69,15 @@ class PostgresDatabase(Database):
 
     @contextlib.contextmanager
     def script_server(self, choice: Choice, values: Mapping[str, Any], services: ServiceAddresses) -> Iterator[ScriptServer]:  # noqa: ARG002
-        if choice.url is not None:
-            yield ScriptServer(choice.url, _script_variables(choice.url), services)
-            return
+        from racehound.databases.addresses import script_variables
         from racehound.databases.postgres.scripts import started
 
+        if choice.url is not None:
+            yield ScriptServer(choice.url, script_variables(choice.url), services)
+            return
+
         with started(choice.release, _SCRIPTS) as (url, renew):
-            yield ScriptServer(url, _script_variables(url), services, renew)
+            yield ScriptServer(url, script_variables(url), services, renew)
 
     @property
     def actions(self) -> Mapping[str, Spec]:
@@ -127,15 +128,3 @@ class PostgresDatabase(Database):
         from racehound.databases.postgres.handover import hand_over
 
         return hand_over(scene, finding, title)
-
-
-def _script_variables(url: str) -> dict[str, str]:
-    """Where scripts find the server. Most public scripts were written for a Materialize: they know any server by that name."""
-    from psycopg.conninfo import conninfo_to_dict
-
-    parts = {key: str(value) for key, value in conninfo_to_dict(url).items()}
-    host = parts.get("host", "")
-    if not host or host.startswith("/") or "," in host:
-        return {}
-    found = {"sql-addr": f"{host}:{parts.get('port') or 5432}", "user": parts.get("user") or getpass.getuser()}
-    return {f"testdrive.materialize-{name}": value for name, value in found.items()}

@@ -18,7 +18,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from racehound.databases.postgres.sweep import Sweeper
 from racehound.databases.postgres.target import PostgresTarget
-from racehound.databases.stepping import SteppedSession
+from racehound.databases.stepping import SteppedSession, Stepping
 from racehound.errors import TargetError
 from racehound.wire.session import LibpqSession
 
@@ -36,8 +36,8 @@ SELECT p, array_to_string(pg_blocking_pids(p) || pg_safe_snapshot_blocking_pids(
 """
 
 
-class PostgresStepping:
-    """See `targets.stepping.Stepping`. Made in a clean working database, and of no use after a rebuild."""
+class PostgresStepping(Stepping):
+    """See `databases.stepping.Stepping`. Made in a clean working database, and of no use after a rebuild."""
 
     def __init__(self, target: PostgresTarget) -> None:
         self._target = target

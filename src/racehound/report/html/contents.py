@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -171,6 +172,7 @@ def _commands(run: Path, facts: dict[str, Any]) -> list[tuple[str, str]]:
     words = [f"racehound print {facts['target']} --seed {seed}"]
     words += [f"--{key.replace('_', '-')} {options[key]}" for key in ("scenario", "num_objects") if options.get(key)]
     words += [f"--kinds {','.join(options['kinds'])}"] if options.get("kinds") else []
+    words += [f"--kinds-from {shlex.quote(path)}" for path in facts.get("kinds_from", ())]
     return [replay, ("Show the first program", " ".join(words))]
 
 

@@ -134,7 +134,7 @@ class PerturbationController:
         for pid in pids:
             self._target.terminate(pid)
         deadline = time.monotonic() + _END_LIMIT_S
-        while pids and {wait.pid for wait in self._target.waits()} & set(pids):
+        while pids and {wait.pid for wait in self._target.waits() or ()} & set(pids):
             if time.monotonic() > deadline:
                 # The search for leaks tells of it.
                 text = f"of the sessions that were ended, some are still there after {_END_LIMIT_S:g} s: {pids}"

@@ -1,0 +1,41 @@
+"""Addresses of servers that speak the PostgreSQL protocol: what a plug-in asks of one."""
+
+from __future__ import annotations
+
+import getpass
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+
+from racehound.errors import UserError
+from racehound.services.service import Endpoint
+
+
+def parts(url: str) -> dict[str, str]:
+    """The parts of an address, as libpq names them. UserError for one that cannot be read."""
+    try:
+        return {key: str(value) for key, value in conninfo_to_dict(url).items() if value is not None}
+    except psycopg.Error as error:
+        raise UserError(f"--url: not a PostgreSQL connection string: {' '.join(str(error).split())}") from None
+
+
+def password(url: str) -> str:
+    """The password in an address; "" where there is none. UserError for one that cannot be read."""
+    return parts(url).get("password", "")
+
+
+def endpoint(url: str) -> Endpoint | None:
+    """Where the server takes TCP connections; None for a UNIX socket, and for an address that names several servers."""
+    known = parts(url)
+    host, port = known.get("hostaddr") or known.get("host", ""), known.get("port", "5432")
+    return Endpoint(host, int(port)) if host and not host.startswith(("/", "@")) and port.isdecimal() else None
+
+
+def script_variables(url: str) -> dict[str, str]:
+    """Where scripts find the server. Most public scripts were written for a Materialize: they know any server by that name."""
+    known = parts(url)
+    host = known.get("host", "")
+    if not host or host.startswith("/") or "," in host:
+        return {}
+    found = {"sql-addr": f"{host}:{known.get('port') or 5432}", "user": known.get("user") or getpass.getuser()}
+    return {f"testdrive.materialize-{name}": value for name, value in found.items()}

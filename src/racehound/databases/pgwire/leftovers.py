@@ -1,0 +1,110 @@
+"""What a run leaves on a server: schemas that bear its id. How they are known for those of a dead run, and removed.
+
+A run makes a schema `ID_owner` first. A view in it names the process that the run belongs to. The working schemas, `ID_1`, `ID_2`
+and so on, come after it, and it is dropped last.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import platform
+from collections import defaultdict
+from collections.abc import Iterable
+
+import msgspec
+
+from racehound.data.object_names import RUN_ID
+from racehound.databases.pgwire.session import PgwireSession, literal, quoted
+from racehound.errors import UserError
+from racehound.services.owner import Owner, may_live, myself
+from racehound.session import Outcome
+
+LIMIT_S = 60.0
+"""How long one schema may take to be dropped: somebody may still use what is in it."""
+_VIEW = "racehound_owner"
+_LISTS = ("SELECT schema_name FROM information_schema.schemata", "SHOW SCHEMAS")
+"""Statements whose first column names the schemas. Some servers know the one, some the other."""
+
+
+class Mark(msgspec.Struct, frozen=True):
+    """Whose a run is."""
+
+    racehound: Owner
+    machine: str
+    """The name of the machine that it runs on: of other machines' processes nothing can be known."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Leftover:
+    """The schemas of a run, in the order in which they are to be dropped."""
+
+    run_id: str
+    schemas: tuple[str, ...]
+    mark: Mark | None
+    """None when it was killed before it had left one, or where the server has no views."""
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether its run was started on this machine, so that it can be known whether it is over."""
+        return self.mark is not None and self.mark.machine == platform.node()
+
+    @property
+    def is_dead(self) -> bool:
+        """Whether its run is known to be over."""
+        return self.is_ours and self.mark is not None and not may_live(self.mark.racehound)
+
+
+def owner_schema(run_id: str) -> str:
+    """Name of the schema that says whose the run is."""
+    return f"{run_id}_owner"
+
+
+def mark(session: PgwireSession, run_id: str) -> Outcome:
+    """Make that schema, with what it says in it. What becomes of the schema is returned; a server without views does without."""
+    schema = quoted(owner_schema(run_id))
+    made = session.execute(f"CREATE SCHEMA {schema}")
+    if made.ok:
+        text = literal(msgspec.json.encode(Mark(myself(), platform.node())).decode())
+        session.execute(f"CREATE VIEW {schema}.{_VIEW} AS SELECT {text} AS owner")
+    return made
+
+
+def runs(session: PgwireSession) -> list[Leftover]:
+    """All runs that have schemas on the server, those that are still on among them. UserError where it does not list them."""
+    schemas: dict[str, list[str]] = defaultdict(list)
+    for name in _names(session):
+        run_id, bar, _ = name.partition("_")
+        if bar and RUN_ID.fullmatch(run_id):
+            schemas[run_id].append(name)
+    return [
+        Leftover(run_id, tuple(sorted(names, key=lambda name: (name == owner_schema(run_id), name))), _mark_of(session, run_id))
+        for run_id, names in sorted(schemas.items())
+    ]
+
+
+def drop(session: PgwireSession, schemas: Iterable[str], limit_s: float = LIMIT_S) -> list[str]:
+    """Drop schemas with all that is in them; what could not be dropped, with the server's reason."""
+    failures = []
+    for schema in schemas:
+        outcome = session.execute_within(f"DROP SCHEMA IF EXISTS {quoted(schema)} CASCADE", limit_s)
+        if not outcome.ok:
+            failures.append(f"schema {schema}: {outcome.error.message if outcome.error else outcome.status}")
+    return failures
+
+
+def _names(session: PgwireSession) -> list[str]:
+    for statement in _LISTS:
+        outcome = session.execute(statement)
+        if outcome.rows is not None:
+            return [row[0] or "" for row in outcome.rows.cells]
+    raise UserError("racehound clean --url: the server does not list its schemas, so that what runs have left cannot be found")
+
+
+def _mark_of(session: PgwireSession, run_id: str) -> Mark | None:
+    outcome = session.execute(f"SELECT owner FROM {quoted(owner_schema(run_id))}.{_VIEW}")
+    if outcome.rows is None or not outcome.rows.cells:
+        return None
+    try:
+        return msgspec.json.decode(outcome.rows.cells[0][0] or "", type=Mark)
+    except msgspec.MsgspecError:
+        return None  # it was not racehound that wrote this

@@ -1,0 +1,188 @@
+"""The target: a server at an address, and in it a schema of the run's own, where the user may make one.
+
+Every session has that schema first in its search path, so that scripts that name no schema work in it. Dropping the schema
+removes what they made. What they make elsewhere (in other schemas, roles, databases) they have to remove themselves.
+
+Where the user may make no schema, or the server has none, racehound makes nothing at all and removes nothing: --setup and
+--teardown have to do it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+import weakref
+from collections.abc import Callable, Mapping
+
+from psycopg.conninfo import make_conninfo
+
+from racehound.databases import addresses
+from racehound.databases.dialect import Dialect
+from racehound.databases.pgwire.dialect import PGWIRE, WITHOUT_CLASSES
+from racehound.databases.pgwire.leftovers import drop, mark, owner_schema
+from racehound.databases.pgwire.session import PgwireSession, must, quoted
+from racehound.databases.stepping import Stepping
+from racehound.databases.target import Target
+from racehound.errors import TargetError
+from racehound.services.service import Endpoint
+
+_BACK_LIMIT_S = 15.0
+"""How long a server that was lost may take to answer again."""
+_SWEEP_LIMIT_S = 10.0
+_LOOK_S = 0.1
+
+
+class PgwireTarget(Target):
+    """See `databases.target.Target`. Used by one thread; `terminate` and `open` also by others."""
+
+    dialect: Dialect = PGWIRE
+    owned = False
+
+    def __init__(self, url: str, run_id: str, tell: Callable[[str], object]) -> None:
+        """`tell` is called with what the user has to know of this server. UserError for a malformed address."""
+        self._url = url
+        self.run_id = run_id
+        self._tell = tell
+        self._password = addresses.password(url)
+        self._release = ""
+        self._has_schemas = False
+        self._can_discard = True
+        self._number = 0
+        self._observer: PgwireSession | None = None
+        self._open: weakref.WeakValueDictionary[int, PgwireSession] = weakref.WeakValueDictionary()
+
+    @property
+    def release(self) -> str:
+        return self._release
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        return (self._password,) if self._password else ()
+
+    @property
+    def endpoint(self) -> Endpoint | None:
+        return addresses.endpoint(self._url)
+
+    @property
+    def schema(self) -> str:
+        """The working schema; "" where there is none."""
+        return f"{self.run_id}_{self._number}" if self._has_schemas and self._number else ""
+
+    @property
+    def observer(self) -> PgwireSession:
+        if self._observer is None:
+            raise TargetError("there is no working schema yet")
+        return self._observer
+
+    def start(self) -> None:
+        with self._administration() as session:
+            self._release = session.server_version or "of an unknown release"
+            error = session.execute(f"SELECT 1 FROM {self.run_id}_no_such_table").error
+            if error is not None and error.sqlstate.startswith("XX"):
+                self.dialect = WITHOUT_CLASSES
+            self._can_discard = session.execute("DISCARD ALL").ok
+            made = mark(session, self.run_id)
+        self._has_schemas = made.ok
+        if made.error is not None:
+            self._tell(
+                f"the run has no schema of its own ({made.error.message}): "
+                "what scripts make stays on the server unless --teardown drops it"
+            )
+
+    def stop(self) -> None:
+        self._close_observer()
+        if not self._has_schemas:
+            return
+        self._has_schemas = False
+        try:
+            with self._administration() as session:
+                left = drop(session, [*self._working_schemas(), owner_schema(self.run_id)])
+        except TargetError as error:
+            left = [str(error)]
+        if left:
+            raise TargetError(
+                f"left on the server, racehound clean --target {self.dialect.name} --url … may remove it: {left[0]}"
+            )
+
+    def rebuild(self) -> None:
+        self._close_observer()
+        if not self.alive():
+            raise TargetError("the server does not answer any more")
+        if self._has_schemas:
+            with self._administration() as session:
+                # Where one cannot be dropped yet, the next one has another name, and `stop` tries again.
+                drop(session, [self.schema] if self.schema else [], _SWEEP_LIMIT_S)
+                self._number += 1
+                create = f"CREATE SCHEMA {quoted(self.schema)}"
+                must(session.execute(create), create)
+        self._observer = self.open("observer")
+
+    def reset(self) -> bool:
+        return self.sweep(self.observer)
+
+    def sweep(self, session: PgwireSession) -> bool:
+        """Empty the working schema through a session; False when a rebuild is needed."""
+        if not self._can_discard:
+            return False  # only new sessions know nothing of the old ones
+        if not self.schema:
+            return True
+        return not drop(session, [self.schema], _SWEEP_LIMIT_S) and session.execute(f"CREATE SCHEMA {quoted(self.schema)}").ok
+
+    def open(self, session: str, via: Endpoint | None = None) -> PgwireSession:
+        # The host stays what certificates are checked against.
+        url = make_conninfo(self._url, hostaddr=via.host, port=via.port) if via else self._url
+        opened = self._connect(session, url)
+        if self.schema:
+            opened.settings = (f"SET search_path = {_path(self.schema, opened)}",)
+            opened.apply()
+        self._open[opened.pid] = opened
+        return opened
+
+    def alive(self) -> bool:
+        deadline = time.monotonic() + _BACK_LIMIT_S
+        while True:
+            try:
+                with self._administration() as session:
+                    if session.execute("SELECT 1").ok:
+                        return True
+            except TargetError:
+                pass  # it may be on its way back
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(_LOOK_S)
+
+    def variables(self) -> Mapping[str, str]:
+        return {"racehound.run": self.run_id, "racehound.schema": self.schema}
+
+    def terminate(self, pid: int) -> None:
+        """The protocol has no way to end another session: the connection is broken from this side."""
+        if (session := self._open.get(pid)) is not None:
+            session.sever()
+
+    def stepping(self) -> Stepping:
+        from racehound.databases.pgwire.stepping import PgwireStepping
+
+        return PgwireStepping(self)
+
+    def _working_schemas(self) -> list[str]:
+        return [f"{self.run_id}_{number}" for number in range(1, self._number + 1)]
+
+    def _administration(self) -> contextlib.closing[PgwireSession]:
+        return contextlib.closing(self._connect("administration", self._url))
+
+    def _connect(self, name: str, url: str) -> PgwireSession:
+        session = PgwireSession.connect(url, f"racehound {self.run_id} {name}")
+        session.can_discard = self._can_discard
+        return session
+
+    def _close_observer(self) -> None:
+        if self._observer is not None:
+            self._observer.close()
+        self._observer = None
+
+
+def _path(schema: str, session: PgwireSession) -> str:
+    """The search path that the user has, with a schema before it."""
+    outcome = session.execute("SHOW search_path")
+    known = (outcome.rows.cells[0][0] or "").strip() if outcome.rows and outcome.rows.cells else ""
+    return f"{quoted(schema)}, {known}" if known and known != '""' else quoted(schema)
