@@ -15,7 +15,7 @@ from click.core import ParameterSource
 
 from racehound.cli.options import default_target, kinds_from_option, names, option, statement_limit
 from racehound.cli.target_options import choice, require_stepping, stepping_options
-from racehound.databases.registry import databases
+from racehound.databases.registry import database, databases
 from racehound.errors import UserError
 
 if TYPE_CHECKING:
@@ -93,10 +93,12 @@ def run_matrix(choice: Choice, options: MatrixOptions, out: str | None, *, goes_
     """Run the matrix and print its result; the exit code."""
     from racehound.data.finding import Baseline, Store
     from racehound.data.matrix import DEFECTS
+    from racehound.databases.catalogue import nonempty_catalogue
     from racehound.data.run_directory import RunDirectory
     from racehound.loops.matrix.run import MatrixRun
     from racehound.report.sessions import write_sessions
 
+    nonempty_catalogue(database(choice.name), choice.kinds_from)
     named = f"racehound-runs/{time.strftime('%Y%m%d-%H%M%S')}-matrix-{choice.release or 'own'}"
     directory = RunDirectory(Path(out or named), goes_on=goes_on)
     try:
@@ -210,7 +212,6 @@ def diff(old: str, new: str) -> int:
 def operations() -> int:
     """List the operations of the catalogue with their statements."""
     from racehound.databases.catalogue import nonempty_catalogue
-    from racehound.databases.registry import database
     from racehound.report.columns import columns
     from racehound.scenarios.pairs import Catalogue
 
@@ -231,12 +232,14 @@ def operations() -> int:
 @statement_limit
 def again(x: str, y: str, **options: Any) -> int:  # noqa: ANN401 click's values
     """Try the operations X and Y against each other again, in all modes, and say how often each outcome came."""
+    from racehound.databases.catalogue import nonempty_catalogue
     from racehound.loops.matrix.again import try_again
     from racehound.report.columns import columns
 
     require_stepping(_of_group("target"), "racehound matrix again")
     options["kinds_from"] = (*_of_group("kinds_from"), *options["kinds_from"])
     server = choice(_of_group("target"), options)
+    nonempty_catalogue(database(server.name), server.kinds_from)
     counts = try_again(server, x, y, options["ground"], options["times"], options["statement_limit"])
     rows = [(relation, f"{first} first", mode, o, str(n), sig) for (relation, first, mode, o, sig), n in counts.items()]
     click.echo(columns(("objects", "order", "mode", "outcome", "times", "why"), rows))

@@ -43,7 +43,7 @@ def _catalogue(database: Database, kinds_from: tuple[Path, ...]) -> tuple[type[K
     bases = database.kind_bases()
     if bases is None:
         if kinds_from:
-            raise UserError(f"--kinds-from {kinds_from[0]}: {database.title} has no kinds")
+            raise UserError(f"--kinds-from {kinds_from[0]}: {database.name} has no kinds, and takes none from outside")
         return own
     found = {kind.__name__.lower(): kind for kind in own}
     packaged = [("an installed package", kind) for kind in python_kinds.kinds_in_packages(database.name, bases.python)]
