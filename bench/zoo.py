@@ -157,6 +157,8 @@ def hunt_for(defect: Defect, seed: int, limit: float, options: Sequence[str]) ->
             seconds = time.monotonic() - began
             if process.returncode is None:
                 process.terminate()  # in the background SIGINT may be ignored
+            elif process.returncode not in (0, 1):
+                raise SystemExit(f"racehound run failed: exit code {process.returncode}")
         found = findings(out)
     right = [each["severity"] for each in found if each["oracle"] in defect.oracles]
     others = tuple(f"{each['oracle']}: {each['title']}" for each in found if each["oracle"] not in defect.oracles)

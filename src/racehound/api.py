@@ -29,15 +29,17 @@ import dataclasses
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
+
+import click
 
 from racehound.data.finding import Baseline, Finding, Reproduction, Store, finding_directories, read_baseline, read_finding
 from racehound.data.matrix import Matrix
-from racehound.data.plan import ScenarioName, seed_or_random
+from racehound.data.plan import SEED_LIMIT, ScenarioName, seed_or_random
 from racehound.data.run_directory import RunDirectory, read_run
 from racehound.data.schedule import parse_schedule
 from racehound.databases.catalogue import nonempty_catalogue
-from racehound.databases.database import Choice
+from racehound.databases.database import Choice, Database
 from racehound.databases.registry import database, default_name, opened
 from racehound.databases.target import Reset
 from racehound.errors import UserError
@@ -108,11 +110,13 @@ def hunt(
 
     `repetitions` of each plan: None for as many as suit the database. `reduce`: how long findings are reduced at the end.
     """
-    choice = _choice(target, release, url, options, kinds_from)
+    _check("scenario", scenario, get_args(ScenarioName))
+    _check("reset", reset, get_args(Reset))
+    choice = _choice(target, release, url, options, kinds, kinds_from)
     chosen = database(choice.name)
     repetitions, plan_limit_s = pace(chosen, repetitions)
     asked = HuntOptions(
-        seed=seed_or_random(seed),
+        seed=_seed(seed),
         runtime_s=runtime,
         repetitions=repetitions,
         plan_limit_s=plan_limit_s,
@@ -158,13 +162,15 @@ def explore(
 
     `schedule`: run only this one, e.g. `1 2 1 2`, once or as often as `schedules` says. `depth`: for the strategy `pct`.
     """
+    if strategy is not None:
+        _check("strategy", strategy, get_args(Strategy))
     choice = _choice(target, release, url, options)
     _require_stepping(choice.name, "explore")
     lone = (Path(each) if each else None for each in (setup, check, teardown))
     scripts = read_scripts([Path(each) for each in sessions], *lone)
     only = parse_schedule(schedule, lengths(scripts.sessions)) if schedule else None
     asked = ExploreOptions(
-        seed=seed_or_random(seed),
+        seed=_seed(seed),
         schedules=schedules or (1 if only else SCHEDULES),
         strategy=None if only else strategy,
         depth=depth,
@@ -203,7 +209,7 @@ def matrix(
     from racehound.loops.matrix.run import MatrixOptions, MatrixRun
     from racehound.report.sessions import write_sessions
 
-    choice = _choice(target, release, url, options, kinds_from)
+    choice = _choice(target, release, url, options, kinds, kinds_from)
     _require_stepping(choice.name, "matrix")
     nonempty_catalogue(database(choice.name), choice.kinds_from)
     asked = MatrixOptions(tuple(kinds), tuple(operations), every or bool(operations), runtime, servers, statement_limit)
@@ -255,19 +261,45 @@ def _choice(
     release: str | None,
     url: str | None,
     options: Mapping[str, Any] | None,
+    kinds: Sequence[str] = (),
     kinds_from: Sequence[str | Path] = (),
 ) -> Choice:
     chosen = database(target or default_name())
-    known = {str(each.name): each.default for each in chosen.options()}
-    unknown = [given for given in options or {} if given not in known]
+    values = _option_values(chosen, options or {})
+    own = chosen.read_options({**values, "kinds": tuple(kinds)})
+    return Choice(chosen.name, release, url, own, tuple(map(Path, kinds_from)))
+
+
+def _option_values(chosen: Database, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of all options of a database, checked and converted as the command line does; defaults where none is given."""
+    known = {str(each.name): each for each in chosen.options()}
+    unknown = [name for name in given if name not in known]
     if unknown:
         raise UserError(f"{chosen.title} has no option {unknown[0]!r}; there are: {', '.join(known) or 'none'}")
-    return Choice(chosen.name, release, url, chosen.read_options(known | dict(options or {})), tuple(map(Path, kinds_from)))
+    context = click.Context(click.Command(chosen.name))
+    try:
+        return {
+            name: each.process_value(context, given[name] if name in given else each.to_info_dict()["default"])
+            for name, each in known.items()
+        }
+    except click.ClickException as error:
+        raise UserError(f"options: {error.format_message()}") from error
 
 
 def _require_stepping(name: str, function: str) -> None:
     if not database(name).can_step:
         raise UserError(f"{database(name).title} cannot be run in lock-step, which {function} needs")
+
+
+def _seed(seed: int | None) -> int:
+    if seed is not None and not 0 <= seed < SEED_LIMIT:
+        raise UserError(f"seed: {seed} is not in the range 0 to {SEED_LIMIT - 1}")
+    return seed_or_random(seed)
+
+
+def _check(parameter: str, value: str, possible: Sequence[str]) -> None:
+    if value not in possible:
+        raise UserError(f"{parameter}: there is no {value!r}; there are: {', '.join(possible)}")
 
 
 def _baseline(path: str | Path | None) -> Baseline:

@@ -117,7 +117,7 @@ def runs(looking: Looking) -> RepetitionRunner:
 
 
 def failed() -> Statement:
-    return statement("o_0", "CREATE VIEW o_0 AS TABLE o_9", 5, 9, sqlstate="42P01", message="relation does not exist")
+    return statement("o_0", "CREATE VUE o_0", 5, 9, sqlstate="42601", message="syntax error")
 
 
 def lost() -> Statement:

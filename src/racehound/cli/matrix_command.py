@@ -93,8 +93,8 @@ def run_matrix(choice: Choice, options: MatrixOptions, out: str | None, *, goes_
     """Run the matrix and print its result; the exit code."""
     from racehound.data.finding import Baseline, Store
     from racehound.data.matrix import DEFECTS
-    from racehound.databases.catalogue import nonempty_catalogue
     from racehound.data.run_directory import RunDirectory
+    from racehound.databases.catalogue import nonempty_catalogue
     from racehound.loops.matrix.run import MatrixRun
     from racehound.report.sessions import write_sessions
 

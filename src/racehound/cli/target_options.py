@@ -75,8 +75,8 @@ def choice(name: str, values: Mapping[str, Any], release: str | None = None) -> 
 
     chosen = database(name)
     release = values["release"] or (None if values["url"] else release)
-    own = chosen.read_options(own_options(name, values))
-    return Choice(name, release, values["url"], own, tuple(values.get("kinds_from", ())))
+    options = chosen.read_options(own_options(name, values) | dict(values))
+    return Choice(name, release, values["url"], options, tuple(values.get("kinds_from", ())))
 
 
 def own_options(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
