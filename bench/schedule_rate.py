@@ -101,7 +101,7 @@ def isolationtester(place: Opened, name: str, seconds: float, taken: dict[Schedu
     target.rebuild()
     start, runs = time.monotonic(), 0
     while time.monotonic() - start < seconds:
-        command = [str(program), target.place.conninfo(target.database)]
+        command = [str(program), target.location.conninfo(target.database)]
         ended = subprocess.run(command, input=_spec(name, taken), capture_output=True, text=True, check=False)
         if ended.returncode:
             print(f"isolationtester: {ended.stderr.strip()}")

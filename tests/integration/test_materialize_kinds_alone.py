@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from racehound.databases.materialize.kinds import KINDS, MaterializeKind
-from racehound.databases.materialize.place import Addresses, RemotePlace
+from racehound.databases.materialize.server_location import Addresses, RemoteServerLocation
 from racehound.databases.materialize.surroundings import Surroundings, of_variables
 from racehound.databases.materialize.target import MaterializeTarget, is_available
 from racehound.services.backends.instance import Instance
@@ -45,7 +45,7 @@ class Stage:
 
     def __init__(self, zoo: Zoo, surroundings: Surroundings) -> None:
         addresses = Addresses(zoo.url, zoo.internal_url, zoo.http_url, zoo.internal_http_url)
-        self.target = MaterializeTarget(RemotePlace(addresses), surroundings, RUN, records=500)
+        self.target = MaterializeTarget(RemoteServerLocation(addresses), surroundings, RUN, records=500)
         self.target.start()
         self.target.rebuild()
         self.session = self.target.open("stage")

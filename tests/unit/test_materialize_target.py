@@ -14,8 +14,8 @@ from racehound.databases.materialize import opening, server
 from racehound.databases.materialize.kinds import KINDS
 from racehound.databases.materialize.log import FileLog, LogScan
 from racehound.databases.materialize.opening import Options, needed_services, way
-from racehound.databases.materialize.place import Addresses
 from racehound.databases.materialize.server import MaterializeService
+from racehound.databases.materialize.server_location import Addresses
 from racehound.databases.materialize.sinks import Looks, difference, fold
 from racehound.databases.materialize.surroundings import Surroundings, of_variables
 from racehound.databases.materialize.target import is_available

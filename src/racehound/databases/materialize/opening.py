@@ -14,7 +14,14 @@ from typing import Literal
 
 from racehound.databases.materialize import server
 from racehound.databases.materialize.kinds import KINDS, MaterializeKind
-from racehound.databases.materialize.place import WAYS, Addresses, DockerPlace, Place, ProcessPlace, RemotePlace
+from racehound.databases.materialize.server_location import (
+    WAYS,
+    Addresses,
+    DockerServerLocation,
+    ProcessServerLocation,
+    RemoteServerLocation,
+    ServerLocation,
+)
 from racehound.databases.materialize.session import MaterializeSession
 from racehound.databases.materialize.settings import release_of
 from racehound.databases.materialize.surroundings import Surroundings, Switchboard, of_composition, of_variables
@@ -115,8 +122,8 @@ def opened(options: Options, run_id: str, directory: Path, log_path: Path) -> It
         require_materialize(_addresses(options).sql)
     with contextlib.ExitStack() as stack:
         surroundings, project, switchboard = stack.enter_context(_services(options, chosen, directory))
-        place = _place(options, chosen, project, image, directory, log_path)
-        target = MaterializeTarget(place, surroundings, run_id, records=options.upsert_records, switchboard=switchboard)
+        location = _location(options, chosen, project, image, directory, log_path)
+        target = MaterializeTarget(location, surroundings, run_id, records=options.upsert_records, switchboard=switchboard)
         stack.callback(target.stop)
         target.start()
         yield target
@@ -174,9 +181,9 @@ def _addresses(options: Options) -> Addresses:
     return Addresses.given(options.url, options.internal_url, options.http_url, options.internal_http_url)
 
 
-def _place(options: Options, chosen: Way, project: DockerProject, image: str, directory: Path, log_path: Path) -> Place:
+def _location(options: Options, chosen: Way, project: DockerProject, image: str, directory: Path, log_path: Path) -> ServerLocation:
     if chosen == "addresses":
-        return RemotePlace(_addresses(options), options.log)
+        return RemoteServerLocation(_addresses(options), options.log)
     if chosen == "docker":
-        return DockerPlace(project, image)
-    return ProcessPlace(directory, log_path)
+        return DockerServerLocation(project, image)
+    return ProcessServerLocation(directory, log_path)

@@ -99,7 +99,7 @@ class MaterializeDatabase(Database):
     def clean(self, url: str, values: Mapping[str, Any], *, dry_run: bool) -> Iterator[str]:
         """Runs that go on are passed over without a word; those of which that cannot be known are named to the user."""
         from racehound.databases.materialize.leftovers import remove, runs
-        from racehound.databases.materialize.place import Addresses
+        from racehound.databases.materialize.server_location import Addresses
         from racehound.databases.materialize.session import MaterializeSession
 
         address = Addresses.given(url, values["materialize_internal_url"]).internal

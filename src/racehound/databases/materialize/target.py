@@ -22,7 +22,7 @@ from racehound.databases.materialize.health import Complaint
 from racehound.databases.materialize.inventory import inventory
 from racehound.databases.materialize.kinds import MaterializeKind
 from racehound.databases.materialize.leftovers import mark_statement
-from racehound.databases.materialize.place import Place
+from racehound.databases.materialize.server_location import ServerLocation
 from racehound.databases.materialize.session import MaterializeSession, quoted
 from racehound.databases.materialize.settings import Environment, Settings, environment
 from racehound.databases.materialize.surroundings import Surroundings, Switchboard
@@ -47,13 +47,13 @@ class MaterializeTarget(Target):
     dialect = MATERIALIZE
 
     def __init__(
-        self, place: Place, surroundings: Surroundings, run_id: str, *, records: int = DEFAULT_RECORDS,
+        self, location: ServerLocation, surroundings: Surroundings, run_id: str, *, records: int = DEFAULT_RECORDS,
         switchboard: Switchboard | None = None,
     ) -> None:  # fmt: skip
-        self.place = place
+        self.location = location
         self.switchboard = switchboard or Switchboard()
         self.run_id = run_id
-        self.owned = place.owned
+        self.owned = location.owned
         self._surroundings = surroundings.in_database(f"{run_id}_source")
         self._records = records
         self._number = 0
@@ -73,7 +73,7 @@ class MaterializeTarget(Target):
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        return self.place.addresses.secrets
+        return self.location.addresses.secrets
 
     @property
     def database(self) -> str:
@@ -87,17 +87,17 @@ class MaterializeTarget(Target):
     @property
     def services(self) -> ServiceAddresses:
         """What actions of the language talk to."""
-        addresses = self.place.addresses
+        addresses = self.location.addresses
         return self._surroundings.services(addresses.http, addresses.internal_http)
 
     @property
     def capabilities(self) -> frozenset[str]:
         """What the environment and the services make possible, as kinds name it."""
-        http = {"http"} if self.place.addresses.http else set()
+        http = {"http"} if self.location.addresses.http else set()
         return _there(self._environment).capabilities | self._surroundings.capabilities | http
 
     def start(self) -> None:
-        self.place.start()
+        self.location.start()
         self._enter()
         self._sweeps = sweeps(self._surroundings, self.run_id, self._run_number)
         self.meet_services()
@@ -113,7 +113,7 @@ class MaterializeTarget(Target):
             self._leave()
         errors = [error for sweep in self._sweeps if (error := _attempt(sweep.end))]
         self._sweeps = []
-        self.place.stop()
+        self.location.stop()
         if errors:
             raise errors[0]
 
@@ -133,7 +133,7 @@ class MaterializeTarget(Target):
 
     @property
     def endpoint(self) -> Endpoint | None:
-        parts = urllib.parse.urlsplit(self.place.addresses.sql)
+        parts = urllib.parse.urlsplit(self.location.addresses.sql)
         return Endpoint(parts.hostname, parts.port or 6875) if parts.hostname else None
 
     def open(self, session_name: str, via: Endpoint | None = None) -> MaterializeSession:
@@ -142,11 +142,11 @@ class MaterializeTarget(Target):
         return session
 
     def rebuild(self) -> None:
-        if not self.place.alive():
+        if not self.location.alive():
             if not self.owned:
                 raise TargetError("the server does not answer any more")
             self._forget()
-            self.place.renew()
+            self.location.renew()
             self._enter()
         else:
             self._revive()
@@ -166,17 +166,17 @@ class MaterializeTarget(Target):
 
     def restart(self) -> None:
         self._forget()
-        self.place.renew()
+        self.location.renew()
         self._enter()
 
     def alive(self) -> bool:
-        return self.place.alive()
+        return self.location.alive()
 
     def waits(self) -> list[Wait]:
         """The run's own sessions that the server knows of. It tells of no locks: its coordinator does one thing at a time."""
         known = dict(self._open)
         session = MaterializeSession.connect(
-            self.place.addresses.sql, f"racehound {self.run_id} watchdog", limit_s=_WAITS_LIMIT_S
+            self.location.addresses.sql, f"racehound {self.run_id} watchdog", limit_s=_WAITS_LIMIT_S
         )
         with contextlib.closing(session):
             try:
@@ -192,10 +192,10 @@ class MaterializeTarget(Target):
             self._open[pid][1].sever()
 
     def new_log_lines(self) -> list[str]:
-        return self.place.new_log_lines()
+        return self.location.new_log_lines()
 
     def log_around(self, pids: Collection[int]) -> list[str]:  # noqa: ARG002 its log knows no connections
-        return self.place.log_around()
+        return self.location.log_around()
 
     def names(self) -> Mapping[str, frozenset[str]]:
         """What the environment has of the run, by the space of names that it lies in (`inventory.py`). TargetError.
@@ -209,7 +209,7 @@ class MaterializeTarget(Target):
         leaks, self._leaks = self._leaks, []
         kafka, registry = self._surroundings.kafka, self._surroundings.registry
         return [
-            *health.catalog_complaints(self.place.addresses.internal_http),
+            *health.catalog_complaints(self.location.addresses.internal_http),
             *health.state_complaints(self.observer, self.database),
             *(sinks.complaints(self.observer, self.database, kafka, registry) if kafka else ()),
             *(Complaint("leak", "replication slot", leak) for leak in leaks),
@@ -217,7 +217,7 @@ class MaterializeTarget(Target):
 
     def _enter(self) -> None:
         """Connect to a server that has just been started, or not by us, and learn what it is."""
-        addresses = self.place.addresses
+        addresses = self.location.addresses
         self._operator = self._connect_operator()
         self._settings = Settings(self._operator)
         self._settings.raise_all()
@@ -233,7 +233,7 @@ class MaterializeTarget(Target):
             self._operator = settings.operator = self._connect_operator()
 
     def _connect_operator(self) -> MaterializeSession:
-        return MaterializeSession.connect(self.place.addresses.internal, f"racehound {self.run_id} operator")
+        return MaterializeSession.connect(self.location.addresses.internal, f"racehound {self.run_id} operator")
 
     def _leave(self) -> None:
         self._close_working()
@@ -254,7 +254,7 @@ class MaterializeTarget(Target):
         self._operator = self._settings = None
 
     def _make_database(self) -> None:
-        session = MaterializeSession.connect(self.place.addresses.sql, f"racehound {self.run_id} administration")
+        session = MaterializeSession.connect(self.location.addresses.sql, f"racehound {self.run_id} administration")
         with contextlib.closing(session):
             session.must(f"CREATE DATABASE {quoted(self.database)}", mark_statement(self.database, _there(self._settings).before))
 
@@ -269,7 +269,7 @@ class MaterializeTarget(Target):
 
     def _connect(self, session: str, via: Endpoint | None = None) -> MaterializeSession:
         name = f"racehound {self.run_id} {session}"
-        address = self.place.addresses.sql
+        address = self.location.addresses.sql
         if via is not None:
             # The host stays what certificates are checked against.
             address = make_conninfo(address, hostaddr=via.host, port=via.port)

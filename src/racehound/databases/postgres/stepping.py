@@ -52,8 +52,8 @@ class PostgresStepping(Stepping):
         self._sweeper = Sweeper(target.observers[-1], target.run_id)
 
     def open(self, session: str) -> LibpqSession:
-        place, name = self._target.place, f"racehound {self._target.run_id} {session}"
-        conninfo = place.conninfo(self._target.database)
+        location, name = self._target.location, f"racehound {self._target.run_id} {session}"
+        conninfo = location.conninfo(self._target.database)
         known = conninfo_to_dict(conninfo).get("options") or ""
         return LibpqSession.connect(make_conninfo(conninfo, options=f"{known} {self._option}".strip()), name)
 

@@ -76,7 +76,7 @@ class Addresses:
         return tuple(dict.fromkeys(str(password) for password in found if password))
 
 
-class Place(Protocol):
+class ServerLocation(Protocol):
     """A Materialize to connect to, as the target needs it."""
 
     owned: bool
@@ -99,7 +99,7 @@ class Place(Protocol):
     def log_around(self) -> list[str]: ...
 
 
-class RemotePlace:
+class RemoteServerLocation:
     """A server at addresses that the user gave. Nothing of it is touched but what the run makes, and its settings."""
 
     owned = False
@@ -133,7 +133,7 @@ def _no_log() -> str:
     return ""
 
 
-class OwnPlace:
+class OwnServerLocation:
     """A server of racehound's own, as an instance of a backend. What it writes goes with it."""
 
     owned = True
@@ -191,7 +191,7 @@ class OwnPlace:
         return self._log.around()
 
 
-class ProcessPlace(OwnPlace):
+class ProcessServerLocation(OwnServerLocation):
     """`environmentd`, which runs its `clusterd`s, with a PostgreSQL of racehound's own for its metadata."""
 
     def __init__(self, directory: Path, log: Path) -> None:
@@ -227,7 +227,7 @@ class ProcessPlace(OwnPlace):
         return NativeInstance(MaterializeService(self._store.address.url("postgres")), self._site, removable)
 
 
-class DockerPlace(OwnPlace):
+class DockerServerLocation(OwnServerLocation):
     """A container in the network of the services' containers."""
 
     def __init__(self, project: DockerProject, image: str = server.IMAGE) -> None:
