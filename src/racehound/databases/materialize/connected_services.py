@@ -1,0 +1,140 @@
+"""The services around a Materialize: where racehound reaches them, and where the target does.
+
+In containers these are two addresses for each: a published port of this machine, and a name in the network of the containers.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import urllib.parse
+from collections.abc import Callable, Mapping
+
+from racehound.data.addresses import S3Account, ServiceAddresses
+from racehound.services.composition import Composition
+from racehound.services.kafka_containers import INSIDE_PORT
+from racehound.services.service import CLIENT, Endpoint
+
+MYSQL_PASSWORD = "arg.mysql-root-password"  # noqa: S105 the variable's name
+_POSTGRES = "racehound.postgres-url"
+_MYSQL = "racehound.mysql-url"
+_KAFKA = "testdrive.kafka-addr"
+_REGISTRY = "testdrive.schema-registry-url"
+_AWS = "testdrive.aws-"
+
+
+@dataclasses.dataclass(frozen=True)
+class ConnectedServices:
+    """Addresses; None where a service is not there. The second of each pair is the target's view, None where it is the same."""
+
+    kafka: str | None = None
+    """`HOST:PORT[,…]`."""
+    kafka_inside: str | None = None
+    registry: str | None = None
+    """`http://HOST:PORT`."""
+    registry_inside: str | None = None
+    postgres: str | None = None
+    """A postgres:// URL of a superuser, with the database that sources read."""
+    postgres_inside: Endpoint | None = None
+    mysql: str | None = None
+    """`mysql://USER@HOST:PORT`."""
+    mysql_inside: Endpoint | None = None
+    mysql_password: str = ""
+    mysql_database: str = "public"
+    """The one that sources read."""
+    s3: S3Account | None = None
+    s3_inside: str | None = None
+    """`http://HOST:PORT`."""
+
+    @property
+    def capabilities(self) -> frozenset[str]:
+        """What the services make possible, as kinds name it."""
+        present = {
+            "kafka": self.kafka, "schema-registry": self.registry, "postgres": self.postgres, "mysql": self.mysql, "s3": self.s3,
+        }  # fmt: skip
+        return frozenset(name for name, address in present.items() if address)
+
+    def variables(self) -> dict[str, str]:
+        """What fragments find them by. Those of the language, which stand in SQL, are the target's view."""
+        found: dict[str, str] = {}
+        if self.kafka:
+            found |= dict.fromkeys((_KAFKA, f"{_KAFKA}-resolved"), self.kafka_inside or self.kafka)
+        if self.registry:
+            found[_REGISTRY] = self.registry_inside or self.registry
+        if self.postgres:
+            found |= {_POSTGRES: self.postgres, "racehound.postgres-database": _database(self.postgres)}
+            found |= _endpoint("racehound.postgres", self.postgres_inside or _address(self.postgres, 5432))
+        if self.mysql:
+            found |= {_MYSQL: self.mysql, MYSQL_PASSWORD: self.mysql_password, "racehound.mysql-database": self.mysql_database}
+            found |= _endpoint("racehound.mysql", self.mysql_inside or _address(self.mysql, 3306))
+        if self.s3:
+            seen = dataclasses.replace(self.s3, endpoint=self.s3_inside or self.s3.endpoint)
+            found |= {f"{_AWS}{field.replace('_', '-')}": word for field, word in dataclasses.asdict(seen).items()}
+        return found
+
+    def services(self, http: str | None, internal_http: str | None) -> ServiceAddresses:
+        """What actions of the language are given; the HTTP ports are the target's."""
+        return ServiceAddresses(
+            kafka=self.kafka, schema_registry=self.registry, aws=self.s3, http=http, internal_http=internal_http
+        )
+
+    def in_database(self, name: str) -> ConnectedServices:
+        """The same, with another database of the PostgreSQL and of the MySQL for sources to read."""
+        postgres = self.postgres and urllib.parse.urlsplit(self.postgres)._replace(path=f"/{name}").geturl()
+        return dataclasses.replace(self, postgres=postgres, mysql_database=name)
+
+
+@dataclasses.dataclass(frozen=True)
+class ServiceFaults:
+    """How the services are disturbed that racehound runs itself."""
+
+    services: tuple[str, ...] = ()
+    """Roles of those that are there."""
+    inject: Callable[[str, str], object] = lambda _service, _word: None
+    """Service, and a word of `services.disturbance`. UserError or TargetError where it cannot be done."""
+
+
+def from_variables(known: Mapping[str, str]) -> ConnectedServices:
+    """Of services that a target reaches where racehound does: what a composition, or its user, calls them by."""
+    return ConnectedServices(
+        kafka=known.get(_KAFKA),
+        registry=(known.get(_REGISTRY) or "").rstrip("/") or None,
+        postgres=known.get(_POSTGRES),
+        mysql=known.get(_MYSQL),
+        mysql_password=known.get(MYSQL_PASSWORD, ""),
+        s3=_account(known),
+    )
+
+
+def from_composition(composition: Composition, *, in_container: bool) -> ConnectedServices:
+    """Of services that this process runs. `in_container`: so is the target, in the network of their containers."""
+    found = from_variables(composition.variables())
+    if not in_container:
+        return found
+    inside = {each.service.role: each.target_endpoints for each in composition.instances if each.backend == "docker"}
+    kafka = next((each.service.name for each in composition.instances if each.service.role == "kafka"), "kafka")
+    return dataclasses.replace(
+        found,
+        kafka_inside=f"{kafka}:{INSIDE_PORT}" if "kafka" in inside else None,
+        registry_inside=f"http://{inside['schema-registry'][CLIENT]}" if "schema-registry" in inside else None,
+        postgres_inside=inside["postgres"][CLIENT] if "postgres" in inside else None,
+        mysql_inside=inside["mysql"][CLIENT] if "mysql" in inside else None,
+        s3_inside=f"http://{inside['s3'][CLIENT]}" if "s3" in inside else None,
+    )
+
+
+def _account(known: Mapping[str, str]) -> S3Account | None:
+    given = {field.name: known.get(f"{_AWS}{field.name.replace('_', '-')}", "") for field in dataclasses.fields(S3Account)}
+    return S3Account(**given) if given["endpoint"] else None
+
+
+def _address(url: str, default_port: int) -> Endpoint:
+    parts = urllib.parse.urlsplit(url)
+    return Endpoint(parts.hostname or "127.0.0.1", parts.port or default_port)
+
+
+def _database(url: str) -> str:
+    return urllib.parse.unquote(urllib.parse.urlsplit(url).path.removeprefix("/")) or "postgres"
+
+
+def _endpoint(prefix: str, endpoint: Endpoint) -> dict[str, str]:
+    return {f"{prefix}-host": endpoint.host, f"{prefix}-port": str(endpoint.port)}
