@@ -13,7 +13,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from racehound.databases.materialize import server
-from racehound.databases.materialize.log import FileLog, LogScan
+from racehound.databases.materialize.log import FileLog, LogReader
 from racehound.databases.materialize.server import HTTP, INTERNAL, INTERNAL_HTTP, MaterializeService
 from racehound.databases.materialize.session import MaterializeSession
 from racehound.errors import TargetError, UserError
@@ -23,7 +23,7 @@ from racehound.services.backends.docker_project import DockerProject
 from racehound.services.backends.instance import Instance
 from racehound.services.backends.native import NativeInstance
 from racehound.services.embedded.server import EmbeddedServer
-from racehound.services.service import CLIENT, LOOPBACK, Endpoint, Endpoints, NotReadyError, Site
+from racehound.services.service import CLIENT, LOOPBACK, Endpoint, Endpoints, NotReadyError, ServiceLayout
 
 WAYS = (
     "Materialize can be reached in three ways: at an address (--url postgres://materialize@HOST:6875/materialize), in Docker "
@@ -107,7 +107,7 @@ class RemoteServerLocation:
     def __init__(self, addresses: Addresses, log: Path | None = None) -> None:
         """`log`: the server's, if it can be read here."""
         self.addresses = addresses
-        self._log = LogScan(FileLog(log) if log else _no_log)
+        self._log = LogReader(FileLog(log) if log else _no_log)
 
     def start(self) -> None:
         MaterializeSession.connect(self.addresses.sql, "racehound").close()
@@ -138,7 +138,7 @@ class OwnServerLocation:
 
     owned = True
 
-    def __init__(self, instance: Instance, log: LogScan) -> None:
+    def __init__(self, instance: Instance, log: LogReader) -> None:
         self._instance = instance
         self._log = log
         self._prepared = False
@@ -201,13 +201,13 @@ class ProcessServerLocation(OwnServerLocation):
             raise UserError(f"{' and '.join(lacking)} not found. {WAYS}")
         self._directory = directory
         self._store: EmbeddedServer = server.metadata_store(directory, log.with_name(f"{log.stem}-metadata.log"))
-        self._site = Site(
+        self._layout = ServiceLayout(
             directory=directory / MaterializeService.name,
             endpoints={port: Endpoint(LOOPBACK, ports.free()) for port in MaterializeService.ports},
             log=log,
             peers={},
         )
-        super().__init__(self._make_instance(), LogScan(FileLog(log)))
+        super().__init__(self._make_instance(), LogReader(FileLog(log)))
 
     def start(self) -> None:
         self._store.start()
@@ -219,12 +219,12 @@ class ProcessServerLocation(OwnServerLocation):
 
     def clear(self) -> None:
         super().clear()
-        shutil.rmtree(self._site.directory, ignore_errors=True)
+        shutil.rmtree(self._layout.directory, ignore_errors=True)
         self._store.recreate()
 
     def _make_instance(self) -> Instance:
-        removable = (self._directory,) if scratch.is_mine(self._directory) else (self._site.directory,)
-        return NativeInstance(MaterializeService(self._store.address.url("postgres")), self._site, removable)
+        removable = (self._directory,) if scratch.is_mine(self._directory) else (self._layout.directory,)
+        return NativeInstance(MaterializeService(self._store.address.url("postgres")), self._layout, removable)
 
 
 class DockerServerLocation(OwnServerLocation):
@@ -232,7 +232,7 @@ class DockerServerLocation(OwnServerLocation):
 
     def __init__(self, project: DockerProject, image: str = server.IMAGE) -> None:
         instance = DockerInstance(MaterializeService(image=image), project)
-        super().__init__(instance, LogScan(_DockerLog(instance)))
+        super().__init__(instance, LogReader(_DockerLog(instance)))
 
 
 class _DockerLog:

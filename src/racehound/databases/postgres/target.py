@@ -14,11 +14,11 @@ from pathlib import Path
 
 from psycopg.conninfo import make_conninfo
 
+from racehound.databases.postgres.cleanup import DatabaseCleaner
 from racehound.databases.postgres.dialect import POSTGRES
 from racehound.databases.postgres.inventory import inventory
 from racehound.databases.postgres.kinds import OTHER_SCHEMA, PostgresKind
 from racehound.databases.postgres.server_location import ServerLocation
-from racehound.databases.postgres.sweep import Sweeper
 from racehound.databases.stepping import Stepping
 from racehound.databases.target import Target, Wait
 from racehound.errors import TargetError, UserError
@@ -77,7 +77,7 @@ class PostgresTarget(Target):
         self._number = 0
         self._server: Server | None = None
         self._observers: tuple[LibpqSession, ...] = ()
-        self._sweeper: Sweeper | None = None
+        self._cleaner: DatabaseCleaner | None = None
 
     @property
     def release(self) -> str:
@@ -154,7 +154,7 @@ class PostgresTarget(Target):
         """New observers in the same working database: after a crash or a restart that it has survived."""
         self._close_observers()
         self._observers = tuple(self._connect(self.database, "observer") for _ in range(OBSERVERS))
-        self._sweeper = Sweeper(self.observer, self.run_id)
+        self._cleaner = DatabaseCleaner(self.observer, self.run_id)
 
     def recover(self) -> None:
         """Wait until the server, all of whose sessions were ended, answers again, and look at the same database anew.
@@ -178,7 +178,7 @@ class PostgresTarget(Target):
             _must(administration, "SELECT pg_reload_conf()")
 
     def reset(self) -> bool:
-        return self._sweeper is not None and self._sweeper.sweep()
+        return self._cleaner is not None and self._cleaner.drop_leftovers()
 
     def restart(self) -> None:
         self._close_observers()
@@ -240,7 +240,7 @@ class PostgresTarget(Target):
     def _close_observers(self) -> None:
         for observer in self._observers:
             observer.close()
-        self._observers, self._sweeper = (), None
+        self._observers, self._cleaner = (), None
 
     def _make_template(self) -> None:
         with self._administration() as administration:
