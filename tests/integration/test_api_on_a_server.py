@@ -57,13 +57,7 @@ def test_a_hunt_says_each_new_finding_and_a_baseline_silences_it(tmp_path: Path)
         "        return '> SELECT 1 / 0\\n'\n"
     )
     lines: list[str] = []
-    asked: dict[str, Any] = {
-        "kinds": ["Broken"],
-        "kinds_from": [tmp_path / "broken.py"],
-        "num_objects": 1,
-        "seed": 3,
-        "runtime": 30,
-    }
+    asked: dict[str, Any] = {"kinds": ["Broken"], "kinds_from": [tmp_path / "broken.py"], "num_objects": 1, "seed": 3}
     run = racehound.hunt(**asked, runtime=30, max_findings=1, out=tmp_path / "run", tell=lines.append)
     (finding,) = [each for each in run.findings if not each.is_weakness]
     assert finding.severity == "unexplained error"
