@@ -33,6 +33,9 @@ class Stepping(abc.ABC):
     that tells nothing and needs nothing.
     """
 
+    deadline_s: float = 0.1
+    """Where `blockers` cannot tell: how long a statement may take, after others have ended, before it counts as blocked."""
+
     @property
     @abc.abstractmethod
     def pid(self) -> int:
