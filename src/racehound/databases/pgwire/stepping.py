@@ -29,8 +29,8 @@ class PgwireStepping(Stepping):
     def open(self, session: str) -> PgwireSession:
         return self._target.open(session)
 
-    def sweep(self) -> bool:
-        return self._target.sweep(self._session)
+    def drop_leftovers(self) -> bool:
+        return self._target.drop_leftovers(self._session)
 
     def close(self) -> None:
         self._session.close()

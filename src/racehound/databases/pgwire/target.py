@@ -28,7 +28,7 @@ from racehound.services.service import Endpoint
 
 _BACK_LIMIT_S = 15.0
 """How long a server that was lost may take to answer again."""
-_SWEEP_LIMIT_S = 10.0
+_DROP_LIMIT_S = 10.0
 _LOOK_S = 0.1
 
 
@@ -114,7 +114,7 @@ class PgwireTarget(Target):
         if self._has_schemas:
             with self._administration() as session:
                 # Where one cannot be dropped yet, the next one has another name, and `stop` tries again.
-                drop(session, [self.schema] if self.schema else [], _SWEEP_LIMIT_S)
+                drop(session, [self.schema] if self.schema else [], _DROP_LIMIT_S)
                 self._number += 1
                 create = f"CREATE SCHEMA {quoted(self.schema)}"
                 with self._timed():
@@ -122,15 +122,15 @@ class PgwireTarget(Target):
         self._observer = self.open("observer")
 
     def reset(self) -> bool:
-        return self.sweep(self.observer)
+        return self.drop_leftovers(self.observer)
 
-    def sweep(self, session: PgwireSession) -> bool:
+    def drop_leftovers(self, session: PgwireSession) -> bool:
         """Empty the working schema through a session; False when a rebuild is needed."""
         if not self._can_discard:
             return False  # only new sessions know nothing of the old ones
         if not self.schema:
             return True
-        return not drop(session, [self.schema], _SWEEP_LIMIT_S) and session.execute(f"CREATE SCHEMA {quoted(self.schema)}").ok
+        return not drop(session, [self.schema], _DROP_LIMIT_S) and session.execute(f"CREATE SCHEMA {quoted(self.schema)}").ok
 
     def open(self, session: str, via: Endpoint | None = None) -> PgwireSession:
         # The host stays what certificates are checked against.
