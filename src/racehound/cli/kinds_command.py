@@ -71,7 +71,7 @@ def _check(target: str, kinds: list[type[Kind]], options: Mapping[str, Any]) -> 
                 continue
             complaints = check_kind(server, kind, options["statement_limit"])
             wrong += bool(complaints)
-            click.echo(f"{kind.__name__}: {'nothing is wrong' if not complaints else f'{len(complaints)} complaints'}")
+            click.echo(f"{kind.__name__}: {'something' if complaints else 'nothing'} is wrong")
             for complaint in complaints:
                 click.echo(f"    {complaint}")
     return int(wrong > 0)

@@ -1,4 +1,4 @@
-"""The run directory: everything that a run keeps, in files that any other program can read.
+"""The run directory: all files that a run keeps. Other programs can read them, too.
 
 ```
 run.json              what was run: version, target, release, options, seed, calendar time of the monotonic clock's zero
@@ -34,7 +34,7 @@ def redact(text: str) -> str:
 class RunDirectory:
     """Makes and names the files of a run. UserError where the directory cannot be made or is another run's.
 
-    `goes_on`: it is the directory of a run that ended early and now goes on.
+    `goes_on`: the directory is that of a run that ended early and is continued.
     """
 
     def __init__(self, path: Path, *, goes_on: bool = False) -> None:
@@ -49,7 +49,7 @@ class RunDirectory:
             raise UserError(f"--out {path}: cannot be written ({error.strerror})") from error
 
     def discard_unused(self) -> None:
-        """Remove a directory that nothing was written to: the run never began."""
+        """Remove the directory if nothing was written to it, because the run never began."""
         if (self.path / "run.json").exists() or self.server_log.exists():
             return
         for name in ("history", "findings"):

@@ -103,8 +103,8 @@ def require_possible(choice: Choice) -> None:
 def opened(choice: Choice, log_path: Path) -> Iterator[Opened]:
     """Start the chosen target; on leaving, remove what the run created in it and end a server of ours."""
     chosen = database(choice.name)
-    catalogue(chosen, choice.kinds_from)  # what is wrong with the files is said before anything is started
     require_possible(choice)
+    catalogue(chosen, choice.kinds_from)  # what is wrong with the files is said before anything is started
     run_id = f"rh{secrets.token_hex(4)}"
     directory = scratch.create(run_id)
     try:

@@ -1,4 +1,4 @@
-"""A run of the matrix: chooses operations, measures them, and tries all pairs on several servers. It can be resumed at any time."""
+"""A run of the matrix: chooses operations, measures them, and tries all pairs on several servers. It can be resumed."""
 
 from __future__ import annotations
 
