@@ -227,8 +227,8 @@ def operations() -> int:
 @stepping_options
 @kinds_from_option
 @option("--times", type=click.IntRange(1), default=1, help="How often.")
-@option("--ground", type=click.Choice(["same", "y over x", "x over y", "common"]), show_default="all that there are",
-        help="How their objects stand to each other.")  # fmt: skip
+@option("--relationship", "--ground", type=click.Choice(["same", "y over x", "x over y", "common"]), show_default="all that there are",
+        help="How their objects are related.")  # fmt: skip
 @statement_limit
 def again(x: str, y: str, **options: Any) -> int:  # noqa: ANN401 click's values
     """Try the operations X and Y against each other again, in all modes, and say how often each outcome came."""
@@ -240,7 +240,7 @@ def again(x: str, y: str, **options: Any) -> int:  # noqa: ANN401 click's values
     options["kinds_from"] = (*_of_group("kinds_from"), *options["kinds_from"])
     server = choice(_of_group("target"), options)
     nonempty_catalogue(database(server.name), server.kinds_from)
-    counts = try_again(server, x, y, options["ground"], options["times"], options["statement_limit"])
+    counts = try_again(server, x, y, options["relationship"], options["times"], options["statement_limit"])
     rows = [(relation, f"{first} first", mode, o, str(n), sig) for (relation, first, mode, o, sig), n in counts.items()]
     click.echo(columns(("objects", "order", "mode", "outcome", "times", "why"), rows))
     return 0

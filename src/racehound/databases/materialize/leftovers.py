@@ -33,7 +33,7 @@ WHERE c.object_type = 'database' AND c.comment LIKE '{"racehound":%'
 class Mark(RunMark, frozen=True):
     """Whose a working database is."""
 
-    settings: dict[str, str] = {}
+    settings: dict[str, str] = msgspec.field(default_factory=dict)
     """What the run has raised, as it was before."""
 
 
