@@ -34,8 +34,8 @@ _HOMES = {
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
-    "Choice", "Database", "Dialect", "ExploreRun", "Finding", "HuntRun", "Kind", "Matrix", "RacehoundError", "Rate", "Target",
-    "TargetError", "UserError", "__version__", "changes", "creates", "destroys", "explore", "findings", "hunt", "matrix", "reads",
+    "Choice", "Database", "Dialect", "ExploreRun", "Finding", "HuntRun", "Kind", "Matrix", "RacehoundError", "Reproduction",
+    "Target", "TargetError", "UserError", "__version__", "changes", "creates", "destroys", "explore", "findings", "hunt", "matrix", "reads",
     "replay",
 ]  # fmt: skip
 

@@ -227,8 +227,10 @@ def operations() -> int:
 @stepping_options
 @kinds_from_option
 @option("--times", type=click.IntRange(1), default=1, help="How often.")
-@option("--relationship", "--ground", type=click.Choice(["same", "y over x", "x over y", "common"]), show_default="all that there are",
-        help="How their objects are related.")  # fmt: skip
+@option(
+    "--relationship", "--ground", type=click.Choice(["same", "y over x", "x over y", "common"]), show_default="all that there are",
+    help="How their objects are related.",
+)  # fmt: skip
 @statement_limit
 def again(x: str, y: str, **options: Any) -> int:  # noqa: ANN401 click's values
     """Try the operations X and Y against each other again, in all modes, and say how often each outcome came."""
