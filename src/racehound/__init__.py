@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from racehound.version import __version__
 
 if TYPE_CHECKING:
-    from racehound.api import ExploreRun, HuntRun, Rate, explore, findings, hunt, matrix, replay
-    from racehound.data.finding import Finding
+    from racehound.api import ExploreRun, HuntRun, explore, findings, hunt, matrix, replay
+    from racehound.data.finding import Finding, Reproduction
     from racehound.data.matrix import Matrix
     from racehound.databases.database import Choice, Database
     from racehound.databases.dialect import Dialect
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from racehound.kinds.kind import Kind
 
 _HOMES = {
-    "racehound.api": ("ExploreRun", "HuntRun", "Rate", "explore", "findings", "hunt", "matrix", "replay"),
-    "racehound.data.finding": ("Finding",),
+    "racehound.api": ("ExploreRun", "HuntRun", "explore", "findings", "hunt", "matrix", "replay"),
+    "racehound.data.finding": ("Finding", "Reproduction"),
     "racehound.data.matrix": ("Matrix",),
     "racehound.databases.database": ("Choice", "Database"),
     "racehound.databases.dialect": ("Dialect",),
@@ -34,8 +34,8 @@ _HOMES = {
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
-    "Choice", "Database", "Dialect", "ExploreRun", "Finding", "HuntRun", "Kind", "Matrix", "RacehoundError", "Rate", "Target",
-    "TargetError", "UserError", "__version__", "explore", "findings", "hunt", "matrix", "replay",
+    "Choice", "Database", "Dialect", "ExploreRun", "Finding", "HuntRun", "Kind", "Matrix", "RacehoundError", "Reproduction",
+    "Target", "TargetError", "UserError", "__version__", "explore", "findings", "hunt", "matrix", "replay",
 ]  # fmt: skip
 
 

@@ -316,7 +316,7 @@ def test_a_server_that_is_not_to_be_had_ends_all(lab: Lab, place: Opened) -> Non
 def test_nothing_stays_on_the_server(place: Opened) -> None:
     target = place.target
     assert isinstance(target, PostgresTarget)
-    session = LibpqSession.connect(target.place.conninfo())
+    session = LibpqSession.connect(target.location.conninfo())
     left = session.execute(
         "SELECT application_name FROM pg_stat_activity WHERE application_name LIKE 'racehound %' "
         "AND application_name NOT LIKE '% observer'"

@@ -16,8 +16,8 @@ from racehound.data.history import Disturbed, Event, Recorder, Statement
 from racehound.data.program import Disturbance, Program, ProgramSession, Step
 from racehound.databases.database import Choice
 from racehound.databases.postgres.perturbations import signalled
-from racehound.databases.postgres.place import EmbeddedPlace
 from racehound.databases.postgres.plugin import PostgresDatabase
+from racehound.databases.postgres.server_location import EmbeddedServerLocation
 from racehound.databases.postgres.target import PostgresTarget
 from racehound.databases.registry import Opened, opened
 from racehound.errors import UserError
@@ -275,5 +275,5 @@ def _severities(findings: list[Finding]) -> set[str]:
 
 def _server(place: Opened) -> EmbeddedServer:
     assert isinstance(place.target, PostgresTarget)
-    assert isinstance(place.target.place, EmbeddedPlace)
-    return place.target.place.server
+    assert isinstance(place.target.location, EmbeddedServerLocation)
+    return place.target.location.server

@@ -11,7 +11,7 @@ import pytest
 
 from racehound.databases.database import Choice
 from racehound.databases.postgres.leftovers import remove_run
-from racehound.databases.postgres.place import RemotePlace
+from racehound.databases.postgres.server_location import RemoteServerLocation
 from racehound.databases.postgres.target import PostgresTarget
 from racehound.databases.registry import opened
 from racehound.errors import TargetError
@@ -72,7 +72,7 @@ def hold(session: LibpqSession, role: str) -> None:
 
 
 def test_what_a_server_of_the_users_does_not_let_go_of_is_told(embedded_server: EmbeddedServer, admin: LibpqSession) -> None:
-    target = PostgresTarget(RemotePlace(embedded_server.address.conninfo()), f"rh{secrets.token_hex(4)}")
+    target = PostgresTarget(RemoteServerLocation(embedded_server.address.conninfo()), f"rh{secrets.token_hex(4)}")
     target.start()
     target.rebuild()
     role = f"{target.run_id}_o_0"
@@ -94,7 +94,7 @@ def test_a_server_of_our_own_that_does_not_let_go_is_made_anew(tmp_path: Path) -
         target.rebuild()
         role = f"{target.run_id}_o_0"
         run(target.observer, "CREATE DATABASE elsewhere")
-        with contextlib.closing(LibpqSession.connect(target.place.conninfo("elsewhere"), "tests")) as elsewhere:
+        with contextlib.closing(LibpqSession.connect(target.location.conninfo("elsewhere"), "tests")) as elsewhere:
             hold(elsewhere, role)
         target.rebuild()
         assert made(target.observer, target.run_id) == {f"{target.run_id}_{name}" for name in ("template", "owner", "db2")}

@@ -26,3 +26,7 @@ def test_what_the_program_itself_holds_is_undecided() -> None:
 
 def test_a_cycle_among_others_is_not_walked_for_ever() -> None:
     assert judge_waits([wait(1, 2), wait(2, 3), wait(3, 2)], 1, {1, 2, 3}) == "undecided"
+
+
+def test_where_the_server_does_not_tell_nothing_is_said_of_locks() -> None:
+    assert judge_waits(None, 1, {1, 2}) == "unknown"

@@ -45,7 +45,7 @@ class Target(abc.ABC):
 
     dialect: Dialect
     run_id: str
-    """See `RUN_ID`; whatever the run creates outside the working database bears it."""
+    """`rh` and eight hexadecimal digits; whatever the run creates outside the working database bears it."""
     owned: bool
     """Whether racehound started the server, and so may restart it and read its files and log."""
 

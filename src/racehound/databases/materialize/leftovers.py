@@ -12,11 +12,11 @@ from collections import defaultdict
 import msgspec
 
 from racehound.data.object_names import RUN_ID
+from racehound.databases.materialize.cleanup import remove_run
+from racehound.databases.materialize.connected_services import ConnectedServices
+from racehound.databases.materialize.service_cleanup import service_cleaners
 from racehound.databases.materialize.session import MaterializeSession, literal, quoted
 from racehound.databases.materialize.settings import restore
-from racehound.databases.materialize.surroundings import Surroundings
-from racehound.databases.materialize.sweep import remove_run
-from racehound.databases.materialize.upstream import sweeps
 from racehound.services.owner import Owner, may_live, myself
 
 _LIMIT_S = 60.0
@@ -77,13 +77,13 @@ def runs(session: MaterializeSession) -> list[Leftover]:
     return [Leftover(run_id, tuple(found), marks.get(run_id)) for run_id, found in sorted(names.items())]
 
 
-def remove(operator: MaterializeSession, left: Leftover, surroundings: Surroundings) -> list[str]:
+def remove(operator: MaterializeSession, left: Leftover, connected: ConnectedServices) -> list[str]:
     """Drop what a run has left, in its services too, and set its settings back; what could not be dropped, with the reason."""
     failures = remove_run(operator, left.run_id)
     if left.mark is not None:
         restore(operator, left.mark.settings)
-    own = surroundings.in_database(f"{left.run_id}_source")
-    for sweep in sweeps(own, left.run_id, int(left.run_id.removeprefix("rh"), 16)):
-        sweep.begin()
-        sweep.end()
+    own = connected.in_database(f"{left.run_id}_source")
+    for cleaner in service_cleaners(own, left.run_id, int(left.run_id.removeprefix("rh"), 16)):
+        cleaner.connect()
+        cleaner.close()
     return failures

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Collection
 
 from racehound.data.object_names import RUN_ID
-from racehound.databases.postgres.sweep import SUBSCRIPTIONS
+from racehound.databases.postgres.cleanup import SUBSCRIPTIONS
 from racehound.errors import TargetError
 from racehound.session import Outcome, Session
 from racehound.wire.session import LibpqSession

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from racehound.data.program import Disturbance, Program
-from racehound.databases.postgres.place import EmbeddedPlace
+from racehound.databases.postgres.server_location import EmbeddedServerLocation
 from racehound.databases.postgres.target import PostgresTarget
 from racehound.databases.target import Target
 from racehound.errors import TargetError
@@ -104,8 +104,8 @@ class Restart(_Deadly):
 
 
 def _server(target: Target) -> EmbeddedServer | None:
-    place = target.place if isinstance(target, PostgresTarget) else None
-    return place.server if isinstance(place, EmbeddedPlace) else None
+    location = target.location if isinstance(target, PostgresTarget) else None
+    return location.server if isinstance(location, EmbeddedServerLocation) else None
 
 
 def signalled(server: EmbeddedServer, pid: int, number: int) -> bool:

@@ -16,7 +16,7 @@ from collections.abc import Collection, Mapping
 from psycopg import pq
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from racehound.databases.postgres.sweep import Sweeper
+from racehound.databases.postgres.cleanup import DatabaseCleaner
 from racehound.databases.postgres.target import PostgresTarget
 from racehound.databases.stepping import SteppedSession, Stepping
 from racehound.errors import TargetError
@@ -28,7 +28,7 @@ _FIRST_TO_WAIT = "100ms"
 late: by then the last one, which closes the cycle, has found it and has given up."""
 _SYNTAX_ERROR = "42601"
 _ANSWER_LIMIT_S = 0.05
-_SWEEPS = 3
+_ROUNDS = 3
 
 _BLOCKERS = """
 PREPARE racehound_blockers (int[]) AS
@@ -49,11 +49,11 @@ class PostgresStepping(Stepping):
         self._broken = self._session.execute(_BLOCKERS).error
         # Planning for the values at hand takes longer than all the rest.
         target.observers[-1].execute("SET plan_cache_mode = force_generic_plan")
-        self._sweeper = Sweeper(target.observers[-1], target.run_id)
+        self._cleaner = DatabaseCleaner(target.observers[-1], target.run_id)
 
     def open(self, session: str) -> LibpqSession:
-        place, name = self._target.place, f"racehound {self._target.run_id} {session}"
-        conninfo = place.conninfo(self._target.database)
+        location, name = self._target.location, f"racehound {self._target.run_id} {session}"
+        conninfo = location.conninfo(self._target.database)
         known = conninfo_to_dict(conninfo).get("options") or ""
         return LibpqSession.connect(make_conninfo(conninfo, options=f"{known} {self._option}".strip()), name)
 
@@ -75,13 +75,13 @@ class PostgresStepping(Stepping):
         waiting = self._session.fileno
         if waiting >= 0 and not select.select([waiting], (), (), _ANSWER_LIMIT_S)[0]:
             # The question itself waits, behind a statement that wants the catalogs which the observers have locked.
-            self.disperse()
+            self.end_fast_checks()
         outcome = self._session.finish()
         if outcome.rows is None:
             raise TargetError(f"who waits for whom cannot be asked: {outcome.error.message if outcome.error else outcome.status}")
         found = {int(pid or 0): tuple(map(int, (behind or "").split())) for pid, behind in outcome.rows.cells}
         if {pid for behind in found.values() for pid in behind} & {observer.pid for observer in self._target.observers}:
-            self.disperse()
+            self.end_fast_checks()
         return found
 
     def can_read(self, sql: str) -> bool:
@@ -92,7 +92,7 @@ class PostgresStepping(Stepping):
         outcome = self._session.execute(f"DO {quote}BEGIN RETURN; {sql}; END{quote}")
         return outcome.error is None or outcome.error.sqlstate != _SYNTAX_ERROR
 
-    def gather(self) -> None:
+    def begin_fast_checks(self) -> None:
         """Let the observers begin the transaction in which they look at schedule after schedule; see the module's words."""
         self._hasty.clear()
         if not self._target.owned:
@@ -103,26 +103,26 @@ class PostgresStepping(Stepping):
         # Or the transaction would see the sessions of its beginning for ever (PostgreSQL, `stats_fetch_consistency`).
         self._target.observers[-1].execute("SELECT pg_stat_clear_snapshot()")
 
-    def disperse(self) -> None:
+    def end_fast_checks(self) -> None:
         """End that transaction: someone wants what it has locked, or what was seen in it is to be looked at again."""
         for observer in self._target.observers:
             if observer.transaction_status != pq.TransactionStatus.IDLE:
                 observer.execute("ROLLBACK")
 
-    def sweep(self) -> bool:
-        left = self._sweeper.leftovers()
-        for _ in range(_SWEEPS):
+    def drop_leftovers(self) -> bool:
+        left = self._cleaner.leftovers()
+        for _ in range(_ROUNDS):
             if not left:
                 return True
             for statement in left:
                 self._session.execute(statement)  # what fails is named again by the next look
-            left = self._sweeper.leftovers()
+            left = self._cleaner.leftovers()
             if left:
-                self.disperse()
+                self.end_fast_checks()
         return not left
 
     def close(self) -> None:
-        self.disperse()
+        self.end_fast_checks()
         # They would keep the database from being dropped.
         prepared = self._session.execute("SELECT gid FROM pg_prepared_xacts WHERE database = current_database()")
         for (gid,) in prepared.rows.cells if prepared.rows else []:

@@ -14,11 +14,11 @@ from pathlib import Path
 
 from psycopg.conninfo import make_conninfo
 
+from racehound.databases.postgres.cleanup import DatabaseCleaner
 from racehound.databases.postgres.dialect import POSTGRES
 from racehound.databases.postgres.inventory import inventory
 from racehound.databases.postgres.kinds import OTHER_SCHEMA, PostgresKind
-from racehound.databases.postgres.place import Place
-from racehound.databases.postgres.sweep import Sweeper
+from racehound.databases.postgres.server_location import ServerLocation
 from racehound.databases.stepping import Stepping
 from racehound.databases.target import Target, Wait
 from racehound.errors import TargetError, UserError
@@ -68,16 +68,16 @@ class PostgresTarget(Target):
 
     dialect = POSTGRES
 
-    def __init__(self, place: Place, run_id: str) -> None:
-        self.place = place
+    def __init__(self, location: ServerLocation, run_id: str) -> None:
+        self.location = location
         self.run_id = run_id
-        self.owned = place.owned
+        self.owned = location.owned
         self._template = f"{run_id}_template"
         self._owner = f"{run_id}_owner"
         self._number = 0
         self._server: Server | None = None
         self._observers: tuple[LibpqSession, ...] = ()
-        self._sweeper: Sweeper | None = None
+        self._cleaner: DatabaseCleaner | None = None
 
     @property
     def release(self) -> str:
@@ -85,7 +85,7 @@ class PostgresTarget(Target):
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        return self.place.secrets
+        return self.location.secrets
 
     @property
     def database(self) -> str:
@@ -104,7 +104,7 @@ class PostgresTarget(Target):
         return self._observers
 
     def start(self) -> None:
-        self.place.start()
+        self.location.start()
         with self._administration() as administration:
             self._server = _ask(administration)
         if self._server.major < OLDEST:
@@ -114,7 +114,7 @@ class PostgresTarget(Target):
     def stop(self) -> None:
         self._close_observers()
         left = self._remove() if self._server is not None and not self.owned else []
-        self.place.stop()
+        self.location.stop()
         if left:
             raise TargetError(f"left on the server, racehound clean --url … may remove it: {left[0]}")
 
@@ -125,23 +125,23 @@ class PostgresTarget(Target):
         return {
             "racehound.run": self.run_id,
             "racehound.database": self.database,
-            "racehound.conninfo": self.place.own_conninfo(),
+            "racehound.conninfo": self.location.own_conninfo(),
             "racehound.user": _value(self.observer.execute("SELECT current_user")),
         }
 
     @property
     def endpoint(self) -> Endpoint | None:
-        return self.place.endpoint()
+        return self.location.endpoint()
 
     def open(self, session: str, via: Endpoint | None = None) -> LibpqSession:
         return self._connect(self.database, session, via)
 
     def rebuild(self) -> None:
         self._close_observers()
-        if not self.place.alive():
+        if not self.location.alive():
             if not self.owned:
                 raise TargetError("the server does not answer any more")
-            self.place.renew()
+            self.location.renew()
             self._make_template()
         self._clear()
         with self._administration() as administration:
@@ -154,7 +154,7 @@ class PostgresTarget(Target):
         """New observers in the same working database: after a crash or a restart that it has survived."""
         self._close_observers()
         self._observers = tuple(self._connect(self.database, "observer") for _ in range(OBSERVERS))
-        self._sweeper = Sweeper(self.observer, self.run_id)
+        self._cleaner = DatabaseCleaner(self.observer, self.run_id)
 
     def recover(self) -> None:
         """Wait until the server, all of whose sessions were ended, answers again, and look at the same database anew.
@@ -178,15 +178,15 @@ class PostgresTarget(Target):
             _must(administration, "SELECT pg_reload_conf()")
 
     def reset(self) -> bool:
-        return self._sweeper is not None and self._sweeper.sweep()
+        return self._cleaner is not None and self._cleaner.drop_leftovers()
 
     def restart(self) -> None:
         self._close_observers()
-        self.place.renew()
+        self.location.renew()
         self._make_template()
 
     def alive(self) -> bool:
-        return self.place.alive()
+        return self.location.alive()
 
     def waits(self) -> list[Wait]:
         with self._administration() as administration:
@@ -212,14 +212,14 @@ class PostgresTarget(Target):
         return PostgresStepping(self)
 
     def new_log_lines(self) -> list[str]:
-        return self.place.new_log_lines()
+        return self.location.new_log_lines()
 
     def log_around(self, pids: Collection[int]) -> list[str]:
-        return self.place.log_around(pids)
+        return self.location.log_around(pids)
 
     def data_dir(self) -> Path | None:
         """The server's data directory, where racehound may read it."""
-        return self.place.data_dir()
+        return self.location.data_dir()
 
     @property
     def _asked(self) -> Server:
@@ -231,7 +231,7 @@ class PostgresTarget(Target):
         return _Administration(self._connect(None, "administration"))
 
     def _connect(self, database: str | None, session: str, via: Endpoint | None = None) -> LibpqSession:
-        conninfo = self.place.conninfo(database)
+        conninfo = self.location.conninfo(database)
         if via is not None:
             # The host stays what certificates are checked against.
             conninfo = make_conninfo(conninfo, hostaddr=via.host, port=via.port)
@@ -240,7 +240,7 @@ class PostgresTarget(Target):
     def _close_observers(self) -> None:
         for observer in self._observers:
             observer.close()
-        self._observers, self._sweeper = (), None
+        self._observers, self._cleaner = (), None
 
     def _make_template(self) -> None:
         with self._administration() as administration:

@@ -56,9 +56,9 @@ def _shown(matrix: Matrix) -> ShownMatrix:
 
     def shown(trial: Trial) -> ShownTrial:
         return ShownTrial(
-            numbers[trial.x], numbers[trial.y],
-            meetings.index((trial.relationship, trial.mode)), _BEST_FIRST.index(trial.outcome),
-            trial.schedule, trial.setup, trial.sessions, reasons.setdefault(trial.signature, len(reasons)),
+            numbers[trial.x], numbers[trial.y], meetings.index((trial.relationship, trial.mode)),
+            _BEST_FIRST.index(trial.outcome), trial.schedule, trial.setup, trial.sessions,
+            reasons.setdefault(trial.signature, len(reasons)),
         )  # fmt: skip
 
     trials = [shown(trial) for trial in matrix.trials]

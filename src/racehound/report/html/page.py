@@ -12,7 +12,7 @@ from racehound.report.html.contents import Contents
 
 SCRIPTS = (
     "elements.js", "model.js", "scale.js", "painter.js", "timeline.js", "filters.js", "log.js", "findings.js",
-    "statistics.js", "course.js", "matrix.js", "main.js",
+    "statistics.js", "throughput.js", "matrix.js", "main.js",
 )  # fmt: skip
 """In the order in which they are run; each uses only what those before it define, until the last one begins."""
 STYLES = ("colours.css", "page.css", "parts.css")

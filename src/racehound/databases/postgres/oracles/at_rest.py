@@ -61,11 +61,11 @@ class CatalogJudge(RestOracle):
         """All rows, also the template's; pg_dump; the files behind the relations."""
         target = _postgres(rest)
         found = _violations(rest.history, self._new(self._on(rest).check_everything()))
-        data_dir, clients = target.data_dir(), target.place.clients()
+        data_dir, clients = target.data_dir(), target.location.clients()
         if data_dir is not None and _nobody_writes(target.observer):
             violations = check_relation_files(target.observer, data_dir)
             found += [_file(rest.history, violation) for violation in violations if not _left_by_crash(rest.history, violation)]
-        if clients is not None and (error := dump_error(clients / "pg_dump", target.place.conninfo(target.database))):
+        if clients is not None and (error := dump_error(clients / "pg_dump", target.location.conninfo(target.database))):
             found.append(_dump(rest.history, error))
         return found
 

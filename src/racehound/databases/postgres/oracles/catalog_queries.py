@@ -12,9 +12,9 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from racehound.databases.postgres.oracles.catalog_bonds import DEPENDENCIES, OWNERS
 from racehound.databases.postgres.oracles.catalog_map import Catalog, CatalogMap, ForeignKey
 from racehound.databases.postgres.oracles.catalog_rules import RULES, CatalogRule
+from racehound.databases.postgres.oracles.recorded_dependencies import DEPENDENCIES, OWNERS
 
 ROW_MISSING = "row missing"
 NO_DEPENDENCY = "no pg_depend row"

@@ -27,7 +27,7 @@ _DEATH = re.compile(r"PANIC|TRAP: |was terminated by signal|exited with exit cod
 _RECOVERING = re.compile("starting up|recovery|shutting down")
 
 
-class Place(Protocol):
+class ServerLocation(Protocol):
     """A server to connect to, as the target needs it."""
 
     owned: bool
@@ -63,7 +63,7 @@ class Place(Protocol):
     def log_around(self, pids: Collection[int]) -> list[str]: ...
 
 
-class EmbeddedPlace:
+class EmbeddedServerLocation:
     """A server of racehound's own; see `EmbeddedServer`. `scratch` is removed by whoever made it."""
 
     owned = True
@@ -113,7 +113,7 @@ class EmbeddedPlace:
         return self._log.around(pids)
 
 
-class RemotePlace:
+class RemoteServerLocation:
     """A server that the user named. Nothing of it is touched but what the run creates."""
 
     owned = False

@@ -79,7 +79,7 @@ SELECT 85, format('DROP ROLE IF EXISTS %I', rolname) FROM pg_roles WHERE rolname
 """
 
 
-class Sweeper:
+class DatabaseCleaner:
     """Sweeps one working database through one of its sessions. Prepared when made, so make it in a clean database."""
 
     def __init__(self, session: Session, run_id: str) -> None:
@@ -100,7 +100,7 @@ class Sweeper:
             return [f"the catalog cannot be read: {outcome.error.message if outcome.error else 'connection lost'}"]
         return [row[1] or "" for row in outcome.rows.cells]
 
-    def sweep(self) -> bool:
+    def drop_leftovers(self) -> bool:
         """Drop all that is left; False when something remains."""
         left = self.leftovers()
         for _ in range(_ROUNDS):
