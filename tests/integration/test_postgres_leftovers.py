@@ -79,9 +79,9 @@ def test_what_a_server_of_the_users_does_not_let_go_of_is_told(embedded_server: 
     run(admin, "CREATE DATABASE elsewhere")
     with contextlib.closing(LibpqSession.connect(embedded_server.address.conninfo("elsewhere"), "tests")) as elsewhere:
         hold(elsewhere, role)
-    with pytest.raises(TargetError, match=f"does not let go of what the run has made: DROP ROLE IF EXISTS {role}: "):
+    with pytest.raises(TargetError, match=f"an object of the run cannot be dropped: DROP ROLE IF EXISTS {role}: "):
         target.rebuild()
-    with pytest.raises(TargetError, match=f"left on the server, .*: DROP ROLE IF EXISTS {role}: "):
+    with pytest.raises(TargetError, match=f"the run could not remove all of its objects; .*: DROP ROLE IF EXISTS {role}: "):
         target.stop()
     assert made(admin, target.run_id) == {role}
     run(admin, "DROP DATABASE elsewhere", f"DROP ROLE {role}")

@@ -41,13 +41,13 @@ def read_config(path: str | None, commands: Collection[str]) -> dict[str, Any]:
 
 
 def _defaults(name: str, table: dict[str, Any]) -> dict[str, Any]:
-    """As click wants them: a command that has commands of its own takes those of each besides its own."""
+    """In the form that click takes: a command with subcommands has its own defaults, and those of each subcommand."""
     command = _command(name) if name in _GROUPS else None
     return table | dict.fromkeys(command.commands, table) if isinstance(command, click.Group) else table
 
 
 def _check_keys(file: Path, shared: Mapping[str, Any], tables: Mapping[str, Mapping[str, Any]]) -> None:
-    """A misspelt key must not be silently without effect."""
+    """UserError for a key that no option has: a misspelt one must not be without effect."""
     known = _options_of("run")
     for key in shared:
         if key.replace("-", "_") not in known:

@@ -60,9 +60,15 @@ def clean_options(command: _Command) -> _Command:
 
 
 def _with(command: _Command, options: Iterable[click.Option]) -> _Command:
-    """Click collects the parameters of a command in reverse order, as decorators are applied."""
+    """The command with these options; one that several databases have is there once. UserError if they differ in it."""
+    distinct: dict[str, click.Option] = {}
+    for each in options:
+        known = distinct.setdefault(str(each.name), each)
+        if known.to_info_dict() != each.to_info_dict():
+            raise UserError(f"two installed databases have different options called {each.opts[0]}: uninstall one of them")
+    # Click collects the parameters of a command in reverse order, as decorators are applied.
     collected: list[click.Parameter] = command.__dict__.setdefault("__click_params__", [])
-    collected.extend(reversed(list(options)))
+    collected.extend(reversed(distinct.values()))
     return command
 
 
@@ -92,7 +98,7 @@ def own_options(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
             typed = context.get_parameter_source(foreign.name or "") is ParameterSource.COMMANDLINE
             if typed and foreign.name not in own:
                 raise UserError(f"{foreign.opts[0]} is an option of {other.title}, and the database here is {chosen.title}")
-    return {each: values.get(each, option.default) for each, option in own.items()}
+    return {each: values[each] if each in values else option.to_info_dict()["default"] for each, option in own.items()}
 
 
 def require_stepping(name: str, what: str) -> None:

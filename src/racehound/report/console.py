@@ -16,7 +16,7 @@ REFRESHES_PER_S = 4
 
 
 class PlainReporter:
-    """Lines of text, for logs and CI. `verbosity`: 0 findings only, 1 progress and programs, 2 every repetition."""
+    """Lines of text, for logs and CI. `verbosity`: 0 for findings only, 1 for progress and programs, 2 for every repetition."""
 
     def __init__(self, out: TextIO, verbosity: int) -> None:
         self._out = out

@@ -22,7 +22,12 @@ from racehound.report.html.page import page
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
     """A run directory with one plan, of statements that try to break out of a page."""
-    facts = {"target": "postgres", "server_release": "18.6", "clock_zero_unix_s": 0.0, "options": {"seed": 2**63 - 1}}
+    facts = {
+        "target": "postgres",
+        "server_release": "18.6",
+        "clock_zero_unix_s": 0.0,
+        "options": {"seed": 2**63 - 1, "runtime_s": 6.0, "plan_limit_s": None, "kinds": []},
+    }
     (tmp_path / "run.json").write_text(json.dumps(facts))
     (tmp_path / "history").mkdir()
     (tmp_path / "findings").mkdir()
@@ -44,6 +49,7 @@ def test_nothing_that_was_recorded_leaves_its_place_on_the_page(run: Path) -> No
     assert any("<script>alert(1)" in shown for shown in contents_in(text)["plans"][0]["texts"])
     facts = dict(contents_in(text)["facts"])
     assert facts["seed"] == str(2**63 - 1)
+    assert dict(contents_in(text)["settings"]) == {"runtime": "6 s", "plan limit": "–", "kinds": "all"}
     assert contents_in(text)["verdict"] == "no findings, no summary: the run goes on, or was killed"
 
 

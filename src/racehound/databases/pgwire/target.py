@@ -104,7 +104,8 @@ class PgwireTarget(Target):
             left = [str(error)]
         if left:
             raise TargetError(
-                f"left on the server, racehound clean --target {self.dialect.name} --url … may remove it: {left[0]}"
+                f"the run could not remove all of its objects; "
+                f"`racehound clean --target {self.dialect.name} --url …` may do so: {left[0]}"
             )
 
     def rebuild(self) -> None:

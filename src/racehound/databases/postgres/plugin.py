@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from racehound.run.perturbations.perturbation import Perturbation
 
 _SCRIPTS = "testdrive"
-"""Name of the database that scripts run in."""
+"""Name of the database in which scripts run."""
 
 
 class PostgresDatabase(Database):

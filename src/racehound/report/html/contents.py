@@ -178,8 +178,8 @@ def _commands(run: Path, facts: dict[str, Any]) -> list[tuple[str, str]]:
 
 def _setting(name: str, value: object) -> tuple[str, str]:
     """An option of the run in words. Those whose names end in `_s` are seconds."""
-    if name.endswith("_s") and isinstance(value, (int, float)):
-        return name.removesuffix("_s").replace("_", " "), f"{value:g} s"
+    if name.endswith("_s"):
+        return name.removesuffix("_s").replace("_", " "), f"{value:g} s" if isinstance(value, (int, float)) else "–"
     plain = (", ".join(map(str, value)) or "all") if isinstance(value, list) else "–" if value is None else str(value)
     return name.replace("_", " "), plain
 
