@@ -63,9 +63,10 @@ def judged(place: Opened, name: str, seconds: float) -> float:
     """As `racehound explore` does it: all oracles after every schedule."""
     options = ExploreOptions(seed=1, schedules=1, strategy=None, depth=3, statement_limit_s=10.0)
     what, store, numbers = scripts(name), Store(place.scratch / "findings", Baseline()), itertools.count(1)
-    with contextlib.ExitStack() as stack:
-        recorder = stack.enter_context(recording(place))
-        explorer = stack.enter_context(contextlib.closing(Explorer(what, options, place, recorder, store, SerialErrors(what))))
+    with (
+        recording(place) as recorder,
+        contextlib.closing(Explorer(what, options, place, recorder, store, SerialErrors(what))) as explorer,
+    ):
         return _rate(what, seconds, lambda order: explorer.run(next(numbers), (), order))
 
 

@@ -35,8 +35,8 @@ _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
     "Choice", "Database", "Dialect", "ExploreRun", "Finding", "HuntRun", "Kind", "Matrix", "RacehoundError", "Reproduction",
-    "Target", "TargetError", "UserError", "__version__", "changes", "creates", "destroys", "explore", "findings", "hunt", "matrix", "reads",
-    "replay",
+    "Target", "TargetError", "UserError", "__version__", "changes", "creates", "destroys", "explore", "findings", "hunt",
+    "matrix", "reads", "replay",
 ]  # fmt: skip
 
 

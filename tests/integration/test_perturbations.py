@@ -80,8 +80,9 @@ def program(*perturbations: str, setup: str = BASE, verify: str = COUNT) -> Prog
     for seed in itertools.count():
         made = Program(
             seed=seed, scenario="concurrent", title="by hand", refers_to=dict.fromkeys(names, "o_base"), reset_each=True, once=(),
-            setup=(Step("o_base", "create", setup),), sessions=sessions,
-            verify=(Step("o_base", "verify", verify),), teardown=drops, perturbations=perturbations,
+            setup=(Step("o_base", "create", setup),), sessions=sessions, verify=(Step("o_base", "verify", verify),),
+            teardown=drops,
+            perturbations=perturbations,
         )  # fmt: skip
         met = [each.perturbation for each in PERTURBATIONS.draw(made, 1) if _meets(each)]
         if set(met) == set(perturbations):

@@ -228,8 +228,8 @@ def operations() -> int:
 @kinds_from_option
 @option("--times", type=click.IntRange(1), default=1, help="How often.")
 @option(
-    "--relationship", "--ground", type=click.Choice(["same", "y over x", "x over y", "common"]), show_default="all that there are",
-    help="How their objects are related.",
+    "--relationship", "--ground", type=click.Choice(["same", "y over x", "x over y", "common"]),
+    show_default="all that there are", help="How their objects are related.",
 )  # fmt: skip
 @statement_limit
 def again(x: str, y: str, **options: Any) -> int:  # noqa: ANN401 click's values
