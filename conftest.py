@@ -16,7 +16,7 @@ from racehound.databases.registry import databases
 from racehound.services import scratch
 from racehound.services.backends.instance import Instance
 from racehound.services.catalogue import find, in_order
-from racehound.services.composition import Composition, Wanted
+from racehound.services.composition import Composition, ServiceRequest
 from racehound.services.embedded import releases
 from racehound.services.embedded.server import EmbeddedServer
 from racehound.wire.session import LibpqSession
@@ -111,7 +111,7 @@ def service(composition: Composition) -> Callable[[str], Instance]:
         missing = [artifact.name for each in in_order([name]) for artifact in find(each).artifacts() if artifact.find() is None]
         if missing:
             pytest.skip(f"{', '.join(missing)}: not installed; racehound services install {name}")
-        composition.up([Wanted(name)], lambda _name, _what: None)
+        composition.up([ServiceRequest(name)], lambda _name, _what: None)
         return composition.instance(name)
 
     return up

@@ -23,7 +23,7 @@ from typing import cast
 import workload
 from racehound.data.addresses import ServiceAddresses
 from racehound.services.artifacts.maven import MavenJars
-from racehound.services.composition import Composition, Wanted
+from racehound.services.composition import Composition, ServiceRequest
 from racehound.services.java import JAVA
 from racehound.services.service import CLIENT
 from racehound.session import Session
@@ -65,7 +65,7 @@ def services() -> Iterator[Place]:
     with tempfile.TemporaryDirectory() as directory:
         composition = Composition("bench", Path(directory))
         try:
-            composition.up([Wanted("kafka"), Wanted("schema-registry")], lambda _name, _what: None)
+            composition.up([ServiceRequest("kafka"), ServiceRequest("schema-registry")], lambda _name, _what: None)
             addresses = [composition.instance(name).endpoints[CLIENT] for name in ("kafka", "schema-registry")]
             yield Place(str(addresses[0]), f"http://{addresses[1]}")
         finally:

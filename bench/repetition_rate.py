@@ -16,7 +16,7 @@ import time
 import workload
 from racehound.data.history import Recorder
 from racehound.data.program import Program
-from racehound.databases.postgres.place import EmbeddedPlace
+from racehound.databases.postgres.server_location import EmbeddedServerLocation
 from racehound.databases.postgres.target import PostgresTarget
 from racehound.databases.registry import Opened
 from racehound.loops.hunt import plan_and_program
@@ -71,10 +71,10 @@ def restart(place: Opened) -> None:
     """Stop the server as an administrator would, and start it."""
     target = place.target
     assert isinstance(target, PostgresTarget)
-    assert isinstance(target.place, EmbeddedPlace)
+    assert isinstance(target.location, EmbeddedServerLocation)
     for observer in target.observers:
         observer.close()
-    target.place.server.restart("fast")
+    target.location.server.restart("fast")
 
 
 def main() -> None:

@@ -63,9 +63,11 @@ def judged(place: Opened, name: str, seconds: float) -> float:
     """As `racehound explore` does it: all oracles after every schedule."""
     options = ExploreOptions(seed=1, schedules=1, strategy=None, depth=3, statement_limit_s=10.0)
     what, store, numbers = scripts(name), Store(place.scratch / "findings", Baseline()), itertools.count(1)
-    with recording(place) as recorder:
-        with contextlib.closing(Explorer(what, options, place, recorder, store, SerialErrors(what))) as explorer:
-            return _rate(what, seconds, lambda order: explorer.run(next(numbers), (), order))
+    with (
+        recording(place) as recorder,
+        contextlib.closing(Explorer(what, options, place, recorder, store, SerialErrors(what))) as explorer,
+    ):
+        return _rate(what, seconds, lambda order: explorer.run(next(numbers), (), order))
 
 
 def shared(places: Sequence[Opened], name: str, seconds: float) -> float:
@@ -75,14 +77,14 @@ def shared(places: Sequence[Opened], name: str, seconds: float) -> float:
 
 
 def unjudged(place: Opened, name: str, seconds: float, taken: dict[Schedule, None]) -> float:
-    """The same schedules and the same sweep, and nobody looks. `taken` is filled with the orders of turns."""
+    """The same schedules and the same drops, and nobody looks. `taken` is filled with the orders of turns."""
     program = program_of_scripts(scripts(name), 1)
     with recording(place) as recorder, contextlib.closing(LockstepRunner(place.target, recorder, place.scratch, 10.0)) as runner:
         runner.prepare(damaged=True)
 
         def perform(order: Listed) -> None:
-            runner.stepping.gather()
-            runner.stepping.sweep()
+            runner.stepping.begin_fast_checks()
+            runner.stepping.drop_leftovers()
             repetition = runner.schedule(program, (), order)
             repetition.run(1)
             taken[repetition.schedule] = None
@@ -101,7 +103,7 @@ def isolationtester(place: Opened, name: str, seconds: float, taken: dict[Schedu
     target.rebuild()
     start, runs = time.monotonic(), 0
     while time.monotonic() - start < seconds:
-        command = [str(program), target.place.conninfo(target.database)]
+        command = [str(program), target.location.conninfo(target.database)]
         ended = subprocess.run(command, input=_spec(name, taken), capture_output=True, text=True, check=False)
         if ended.returncode:
             print(f"isolationtester: {ended.stderr.strip()}")

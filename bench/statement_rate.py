@@ -72,7 +72,7 @@ def pgbench(place: Opened, sessions: int, seconds: float) -> float:
     target = place.target
     assert isinstance(target, PostgresTarget)
     target.rebuild()
-    clients = target.place.clients()
+    clients = target.location.clients()
     assert clients is not None
     script = place.scratch / "mix.sql"
     script.write_text("".join(f"{sql.format(o='o_:client_id')};\n" for sql in MIX))
@@ -88,7 +88,7 @@ def pgbench(place: Opened, sessions: int, seconds: float) -> float:
         "--file",
     ]
     ended = subprocess.run(
-        [*map(str, command), str(script), target.place.conninfo(target.database)], capture_output=True, text=True, check=False
+        [*map(str, command), str(script), target.location.conninfo(target.database)], capture_output=True, text=True, check=False
     )
     match = re.search(r"tps = ([\d.]+)", ended.stdout)
     if match is None or ended.returncode:

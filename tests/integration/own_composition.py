@@ -9,7 +9,7 @@ import pytest
 
 from racehound.services import scratch
 from racehound.services.catalogue import find, in_order
-from racehound.services.composition import Composition, Wanted
+from racehound.services.composition import Composition, ServiceRequest
 
 
 @contextmanager
@@ -21,7 +21,7 @@ def own_composition(*names: str) -> Iterator[Composition]:
     directory = scratch.create("tests.own")
     composition = Composition("own", directory)
     try:
-        composition.up([Wanted(name) for name in names], lambda _name, _what: None)
+        composition.up([ServiceRequest(name) for name in names], lambda _name, _what: None)
         yield composition
     finally:
         composition.down(lambda _name, _what: None)

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from racehound.databases.postgres.oracles.catalog import CatalogOracle, Violation
-from racehound.databases.postgres.oracles.catalog_bonds import DEPENDENCIES, OWNERS
 from racehound.databases.postgres.oracles.catalog_map import read_catalog_map
 from racehound.databases.postgres.oracles.dump import dump_error
 from racehound.databases.postgres.oracles.leaks import find_leaks
+from racehound.databases.postgres.oracles.recorded_dependencies import DEPENDENCIES, OWNERS
 from racehound.databases.postgres.oracles.relation_files import check_relation_files
 from racehound.errors import TargetError
 from racehound.services.embedded import releases

@@ -29,10 +29,10 @@ from racehound.services.artifacts.artifact import Artifact
 from racehound.services.backends import docker_leftovers
 from racehound.services.backends.docker import DockerInstance, check_needs, pull
 from racehound.services.backends.docker_project import DockerProject
-from racehound.services.composition import Composition, Wanted, with_needs
+from racehound.services.composition import Composition, ServiceRequest, with_needs
 from racehound.services.owner import Owner, myself
 from racehound.services.process import Command
-from racehound.services.service import CLIENT, Container, Endpoint, Endpoints, Service, Site
+from racehound.services.service import CLIENT, Container, Endpoint, Endpoints, Service, ServiceLayout
 
 _REAL = shutil.which("docker")
 _STAND_IN = """#!{python} -IS
@@ -159,7 +159,7 @@ def _service(called: str, *needed: str, inside: int = 1000, roles: tuple[str, ..
         def artifacts(self) -> tuple[Artifact, ...]:
             return ()
 
-        def commands(self, site: Site) -> tuple[Command, ...]:  # noqa: ARG002
+        def commands(self, layout: ServiceLayout) -> tuple[Command, ...]:  # noqa: ARG002
             return ()
 
         def check(self, endpoints: Endpoints) -> None:  # noqa: ARG002
@@ -255,7 +255,7 @@ def test_a_composition_goes_up_and_down_by_docker(stand_in: StandIn, project: Do
     directory = tmp_path / "composition"
     directory.mkdir()
     composition = Composition("tests", directory)
-    composition.up([Wanted("top", "docker")], _quiet)
+    composition.up([ServiceRequest("top", "docker")], _quiet)
     assert [each.service.name for each in composition.instances] == ["base", "middle", "top"]
     assert {each.backend for each in composition.instances} == {"docker"}
     assert composition.aliases()["base"] == composition.instance("base").endpoints[CLIENT]
@@ -380,19 +380,19 @@ def test_images_are_fetched_once_and_for_what_is_needed_too(stand_in: StandIn, c
 
 
 def test_needs_that_nobody_named_are_run_by_the_backend_of_what_needs_them(chain: None) -> None:
-    assert [(each.name, each.backend) for each in with_needs([Wanted("top", "docker")])] == [
+    assert [(each.name, each.backend) for each in with_needs([ServiceRequest("top", "docker")])] == [
         ("base", "docker"),
         ("middle", "docker"),
         ("top", "docker"),
     ]
-    outside = Wanted("middle", "external", Endpoint("10.0.0.1", 1))
-    assert with_needs([Wanted("top"), outside]) == [outside, Wanted("top")]
+    outside = ServiceRequest("middle", "external", Endpoint("10.0.0.1", 1))
+    assert with_needs([ServiceRequest("top"), outside]) == [outside, ServiceRequest("top")]
 
 
 def test_a_container_does_not_need_what_runs_outside(stand_in: StandIn, chain: None, tmp_path: Path) -> None:
     check_needs({"base": "docker", "middle": "process"})
     with pytest.raises(UserError, match="middle by docker cannot reach base by process"):
-        Composition("tests", tmp_path).up([Wanted("middle", "docker"), Wanted("base", "process")], _quiet)
+        Composition("tests", tmp_path).up([ServiceRequest("middle", "docker"), ServiceRequest("base", "process")], _quiet)
     assert stand_in.told() == []
 
 

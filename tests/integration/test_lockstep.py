@@ -296,10 +296,12 @@ def test_an_explorer_runs_the_schedules_that_it_is_given(lab: Lab, place: Opened
     scripts = lab.scripts("SELECT 1", "SELECT 2")
     options = ExploreOptions(seed=5, schedules=2, strategy=None, depth=2, statement_limit_s=20)
     store = Store(tmp_path / "findings", Baseline())
-    with contextlib.closing(Recorder(tmp_path / "history.jsonl")) as recorder:
-        with contextlib.closing(Explorer(scripts, options, place, recorder, store, SerialErrors(scripts))) as explorer:
-            orders = enumerate(((1, 2), (2, 1)), 1)
-            schedules: list[Schedule] = [explorer.run(number, (), Listed(each)).schedule for number, each in orders]
+    with (
+        contextlib.closing(Recorder(tmp_path / "history.jsonl")) as recorder,
+        contextlib.closing(Explorer(scripts, options, place, recorder, store, SerialErrors(scripts))) as explorer,
+    ):
+        orders = enumerate(((1, 2), (2, 1)), 1)
+        schedules: list[Schedule] = [explorer.run(number, (), Listed(each)).schedule for number, each in orders]
     assert schedules == [(1, 2), (2, 1)]
 
 
@@ -316,7 +318,7 @@ def test_a_server_that_is_not_to_be_had_ends_all(lab: Lab, place: Opened) -> Non
 def test_nothing_stays_on_the_server(place: Opened) -> None:
     target = place.target
     assert isinstance(target, PostgresTarget)
-    session = LibpqSession.connect(target.place.conninfo())
+    session = LibpqSession.connect(target.location.conninfo())
     left = session.execute(
         "SELECT application_name FROM pg_stat_activity WHERE application_name LIKE 'racehound %' "
         "AND application_name NOT LIKE '% observer'"

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from racehound.databases.materialize.connected_services import ConnectedServices, from_variables
 from racehound.databases.materialize.kinds import KINDS, MaterializeKind
-from racehound.databases.materialize.place import Addresses, RemotePlace
-from racehound.databases.materialize.surroundings import Surroundings, of_variables
+from racehound.databases.materialize.server_location import Addresses, RemoteServerLocation
 from racehound.databases.materialize.target import MaterializeTarget, is_available
 from racehound.services.backends.instance import Instance
 from racehound.testdrive.errors import CommandFailed
@@ -43,9 +43,9 @@ ORDER BY 1, 2
 class Stage:
     """A working database of the target, on which lives are led one after the other."""
 
-    def __init__(self, zoo: Zoo, surroundings: Surroundings) -> None:
+    def __init__(self, zoo: Zoo, connected: ConnectedServices) -> None:
         addresses = Addresses(zoo.url, zoo.internal_url, zoo.http_url, zoo.internal_http_url)
-        self.target = MaterializeTarget(RemotePlace(addresses), surroundings, RUN, records=500)
+        self.target = MaterializeTarget(RemoteServerLocation(addresses), connected, RUN, records=500)
         self.target.start()
         self.target.rebuild()
         self.session = self.target.open("stage")
@@ -72,7 +72,7 @@ class Stage:
     def clear(self) -> None:
         self.session.reset()
         assert self.target.reset()
-        assert self.target.complaints() == []
+        assert self.target.problems() == []
 
     def close(self) -> None:
         self._interpreter.close()
@@ -88,7 +88,7 @@ def zoo() -> Iterator[Zoo]:
 
 @pytest.fixture(scope="module")
 def stage(zoo: Zoo) -> Iterator[Stage]:
-    stage = Stage(zoo, Surroundings())
+    stage = Stage(zoo, ConnectedServices())
     yield stage
     stage.close()
 
@@ -98,7 +98,7 @@ def served(zoo: Zoo, service: Callable[[str], Instance]) -> Iterator[Stage]:
     """The same with real Kafka, registry, PostgreSQL, MySQL and S3 around it."""
     instances = [service(name) for name in ("kafka", "schema-registry", "postgres", "mysql", "seaweedfs")]
     variables = {key: value for each in instances for key, value in each.service.variables(each.endpoints).items()}
-    stage = Stage(zoo, of_variables(variables))
+    stage = Stage(zoo, from_variables(variables))
     yield stage
     stage.close()
 
@@ -127,7 +127,7 @@ def _live(stage: Stage, made: MaterializeKind, base: MaterializeKind | None) -> 
         stage.run(f"{title}: verify after {manipulation}", made.verify())
     if base:
         stage.run(f"{title}: verify the base", base.verify())
-    assert stage.target.complaints() == [], title
+    assert stage.target.problems() == [], title
     stage.run(f"{title}: destroy", made.destroy())
     # A sink's materialized view is made where there is none, and stays.
     assert [each for each in stage.traces() if each[0] != "materialized-view"] == before, title

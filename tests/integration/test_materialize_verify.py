@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from racehound.databases.materialize import sinks
+from racehound.databases.materialize.connected_services import ConnectedServices, from_variables
 from racehound.databases.materialize.kinds import KINDS, MaterializeKind
 from racehound.databases.materialize.script_support import SCRIPT_SUPPORT
-from racehound.databases.materialize.surroundings import Surroundings, of_variables
 from racehound.services.backends.instance import Instance
 from racehound.services.service import CLIENT
 from racehound.testdrive.errors import CommandFailed
@@ -30,7 +30,7 @@ _RECORDS = {"racehound.upsert-records": "1000"}
 class Stage:
     """A session of the stand-in, and a way to run fragments on it. A step that waits gives up after a moment."""
 
-    def __init__(self, session: LibpqSession, around: Surroundings) -> None:
+    def __init__(self, session: LibpqSession, around: ConnectedServices) -> None:
         self.session = session
         known = {"racehound.run": _RUN, "racehound.database": "target", "testdrive.seed": "7", **around.variables()}
         services, connect = around.services(None, None), LibpqSession.connect
@@ -53,7 +53,7 @@ class Stage:
 
 @pytest.fixture
 def stage(connect: Callable[[], LibpqSession]) -> Iterator[Stage]:
-    with contextlib.closing(Stage(connect(), Surroundings())) as stage:
+    with contextlib.closing(Stage(connect(), ConnectedServices())) as stage:
         yield stage
 
 
@@ -117,7 +117,7 @@ def _lead(stage: Stage, made: MaterializeKind) -> None:
 def test_a_postgres_source_is_compared_with_what_is_there(service: Callable[[str], Instance]) -> None:
     """The target's table is a view of the table itself: it is never behind."""
     url = f"postgres://postgres:postgres@{service('postgres').endpoints[CLIENT]}/postgres"
-    around = Surroundings(postgres=url)
+    around = ConnectedServices(postgres=url)
     made = _KINDS["PostgresSource"]("o_0")
     with contextlib.closing(LibpqSession.connect(url)) as session, contextlib.closing(Stage(session, around)) as stage:
         upstream = made.prepare().partition("> DROP SECRET")[0]
@@ -142,7 +142,7 @@ def test_mysql_tells_the_digest_of_its_own_rows(service: Callable[[str], Instanc
     instance = service("mysql")
     found = instance.service.variables(instance.endpoints)
     address = instance.endpoints[CLIENT]
-    around = of_variables(found)
+    around = from_variables(found)
     made = _KINDS["MySqlSource"]("o_0")
     with contextlib.closing(Stage(stage.session, around)) as both:
         both.run(made.prepare().partition("> DROP SECRET")[0])
@@ -173,7 +173,7 @@ def test_the_topic_of_an_upsert_source_holds_every_key_with_its_last_value(
 ) -> None:
     pytest.importorskip("confluent_kafka")
     registry, kafka = service("schema-registry"), service("kafka")
-    around = Surroundings(kafka=str(kafka.endpoints[CLIENT]), registry=f"http://{registry.endpoints[CLIENT]}")
+    around = ConnectedServices(kafka=str(kafka.endpoints[CLIENT]), registry=f"http://{registry.endpoints[CLIENT]}")
     with contextlib.closing(Stage(stage.session, around)) as both:
         both.run(_KINDS["UpsertSource"]("o_0").prepare().partition("> CREATE CONNECTION")[0])
         decode = sinks.Avro(around.registry)
@@ -182,5 +182,5 @@ def test_the_topic_of_an_upsert_source_holds_every_key_with_its_last_value(
     assert [envelope["after"]["a"] for envelope in envelopes] == list(range(1000))
     assert {envelope["after"]["data"] for envelope in envelopes} == {"fish2"}
     assert {envelope["before"]["data"] for envelope in envelopes} == {"fish"}
-    folded = sinks.fold(iter(envelopes), ("data",))
+    folded = sinks.count_rows(iter(envelopes), ("data",))
     assert folded == {("fish2",): 1000, ("fish",): -1000}

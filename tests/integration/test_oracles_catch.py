@@ -119,7 +119,7 @@ def test_a_lock_that_a_stranger_holds_for_ever_is_a_hang_that_names_him(
     assert isinstance(target, PostgresTarget)
 
     def lock() -> None:
-        stranger = LibpqSession.connect(target.place.conninfo(target.database), "stranger")
+        stranger = LibpqSession.connect(target.location.conninfo(target.database), "stranger")
         assert stranger.execute("BEGIN").ok
         assert stranger.execute("LOCK TABLE o_base").ok
         strangers.append(stranger)

@@ -16,8 +16,8 @@ from racehound.data.history import Disturbed, Event, Recorder, Statement
 from racehound.data.program import Disturbance, Program, ProgramSession, Step
 from racehound.databases.database import Choice
 from racehound.databases.postgres.perturbations import signalled
-from racehound.databases.postgres.place import EmbeddedPlace
 from racehound.databases.postgres.plugin import PostgresDatabase
+from racehound.databases.postgres.server_location import EmbeddedServerLocation
 from racehound.databases.postgres.target import PostgresTarget
 from racehound.databases.registry import Opened, opened
 from racehound.errors import UserError
@@ -80,7 +80,8 @@ def program(*perturbations: str, setup: str = BASE, verify: str = COUNT) -> Prog
     for seed in itertools.count():
         made = Program(
             seed=seed, scenario="concurrent", title="by hand", refers_to=dict.fromkeys(names, "o_base"), reset_each=True, once=(),
-            setup=(Step("o_base", "create", setup),), sessions=sessions, verify=(Step("o_base", "verify", verify),), teardown=drops,
+            setup=(Step("o_base", "create", setup),), sessions=sessions, verify=(Step("o_base", "verify", verify),),
+            teardown=drops,
             perturbations=perturbations,
         )  # fmt: skip
         met = [each.perturbation for each in PERTURBATIONS.draw(made, 1) if _meets(each)]
@@ -275,5 +276,5 @@ def _severities(findings: list[Finding]) -> set[str]:
 
 def _server(place: Opened) -> EmbeddedServer:
     assert isinstance(place.target, PostgresTarget)
-    assert isinstance(place.target.place, EmbeddedPlace)
-    return place.target.place.server
+    assert isinstance(place.target.location, EmbeddedServerLocation)
+    return place.target.location.server

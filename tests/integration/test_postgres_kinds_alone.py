@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from racehound.databases.postgres.kinds import KINDS, PostgresKind
-from racehound.databases.postgres.place import RemotePlace
+from racehound.databases.postgres.server_location import RemoteServerLocation
 from racehound.databases.postgres.target import PostgresTarget
 from racehound.services.embedded.server import EmbeddedServer
 from racehound.testdrive.errors import CommandFailed
@@ -92,7 +92,7 @@ class Stage:
 
 @pytest.fixture(scope="module")
 def stage(embedded_server: EmbeddedServer) -> Iterator[Stage]:
-    target = PostgresTarget(RemotePlace(embedded_server.address.conninfo()), RUN)
+    target = PostgresTarget(RemoteServerLocation(embedded_server.address.conninfo()), RUN)
     target.start()
     target.rebuild()
     stage = Stage(target)

@@ -11,7 +11,7 @@ import pytest
 
 from racehound.databases.database import Choice
 from racehound.databases.postgres.leftovers import remove_run
-from racehound.databases.postgres.place import RemotePlace
+from racehound.databases.postgres.server_location import RemoteServerLocation
 from racehound.databases.postgres.target import PostgresTarget
 from racehound.databases.registry import opened
 from racehound.errors import TargetError
@@ -72,16 +72,16 @@ def hold(session: LibpqSession, role: str) -> None:
 
 
 def test_what_a_server_of_the_users_does_not_let_go_of_is_told(embedded_server: EmbeddedServer, admin: LibpqSession) -> None:
-    target = PostgresTarget(RemotePlace(embedded_server.address.conninfo()), f"rh{secrets.token_hex(4)}")
+    target = PostgresTarget(RemoteServerLocation(embedded_server.address.conninfo()), f"rh{secrets.token_hex(4)}")
     target.start()
     target.rebuild()
     role = f"{target.run_id}_o_0"
     run(admin, "CREATE DATABASE elsewhere")
     with contextlib.closing(LibpqSession.connect(embedded_server.address.conninfo("elsewhere"), "tests")) as elsewhere:
         hold(elsewhere, role)
-    with pytest.raises(TargetError, match=f"does not let go of what the run has made: DROP ROLE IF EXISTS {role}: "):
+    with pytest.raises(TargetError, match=f"an object of the run cannot be dropped: DROP ROLE IF EXISTS {role}: "):
         target.rebuild()
-    with pytest.raises(TargetError, match=f"left on the server, .*: DROP ROLE IF EXISTS {role}: "):
+    with pytest.raises(TargetError, match=f"the run could not remove all of its objects; .*: DROP ROLE IF EXISTS {role}: "):
         target.stop()
     assert made(admin, target.run_id) == {role}
     run(admin, "DROP DATABASE elsewhere", f"DROP ROLE {role}")
@@ -94,7 +94,7 @@ def test_a_server_of_our_own_that_does_not_let_go_is_made_anew(tmp_path: Path) -
         target.rebuild()
         role = f"{target.run_id}_o_0"
         run(target.observer, "CREATE DATABASE elsewhere")
-        with contextlib.closing(LibpqSession.connect(target.place.conninfo("elsewhere"), "tests")) as elsewhere:
+        with contextlib.closing(LibpqSession.connect(target.location.conninfo("elsewhere"), "tests")) as elsewhere:
             hold(elsewhere, role)
         target.rebuild()
         assert made(target.observer, target.run_id) == {f"{target.run_id}_{name}" for name in ("template", "owner", "db2")}

@@ -17,7 +17,7 @@ from confluent_kafka.cimpl import NewTopic
 
 from racehound.services import scratch
 from racehound.services.backends.instance import Instance
-from racehound.services.composition import Composition, Wanted
+from racehound.services.composition import Composition, ServiceRequest
 from racehound.services.service import Endpoint, NotReadyError
 from racehound.services.zookeeper import ask, await_release
 
@@ -40,7 +40,7 @@ def kraft(service: UP) -> Iterator[Composition]:
         pytest.skip("not installed; racehound services install kafka-kraft")
     directory = scratch.create("tests.kraft")
     composition = Composition("kraft", directory)
-    composition.up([Wanted("kafka-kraft")], lambda _name, _what: None)
+    composition.up([ServiceRequest("kafka-kraft")], lambda _name, _what: None)
     yield composition
     composition.down(lambda _name, _what: None)
     assert list(directory.glob("kafka*")) == []

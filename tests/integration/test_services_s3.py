@@ -16,7 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from tests.integration.own_composition import own_composition
 
 from racehound.services import s3
-from racehound.services.artifacts.artifact import found
+from racehound.services.artifacts.artifact import installed_path
 from racehound.services.backends.instance import Instance
 from racehound.services.composition import Composition
 from racehound.services.minio import MC
@@ -150,7 +150,7 @@ def test_minios_own_client_sees_what_was_put(store: Instance, client: Any, tmp_p
     client.put_object(Bucket=s3.BUCKET, Key="seen", Body=b"x" * 17)
     account = f"{s3.ACCESS_KEY_ID}:{s3.SECRET_ACCESS_KEY}@{store.endpoints[CLIENT]}"
     said = subprocess.run(
-        [str(found(MC)), "--config-dir", str(tmp_path), "--json", "stat", f"it/{s3.BUCKET}/seen"],
+        [str(installed_path(MC)), "--config-dir", str(tmp_path), "--json", "stat", f"it/{s3.BUCKET}/seen"],
         capture_output=True, text=True, check=True, timeout=30, env={**os.environ, "MC_HOST_it": f"http://{account}"},
     ).stdout  # fmt: skip
     assert json.loads(said)["size"] == 17

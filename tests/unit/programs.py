@@ -75,8 +75,9 @@ def statement(
 ) -> Statement:
     """A statement of a session from start to end; failed if it has an SQLSTATE."""
     return Statement(
-        repetition=1, session=session, object=about or session, phase=phase, step=0, attempt=1, sql=sql, start_ns=start, end_ns=end,
-        status="error" if sqlstate else "ok", sqlstate=sqlstate, message=message, pid=sum(session.encode()),
+        repetition=1, session=session, object=about or session, phase=phase, step=0, attempt=1, sql=sql,
+        start_ns=start, end_ns=end, status="error" if sqlstate else "ok",
+        sqlstate=sqlstate, message=message, pid=sum(session.encode()),
     )  # fmt: skip
 
 

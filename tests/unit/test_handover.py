@@ -48,7 +48,7 @@ def test_each_session_has_its_script_and_says_when_it_waits(tmp_path: Path) -> N
 
 def test_the_spec_has_one_permutation_and_the_check_at_its_end(tmp_path: Path) -> None:
     spec = handed(tmp_path)["race.spec"]
-    assert spec.splitlines()[-1] == "permutation s1_1 s1_2 s2_3 s1_4 nothing_is_left_alone"
+    assert spec.splitlines()[-1] == "permutation s1_1 s1_2 s2_3 s1_4 no_reference_is_broken"
     assert spec.count("{") == spec.count("}") == 6
     braces = msgspec.structs.replace(SCENE, lines=(*SCENE.lines, Line(2, "SELECT '{1}'")))
     (tmp_path / "other").mkdir()

@@ -1,4 +1,4 @@
-"""What of the Materialize target needs no server: addresses, ways, surroundings, the compose entry, logs, folded topics."""
+"""What of the Materialize target needs no server: addresses, ways, connected, the compose entry, logs, folded topics."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from typing import Any
 
 import pytest
 
-from racehound.databases.materialize import opening, server
+from racehound.databases.materialize import server, start
+from racehound.databases.materialize.connected_services import ConnectedServices, from_variables
 from racehound.databases.materialize.kinds import KINDS
-from racehound.databases.materialize.log import FileLog, LogScan
-from racehound.databases.materialize.opening import Options, needed_services, way
-from racehound.databases.materialize.place import Addresses
+from racehound.databases.materialize.log import FileLog, LogReader
 from racehound.databases.materialize.server import MaterializeService
-from racehound.databases.materialize.sinks import Looks, difference, fold
-from racehound.databases.materialize.surroundings import Surroundings, of_variables
+from racehound.databases.materialize.server_location import Addresses
+from racehound.databases.materialize.sinks import RowBounds, count_rows, difference
+from racehound.databases.materialize.start import Options, deployment, needed_services
 from racehound.databases.materialize.target import is_available
 from racehound.errors import UserError
 from racehound.services import installation
 from racehound.services.artifacts.python import PythonPackage
 from racehound.services.backends import compose_file
-from racehound.services.backends.compose_file import Placed
-from racehound.services.service import CLIENT, Endpoint, Site
+from racehound.services.backends.compose_file import ComposeService
+from racehound.services.service import CLIENT, Endpoint, ServiceLayout
 from tests.unit.services.test_compose_file import _errors, _read_back, validator  # noqa: F401 a fixture
 
 # Addresses and ways
@@ -63,20 +63,20 @@ def on_path(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
 def test_an_address_goes_before_all(on_path: Callable[..., None]) -> None:
     on_path("docker", *server.PROGRAMS)
-    assert way(Options(url="postgres://x")) == "addresses"
-    assert way(Options(release="v26.10.0")) == "docker"
-    assert way(Options()) == "processes"
+    assert deployment(Options(url="postgres://x")) == "addresses"
+    assert deployment(Options(release="v26.10.0")) == "docker"
+    assert deployment(Options()) == "processes"
 
 
 def test_docker_is_taken_where_a_program_is_missing(on_path: Callable[..., None]) -> None:
     on_path("docker", "environmentd")
-    assert way(Options()) == "docker"
+    assert deployment(Options()) == "docker"
 
 
 def test_where_nothing_is_to_be_had_one_line_names_the_three_ways(on_path: Callable[..., None]) -> None:
     on_path()
     with pytest.raises(UserError) as error:
-        way(Options())
+        deployment(Options())
     message = str(error.value)
     assert "\n" not in message
     assert all(word in message for word in ("--url", "docker", "Docker", "environmentd", "clusterd"))
@@ -87,7 +87,7 @@ def test_a_docker_that_cannot_run_it_is_told_before_anything_is_started(tmp_path
     client.write_text("#!/bin/sh\necho 'Cannot connect to the Docker daemon' >&2\nexit 1\n")
     client.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(UserError) as error, opening.opened(Options(), "rh00000001", tmp_path, tmp_path / "log"):
+    with pytest.raises(UserError) as error, start.opened(Options(), "rh00000001", tmp_path, tmp_path / "log"):
         pass
     assert all(word in str(error.value) for word in ("Docker Compose", "--url", "environmentd"))
 
@@ -103,11 +103,11 @@ def test_services_that_are_not_installed_are_told_of_and_left_out(monkeypatch: p
     said: list[str] = []
     lacking = installation.Installed(PythonPackage("x", "1", "x"), ("mysql",), "missing")
     monkeypatch.setattr(installation, "missing", lambda _names: [lacking])
-    assert opening._installed(["postgres", "mysql"], "process", said.append) == ["postgres"]
+    assert start._installed(["postgres", "mysql"], "process", said.append) == ["postgres"]
     assert said == ["mysql is not installed: kinds that need it are left out (racehound services install mysql)"]
 
 
-# Surroundings
+# Connected services
 
 
 def test_kinds_whose_services_or_features_are_missing_are_not_available() -> None:
@@ -119,25 +119,25 @@ def test_kinds_whose_services_or_features_are_missing_are_not_available() -> Non
 
 
 def test_statements_are_given_the_addresses_that_the_target_sees_and_actions_those_that_racehound_sees() -> None:
-    surroundings = Surroundings(
+    connected = ConnectedServices(
         kafka="127.0.0.1:19092", kafka_inside="kafka:29092",
         registry="http://127.0.0.1:18081", registry_inside="http://schema-registry:8081",
         postgres="postgres://postgres:postgres@127.0.0.1:15432/rh1_source", postgres_inside=Endpoint("postgres", 5432),
         mysql="mysql://root@127.0.0.1:13306", mysql_inside=Endpoint("mysql", 3306), mysql_password="pw",
     )  # fmt: skip
-    variables = surroundings.variables()
+    variables = connected.variables()
     assert variables["testdrive.kafka-addr"] == "kafka:29092"
     assert variables["testdrive.schema-registry-url"] == "http://schema-registry:8081"
     assert (variables["racehound.postgres-host"], variables["racehound.postgres-port"]) == ("postgres", "5432")
     assert variables["racehound.postgres-url"] == "postgres://postgres:postgres@127.0.0.1:15432/rh1_source"
     assert variables["racehound.postgres-database"] == "rh1_source"
     assert (variables["racehound.mysql-host"], variables["racehound.mysql-port"]) == ("mysql", "3306")
-    services = surroundings.services("http://127.0.0.1:6876", None)
+    services = connected.services("http://127.0.0.1:6876", None)
     assert (services.kafka, services.schema_registry) == ("127.0.0.1:19092", "http://127.0.0.1:18081")
 
 
 def test_every_variable_of_every_fragment_has_somebody_who_sets_it() -> None:
-    known = of_variables(
+    known = from_variables(
         {
             "testdrive.kafka-addr": "h:1",
             "testdrive.schema-registry-url": "http://h:2/",
@@ -165,7 +165,9 @@ def test_every_variable_of_every_fragment_has_somebody_who_sets_it() -> None:
 def test_its_compose_entry_is_valid_and_listens_on_loopback_only(validator: Any) -> None:  # noqa: F811
     service = MaterializeService(image="materialize/materialized:v26.10.0")
     ports = {name: 21_000 + number for number, name in enumerate(service.ports)}
-    document = _read_back(compose_file.document("racehound-tests-0a1b2c3d", [Placed(service, ports)], {"racehound.user": "0"}))
+    document = _read_back(
+        compose_file.document("racehound-tests-0a1b2c3d", [ComposeService(service, ports)], {"racehound.user": "0"})
+    )
     assert _errors(validator, document) == []
     entry = document["services"]["materialized"]
     assert entry["image"] == "materialize/materialized:v26.10.0"
@@ -190,8 +192,8 @@ def test_only_options_that_the_release_knows_are_given(
     endpoints = {
         port: Endpoint("127.0.0.1", number + 1) for number, port in enumerate((CLIENT, "internal", "http", "internal-http"))
     }
-    site = Site(directory=tmp_path, endpoints=endpoints, log=tmp_path / "log", peers={})
-    (command,) = MaterializeService("postgres://postgres@127.0.0.1:5/postgres?sslmode=disable").commands(site)
+    layout = ServiceLayout(directory=tmp_path, endpoints=endpoints, log=tmp_path / "log", peers={})
+    (command,) = MaterializeService("postgres://postgres@127.0.0.1:5/postgres?sslmode=disable").commands(layout)
     given = " ".join(command.argv)
     assert expected in given
     assert unexpected not in given
@@ -209,7 +211,7 @@ thread 'coordinator' panicked at src/adapter/src/coord.rs:12:5: item does not ex
 def test_only_lines_of_a_log_that_tell_something_are_picked_out(tmp_path: Path) -> None:
     path = tmp_path / "log"
     path.write_text("of an earlier run: thread 'x' panicked at y\n")
-    scan = LogScan(FileLog(path))
+    scan = LogReader(FileLog(path))
     with path.open("a") as log:
         log.write(_LOG)
         log.write("thread 'half' panick")
@@ -225,7 +227,7 @@ def test_only_lines_of_a_log_that_tell_something_are_picked_out(tmp_path: Path) 
 
 
 def _folded(*envelopes: dict[str, Any]) -> Counter[tuple[str | None, ...]]:
-    return fold(iter(envelopes), ("a", "n"))
+    return count_rows(iter(envelopes), ("a", "n"))
 
 
 _FOO, _BAR = {"a": "foo", "n": 1}, {"a": "bar", "n": None}
@@ -270,18 +272,18 @@ def _numbers(count: int) -> Counter[tuple[str | None, ...]]:
 
 
 def test_a_sink_that_is_always_a_moment_behind_a_relation_that_grows_is_right() -> None:
-    looks = Looks()
-    assert "written 0 times: ('2',)" in difference(*looks.bounds(_numbers(3), _numbers(4)), _numbers(2))
-    assert difference(*looks.bounds(_numbers(5), _numbers(6)), _numbers(4)) == ""
+    seen = RowBounds()
+    assert "written 0 times: ('2',)" in difference(*seen.bounds(_numbers(3), _numbers(4)), _numbers(2))
+    assert difference(*seen.bounds(_numbers(5), _numbers(6)), _numbers(4)) == ""
 
 
 def test_a_row_that_a_sink_never_writes_is_told_though_its_relation_grows() -> None:
-    looks = Looks()
-    looks.bounds(_numbers(3), _numbers(4))
-    assert "written 0 times: ('1',)" in difference(*looks.bounds(_numbers(5), _numbers(6)), _numbers(4) - Counter({("1",): 1}))
+    seen = RowBounds()
+    seen.bounds(_numbers(3), _numbers(4))
+    assert "written 0 times: ('1',)" in difference(*seen.bounds(_numbers(5), _numbers(6)), _numbers(4) - Counter({("1",): 1}))
 
 
 def test_a_relation_that_has_come_to_rest_is_compared_row_by_row() -> None:
-    looks = Looks()
-    looks.bounds(_numbers(3), _numbers(4))
-    assert "written 0 times: ('4',)" in difference(*looks.bounds(_numbers(5), _numbers(5)), _numbers(4))
+    seen = RowBounds()
+    seen.bounds(_numbers(3), _numbers(4))
+    assert "written 0 times: ('4',)" in difference(*seen.bounds(_numbers(5), _numbers(5)), _numbers(4))

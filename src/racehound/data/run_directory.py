@@ -81,10 +81,13 @@ class RunDirectory:
 
 
 def read_run(path: Path) -> dict[str, Any]:
-    """run.json of a run directory; UserError when it is none."""
+    """The contents of run.json; UserError when it is no run directory, or the file does not say which database was tested."""
     try:
-        return msgspec.json.decode((path / "run.json").read_bytes(), type=dict[str, Any])
+        facts = msgspec.json.decode((path / "run.json").read_bytes(), type=dict[str, Any])
     except OSError as error:
         raise UserError(f"{path} is no run directory: run.json cannot be read ({error.strerror})") from error
     except msgspec.MsgspecError as error:
         raise UserError(f"{path / 'run.json'}: {error}") from error
+    if not isinstance(facts.get("target"), str):
+        raise UserError(f"{path / 'run.json'}: it does not name the database that was tested")
+    return facts

@@ -121,7 +121,7 @@ class Database(abc.ABC):
         """
 
     def options(self) -> Sequence[click.Option]:
-        """Options of its own for the commands that open a target; names must not be those of other databases' options."""
+        """Options of its own for the commands that open a target. One that another database has, too, must be the same there."""
         return ()
 
     def read_options(self, values: Mapping[str, Any]) -> Any:  # noqa: ANN401 whatever `opened` understands

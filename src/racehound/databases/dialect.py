@@ -42,6 +42,10 @@ def _nobody(_line: str) -> int:
     return 0
 
 
+def _whole_line(message: str) -> tuple[int, str]:
+    return 0, message
+
+
 @dataclasses.dataclass(frozen=True)
 class Dialect:
     """The rules of one database. Only the first six have no default; the defaults claim nothing."""
@@ -70,6 +74,9 @@ class Dialect:
     """Which process a line of the server's log says was ended by SIGKILL; 0 where it does not tell of one."""
     internal_error_in: Callable[[str], str] = _nothing
     """The internal error of a background process that a line of the server's log tells of; "" where it does not tell of one."""
+    log_line: Callable[[str], tuple[int, str]] = _whole_line
+    """What a message of the server's log, without the time at its beginning, says: the server process (0 where it does not tell),
+    and the text that reports show of it."""
     script_support: ScriptSupport = dataclasses.field(default_factory=ScriptSupport)
     """What the testdrive language asks of the database: version, topics of sinks, consistency checks."""
     repetitions: int = 100

@@ -72,7 +72,7 @@ def database(name: str) -> Database:
     """The database of that name; UserError when none is installed."""
     known = databases()
     if name not in known:
-        raise UserError(f"unknown target {name!r}; there are: {', '.join(known)}")
+        raise UserError(f"unknown database {name!r}; there are: {', '.join(known)}")
     return known[name]
 
 
@@ -87,16 +87,6 @@ def default_name() -> str:
 def recognised(session: Session) -> Database:
     """The database that the server at the other end of a session is one of; the default one where none recognises it."""
     return next((each for each in databases().values() if each.recognises(session)), database(default_name()))
-
-
-def require_kinds(name: str) -> None:
-    """UserError where the database of that name has no kinds."""
-    known = database(name)
-    if not known.kinds() and known.kind_bases() is None:
-        raise UserError(
-            f"{known.name} has no kinds of objects to draw from: with scripts of your own it can be explored (racehound explore) "
-            "and tested (racehound testdrive)"
-        )
 
 
 def require_possible(choice: Choice) -> None:

@@ -33,17 +33,20 @@ class Stepping(abc.ABC):
     that tells nothing and needs nothing.
     """
 
+    deadline_s: float = 0.1
+    """Where `blockers` cannot tell: how long a statement may take, after others have ended, before it counts as blocked."""
+
     @property
     @abc.abstractmethod
     def pid(self) -> int:
-        """Server process of the session that it looks and sweeps through."""
+        """Server process of the session that it looks and drops objects through."""
 
     @abc.abstractmethod
     def open(self, session: str) -> SteppedSession:
         """A new session in the working database, recognisable as the session's on the server. TargetError when there is none."""
 
     @abc.abstractmethod
-    def sweep(self) -> bool:
+    def drop_leftovers(self) -> bool:
         """Drop what a schedule left in the working database; False when a rebuild is needed. Only for a sound database: a server
         may crash over a broken catalog, and that would not be the schedule's doing."""
 
@@ -64,9 +67,9 @@ class Stepping(abc.ABC):
         """Whether a statement is one by its grammar, as far as that can be told without running it; True where it cannot."""
         return True
 
-    def gather(self) -> None:  # noqa: B027 its observers look as ever
+    def begin_fast_checks(self) -> None:  # noqa: B027 its observers look as ever
         """Let the target's observers begin to look at the state at rest, in whatever way makes many looks cheap. What they find
         this way is a suspicion."""
 
-    def disperse(self) -> None:  # noqa: B027 they are not gathered
+    def end_fast_checks(self) -> None:  # noqa: B027 they are not gathered
         """Let them look as ever: what is found now is true."""

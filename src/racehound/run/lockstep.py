@@ -33,8 +33,6 @@ from racehound.testdrive.redaction import redact, scrub_outcome
 PATIENCE_S = 0.0005
 """How long to wait for an answer before the target is asked whether the statement is blocked. The time doubles with each try."""
 LOOK_S = 0.02
-DEADLINE_S = 0.1
-"""Where the target cannot tell who waits: how long a statement may take, after others have ended, until it counts as blocked."""
 SOMEBODY = -1
 """Number of the session that a statement waits for, where that is not known. 0 is a prepared transaction."""
 
@@ -257,7 +255,7 @@ class LockStep:
         except TargetError:
             return dict.fromkeys(pids, ())  # a server that crashes does not answer; the sessions will lose their connections
         if blockers is None:
-            late_ns = time.monotonic_ns() - int(DEADLINE_S * 1e9)
+            late_ns = time.monotonic_ns() - int(self._stepping.deadline_s * 1e9)
             return {number: (SOMEBODY,) if pending.since_ns < late_ns else () for number, pending in waiting.items()}
         own = {**self._numbers, 0: 0}
         return {

@@ -45,7 +45,7 @@ class LockstepRunner:
         self._sessions: list[SteppedRecorded] = []
         self._director: RecordedSession | None = None
         self._pool = ThreadPoolExecutor(1)
-        self._swept: Future[bool] | None = None
+        self._dropping: Future[bool] | None = None
         """Whether the working database can take another schedule; None where it cannot."""
 
     @property
@@ -61,7 +61,7 @@ class LockstepRunner:
 
     def prepare(self, *, damaged: bool) -> bool:
         """Make the working database ready for a schedule; True when it is a new one. TargetError."""
-        swept, self._swept = self._swept, None
+        swept, self._dropping = self._dropping, None
         if not damaged and swept is not None and swept.result():
             return False
         self._close_sessions()
@@ -105,20 +105,20 @@ class LockstepRunner:
 
     def worth_judging(self, look: Callable[[], bool]) -> bool:
         """Whether a quick look at the state at rest shows anything."""
-        self.stepping.gather()
+        self.stepping.begin_fast_checks()
         if not look():
             return False
-        self.stepping.disperse()
+        self.stepping.end_fast_checks()
         return True
 
-    def sweep(self) -> None:
+    def drop_leftovers(self) -> None:
         """Begin to drop what a schedule left, in a thread: meanwhile the schedule's events are written down."""
-        self._swept = self._pool.submit(self.stepping.sweep)
+        self._dropping = self._pool.submit(self.stepping.drop_leftovers)
 
     def can_read(self, sql: str) -> bool:
         """Whether a text, with variables, is a statement by its grammar, as far as the target can tell."""
-        if self._swept is not None:
-            self._swept.exception()  # the target does one thing at a time: wait for the end of the sweep
+        if self._dropping is not None:
+            self._dropping.exception()  # the target does one thing at a time: wait for the end of the drops
         try:
             return self.stepping.can_read(substitute(sql, self._variables, {}))
         except RacehoundError:
@@ -134,7 +134,7 @@ class LockstepRunner:
         return {session.pid for session in self._all_sessions()} | ({self._stepping.pid} if self._stepping else set())
 
     def close(self) -> None:
-        """Wait for the end of the sweep and close all sessions."""
+        """Wait for the end of the drops and close all sessions."""
         self._pool.shutdown()
         self._close_sessions()
 
@@ -227,7 +227,7 @@ class ScheduledRepetition:
         for serial in self._program.teardown:
             self._runner.run_alone(serial, number)
         if not damaged and not self.lost:
-            self._runner.sweep()
+            self._runner.drop_leftovers()
 
     def wanted_errors(self) -> frozenset[tuple[str, int, str]]:
         """The errors that the scripts ask for themselves, by session, turn and SQLSTATE."""

@@ -26,7 +26,7 @@ from racehound.services.backends.instance import BackendName, Instance
 from racehound.services.backends.native import NativeInstance
 from racehound.services.catalogue import find, in_order
 from racehound.services.process import Command, GuardedProcess
-from racehound.services.service import PROXIED, Endpoint, Endpoints, NotReadyError, Site
+from racehound.services.service import PROXIED, Endpoint, Endpoints, NotReadyError, ServiceLayout
 
 READY_LIMIT_S = 90.0
 """Seconds that a service may take from its start to its first correct answer; the slowest take ten on two busy cores."""
@@ -38,7 +38,7 @@ Health = Literal["healthy", "starting", "not answering", "dead", "paused"]
 
 
 @dataclasses.dataclass(frozen=True)
-class Wanted:
+class ServiceRequest:
     """A service to start, and the backend that runs it."""
 
     name: str
@@ -98,7 +98,7 @@ class Composition:
         self._busy = threading.Lock()
         self._guard: GuardedProcess | None = None
 
-    def up(self, wanted: Sequence[Wanted], tell: Tell) -> None:
+    def up(self, wanted: Sequence[ServiceRequest], tell: Tell) -> None:
         """Start these services and those that they need. Services that are up stay as they are.
 
         Returns when all are ready. UserError or TargetError for the first service that cannot be started; the services that this
@@ -256,7 +256,7 @@ class Composition:
 
     # Instances
 
-    def _instance(self, wanted: Wanted) -> Instance:
+    def _instance(self, wanted: ServiceRequest) -> Instance:
         service = find(wanted.name)
         if wanted.backend == "external":
             assert wanted.address is not None
@@ -264,17 +264,17 @@ class Composition:
         if wanted.backend == "docker":
             return DockerInstance(service, self.docker)
         directory = self.directory / service.name
-        site = Site(
+        layout = ServiceLayout(
             directory=directory,
             endpoints={port: Endpoint("127.0.0.1", ports.free()) for port in service.ports},
             log=self.directory / "logs" / f"{service.name}.log",
             peers=_Peers(self),
             advertised={PROXIED: Endpoint("127.0.0.1", ports.free())} if PROXIED in service.ports else {},
         )
-        site.log.parent.mkdir(exist_ok=True)
-        return NativeInstance(service, site, (directory, self.directory) if scratch.is_mine(self.directory) else (directory,))
+        layout.log.parent.mkdir(exist_ok=True)
+        return NativeInstance(service, layout, (directory, self.directory) if scratch.is_mine(self.directory) else (directory,))
 
-    def _check_roles(self, new: Sequence[Wanted]) -> None:
+    def _check_roles(self, new: Sequence[ServiceRequest]) -> None:
         roles = {instance.service.role: instance.service.name for instance in self.instances}
         for wanted in new:
             service = find(wanted.name)
@@ -332,17 +332,17 @@ class _Peers(Mapping[str, Endpoints]):
         return len(self._composition.instances)
 
 
-def with_needs(wanted: Sequence[Wanted]) -> list[Wanted]:
+def with_needs(wanted: Sequence[ServiceRequest]) -> list[ServiceRequest]:
     """These services and those that they need, in order: each after those that it needs.
 
     A service that is only needed by another is run by the backend of that one. An external service needs none of ours.
     """
     given = {each.name: each for each in wanted}
-    known: dict[str, Wanted] = {}
+    known: dict[str, ServiceRequest] = {}
     for name in reversed(in_order([each.name for each in wanted if each.backend != "external"])):
         users = [each for each in known.values() if each.backend != "external" and name in find(each.name).needs]
         if name in given or users:
-            known[name] = given.get(name) or Wanted(name, users[0].backend)
+            known[name] = given.get(name) or ServiceRequest(name, users[0].backend)
     return [*reversed(known.values()), *(each for each in wanted if each.name not in known)]
 
 

@@ -25,7 +25,7 @@ import msgspec
 from racehound.errors import RacehoundError, UserError
 from racehound.services import scratch
 from racehound.services.backends.instance import BackendName
-from racehound.services.composition import Composition, Status, Wanted
+from racehound.services.composition import Composition, ServiceRequest, Status
 from racehound.services.fault_injection import FaultInjector
 from racehound.services.service import Endpoint
 
@@ -168,8 +168,8 @@ class CompositionDaemon:
         self._ended.wait()
 
 
-def _wanted(service: RequestedService) -> Wanted:
-    return Wanted(service.name, service.backend, Endpoint(*service.address) if service.address else None)
+def _wanted(service: RequestedService) -> ServiceRequest:
+    return ServiceRequest(service.name, service.backend, Endpoint(*service.address) if service.address else None)
 
 
 class _Handler(socketserver.StreamRequestHandler):

@@ -15,10 +15,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from racehound.errors import UserError
-from racehound.services.artifacts.artifact import Tell, found
+from racehound.services.artifacts.artifact import Tell, installed_path
 from racehound.services.artifacts.python import PythonPackage
 from racehound.services.process import Command
-from racehound.services.service import Site
+from racehound.services.service import ServiceLayout
 
 OLDEST = 21
 """The oldest release on which the schema registry runs; Kafka 4 needs 17."""
@@ -59,7 +59,7 @@ JAVA = JavaRuntime()
 
 
 def command(
-    site: Site,
+    layout: ServiceLayout,
     program: tuple[str, ...],
     *,
     heap_mib: int,
@@ -69,9 +69,9 @@ def command(
 ) -> Command:
     """The command that runs a Java program for a service; `program` follows the options: `-cp PATH MAIN …` or `-jar FILE`.
 
-    The program writes nothing outside the site's directory. The options make it start fast.
+    The program writes nothing outside the layout's directory. The options make it start fast.
     """
-    temporary = site.directory / "tmp"
+    temporary = layout.directory / "tmp"
     # A process that was killed has left libraries here that the next one does not use.
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir()
@@ -87,9 +87,9 @@ def command(
         *(f"-D{name}={value}" for name, value in (properties or {}).items()),
     )
     return Command(
-        argv=(str(found(JAVA)), *options, *program),
+        argv=(str(installed_path(JAVA)), *options, *program),
         env={**_ENVIRONMENT, **(environment or {})},
-        cwd=site.directory,
+        cwd=layout.directory,
         log=log,
     )
 

@@ -1,7 +1,7 @@
 """Kafka, one broker: on ZooKeeper (3.9, the last line that can) and by KRaft, with a listener that leads through the fault proxy.
 
 A broker tells its clients where to connect: whoever reaches it by a proxy's address would leave the proxy with the second
-connection. So there is a second listener, `proxied`, which tells of the address that the site advertises for it.
+connection. So there is a second listener, `proxied`, which tells of the address that the layout advertises for it.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from typing import ClassVar
 
 from racehound.errors import TargetError
 from racehound.services import java, kafka_containers, process
-from racehound.services.artifacts.artifact import Artifact, found
+from racehound.services.artifacts.artifact import Artifact, installed_path
 from racehound.services.artifacts.maven import MavenJars
 from racehound.services.kafka_metadata import check_broker
 from racehound.services.process import Command
-from racehound.services.service import CLIENT, PROXIED, Container, Endpoints, Service, Site
+from racehound.services.service import CLIENT, PROXIED, Container, Endpoints, Service, ServiceLayout
 from racehound.services.zookeeper import JARS, LOGGING, ZooKeeperService, await_release
 
 _KRAFT_JARS = MavenJars("kafka-4.4.0", ("org.apache.kafka:kafka_2.13:4.4.0", "org.slf4j:slf4j-simple:1.7.36"))
@@ -64,22 +64,22 @@ class _Broker(Service):
     def artifacts(self) -> tuple[Artifact, ...]:
         return (java.JAVA, self.jars)
 
-    def prepare(self, site: Site) -> None:
-        settings = {**SETTINGS, **_listeners(site), "log.dirs": str(_data(site)), **self.settings(site)}
+    def prepare(self, layout: ServiceLayout) -> None:
+        settings = {**SETTINGS, **_listeners(layout), "log.dirs": str(_data(layout)), **self.settings(layout)}
         lines = [f"{name}={value}\n" for name, value in settings.items()]
-        _properties(site).write_text("".join(lines), encoding="utf-8")
+        _properties(layout).write_text("".join(lines), encoding="utf-8")
 
     @abc.abstractmethod
-    def settings(self, site: Site) -> Mapping[str, str]:
+    def settings(self, layout: ServiceLayout) -> Mapping[str, str]:
         """What goes into server.properties besides what both have."""
 
-    def commands(self, site: Site) -> tuple[Command, ...]:
-        program = (*self.class_path(), "kafka.Kafka", str(_properties(site)))
-        return (java.command(site, program, heap_mib=_HEAP_MIB, properties=LOGGING),)
+    def commands(self, layout: ServiceLayout) -> tuple[Command, ...]:
+        program = (*self.class_path(), "kafka.Kafka", str(_properties(layout)))
+        return (java.command(layout, program, heap_mib=_HEAP_MIB, properties=LOGGING),)
 
     def class_path(self) -> tuple[str, ...]:
         """Java's options for it."""
-        return ("-cp", f"{found(self.jars)}/*")
+        return ("-cp", f"{installed_path(self.jars)}/*")
 
     def check(self, endpoints: Endpoints) -> None:
         check_broker(endpoints[CLIENT])
@@ -96,15 +96,15 @@ class KafkaService(_Broker):
     needs = (ZooKeeperService.name,)
     jars = JARS
 
-    def commands(self, site: Site) -> tuple[Command, ...]:
+    def commands(self, layout: ServiceLayout) -> tuple[Command, ...]:
         # A broker ends at once when another one, its killed self, is still registered under its number.
-        await_release(site.peers[ZooKeeperService.name][CLIENT], f"/brokers/ids/{_BROKER}", _RELEASE_LIMIT_S)
-        return super().commands(site)
+        await_release(layout.peers[ZooKeeperService.name][CLIENT], f"/brokers/ids/{_BROKER}", _RELEASE_LIMIT_S)
+        return super().commands(layout)
 
-    def settings(self, site: Site) -> Mapping[str, str]:
+    def settings(self, layout: ServiceLayout) -> Mapping[str, str]:
         return {
             "broker.id": _BROKER,
-            "zookeeper.connect": str(site.peers[ZooKeeperService.name][CLIENT]),
+            "zookeeper.connect": str(layout.peers[ZooKeeperService.name][CLIENT]),
             "zookeeper.session.timeout.ms": str(SESSION_MS),
         }
 
@@ -119,17 +119,17 @@ class KafkaKraftService(_Broker):
     ports = (CLIENT, PROXIED, _CONTROLLER)
     jars = _KRAFT_JARS
 
-    def prepare(self, site: Site) -> None:
-        super().prepare(site)
+    def prepare(self, layout: ServiceLayout) -> None:
+        super().prepare(layout)
         cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        log = site.directory / "format.log"
-        tool = ("kafka.tools.StorageTool", "format", "--cluster-id", cluster, "--config", str(_properties(site)))
-        command = java.command(site, (*self.class_path(), *tool), heap_mib=_FORMAT_HEAP_MIB, properties=LOGGING, log=log)
+        log = layout.directory / "format.log"
+        tool = ("kafka.tools.StorageTool", "format", "--cluster-id", cluster, "--config", str(_properties(layout)))
+        command = java.command(layout, (*self.class_path(), *tool), heap_mib=_FORMAT_HEAP_MIB, properties=LOGGING, log=log)
         if process.run(command, _FORMAT_LIMIT_S) != 0:
             raise TargetError(f"Kafka's storage could not be formatted: {' '.join(log.read_text(errors='replace').split())}")
 
-    def settings(self, site: Site) -> Mapping[str, str]:
-        controller = site.endpoints[_CONTROLLER]
+    def settings(self, layout: ServiceLayout) -> Mapping[str, str]:
+        controller = layout.endpoints[_CONTROLLER]
         return {
             "process.roles": "broker,controller",
             "node.id": _BROKER,
@@ -145,21 +145,21 @@ class KafkaKraftService(_Broker):
         return kafka_containers.by_kraft(self.name, {**SETTINGS, "broker.session.timeout.ms": str(SESSION_MS)})
 
 
-def _listeners(site: Site) -> dict[str, str]:
+def _listeners(layout: ServiceLayout) -> dict[str, str]:
     """A listener for each port. The controller's is told to nobody: only the broker itself speaks to it."""
-    bound = [f"{port.upper()}://{endpoint}" for port, endpoint in site.endpoints.items()]
-    told = [f"{port.upper()}://{site.advertised.get(port, site.endpoints[port])}" for port in (CLIENT, PROXIED)]
+    bound = [f"{port.upper()}://{endpoint}" for port, endpoint in layout.endpoints.items()]
+    told = [f"{port.upper()}://{layout.advertised.get(port, layout.endpoints[port])}" for port in (CLIENT, PROXIED)]
     return {
         "listeners": ",".join(bound),
         "advertised.listeners": ",".join(told),
-        "listener.security.protocol.map": ",".join(f"{port.upper()}:PLAINTEXT" for port in site.endpoints),
+        "listener.security.protocol.map": ",".join(f"{port.upper()}:PLAINTEXT" for port in layout.endpoints),
         "inter.broker.listener.name": CLIENT.upper(),
     }
 
 
-def _data(site: Site) -> Path:
-    return site.directory / "data"
+def _data(layout: ServiceLayout) -> Path:
+    return layout.directory / "data"
 
 
-def _properties(site: Site) -> Path:
-    return site.directory / "server.properties"
+def _properties(layout: ServiceLayout) -> Path:
+    return layout.directory / "server.properties"

@@ -12,11 +12,11 @@ from pathlib import Path
 
 from racehound.errors import TargetError
 from racehound.services import process
-from racehound.services.artifacts.artifact import Artifact, found
+from racehound.services.artifacts.artifact import Artifact, installed_path
 from racehound.services.artifacts.debian import DebianPackages, libraries
 from racehound.services.mysql import FRUGAL_OPTIONS, ROOT_PASSWORD, ROOT_SQL, STREAM_OPTIONS, as_root, check_answer, variables_of
 from racehound.services.process import Command
-from racehound.services.service import CLIENT, LOOPBACK, Container, Endpoints, Service, Site
+from racehound.services.service import CLIENT, LOOPBACK, Container, Endpoints, Service, ServiceLayout
 
 _PACKAGES = DebianPackages(
     ("mariadb-server-core", "libaio1 | libaio1t64", "libnuma1", "liburing2", "libpcre2-8-0", "libssl3 | libssl3t64"),
@@ -38,22 +38,22 @@ class MariadbService(Service):
     def artifacts(self) -> tuple[Artifact, ...]:
         return (_PACKAGES,)
 
-    def prepare(self, site: Site) -> None:
+    def prepare(self, layout: ServiceLayout) -> None:
         """What `mariadb-install-db` does, without its questions to the system."""
-        tables = found(_PACKAGES) / "usr" / "share" / "mysql"
-        script, log = site.directory / "first.sql", site.directory / "initialise.log"
+        tables = installed_path(_PACKAGES) / "usr" / "share" / "mysql"
+        script, log = layout.directory / "first.sql", layout.directory / "initialise.log"
         system = "".join((tables / name).read_text(encoding="utf-8") for name in _SYSTEM_TABLES)
         script.write_text(f"{_BEFORE}{system}\n{_AFTER}{ROOT_SQL}", encoding="utf-8")
-        (site.directory / "data").mkdir()
-        server = self._command(site, "--bootstrap", log=log)
+        (layout.directory / "data").mkdir()
+        server = self._command(layout, "--bootstrap", log=log)
         command = Command(("sh", "-c", 'exec "$@" < "$0"', str(script), *server.argv), env=server.env, log=log)
         if process.run(command, _INITIALISE_LIMIT_S) != 0:
             raise TargetError(f"mariadbd --bootstrap failed: {' '.join(log.read_text(errors='replace').split())}")
 
-    def commands(self, site: Site) -> tuple[Command, ...]:
-        address = (f"--bind-address={LOOPBACK}", f"--port={site.endpoints[CLIENT].port}", "--skip-name-resolve")
+    def commands(self, layout: ServiceLayout) -> tuple[Command, ...]:
+        address = (f"--bind-address={LOOPBACK}", f"--port={layout.endpoints[CLIENT].port}", "--skip-name-resolve")
         files = ("--socket=mariadbd.sock", "--pid-file=mariadbd.pid", "--secure-file-priv=")
-        return (self._command(site, *address, *files, *STREAM_OPTIONS, log=site.log),)
+        return (self._command(layout, *address, *files, *STREAM_OPTIONS, log=layout.log),)
 
     def check(self, endpoints: Endpoints) -> None:
         check_answer(endpoints)
@@ -70,10 +70,10 @@ class MariadbService(Service):
             volumes=("/var/lib/mysql",),
         )
 
-    def _command(self, site: Site, *arguments: str, log: Path) -> Command:
-        root = found(_PACKAGES)
+    def _command(self, layout: ServiceLayout, *arguments: str, log: Path) -> Command:
+        root = installed_path(_PACKAGES)
         messages, plugins = root / "usr" / "share" / "mysql", root / "usr" / "lib" / "mysql" / "plugin"
-        where = (f"--datadir={site.directory / 'data'}", f"--lc-messages-dir={messages}", f"--plugin-dir={plugins}")
+        where = (f"--datadir={layout.directory / 'data'}", f"--lc-messages-dir={messages}", f"--plugin-dir={plugins}")
         options = ("--no-defaults", *as_root(), *where, *FRUGAL_OPTIONS, "--innodb-log-file-size=16M")
         return Command(
             argv=(str(root / "usr" / "sbin" / "mariadbd"), *options, *arguments),

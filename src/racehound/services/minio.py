@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from racehound.services import s3
-from racehound.services.artifacts.artifact import Artifact, found
+from racehound.services.artifacts.artifact import Artifact, installed_path
 from racehound.services.artifacts.go import GoProgram
 from racehound.services.process import Command
-from racehound.services.service import CLIENT, Container, Endpoints, Service, Site
+from racehound.services.service import CLIENT, Container, Endpoints, Service, ServiceLayout
 
 MC = GoProgram("github.com/minio/mc", "v0.0.0-20250313080218-cf909e1063a9", "mc", needs=(1, 23))
 """MinIO's own client, for whoever wants to look into a server; racehound itself speaks S3."""
@@ -25,15 +25,15 @@ class MinioService(Service):
     def artifacts(self) -> tuple[Artifact, ...]:
         return (_SERVER, MC)
 
-    def prepare(self, site: Site) -> None:
-        (site.directory / "data").mkdir()
+    def prepare(self, layout: ServiceLayout) -> None:
+        (layout.directory / "data").mkdir()
 
-    def commands(self, site: Site) -> tuple[Command, ...]:
-        arguments = ("server", "--quiet", "--address", str(site.endpoints[CLIENT]), str(site.directory / "data"))
+    def commands(self, layout: ServiceLayout) -> tuple[Command, ...]:
+        arguments = ("server", "--quiet", "--address", str(layout.endpoints[CLIENT]), str(layout.directory / "data"))
         # Without the console there is no second port; without the update check nobody is asked.
         quiet = {"MINIO_BROWSER": "off", "MINIO_UPDATE": "off", "MINIO_REGION_NAME": s3.REGION}
-        environment = {"PATH": "/usr/bin:/bin", "HOME": str(site.directory), "TZ": "UTC", **_ACCOUNT, **quiet}
-        return (Command((str(found(_SERVER)), *arguments), env=environment),)
+        environment = {"PATH": "/usr/bin:/bin", "HOME": str(layout.directory), "TZ": "UTC", **_ACCOUNT, **quiet}
+        return (Command((str(installed_path(_SERVER)), *arguments), env=environment),)
 
     def check(self, endpoints: Endpoints) -> None:
         s3.check_answer(endpoints)

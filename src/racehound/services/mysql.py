@@ -10,11 +10,11 @@ from pathlib import Path
 
 from racehound.errors import TargetError, UserError
 from racehound.services import process
-from racehound.services.artifacts.artifact import Artifact, found
+from racehound.services.artifacts.artifact import Artifact, installed_path
 from racehound.services.artifacts.debian import DebianPackages
 from racehound.services.artifacts.maven import MavenArchive
 from racehound.services.process import Command
-from racehound.services.service import CLIENT, LOOPBACK, Container, Endpoints, NotReadyError, Service, Site
+from racehound.services.service import CLIENT, LOOPBACK, Container, Endpoints, NotReadyError, Service, ServiceLayout
 
 ROOT_PASSWORD = "p@ssw0rd"  # noqa: S105 no secret: it is what public scripts of Materialize use, of a server that nobody else reaches
 ROOT_SQL = f"""\
@@ -61,21 +61,21 @@ class MysqlService(Service):
     def artifacts(self) -> tuple[Artifact, ...]:
         return (_ARCHIVE,) if _has_libaio() else (_ARCHIVE, _LIBAIO)
 
-    def prepare(self, site: Site) -> None:
+    def prepare(self, layout: ServiceLayout) -> None:
         if not _has_libaio():
-            _link_libaio(site.directory / "lib")
-        first = site.directory / "first.sql"
+            _link_libaio(layout.directory / "lib")
+        first = layout.directory / "first.sql"
         first.write_text(ROOT_SQL, encoding="ascii")
-        log = site.directory / "initialise.log"
-        command = self._command(site, "--initialize-insecure", f"--init-file={first}", log=log)
+        log = layout.directory / "initialise.log"
+        command = self._command(layout, "--initialize-insecure", f"--init-file={first}", log=log)
         if process.run(command, _INITIALISE_LIMIT_S) != 0:
             raise TargetError(f"mysqld --initialize-insecure failed: {' '.join(log.read_text(errors='replace').split())}")
 
-    def commands(self, site: Site) -> tuple[Command, ...]:
-        address = (f"--bind-address={LOOPBACK}", f"--port={site.endpoints[CLIENT].port}", "--skip-name-resolve")
+    def commands(self, layout: ServiceLayout) -> tuple[Command, ...]:
+        address = (f"--bind-address={LOOPBACK}", f"--port={layout.endpoints[CLIENT].port}", "--skip-name-resolve")
         # The sockets' paths are short whatever the directory's is: the server's own directory is its data's.
         files = ("--socket=mysqld.sock", "--pid-file=mysqld.pid", "--secure-file-priv=NULL")
-        return (self._command(site, *address, *files, *STREAM_OPTIONS, *_GTID_OPTIONS, log=site.log),)
+        return (self._command(layout, *address, *files, *STREAM_OPTIONS, *_GTID_OPTIONS, log=layout.log),)
 
     def check(self, endpoints: Endpoints) -> None:
         check_answer(endpoints)
@@ -92,15 +92,15 @@ class MysqlService(Service):
             volumes=("/var/lib/mysql",),
         )
 
-    def _command(self, site: Site, *arguments: str, log: Path) -> Command:
-        root = found(_ARCHIVE)
-        where = (f"--basedir={root}", f"--datadir={site.directory / 'data'}")
+    def _command(self, layout: ServiceLayout, *arguments: str, log: Path) -> Command:
+        root = installed_path(_ARCHIVE)
+        where = (f"--basedir={root}", f"--datadir={layout.directory / 'data'}")
         # Passwords need no TLS and no RSA keys then, whatever driver a client has.
         plain = ("--mysqlx=OFF", "--default-authentication-plugin=mysql_native_password")
         options = ("--no-defaults", *as_root(), *where, *plain, *FRUGAL_OPTIONS, "--innodb-redo-log-capacity=16M")
         return Command(
             argv=(str(root / "bin" / "mysqld"), *options, *arguments),
-            env={"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC", "LD_LIBRARY_PATH": str(site.directory / "lib")},
+            env={"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC", "LD_LIBRARY_PATH": str(layout.directory / "lib")},
             log=log,
         )
 
@@ -143,4 +143,4 @@ def _has_libaio() -> bool:
 def _link_libaio(directory: Path) -> None:
     """Under the name that mysqld wants: releases with a 64-bit time on all machines call the same library `libaio.so.1t64`."""
     directory.mkdir()
-    (directory / "libaio.so.1").symlink_to(min(found(_LIBAIO).glob(_LIBAIO.program)))
+    (directory / "libaio.so.1").symlink_to(min(installed_path(_LIBAIO).glob(_LIBAIO.program)))

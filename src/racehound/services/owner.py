@@ -7,6 +7,7 @@ Therefore a process id that was used again, a restart of the machine and another
 from __future__ import annotations
 
 import os
+import platform
 from pathlib import Path
 
 import msgspec
@@ -21,6 +22,24 @@ class Owner(msgspec.Struct, frozen=True):
     boot: str
     namespace: str
     """The namespace in which the process id is valid."""
+
+
+class RunMark(msgspec.Struct, frozen=True):
+    """What a run leaves on a server that others use, too: it tells whether the run is over."""
+
+    racehound: Owner
+    machine: str
+    """The name of the machine that it runs on: of other machines' processes nothing can be known."""
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether the run was started on this machine, so that it can be known whether it is over."""
+        return self.machine == platform.node()
+
+    @property
+    def is_dead(self) -> bool:
+        """Whether the run is known to be over."""
+        return self.is_ours and not may_live(self.racehound)
 
 
 def myself() -> Owner:

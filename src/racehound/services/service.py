@@ -44,7 +44,7 @@ Endpoints = Mapping[str, Endpoint]
 
 
 @dataclasses.dataclass(frozen=True)
-class Site:
+class ServiceLayout:
     """Directories and addresses for the native processes of a service."""
 
     directory: Path
@@ -94,11 +94,11 @@ class Service(abc.ABC):
     def artifacts(self) -> tuple[Artifact, ...]:
         """The artifacts that native processes on this machine need."""
 
-    def prepare(self, site: Site) -> None:  # noqa: B027 most have nothing to write
-        """Write configuration and initial data into the site's empty directory. TargetError when that fails."""
+    def prepare(self, layout: ServiceLayout) -> None:  # noqa: B027 most have nothing to write
+        """Write configuration and initial data into the layout's empty directory. TargetError when that fails."""
 
     @abc.abstractmethod
-    def commands(self, site: Site) -> tuple[Command, ...]:
+    def commands(self, layout: ServiceLayout) -> tuple[Command, ...]:
         """The commands of its processes, the server itself first. They also start it again on its data after a kill."""
 
     @abc.abstractmethod

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from racehound.services.artifacts.artifact import Artifact, found
+from racehound.services.artifacts.artifact import Artifact, installed_path
 from racehound.services.artifacts.go import GoProgram
 from racehound.services.process import Command
-from racehound.services.service import CLIENT, LOOPBACK, Container, Endpoints, NotReadyError, Service, Site
+from racehound.services.service import CLIENT, LOOPBACK, Container, Endpoints, NotReadyError, Service, ServiceLayout
 from racehound.tls import trusted
 
 _PROGRAM = GoProgram("github.com/Shopify/toxiproxy/v2/cmd/server", "v2.5.0", "server", needs=(1, 17))
@@ -23,8 +23,8 @@ class ToxiproxyService(Service):
     def artifacts(self) -> tuple[Artifact, ...]:
         return (_PROGRAM,)
 
-    def commands(self, site: Site) -> tuple[Command, ...]:
-        return (Command((str(found(_PROGRAM)), "-host", LOOPBACK, "-port", str(site.endpoints[CLIENT].port))),)
+    def commands(self, layout: ServiceLayout) -> tuple[Command, ...]:
+        return (Command((str(installed_path(_PROGRAM)), "-host", LOOPBACK, "-port", str(layout.endpoints[CLIENT].port))),)
 
     def check(self, endpoints: Endpoints) -> None:
         import httpx

@@ -6,10 +6,10 @@ import socket
 import time
 
 from racehound.services import java
-from racehound.services.artifacts.artifact import Artifact, found
+from racehound.services.artifacts.artifact import Artifact, installed_path
 from racehound.services.artifacts.maven import MavenJars
 from racehound.services.process import Command
-from racehound.services.service import CLIENT, LOOPBACK, Container, Endpoint, Endpoints, NotReadyError, Service, Site
+from racehound.services.service import CLIENT, LOOPBACK, Container, Endpoint, Endpoints, NotReadyError, Service, ServiceLayout
 
 JARS = MavenJars("kafka-3.9.2", ("org.apache.kafka:kafka_2.13:3.9.2", "org.slf4j:slf4j-simple:1.7.36"))
 """Kafka 3.9.2, the last line that runs on ZooKeeper, with ZooKeeper among what it needs."""
@@ -44,15 +44,15 @@ class ZooKeeperService(Service):
     def artifacts(self) -> tuple[Artifact, ...]:
         return (java.JAVA, JARS)
 
-    def prepare(self, site: Site) -> None:
-        settings = {**_SETTINGS, "dataDir": str(site.directory / "data"), "clientPort": str(site.endpoints[CLIENT].port)}
+    def prepare(self, layout: ServiceLayout) -> None:
+        settings = {**_SETTINGS, "dataDir": str(layout.directory / "data"), "clientPort": str(layout.endpoints[CLIENT].port)}
         lines = [f"{name}={value}\n" for name, value in settings.items()]
-        (site.directory / "zoo.cfg").write_text("".join(lines), encoding="utf-8")
+        (layout.directory / "zoo.cfg").write_text("".join(lines), encoding="utf-8")
 
-    def commands(self, site: Site) -> tuple[Command, ...]:
+    def commands(self, layout: ServiceLayout) -> tuple[Command, ...]:
         main = "org.apache.zookeeper.server.quorum.QuorumPeerMain"
-        program = ("-cp", f"{found(JARS)}/*", main, str(site.directory / "zoo.cfg"))
-        return (java.command(site, program, heap_mib=96, properties={**LOGGING, "zookeeper.jmx.log4j.disable": "true"}),)
+        program = ("-cp", f"{installed_path(JARS)}/*", main, str(layout.directory / "zoo.cfg"))
+        return (java.command(layout, program, heap_mib=96, properties={**LOGGING, "zookeeper.jmx.log4j.disable": "true"}),)
 
     def check(self, endpoints: Endpoints) -> None:
         # It accepts connections, and answers `ruok`, before it serves; only then `srvr` tells its mode.

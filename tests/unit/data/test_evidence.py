@@ -25,7 +25,7 @@ def test_a_password_is_not_shown_and_the_rest_is(address: str) -> None:
 
 def test_a_run_directory_is_made_once(tmp_path: Path) -> None:
     directory = RunDirectory(tmp_path / "a" / "run")
-    directory.write_run(seed=7)
+    directory.write_run(seed=7, target="h2")
     assert read_run(directory.path)["seed"] == 7
     with pytest.raises(UserError, match="already"):
         RunDirectory(tmp_path / "a" / "run")
@@ -45,4 +45,7 @@ def test_what_is_no_run_directory_is_refused(tmp_path: Path) -> None:
         read_run(tmp_path)
     (tmp_path / "run.json").write_text("nonsense")
     with pytest.raises(UserError, match=r"run\.json"):
+        read_run(tmp_path)
+    (tmp_path / "run.json").write_text("{}")
+    with pytest.raises(UserError, match="does not name the database"):
         read_run(tmp_path)

@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 
-from racehound.databases.materialize.opening import needed_services
 from racehound.databases.materialize.server import MaterializeService
+from racehound.databases.materialize.start import needed_services
 from racehound.services.artifacts.artifact import Artifact, cache_dir
 from racehound.services.backends import compose_file
-from racehound.services.backends.compose_file import Document, Placed
+from racehound.services.backends.compose_file import ComposeService, Document
 from racehound.services.catalogue import find, services
 from racehound.services.process import Command
-from racehound.services.service import CLIENT, Container, Endpoints, Service, Site
+from racehound.services.service import CLIENT, Container, Endpoints, Service, ServiceLayout
 
 _SCHEMA_MODULE = "github.com/compose-spec/compose-go/v2"
 _SCHEMA_VERSION = "v2.16.2"
@@ -46,7 +46,7 @@ class _Sample(Service):
     def artifacts(self) -> tuple[Artifact, ...]:
         return ()
 
-    def commands(self, site: Site) -> tuple[Command, ...]:  # noqa: ARG002
+    def commands(self, layout: ServiceLayout) -> tuple[Command, ...]:  # noqa: ARG002
         return ()
 
     def check(self, endpoints: Endpoints) -> None:  # noqa: ARG002
@@ -70,7 +70,7 @@ class _Wrong(_Sample):
 
 def _document(*wanted: Service) -> Document:
     placed = [
-        Placed(service, {name: 20_000 + 10 * number + at for at, name in enumerate(service.container().ports)})
+        ComposeService(service, {name: 20_000 + 10 * number + at for at, name in enumerate(service.container().ports)})
         for number, service in enumerate(wanted)
     ]
     return compose_file.document("racehound-tests-0a1b2c3d", placed, _LABELS)

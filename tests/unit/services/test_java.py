@@ -8,7 +8,7 @@ import pytest
 
 from racehound.errors import UserError
 from racehound.services import java
-from racehound.services.artifacts.artifact import found
+from racehound.services.artifacts.artifact import installed_path
 from racehound.services.artifacts.python import PythonPackage
 
 
@@ -45,7 +45,7 @@ def test_an_older_one_does_not(tmp_path: Path, says: str) -> None:
 
 def test_none_at_all_is_told_with_the_command_to_run() -> None:
     with pytest.raises(UserError, match=r"Java 21 .*is not installed: racehound services install"):
-        found(java.JAVA)
+        installed_path(java.JAVA)
 
 
 def test_what_pip_cannot_install_leaves_the_other_way(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from racehound.errors import UserError
 from racehound.report.columns import columns
 from racehound.services import ports, proc
 from racehound.services.catalogue import DEFAULT, find, in_order, services
-from racehound.services.composition import Wanted, with_needs
+from racehound.services.composition import ServiceRequest, with_needs
 from racehound.services.service import CLIENT, LOOPBACK, Endpoint
 
 
@@ -65,12 +65,12 @@ def test_a_container_publishes_the_port_of_clients(service: object) -> None:
 
 
 def test_an_external_service_brings_no_other_up() -> None:
-    (alone,) = with_needs([Wanted("kafka", "external", Endpoint("broker", 9092))])
+    (alone,) = with_needs([ServiceRequest("kafka", "external", Endpoint("broker", 9092))])
     assert alone.name == "kafka"
 
 
 def test_what_is_needed_is_run_by_the_same_backend() -> None:
-    assert [(each.name, each.backend) for each in with_needs([Wanted("kafka", "docker")])] == [
+    assert [(each.name, each.backend) for each in with_needs([ServiceRequest("kafka", "docker")])] == [
         ("zookeeper", "docker"),
         ("kafka", "docker"),
     ]
@@ -78,9 +78,9 @@ def test_what_is_needed_is_run_by_the_same_backend() -> None:
 
 def test_an_address_belongs_to_external_services_alone() -> None:
     with pytest.raises(UserError):
-        Wanted("postgres", "external")
+        ServiceRequest("postgres", "external")
     with pytest.raises(UserError):
-        Wanted("postgres", "process", Endpoint(LOOPBACK, 5432))
+        ServiceRequest("postgres", "process", Endpoint(LOOPBACK, 5432))
 
 
 def test_columns_are_as_wide_as_their_widest_cell() -> None:

@@ -7,8 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from racehound.databases.materialize.answers import mistake
-from racehound.databases.materialize.answers import race as known
+from racehound.databases.materialize.known_errors import other_error, race_error
 from racehound.services.backends.instance import Instance
 from racehound_zoo.server import Zoo
 from zoo_support.races import Outcome, Race, RaceSessions, meant, races
@@ -86,7 +85,7 @@ def _serially(zoo: Zoo, race: Race, around: UpstreamServices | None, turns: tupl
 
 @pytest.mark.parametrize("race", [race for race in races() if race.errors], ids=lambda race: race.name)
 def test_the_target_knows_every_error_that_racing_statements_were_told(race: Race) -> None:
-    unknown = {message for message in race.errors if message != "dropped" and not (known(message) or mistake(message))}
+    unknown = {message for message in race.errors if message != "dropped" and not (race_error(message) or other_error(message))}
     assert not unknown
 
 

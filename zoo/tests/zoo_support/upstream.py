@@ -9,12 +9,12 @@ from typing import Self
 
 import pytest
 
+from racehound.databases.materialize.connected_services import from_variables
 from racehound.databases.materialize.kinds.kafka import UpsertSource
 from racehound.databases.materialize.kinds.mysql import MySqlSource
 from racehound.databases.materialize.kinds.postgres import PostgresSource
 from racehound.databases.materialize.kinds.upstream import PASSWORD
 from racehound.databases.materialize.script_support import SCRIPT_SUPPORT
-from racehound.databases.materialize.surroundings import of_variables
 from racehound.services.backends.instance import Instance
 from racehound.testdrive.interpreter import Context, Interpreter
 from racehound.testdrive.parser import parse
@@ -35,7 +35,7 @@ class UpstreamServices:
     def __init__(self, zoo: Zoo, instances: list[Instance]) -> None:
         seed = next(_seeds)
         found = {key: value for each in instances for key, value in each.service.variables(each.endpoints).items()}
-        around = of_variables(found)
+        around = from_variables(found)
         variables = {**around.variables(), "racehound.run": _RUN, "racehound.upsert-records": str(_RECORDS)}
         self._spellings = {
             "127.0.0.1:21092": variables["testdrive.kafka-addr"],

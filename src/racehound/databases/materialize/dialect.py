@@ -6,7 +6,7 @@ import re
 
 from racehound.data.history import Statement
 from racehound.databases.dialect import Dialect, Reach
-from racehound.databases.materialize import answers
+from racehound.databases.materialize import known_errors
 from racehound.databases.materialize.script_support import SCRIPT_SUPPORT
 from racehound.session import ServerError
 
@@ -37,18 +37,18 @@ _INTERNAL = re.compile(
 
 
 def is_internal(statement: Statement) -> bool:
-    """A message that says so itself, or one of class XX that is none of those known (`answers.py`)."""
+    """A message that says so itself, or one of class XX that is none of those known (`known_errors.py`)."""
     if statement.status != "error":
         return False
     if _INTERNAL.match(statement.message):
         return True
-    known = answers.race(statement.message) or answers.mistake(statement.message)
+    known = known_errors.race_error(statement.message) or known_errors.other_error(statement.message)
     return statement.sqlstate.startswith("XX") and known is None
 
 
 def is_race_outcome(statement: Statement) -> bool:
     """By the message: nearly all carry the same SQLSTATE."""
-    return statement.status == "error" and answers.race(statement.message) is not None
+    return statement.status == "error" and known_errors.race_error(statement.message) is not None
 
 
 def may_cause(error: Statement, other: str) -> Reach:
@@ -56,13 +56,13 @@ def may_cause(error: Statement, other: str) -> Reach:
 
     `unknown catalog item 'o_base'` comes of dropping, renaming and swapping what it is or stands on, not of building over it.
     """
-    answer = answers.race(error.message)
+    answer = known_errors.race_error(error.message)
     return answer.reach if answer is not None and answer.cause is not None and answer.cause.search(other) else "none"
 
 
 def is_missing(error: Statement | ServerError) -> bool:
     """Whether an error says that something is not there: nobody need have dropped what was never made, or was rolled back."""
-    answer = answers.race(error.message)
+    answer = known_errors.race_error(error.message)
     return answer is not None and answer.name.startswith("missing ")
 
 

@@ -28,7 +28,7 @@ Severity = Literal["corruption", "wrong result", "leak"]
 
 
 @dataclasses.dataclass(frozen=True)
-class Complaint:
+class Problem:
     """Something that is wrong with the environment at rest."""
 
     severity: Severity
@@ -37,7 +37,7 @@ class Complaint:
     title: str
 
 
-def catalog_complaints(internal_http: str | None) -> list[Complaint]:
+def catalog_problems(internal_http: str | None) -> list[Problem]:
     """What the coordinator's own check finds; nothing where its port is not known. Not answering is wrong too."""
     if internal_http is None:
         return []
@@ -51,18 +51,16 @@ def catalog_complaints(internal_http: str | None) -> list[Complaint]:
     if response.is_success and response.text.strip() in {"", '""'}:
         return []
     said = " ".join(response.text.split())[:1000] or f"status {response.status_code}"
-    return [Complaint("corruption", "the coordinator's own check", f"/api/coordinator/check says {said}")]
+    return [Problem("corruption", "the coordinator's own check", f"/api/coordinator/check says {said}")]
 
 
-def state_complaints(session: MaterializeSession, database: str) -> list[Complaint]:
+def state_problems(session: MaterializeSession, database: str) -> list[Problem]:
     """Sources and sinks of the database that are stalled or failed, and stay so."""
     query = " UNION ALL ".join(_STATES.format(sort=sort, database=literal(database)) for sort in ("source", "sink"))
     deadline = time.monotonic() + GRACE_S
     while (wrong := session.ask(query, _ANSWER_LIMIT_S)) and time.monotonic() < deadline:
         time.sleep(_LOOK_S)
     return [
-        Complaint(
-            "wrong result", f"{sort} {status}: {error}", f"{sort} {name} ({type_}) is {status}: {error or 'no reason given'}"
-        )
+        Problem("wrong result", f"{sort} {status}: {error}", f"{sort} {name} ({type_}) is {status}: {error or 'no reason given'}")
         for sort, name, type_, status, error in wrong
     ]

@@ -1,4 +1,4 @@
-"""Health: what a target finds wrong with itself at rest, by its own checks (`MaterializeTarget.complaints`)."""
+"""Health: what a target finds wrong with itself at rest, by its own checks (`MaterializeTarget.problems`)."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class HealthJudge(RestOracle):
         graph = DependencyGraph(history.program)
         return [
             history.finding(
-                "health", complaint.severity, normalise(complaint.what), complaint.title,
-                statements=concerning(history.statements, graph, names_in(complaint.title)),
+                "health", problem.severity, normalise(problem.what), problem.title,
+                statements=concerning(history.statements, graph, names_in(problem.title)),
             )
-            for complaint in cast("MaterializeTarget", rest.target).complaints()
+            for problem in cast("MaterializeTarget", rest.target).problems()
         ]  # fmt: skip

@@ -12,12 +12,12 @@ from collections import defaultdict
 import msgspec
 
 from racehound.data.object_names import RUN_ID
+from racehound.databases.materialize.cleanup import remove_run
+from racehound.databases.materialize.connected_services import ConnectedServices
+from racehound.databases.materialize.service_cleanup import service_cleaners
 from racehound.databases.materialize.session import MaterializeSession, literal, quoted
 from racehound.databases.materialize.settings import restore
-from racehound.databases.materialize.surroundings import Surroundings
-from racehound.databases.materialize.sweep import remove_run
-from racehound.databases.materialize.upstream import sweeps
-from racehound.services.owner import Owner, may_live, myself
+from racehound.services.owner import RunMark, myself
 
 _LIMIT_S = 60.0
 _NAMED = """
@@ -30,13 +30,10 @@ WHERE c.object_type = 'database' AND c.comment LIKE '{"racehound":%'
 """
 
 
-class Mark(msgspec.Struct, frozen=True):
+class Mark(RunMark, frozen=True):
     """Whose a working database is."""
 
-    racehound: Owner
-    machine: str
-    """The name of the machine that it runs on: of other machines' processes nothing can be known."""
-    settings: dict[str, str] = {}
+    settings: dict[str, str] = msgspec.field(default_factory=dict)
     """What the run has raised, as it was before."""
 
 
@@ -52,12 +49,12 @@ class Leftover:
     @property
     def is_ours(self) -> bool:
         """Whether its run was started on this machine, so that it can be known whether it is over."""
-        return self.mark is not None and self.mark.machine == platform.node()
+        return self.mark is not None and self.mark.is_ours
 
     @property
     def is_dead(self) -> bool:
         """Whether its run is known to be over."""
-        return self.is_ours and self.mark is not None and not may_live(self.mark.racehound)
+        return self.mark is not None and self.mark.is_dead
 
 
 def mark_statement(database: str, settings: dict[str, str]) -> str:
@@ -77,13 +74,13 @@ def runs(session: MaterializeSession) -> list[Leftover]:
     return [Leftover(run_id, tuple(found), marks.get(run_id)) for run_id, found in sorted(names.items())]
 
 
-def remove(operator: MaterializeSession, left: Leftover, surroundings: Surroundings) -> list[str]:
+def remove(operator: MaterializeSession, left: Leftover, connected: ConnectedServices) -> list[str]:
     """Drop what a run has left, in its services too, and set its settings back; what could not be dropped, with the reason."""
     failures = remove_run(operator, left.run_id)
     if left.mark is not None:
         restore(operator, left.mark.settings)
-    own = surroundings.in_database(f"{left.run_id}_source")
-    for sweep in sweeps(own, left.run_id, int(left.run_id.removeprefix("rh"), 16)):
-        sweep.begin()
-        sweep.end()
+    own = connected.in_database(f"{left.run_id}_source")
+    for cleaner in service_cleaners(own, left.run_id, int(left.run_id.removeprefix("rh"), 16)):
+        cleaner.connect()
+        cleaner.close()
     return failures

@@ -20,7 +20,7 @@ Read = Callable[[], str]
 """What was logged since the last call."""
 
 
-class LogScan:
+class LogReader:
     """Keeps the last lines for evidence and picks out those that tell something. Safe to use from several threads."""
 
     def __init__(self, read: Read) -> None:
@@ -31,7 +31,7 @@ class LogScan:
 
     def new_lines(self) -> list[str]:
         """Lines since the last call that tell of a panic, a process that ended or an internal error."""
-        return [line for line in self._fresh() if telling(line)]
+        return [line for line in self._fresh() if is_noteworthy(line)]
 
     def around(self) -> list[str]:
         """The last lines; of those that tell something, all that are kept."""
@@ -39,7 +39,7 @@ class LogScan:
         with self._lock:
             lines = list(self._recent)
         last = len(lines) - _AROUND
-        return [line for number, line in enumerate(lines) if number >= last or telling(line)]
+        return [line for number, line in enumerate(lines) if number >= last or is_noteworthy(line)]
 
     def _fresh(self) -> Iterable[str]:
         with self._lock:
@@ -50,7 +50,7 @@ class LogScan:
         return lines
 
 
-def telling(line: str) -> bool:
+def is_noteworthy(line: str) -> bool:
     """Whether a line is of interest to somebody who looks for defects."""
     return bool(PANIC.search(line) or ENDED.search(line) or _INTERNAL.search(line))
 

@@ -49,19 +49,19 @@ class ServiceKill(Perturbation):
         self._struck = True
         services = _services(self.target)
         service = services[drawn.choice % len(services)]
-        self.target.switchboard.disturb(service, "kill")
+        self.target.service_faults.inject(service, "kill")
         time.sleep(drawn.lasts_us / 1e6)
-        self.target.switchboard.disturb(service, "restart")
+        self.target.service_faults.inject(service, "restart")
         return f"killed {service} and started it again after {drawn.lasts_us} µs"
 
     def undo(self) -> None:
         if self._struck:
             assert isinstance(self.target, MaterializeTarget)
-            self.target.meet_services()
+            self.target.connect_services()
             self._struck = False
 
 
 def _services(target: Target) -> list[str]:
     if not isinstance(target, MaterializeTarget):
         return []
-    return [name for name in _LASTING if name in target.switchboard.services]
+    return [name for name in _LASTING if name in target.service_faults.services]

@@ -23,8 +23,8 @@ from racehound.testdrive.actions import Spec
 
 if TYPE_CHECKING:
     from racehound.data.addresses import ServiceAddresses
-    from racehound.databases.materialize.opening import Options
-    from racehound.databases.materialize.surroundings import Surroundings
+    from racehound.databases.materialize.connected_services import ConnectedServices
+    from racehound.databases.materialize.start import Options
     from racehound.judge.oracle import Oracle
     from racehound.kinds.text_kinds import KindBases
     from racehound.run.perturbations.perturbation import Perturbation
@@ -40,10 +40,10 @@ class MaterializeDatabase(Database):
 
     @contextlib.contextmanager
     def opened(self, choice: Choice, run_id: str, directory: Path, log_path: Path) -> Iterator[Target]:
-        from racehound.databases.materialize import opening
+        from racehound.databases.materialize import start
 
-        asked = dataclasses.replace(choice.options or opening.Options(), url=choice.url, release=choice.release)
-        with opening.opened(asked, run_id, directory, log_path) as target:
+        asked = dataclasses.replace(choice.options or start.Options(), url=choice.url, release=choice.release)
+        with start.opened(asked, run_id, directory, log_path) as target:
             yield target
 
     def options(self) -> Sequence[click.Option]:
@@ -57,7 +57,7 @@ class MaterializeDatabase(Database):
         return (*_ports(), log, *_services(), records)
 
     def read_options(self, values: Mapping[str, Any]) -> Options:
-        from racehound.databases.materialize.opening import Options
+        from racehound.databases.materialize.start import Options
 
         return Options(
             internal_url=values["materialize_internal_url"],
@@ -99,7 +99,7 @@ class MaterializeDatabase(Database):
     def clean(self, url: str, values: Mapping[str, Any], *, dry_run: bool) -> Iterator[str]:
         """Runs that go on are passed over without a word; those of which that cannot be known are named to the user."""
         from racehound.databases.materialize.leftovers import remove, runs
-        from racehound.databases.materialize.place import Addresses
+        from racehound.databases.materialize.server_location import Addresses
         from racehound.databases.materialize.session import MaterializeSession
 
         address = Addresses.given(url, values["materialize_internal_url"]).internal
@@ -186,11 +186,11 @@ def _checked_url(_ctx: click.Context, parameter: click.Parameter, value: str | N
     return value
 
 
-def _given_services(values: Mapping[str, Any]) -> Surroundings | None:
+def _given_services(values: Mapping[str, Any]) -> ConnectedServices | None:
     """The services whose addresses were given; None where none was."""
-    from racehound.databases.materialize.surroundings import Surroundings
+    from racehound.databases.materialize.connected_services import ConnectedServices
 
-    found = Surroundings(
+    found = ConnectedServices(
         kafka=values["kafka_addr"],
         registry=(values["schema_registry_url"] or "").rstrip("/") or None,
         postgres=values["postgres_url"],
@@ -200,11 +200,11 @@ def _given_services(values: Mapping[str, Any]) -> Surroundings | None:
     return found if found.capabilities else None
 
 
-def _services_of(values: Mapping[str, Any]) -> Surroundings:
+def _services_of(values: Mapping[str, Any]) -> ConnectedServices:
     """The services whose addresses were given, else those of the composition, as far as they are there."""
-    from racehound.databases.materialize.surroundings import Surroundings, of_variables
+    from racehound.databases.materialize.connected_services import ConnectedServices, from_variables
     from racehound.services import daemon_client
 
     given = _given_services(values)
     running = daemon_client.asked_for(values["composition"]) if given is None else None
-    return given or (of_variables(running.variables) if running else Surroundings())
+    return given or (from_variables(running.variables) if running else ConnectedServices())

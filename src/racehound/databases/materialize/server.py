@@ -16,7 +16,7 @@ from racehound.services.artifacts.artifact import Artifact
 from racehound.services.embedded import releases
 from racehound.services.embedded.server import EmbeddedServer
 from racehound.services.process import Command
-from racehound.services.service import CLIENT, LOOPBACK, Container, Endpoints, NotReadyError, Service, Site
+from racehound.services.service import CLIENT, LOOPBACK, Container, Endpoints, NotReadyError, Service, ServiceLayout
 from racehound.wire.session import LibpqSession
 
 INTERNAL = "internal"
@@ -56,11 +56,11 @@ class MaterializeService(Service):
         """It is its user's own build."""
         return ()
 
-    def prepare(self, site: Site) -> None:
+    def prepare(self, layout: ServiceLayout) -> None:
         for name in ("blob", "secrets", "scratch"):
-            (site.directory / name).mkdir()
-        listeners = site.directory / "listeners.json"
-        listeners.write_text(json.dumps(_listeners(site), indent=2), encoding="ascii")
+            (layout.directory / name).mkdir()
+        listeners = layout.directory / "listeners.json"
+        listeners.write_text(json.dumps(_listeners(layout), indent=2), encoding="ascii")
         session = LibpqSession.connect(self._metadata)
         try:
             for schema in _SCHEMAS:
@@ -70,10 +70,10 @@ class MaterializeService(Service):
         finally:
             session.close()
 
-    def commands(self, site: Site) -> tuple[Command, ...]:
+    def commands(self, layout: ServiceLayout) -> tuple[Command, ...]:
         program = _program("environmentd")
         known = _help(program)
-        directory = site.directory
+        directory = layout.directory
         options = {
             "orchestrator": "process",
             "orchestrator-process-secrets-directory": str(directory / "secrets"),
@@ -94,12 +94,12 @@ class MaterializeService(Service):
             "storage-stash-url": self._store("storage"),
             "adapter-stash-url": self._store("adapter"),
             "system-parameter-default": "default_cluster_replication_factor=2",
-            **_addresses(site, known),
+            **_addresses(layout, known),
         }
         flags = [name for name in ("unsafe-mode", "all-features") if f"--{name}" in known]
         argv = [program, *(f"--{name}" for name in flags)]
         argv += [f"--{name}={value}" for name, value in options.items() if f"--{name}" in known]
-        return (Command(tuple(argv), log=site.log, grace=10.0),)
+        return (Command(tuple(argv), log=layout.log, grace=10.0),)
 
     def check(self, endpoints: Endpoints) -> None:
         try:
@@ -161,17 +161,17 @@ def _help(program: str) -> str:
     return done.stdout + done.stderr
 
 
-def _addresses(site: Site, known: str) -> dict[str, str]:
+def _addresses(layout: ServiceLayout, known: str) -> dict[str, str]:
     """By a file since v0.147, by options before."""
     if "--listeners-config-path" in known:
-        return {"listeners-config-path": str(site.directory / "listeners.json")}
+        return {"listeners-config-path": str(layout.directory / "listeners.json")}
     names = {CLIENT: "sql", INTERNAL: "internal-sql", HTTP: "http", INTERNAL_HTTP: "internal-http"}
-    return {f"{name}-listen-addr": str(site.endpoints[port]) for port, name in names.items()}
+    return {f"{name}-listen-addr": str(layout.endpoints[port]) for port, name in names.items()}
 
 
-def _listeners(site: Site) -> dict[str, object]:
+def _listeners(layout: ServiceLayout) -> dict[str, object]:
     def sql(port: str, roles: str) -> dict[str, object]:
-        return {"addr": f"{LOOPBACK}:{site.endpoints[port].port}", "authenticator_kind": "None", "allowed_roles": roles,
+        return {"addr": f"{LOOPBACK}:{layout.endpoints[port].port}", "authenticator_kind": "None", "allowed_roles": roles,
                 "enable_tls": False}  # fmt: skip
 
     def http(port: str, roles: str, *, internal: bool) -> dict[str, object]:

@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from racehound.databases.materialize.health import Complaint
+from racehound.databases.materialize.health import Problem
 from racehound.databases.materialize.session import MaterializeSession, literal, quoted
 from racehound.errors import TargetError
 from racehound.tls import trusted
@@ -40,7 +40,7 @@ WHERE kd.name = {database} ORDER BY k.name
 """
 
 Row = tuple[str | None, ...]
-Fold = Counter[Row]
+RowCounts = Counter[Row]
 Decode = Callable[[bytes], Any]
 
 
@@ -61,21 +61,21 @@ class Relation:
 
     columns: tuple[str, ...]
     is_plain: bool
-    rows: Fold
+    rows: RowCounts
 
 
-class Looks:
+class RowBounds:
     """What was seen of a relation by and by.
 
     A sink that is always a moment behind never has the newest rows of a relation that grows.
     """
 
     def __init__(self) -> None:
-        self._least: Fold | None = None
-        self._most: Fold = Counter()
+        self._least: RowCounts | None = None
+        self._most: RowCounts = Counter()
 
-    def bounds(self, before: Fold, after: Fold) -> tuple[Fold, Fold]:
-        """How often each row is there at least and at most, for a topic that was read between two looks."""
+    def bounds(self, before: RowCounts, after: RowCounts) -> tuple[RowCounts, RowCounts]:
+        """How often each row is there at least and at most, for a topic that was read between two seen."""
         if before == after:
             return before, after
         self._least = (before if self._least is None else self._least & before) & after
@@ -83,33 +83,33 @@ class Looks:
         return self._least, self._most
 
 
-def complaints(session: MaterializeSession, database: str, kafka: str, registry: str | None) -> list[Complaint]:
-    """A complaint for each sink of the database whose topic is not what its relation says. TargetError."""
+def problems(session: MaterializeSession, database: str, kafka: str, registry: str | None) -> list[Problem]:
+    """A problem for each sink of the database whose topic is not what its relation says. TargetError."""
     decoders: dict[str, Decode] = {"json": json.loads, **({"avro": Avro(registry)} if registry else {})}
     found = []
     for sink in _sinks(session, database):
         decode = decoders.get(sink.format.lower())
         if decode is not None and (wrong := _compare(session, sink, kafka, decode)):
-            found.append(Complaint("wrong result", "a sink's topic", f"sink {sink.name} into {sink.topic}: {wrong}"))
+            found.append(Problem("wrong result", "a sink's topic", f"sink {sink.name} into {sink.topic}: {wrong}"))
     return found
 
 
-def difference(least: Fold, most: Fold, folded: Fold) -> str:
+def difference(least: RowCounts, most: RowCounts, folded: RowCounts) -> str:
     """How a folded topic differs from a relation that holds each row so often, at `least` and at `most`; empty if it does not."""
     said = [f"taken back {-count} times more than written: {row}" for row, count in folded.items() if count < 0]
     changing = least != most
     for row in most.keys() | folded.keys():
         there = folded[row]
-        # In a relation that changes, a row may have come and gone between two looks.
+        # In a relation that changes, a row may have come and gone between two seen.
         if (changing and not least[row]) or least[row] <= there <= most[row] or there < 0:
             continue
         said.append(f"there {least[row]} times, written {there} times: {row}")
     return "; ".join(sorted(said)[:_SHOWN])
 
 
-def fold(envelopes: Iterator[Any], columns: tuple[str, ...]) -> Fold:
+def count_rows(envelopes: Iterator[Any], columns: tuple[str, ...]) -> RowCounts:
     """What is left of a topic's Debezium envelopes: every row as often as it was written, less as often as it was taken back."""
-    folded: Fold = Counter()
+    folded: RowCounts = Counter()
     for envelope in envelopes:
         for side, change in (("after", 1), ("before", -1)):
             record = envelope.get(side)
@@ -155,16 +155,16 @@ def _sinks(session: MaterializeSession, database: str) -> list[Sink]:
 
 def _compare(session: MaterializeSession, sink: Sink, kafka: str, decode: Decode) -> str:
     """What is wrong with a sink once it has had its time; empty if nothing, or where its relation is too large."""
-    deadline, looks = time.monotonic() + LAG_S, Looks()
+    deadline, seen = time.monotonic() + LAG_S, RowBounds()
     while True:
         before = _relation(session, sink)
         if before is None:
             return ""
-        folded = fold((decode(value) for value in _values(kafka, sink.topic)), before.columns if before.is_plain else ())
+        folded = count_rows((decode(value) for value in _values(kafka, sink.topic)), before.columns if before.is_plain else ())
         after = _relation(session, sink)
         if after is None:
             return ""
-        wrong = difference(*looks.bounds(before.rows, after.rows), folded)
+        wrong = difference(*seen.bounds(before.rows, after.rows), folded)
         if not wrong or time.monotonic() > deadline:
             return wrong
         time.sleep(_LOOK_S)

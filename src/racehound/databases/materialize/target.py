@@ -17,17 +17,17 @@ from psycopg.conninfo import make_conninfo
 
 from racehound.data.addresses import ServiceAddresses
 from racehound.databases.materialize import health, sinks
+from racehound.databases.materialize.cleanup import EnvironmentCleaner, remove_run
+from racehound.databases.materialize.connected_services import ConnectedServices, ServiceFaults
 from racehound.databases.materialize.dialect import MATERIALIZE
-from racehound.databases.materialize.health import Complaint
+from racehound.databases.materialize.health import Problem
 from racehound.databases.materialize.inventory import inventory
 from racehound.databases.materialize.kinds import MaterializeKind
 from racehound.databases.materialize.leftovers import mark_statement
-from racehound.databases.materialize.place import Place
+from racehound.databases.materialize.server_location import ServerLocation
+from racehound.databases.materialize.service_cleanup import ServiceCleaner, service_cleaners
 from racehound.databases.materialize.session import MaterializeSession, quoted
 from racehound.databases.materialize.settings import Environment, Settings, environment
-from racehound.databases.materialize.surroundings import Surroundings, Switchboard
-from racehound.databases.materialize.sweep import Sweeper, remove_run
-from racehound.databases.materialize.upstream import Sweep, sweeps
 from racehound.databases.target import Target, Wait
 from racehound.errors import TargetError
 from racehound.kinds.kind import Kind
@@ -47,14 +47,14 @@ class MaterializeTarget(Target):
     dialect = MATERIALIZE
 
     def __init__(
-        self, place: Place, surroundings: Surroundings, run_id: str, *, records: int = DEFAULT_RECORDS,
-        switchboard: Switchboard | None = None,
+        self, location: ServerLocation, connected: ConnectedServices, run_id: str, *, records: int = DEFAULT_RECORDS,
+        service_faults: ServiceFaults | None = None,
     ) -> None:  # fmt: skip
-        self.place = place
-        self.switchboard = switchboard or Switchboard()
+        self.location = location
+        self.service_faults = service_faults or ServiceFaults()
         self.run_id = run_id
-        self.owned = place.owned
-        self._surroundings = surroundings.in_database(f"{run_id}_source")
+        self.owned = location.owned
+        self._connected = connected.in_database(f"{run_id}_source")
         self._records = records
         self._number = 0
         self._run_number = int(run_id.removeprefix("rh"), 16)
@@ -62,8 +62,8 @@ class MaterializeTarget(Target):
         self._settings: Settings | None = None
         self._operator: MaterializeSession | None = None
         self._observer: MaterializeSession | None = None
-        self._sweeper: Sweeper | None = None
-        self._sweeps: list[Sweep] = []
+        self._cleaner: EnvironmentCleaner | None = None
+        self._service_cleaners: list[ServiceCleaner] = []
         self._leaks: list[str] = []
         self._open: dict[int, tuple[str, MaterializeSession]] = {}
 
@@ -73,7 +73,7 @@ class MaterializeTarget(Target):
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        return self.place.addresses.secrets
+        return self.location.addresses.secrets
 
     @property
     def database(self) -> str:
@@ -87,33 +87,33 @@ class MaterializeTarget(Target):
     @property
     def services(self) -> ServiceAddresses:
         """What actions of the language talk to."""
-        addresses = self.place.addresses
-        return self._surroundings.services(addresses.http, addresses.internal_http)
+        addresses = self.location.addresses
+        return self._connected.services(addresses.http, addresses.internal_http)
 
     @property
     def capabilities(self) -> frozenset[str]:
         """What the environment and the services make possible, as kinds name it."""
-        http = {"http"} if self.place.addresses.http else set()
-        return _there(self._environment).capabilities | self._surroundings.capabilities | http
+        http = {"http"} if self.location.addresses.http else set()
+        return _there(self._environment).capabilities | self._connected.capabilities | http
 
     def start(self) -> None:
-        self.place.start()
+        self.location.start()
         self._enter()
-        self._sweeps = sweeps(self._surroundings, self.run_id, self._run_number)
-        self.meet_services()
+        self._service_cleaners = service_cleaners(self._connected, self.run_id, self._run_number)
+        self.connect_services()
 
-    def meet_services(self) -> None:
+    def connect_services(self) -> None:
         """Connect to the services, at first and after one was restarted. TargetError."""
-        for sweep in self._sweeps:
-            sweep.begin()
+        for cleaner in self._service_cleaners:
+            cleaner.connect()
 
     def stop(self) -> None:
         """What cannot be removed must not keep the rest from being."""
         with contextlib.suppress(TargetError):
             self._leave()
-        errors = [error for sweep in self._sweeps if (error := _attempt(sweep.end))]
-        self._sweeps = []
-        self.place.stop()
+        errors = [error for cleaner in self._service_cleaners if (error := _attempt(cleaner.close))]
+        self._service_cleaners = []
+        self.location.stop()
         if errors:
             raise errors[0]
 
@@ -122,7 +122,7 @@ class MaterializeTarget(Target):
 
     def variables(self) -> Mapping[str, str]:
         return {
-            **self._surroundings.variables(),
+            **self._connected.variables(),
             **_there(self._environment).variables(),
             "racehound.run": self.run_id,
             "racehound.database": self.database,
@@ -133,7 +133,7 @@ class MaterializeTarget(Target):
 
     @property
     def endpoint(self) -> Endpoint | None:
-        parts = urllib.parse.urlsplit(self.place.addresses.sql)
+        parts = urllib.parse.urlsplit(self.location.addresses.sql)
         return Endpoint(parts.hostname, parts.port or 6875) if parts.hostname else None
 
     def open(self, session_name: str, via: Endpoint | None = None) -> MaterializeSession:
@@ -142,16 +142,16 @@ class MaterializeTarget(Target):
         return session
 
     def rebuild(self) -> None:
-        if not self.place.alive():
+        if not self.location.alive():
             if not self.owned:
                 raise TargetError("the server does not answer any more")
             self._forget()
-            self.place.renew()
+            self.location.renew()
             self._enter()
         else:
             self._revive()
             if self._observer is not None:
-                self._sweep_all()
+                self._drop_all_leftovers()
         self._close_working()
         if remove_run(_there(self._operator), self.run_id) and self.owned:
             # Something cannot be dropped: that is damage.
@@ -159,24 +159,24 @@ class MaterializeTarget(Target):
         self._number += 1
         self._make_database()
         self._observer = self._connect("observer")
-        self._sweeper = Sweeper(self._observer, _there(self._operator), self.run_id, self.database)
+        self._cleaner = EnvironmentCleaner(self._observer, _there(self._operator), self.run_id, self.database)
 
     def reset(self) -> bool:
-        return self._sweeper is not None and self._sweep_all()
+        return self._cleaner is not None and self._drop_all_leftovers()
 
     def restart(self) -> None:
         self._forget()
-        self.place.renew()
+        self.location.renew()
         self._enter()
 
     def alive(self) -> bool:
-        return self.place.alive()
+        return self.location.alive()
 
     def waits(self) -> list[Wait]:
         """The run's own sessions that the server knows of. It tells of no locks: its coordinator does one thing at a time."""
         known = dict(self._open)
         session = MaterializeSession.connect(
-            self.place.addresses.sql, f"racehound {self.run_id} watchdog", limit_s=_WAITS_LIMIT_S
+            self.location.addresses.sql, f"racehound {self.run_id} watchdog", limit_s=_WAITS_LIMIT_S
         )
         with contextlib.closing(session):
             try:
@@ -192,10 +192,10 @@ class MaterializeTarget(Target):
             self._open[pid][1].sever()
 
     def new_log_lines(self) -> list[str]:
-        return self.place.new_log_lines()
+        return self.location.new_log_lines()
 
     def log_around(self, pids: Collection[int]) -> list[str]:  # noqa: ARG002 its log knows no connections
-        return self.place.log_around()
+        return self.location.log_around()
 
     def names(self) -> Mapping[str, frozenset[str]]:
         """What the environment has of the run, by the space of names that it lies in (`inventory.py`). TargetError.
@@ -204,20 +204,20 @@ class MaterializeTarget(Target):
         """
         return inventory(_there(self._operator), self.run_id)
 
-    def complaints(self) -> list[Complaint]:
+    def problems(self) -> list[Problem]:
         """What is wrong with the environment at rest, and what the reset before has found left. TargetError."""
         leaks, self._leaks = self._leaks, []
-        kafka, registry = self._surroundings.kafka, self._surroundings.registry
+        kafka, registry = self._connected.kafka, self._connected.registry
         return [
-            *health.catalog_complaints(self.place.addresses.internal_http),
-            *health.state_complaints(self.observer, self.database),
-            *(sinks.complaints(self.observer, self.database, kafka, registry) if kafka else ()),
-            *(Complaint("leak", "replication slot", leak) for leak in leaks),
+            *health.catalog_problems(self.location.addresses.internal_http),
+            *health.state_problems(self.observer, self.database),
+            *(sinks.problems(self.observer, self.database, kafka, registry) if kafka else ()),
+            *(Problem("leak", "replication slot", leak) for leak in leaks),
         ]
 
     def _enter(self) -> None:
         """Connect to a server that has just been started, or not by us, and learn what it is."""
-        addresses = self.place.addresses
+        addresses = self.location.addresses
         self._operator = self._connect_operator()
         self._settings = Settings(self._operator)
         self._settings.raise_all()
@@ -233,7 +233,7 @@ class MaterializeTarget(Target):
             self._operator = settings.operator = self._connect_operator()
 
     def _connect_operator(self) -> MaterializeSession:
-        return MaterializeSession.connect(self.place.addresses.internal, f"racehound {self.run_id} operator")
+        return MaterializeSession.connect(self.location.addresses.internal, f"racehound {self.run_id} operator")
 
     def _leave(self) -> None:
         self._close_working()
@@ -254,22 +254,22 @@ class MaterializeTarget(Target):
         self._operator = self._settings = None
 
     def _make_database(self) -> None:
-        session = MaterializeSession.connect(self.place.addresses.sql, f"racehound {self.run_id} administration")
+        session = MaterializeSession.connect(self.location.addresses.sql, f"racehound {self.run_id} administration")
         with contextlib.closing(session):
             session.must(f"CREATE DATABASE {quoted(self.database)}", mark_statement(self.database, _there(self._settings).before))
 
-    def _sweep_all(self) -> bool:
+    def _drop_all_leftovers(self) -> bool:
         """The target first: it lets go of topics and slots. Then the services, all at the same time."""
-        if not _there(self._sweeper).sweep():
+        if not _there(self._cleaner).drop_leftovers():
             return False
-        with ThreadPoolExecutor(max(1, len(self._sweeps))) as pool:
-            for leaks in pool.map(lambda sweep: sweep.sweep(), self._sweeps):
+        with ThreadPoolExecutor(max(1, len(self._service_cleaners))) as pool:
+            for leaks in pool.map(lambda cleaner: cleaner.drop_leftovers(), self._service_cleaners):
                 self._leaks += leaks
         return True
 
     def _connect(self, session: str, via: Endpoint | None = None) -> MaterializeSession:
         name = f"racehound {self.run_id} {session}"
-        address = self.place.addresses.sql
+        address = self.location.addresses.sql
         if via is not None:
             # The host stays what certificates are checked against.
             address = make_conninfo(address, hostaddr=via.host, port=via.port)
@@ -281,7 +281,7 @@ class MaterializeTarget(Target):
         self._open.clear()
         if self._observer is not None:
             self._observer.close()
-        self._observer = self._sweeper = None
+        self._observer = self._cleaner = None
 
 
 def is_available(kind: type[Kind], capabilities: frozenset[str]) -> bool:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextlib
 import time
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from psycopg.conninfo import make_conninfo
 
@@ -28,7 +28,7 @@ from racehound.services.service import Endpoint
 
 _BACK_LIMIT_S = 15.0
 """How long a server that was lost may take to answer again."""
-_SWEEP_LIMIT_S = 10.0
+_DROP_LIMIT_S = 10.0
 _LOOK_S = 0.1
 
 
@@ -47,6 +47,8 @@ class PgwireTarget(Target):
         self._release = ""
         self._has_schemas = False
         self._can_discard = True
+        self.slowest_s = 0.0
+        """How long the slowest of racehound's own statements has taken."""
         self._number = 0
         self._observer: PgwireSession | None = None
         self._open: weakref.WeakValueDictionary[int, PgwireSession] = weakref.WeakValueDictionary()
@@ -81,7 +83,8 @@ class PgwireTarget(Target):
             if error is not None and error.sqlstate.startswith("XX"):
                 self.dialect = WITHOUT_CLASSES
             self._can_discard = session.execute("DISCARD ALL").ok
-            made = mark(session, self.run_id)
+            with self._timed():
+                made = mark(session, self.run_id)
         self._has_schemas = made.ok
         if made.error is not None:
             self._tell(
@@ -101,7 +104,8 @@ class PgwireTarget(Target):
             left = [str(error)]
         if left:
             raise TargetError(
-                f"left on the server, racehound clean --target {self.dialect.name} --url … may remove it: {left[0]}"
+                f"the run could not remove all of its objects; "
+                f"`racehound clean --target {self.dialect.name} --url …` may do so: {left[0]}"
             )
 
     def rebuild(self) -> None:
@@ -111,22 +115,23 @@ class PgwireTarget(Target):
         if self._has_schemas:
             with self._administration() as session:
                 # Where one cannot be dropped yet, the next one has another name, and `stop` tries again.
-                drop(session, [self.schema] if self.schema else [], _SWEEP_LIMIT_S)
+                drop(session, [self.schema] if self.schema else [], _DROP_LIMIT_S)
                 self._number += 1
                 create = f"CREATE SCHEMA {quoted(self.schema)}"
-                must(session.execute(create), create)
+                with self._timed():
+                    must(session.execute(create), create)
         self._observer = self.open("observer")
 
     def reset(self) -> bool:
-        return self.sweep(self.observer)
+        return self.drop_leftovers(self.observer)
 
-    def sweep(self, session: PgwireSession) -> bool:
+    def drop_leftovers(self, session: PgwireSession) -> bool:
         """Empty the working schema through a session; False when a rebuild is needed."""
         if not self._can_discard:
             return False  # only new sessions know nothing of the old ones
         if not self.schema:
             return True
-        return not drop(session, [self.schema], _SWEEP_LIMIT_S) and session.execute(f"CREATE SCHEMA {quoted(self.schema)}").ok
+        return not drop(session, [self.schema], _DROP_LIMIT_S) and session.execute(f"CREATE SCHEMA {quoted(self.schema)}").ok
 
     def open(self, session: str, via: Endpoint | None = None) -> PgwireSession:
         # The host stays what certificates are checked against.
@@ -163,6 +168,12 @@ class PgwireTarget(Target):
         from racehound.databases.pgwire.stepping import PgwireStepping
 
         return PgwireStepping(self)
+
+    @contextlib.contextmanager
+    def _timed(self) -> Iterator[None]:
+        began = time.monotonic()
+        yield
+        self.slowest_s = max(self.slowest_s, time.monotonic() - began)
 
     def _working_schemas(self) -> list[str]:
         return [f"{self.run_id}_{number}" for number in range(1, self._number + 1)]

@@ -1,1 +1,1 @@
-"""PostgreSQL as a target: embedded (the default) or at an address that the user gives."""
+"""The plug-in for PostgreSQL: a server that racehound starts (the default), or one at an address that the user gives."""

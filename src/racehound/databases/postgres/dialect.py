@@ -1,4 +1,4 @@
-"""What can be said about PostgreSQL's statements and errors without asking a server."""
+"""The rules for PostgreSQL's statements, errors and log lines that need no server."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _OUTSIDE_TRANSACTIONS = re.compile(
     )""",
     re.VERBOSE | re.IGNORECASE | re.MULTILINE,
 )
-"""Statements that PostgreSQL refuses in a transaction block (each one's reference page says so), and slot functions, which
-refuse a transaction that has written. REINDEX is refused for what is partitioned, which its text does not tell."""
+"""Statements that PostgreSQL refuses in a transaction block (their reference pages say so), and slot functions, which refuse a
+transaction that has written. REINDEX is refused only for partitioned objects, but its text does not show what an object is."""
 
 
 def allows_transaction(fragment: str) -> bool:
-    """Whether every statement of a fragment may run inside BEGIN … COMMIT. `$` commands run on sessions of their own."""
+    """Whether every statement of a fragment may run inside BEGIN … COMMIT. `$` commands may not: they use other sessions."""
     return not _OUTSIDE_TRANSACTIONS.search(fragment) and not re.search(r"^\$", fragment, re.MULTILINE)
 
 
@@ -41,7 +41,7 @@ _USER_MESSAGES = re.compile(
 
 
 def is_internal(statement: Statement) -> bool:
-    """SQLSTATE class XX, messages that no user should see, and unique violations of the system's own indexes."""
+    """Whether the SQLSTATE is of class XX, the message is for developers only, or a unique index of a catalog is violated."""
     if statement.status != "error":
         return False
     if statement.sqlstate.startswith("XX"):
@@ -53,18 +53,18 @@ def is_internal(statement: Statement) -> bool:
 
 _RACE_OUTCOMES = re.compile(
     r"""^(?:
-        42P01|42703|42883|42704|3F000|3D000   # it does not exist
-      | 42P07|42710|42723|42701|42P06|42P04|42P03 # it exists already
-      | 2BP01|2B000                           # others depend on it
+        42P01|42703|42883|42704|3F000|3D000   # the object does not exist
+      | 42P07|42710|42723|42701|42P06|42P04|42P03 # the object exists already
+      | 2BP01|2B000                           # other objects depend on it
       | 40P01|40001|55P03|57014|25P02         # deadlock, serialisation, lock not available, cancelled, transaction already failed
-      | 55000|55006|42809|42P16|42P17|42P10|42804|42611|42P13|42P15|42P21|42P22|42725|42846|42939|42830 # of another shape
+      | 55000|55006|42809|42P16|42P17|42P10|42804|42611|42P13|42P15|42P21|42P22|42725|42846|42939|42830 # its definition differs
       | 23505|23503|23514|23502|23P01|22P02|22023|21000|428C9|22003|2200H|22000
-      | 42501|0A000|28000|0LP01|0LP02|0P000   # another owner, cached plan, a role that is gone
-      | HV\w{3}|08001                         # what a foreign server has to say about the same
+      | 42501|0A000|28000|0LP01|0LP02|0P000   # its owner has changed, a cached plan is out of date, a role was dropped
+      | HV\w{3}|08001                         # a foreign server reports one of these errors
     )$""",
     re.VERBOSE,
 )
-"""SQLSTATEs (PostgreSQL documentation, appendix A) that a statement may meet because of what others did to its objects."""
+"""SQLSTATEs (PostgreSQL documentation, appendix A) that a statement may get because other sessions changed its objects."""
 
 
 def is_race_outcome(statement: Statement) -> bool:
@@ -72,17 +72,17 @@ def is_race_outcome(statement: Statement) -> bool:
 
 
 def is_transient(error: ServerError) -> bool:
-    """Deadlocks, serialisation failures, lock time-outs, and catalog rows that somebody else has just written."""
+    """Whether it is a deadlock, a serialisation failure, a lock time-out, or a concurrent write to the same catalog row."""
     return error.sqlstate in ("40P01", "40001", "55P03") or error.message.startswith("tuple concurrently")
 
 
 _INDEX_CORRUPTED = "XX002"
 _DATA_CORRUPTED = "XX001"
-"""Also met while a table is truncated, so that it proves damage only where nobody changes the table."""
+"""It also occurs while a table is truncated. Therefore it proves damage only where no other session changes the table."""
 
 
 def shows_corruption(error: Statement, disturbed: bool) -> bool:
-    """SQLSTATEs that say that stored data or an index is damaged (PostgreSQL documentation, appendix A)."""
+    """Whether the SQLSTATE says that stored data or an index is damaged (PostgreSQL documentation, appendix A)."""
     return error.sqlstate == _INDEX_CORRUPTED or (error.sqlstate == _DATA_CORRUPTED and not disturbed)
 
 
@@ -107,6 +107,24 @@ def internal_error_in(line: str) -> str:
     return (line.rpartition("ERROR:  ")[2] or line) if _INTERNAL_IN_LOG.search(line) else ""
 
 
+_LOG_LINE = re.compile(
+    r"(?P<pid>\d+)\t(?P<type>[^\t]*)\t(?P<application>[^\t]*)\t(?P<sqlstate>[^\t]*)\t(?P<message>.*)", re.DOTALL
+)
+"""After the time, as `log_line_prefix` of the servers that racehound starts says (`services.embedded.server`)."""
+
+
+def log_line(message: str) -> tuple[int, str]:
+    """The process, and what it says after the name of its session or, of a background process, after its type.
+
+    Sessions of racehound have an application name that ends with the name of the session.
+    """
+    match = _LOG_LINE.fullmatch(message)
+    if match is None:
+        return 0, message
+    speaker = match["application"].rpartition(" ")[2] if match["type"] == "client backend" else match["type"]
+    return int(match["pid"]), f"{speaker}: {match['message']}" if speaker else match["message"]
+
+
 POSTGRES = Dialect(
     name="postgres",
     title="PostgreSQL",
@@ -118,5 +136,6 @@ POSTGRES = Dialect(
     death_in=death_in,
     killed_pid=killed_pid,
     internal_error_in=internal_error_in,
+    log_line=log_line,
     script_support=SCRIPT_SUPPORT,
 )

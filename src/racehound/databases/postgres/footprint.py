@@ -1,9 +1,9 @@
-"""What an operation touches: the objects whose catalog rows it writes, those that these refer to, and those that it locks.
+"""The footprint of an operation: the objects whose catalog rows it writes, the objects that those refer to, and those it locks.
 
-Asked of the server while the operation's transaction is open. Its own session sees the rows that it makes (`xmin`), another one
-those that it deletes or replaces (`xmax`). After one that stands outside of transactions, what is no longer there is what it has
-deleted. To which object a row belongs and to which ones it refers, the server's own map of its
-catalogs says. Objects go by the server's names for them (`pg_identify_object`), which are the same in every database.
+The footprint is measured while the operation's transaction is open. The operation's own session sees the rows that it makes
+(`xmin`), and another session sees the rows that it deletes or replaces (`xmax`). An operation outside of transactions has deleted
+the rows that are missing afterwards. The server's map of its catalogs says to which object a row belongs and to which ones it
+refers. Objects are called by the names that `pg_identify_object` returns, which are the same in every database.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from racehound.testdrive.state import Context
 from racehound.wire.session import LibpqSession
 
 _NO_OBJECTS = ("pg_enum", "pg_auth_members", "pg_largeobject_metadata")
-"""Catalogs with OIDs whose rows are part of another object, or bear no name."""
+"""Catalogs with OIDs whose rows are part of another object, or have no name."""
 _BELONGING = {
     "pg_depend": ("classid", "objid"),
     "pg_shdepend": ("classid", "objid"),
@@ -33,7 +33,7 @@ _BELONGING = {
     "pg_shdescription": ("classoid", "objoid"),
     "pg_init_privs": ("classoid", "objoid"),
 }
-"""Columns that tell to what a row belongs, where it may be anything."""
+"""Columns that say to which object a row belongs, for catalogs whose rows may belong to an object of any catalog."""
 _REFERRING = {"pg_depend": ("refclassid", "refobjid"), "pg_shdepend": ("refclassid", "refobjid")}
 _LOCKS = """
 SELECT mode, 'heap', relation::regclass::text, '' FROM pg_locks
@@ -44,7 +44,7 @@ WHERE pid = {pid} AND locktype = 'object' AND objid >= {first} AND objsubid = 0 
 """
 _SHARED_LOCK = "AccessShareLock"
 _SHARED_DEPENDENCIES = "pg_shdepend"
-"""All databases share this catalog, but its rows are also about what only one of them has."""
+"""All databases share this catalog, but some of its rows concern objects of one database only."""
 
 
 class CatalogFootprints(Footprints):
@@ -88,7 +88,7 @@ class CatalogFootprints(Footprints):
         return self._footprint(self._written_since(before, there), transactional=False)
 
     def _written_by_transaction(self) -> list[tuple[str, ...]]:
-        """The rows that the session's open transaction has made, and those that it has removed."""
+        """The objects of the rows that the session's open transaction has inserted or deleted."""
         xid = _cell(self._session, "SELECT pg_current_xact_id_if_assigned()")
         if not xid:
             return []
@@ -96,7 +96,7 @@ class CatalogFootprints(Footprints):
         return made + _rows(self.target.observer, self._query(f"t.xmax = '{xid}'"))
 
     def _written_since(self, xid: int, there: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
-        """The rows that transactions from that one on have made, and those that are no longer there."""
+        """The objects of the rows that transactions from `xid` on have inserted, and those that `there` had and are missing."""
         made = _rows(self.target.observer, self._query(f"t.xmin::text::bigint >= {xid}"))
         return [*made, *({*there} - {*_rows(self.target.observer, self._query("true"))})]
 
@@ -130,7 +130,7 @@ class CatalogFootprints(Footprints):
 
 
 def _touched(map_: CatalogMap, catalog: Catalog, condition: str) -> str:
-    """The objects behind the rows of a catalog that fulfil a condition."""
+    """A query for the objects to which the rows of a catalog that meet a condition belong or refer."""
     values = []
     keys = [key for key in map_.keys if key.catalog == catalog.name and len(key.columns) == 1 and not key.is_array]
     if catalog.name in _BELONGING:

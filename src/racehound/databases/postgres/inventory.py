@@ -1,4 +1,4 @@
-"""What a working database holds, and what the cluster holds of its run: names by the sort of object."""
+"""The names of the objects in a working database, and of the run's objects in the cluster, by the sort of object."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _CATALOGS = {
     "event trigger": ("pg_event_trigger", "evtname", "true"),
     "schema": ("pg_namespace", "nspname", "t.nspname !~ '^pg_'"),
 }
-"""Catalog, name column and condition of each sort of object in a database. Sorts whose objects have no names are left out."""
+"""Catalog, name column and condition for each sort of object in a database. Sorts whose objects have no names are left out."""
 _SHARED = {
     "role": ("pg_roles", "rolname"),
     "database": ("pg_database", "datname"),
@@ -47,9 +47,9 @@ _SHARED = {
 
 
 def inventory(session: Session, run_id: str) -> Mapping[str, frozenset[str]]:
-    """Names without schema, by sort of object; those of extensions' members are left out. TargetError.
+    """Names without schema, by sort of object, except members of extensions. TargetError when they cannot be read.
 
-    `session`: one in the working database, whose own OID is lower than those of all that was created in it.
+    `session`: one in the working database. All objects created there have a higher OID than the database itself.
     """
     parts = [
         f"SELECT '{sort}', t.{name}::text FROM {catalog} AS t WHERE t.oid > "

@@ -1,4 +1,4 @@
-"""What runs leave in a cluster, known by the run's id, and how it is removed: after a run, between its plans, and by `clean`."""
+"""Removes the objects of a run from a cluster, recognised by the run's id: after a run, between its plans, and by `clean`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Collection
 
 from racehound.data.object_names import RUN_ID
-from racehound.databases.postgres.sweep import SUBSCRIPTIONS
+from racehound.databases.postgres.cleanup import SUBSCRIPTIONS
 from racehound.errors import TargetError
 from racehound.session import Outcome, Session
 from racehound.wire.session import LibpqSession
@@ -24,9 +24,9 @@ _HELD = """
 SELECT datname FROM pg_database WHERE datname ~ '^{run}_' AND NOT datname = ANY ('{keep}')
   AND (oid IN (SELECT subdbid FROM pg_subscription) OR datname IN (SELECT database FROM pg_prepared_xacts))
 """
-"""Databases that have what only a session in them can remove, and that cannot be dropped before that."""
+"""Databases with subscriptions or prepared transactions: a session in the database must remove these before it can be dropped."""
 
-_FROM_WITHIN = f"""
+_BLOCKING = f"""
 SELECT 10, format('ROLLBACK PREPARED %L', gid) FROM pg_prepared_xacts WHERE database = current_database()
 UNION ALL {SUBSCRIPTIONS} ORDER BY 1, 2
 """
@@ -51,11 +51,11 @@ ORDER BY 1, 2
 """
 
 _PAUSES_S = (0.0, 0.0, 0.1, 0.4)
-"""Before each round: what is still in use at first (a session that is just ending) is dropped in a later one."""
+"""Pauses before each round. An object that is still in use by an ending session is dropped in a later round."""
 
 
 def dead_runs(session: Session) -> dict[str, list[str]]:
-    """The runs that left something in the cluster and have no session any more: their ids, and what they left."""
+    """The runs that have objects in the cluster but no session: their ids, and the sort and name of each object."""
     outcome = session.execute(_NAMED)
     live_names = session.execute("SELECT application_name FROM pg_stat_activity WHERE application_name LIKE 'racehound %'")
     live = {name.split()[1] for (name,) in (live_names.rows.cells if live_names.rows else []) if name and len(name.split()) > 1}
@@ -68,9 +68,9 @@ def dead_runs(session: Session) -> dict[str, list[str]]:
 
 
 def remove_run(session: Session, run_id: str, connect: Callable[[str], LibpqSession], keep: Collection[str] = ()) -> list[str]:
-    """Drop what bears the run's id, but the databases and the role that `keep` names.
+    """Drop the objects whose names begin with the run's id, except the databases and the role in `keep`.
 
-    `connect` opens a session in another database of the server. What could not be dropped is returned, with the server's reason.
+    `connect` opens a session in another database of the server. Returns a line with the server's reason for each failed drop.
     """
     if not RUN_ID.fullmatch(run_id):
         raise ValueError(run_id)
@@ -80,7 +80,7 @@ def remove_run(session: Session, run_id: str, connect: Callable[[str], LibpqSess
         time.sleep(pause_s)
         failures = []
         for database in _column(session.execute(_HELD.format(run=run_id, keep=kept)), 0):
-            failures += _release(database, connect)
+            failures += _remove_blocking(database, connect)
         statements = _column(session.execute(_DROPS.format(run=run_id, keep=kept)), 1)
         failures += _execute(session, statements)
         if not statements:
@@ -88,18 +88,18 @@ def remove_run(session: Session, run_id: str, connect: Callable[[str], LibpqSess
     return failures
 
 
-def _release(database: str, connect: Callable[[str], LibpqSession]) -> list[str]:
-    """Remove what keeps a database from being dropped; what the server refused."""
+def _remove_blocking(database: str, connect: Callable[[str], LibpqSession]) -> list[str]:
+    """Remove what prevents a database from being dropped. Returns a line for each statement that failed."""
     try:
         inside = connect(database)
     except TargetError as error:
         return [f"{database}: {error}"]
     with contextlib.closing(inside):
-        return _execute(inside, _column(inside.execute(_FROM_WITHIN), 1))
+        return _execute(inside, _column(inside.execute(_BLOCKING), 1))
 
 
 def _execute(session: Session, statements: Collection[str]) -> list[str]:
-    """Run them all; what the server refused."""
+    """Run all statements. Returns a line with the server's reason for each that failed."""
     outcomes = [(statement, session.execute(statement)) for statement in statements]
     return [f"{statement}: {outcome.error.message}" for statement, outcome in outcomes if outcome.error]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from racehound.data.program import Disturbance, Program
-from racehound.databases.postgres.place import EmbeddedPlace
+from racehound.databases.postgres.server_location import EmbeddedServerLocation
 from racehound.databases.postgres.target import PostgresTarget
 from racehound.databases.target import Target
 from racehound.errors import TargetError
@@ -21,7 +21,7 @@ from racehound.services.embedded.server import EmbeddedServer
 
 _KILLED_SHARE = 0.2
 _RESTARTED_SHARE = 0.1
-"""In how many of the repetitions: what follows takes longer than the repetition itself."""
+"""The share of repetitions with a kill or a restart: the recovery takes longer than a repetition."""
 
 
 class _OfOwnServer(Perturbation):
@@ -37,7 +37,7 @@ class _OfOwnServer(Perturbation):
 
 
 class Freeze(_OfOwnServer):
-    """SIGSTOP in the middle of a statement, with all the locks that it holds, and SIGCONT a little later."""
+    """Stops a server process in the middle of a statement (SIGSTOP), with its locks, and continues it soon after (SIGCONT)."""
 
     name: ClassVar = "freeze"
     order: ClassVar = 30
@@ -58,7 +58,7 @@ class Freeze(_OfOwnServer):
 
 
 class _Deadly(_OfOwnServer):
-    """What ends all sessions: afterwards the server is there again, with all that was committed."""
+    """A perturbation that ends all sessions. Afterwards the server comes back with all that was committed."""
 
     ends: ClassVar = "server"
 
@@ -68,7 +68,7 @@ class _Deadly(_OfOwnServer):
 
 
 class Kill(_Deadly):
-    """SIGKILL in the middle of a statement. The postmaster ends all other sessions and recovers from the log (WAL)."""
+    """Kills a server process in the middle of a statement. The postmaster then ends all other sessions and replays the WAL."""
 
     name: ClassVar = "kill"
     order: ClassVar = 80
@@ -84,7 +84,7 @@ class Kill(_Deadly):
 
 
 class Restart(_Deadly):
-    """An orderly restart (`fast`: sessions are ended, transactions rolled back, a checkpoint is made)."""
+    """Restarts the server in order (`fast`: it ends sessions, rolls back transactions and makes a checkpoint)."""
 
     name: ClassVar = "restart"
     order: ClassVar = 90
@@ -98,18 +98,18 @@ class Restart(_Deadly):
         if session.running is None or not self.server.alive():
             return ""
         with contextlib.suppress(TargetError):
-            # Whether it is there again is asked when the sessions rest.
+            # When the sessions are at rest, `recover` checks whether the server has come back.
             self.server.restart("fast")
         return "restarted the server"
 
 
 def _server(target: Target) -> EmbeddedServer | None:
-    place = target.place if isinstance(target, PostgresTarget) else None
-    return place.server if isinstance(place, EmbeddedPlace) else None
+    location = target.location if isinstance(target, PostgresTarget) else None
+    return location.server if isinstance(location, EmbeddedServerLocation) else None
 
 
 def signalled(server: EmbeddedServer, pid: int, number: int) -> bool:
-    """Signal a process of the server's own, and no other; False where there is none of that id any more."""
+    """Signal a process if it is a child of the server's postmaster. False when it is not, or has ended."""
     if pid <= 0 or server.pid <= 0 or _parent(pid) != server.pid:
         return False
     try:
@@ -120,7 +120,7 @@ def signalled(server: EmbeddedServer, pid: int, number: int) -> bool:
 
 
 def _parent(pid: int) -> int:
-    """proc_pid_stat(5): the fourth field; the second may hold anything, in parentheses. 0 where there is no such process."""
+    """Field 4 of proc_pid_stat(5); 0 when there is no such process. Field 2 is in parentheses and may contain any text."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(errors="replace")
     except OSError:

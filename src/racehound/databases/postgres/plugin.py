@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from racehound.run.perturbations.perturbation import Perturbation
 
 _SCRIPTS = "testdrive"
-"""Name of the database that scripts run in."""
+"""Name of the database in which scripts run."""
 
 
 class PostgresDatabase(Database):
@@ -40,11 +40,11 @@ class PostgresDatabase(Database):
 
     @contextlib.contextmanager
     def opened(self, choice: Choice, run_id: str, directory: Path, log_path: Path) -> Iterator[Target]:
-        from racehound.databases.postgres.place import EmbeddedPlace, RemotePlace
+        from racehound.databases.postgres.server_location import EmbeddedServerLocation, RemoteServerLocation
         from racehound.databases.postgres.target import PostgresTarget
 
-        place = RemotePlace(choice.url) if choice.url else EmbeddedPlace(choice.release, directory, log_path)
-        target = PostgresTarget(place, run_id)
+        location = RemoteServerLocation(choice.url) if choice.url else EmbeddedServerLocation(choice.release, directory, log_path)
+        target = PostgresTarget(location, run_id)
         try:
             target.start()
             yield target

@@ -1,4 +1,4 @@
-"""A server of racehound's own with an empty database for the scripts of the language."""
+"""An embedded server with an empty database for testdrive scripts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from racehound.wire.session import LibpqSession
 
 @contextlib.contextmanager
 def started(release: str | None, database: str) -> Iterator[tuple[str, Callable[[], None]]]:
-    """Address of the database, and what makes it empty again under the same address. The server is ended on leaving."""
+    """Start a server. Yields the database's URL, and a function that recreates the database. The server is stopped on exit."""
     directory = scratch.create(f"rh{secrets.token_hex(4)}")
     try:
         with tempfile.TemporaryDirectory() as logs:
@@ -33,7 +33,7 @@ def started(release: str | None, database: str) -> Iterator[tuple[str, Callable[
 
 
 def _renew(server: EmbeddedServer, database: str) -> None:
-    """Drop and create the database. Whoever is still connected is disconnected. TargetError when that fails."""
+    """Drop and create the database. Its sessions are disconnected. TargetError when that fails."""
     with contextlib.closing(LibpqSession.connect(server.address.conninfo())) as session:
         for sql in (f"DROP DATABASE IF EXISTS {database} WITH (FORCE)", f"CREATE DATABASE {database}"):
             outcome = session.execute(sql)

@@ -1,7 +1,7 @@
 """The PostgreSQL target.
 
-A run has a template database, made once, and a working database cloned from it: all that a program does happens there, or under
-cluster-wide names that begin with the run's id. Dropping what bears that id removes exactly what the run created.
+A run has a template database, made once, and a working database cloned from it. A program creates objects only in the working
+database, or in the cluster under names that begin with the run's id. Dropping these removes exactly what the run created.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from pathlib import Path
 
 from psycopg.conninfo import make_conninfo
 
+from racehound.databases.postgres.cleanup import DatabaseCleaner
 from racehound.databases.postgres.dialect import POSTGRES
 from racehound.databases.postgres.inventory import inventory
 from racehound.databases.postgres.kinds import OTHER_SCHEMA, PostgresKind
-from racehound.databases.postgres.place import Place
-from racehound.databases.postgres.sweep import Sweeper
+from racehound.databases.postgres.server_location import ServerLocation
 from racehound.databases.stepping import Stepping
 from racehound.databases.target import Target, Wait
 from racehound.errors import TargetError, UserError
@@ -30,13 +30,13 @@ from racehound.wire.session import LibpqSession
 
 OLDEST = 14
 _NOTICE_LIMIT_S = 10.0
-"""Within which the server notices the death of one of its processes."""
+"""The server must notice the death of one of its processes within this time."""
 _LOOK_S = 0.005
 OBSERVERS = 3
-"""Two for the two halves of the catalog check, one for the search for leaks."""
+"""Number of observers: two for the two halves of the catalog check, one for the search for leaks."""
 
 _EXTENSIONS = ("amcheck", "postgres_fdw", "dblink")
-"""Made in the template where the server has them, so that nobody makes them in every repetition."""
+"""They are created in the template where the server has them, so that they need not be created in every repetition."""
 
 _WAITS = """
 SELECT a.pid,
@@ -51,8 +51,8 @@ ORDER BY a.pid
 
 
 @dataclasses.dataclass(frozen=True)
-class Server:
-    """What was asked of the server when the run began."""
+class ServerFacts:
+    """Facts that were read from the server when the run began."""
 
     release: str
     superuser: bool
@@ -64,32 +64,32 @@ class Server:
 
 
 class PostgresTarget(Target):
-    """See `databases.target.Target`. Used by the hunt's thread; `waits`, `terminate` and `open` also by others."""
+    """See `databases.target.Target`. One thread uses it, except that any thread may call `waits`, `terminate` and `open`."""
 
     dialect = POSTGRES
 
-    def __init__(self, place: Place, run_id: str) -> None:
-        self.place = place
+    def __init__(self, location: ServerLocation, run_id: str) -> None:
+        self.location = location
         self.run_id = run_id
-        self.owned = place.owned
+        self.owned = location.owned
         self._template = f"{run_id}_template"
         self._owner = f"{run_id}_owner"
         self._number = 0
-        self._server: Server | None = None
+        self._server_facts: ServerFacts | None = None
         self._observers: tuple[LibpqSession, ...] = ()
-        self._sweeper: Sweeper | None = None
+        self._cleaner: DatabaseCleaner | None = None
 
     @property
     def release(self) -> str:
-        return self._asked.release
+        return self._facts.release
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        return self.place.secrets
+        return self.location.secrets
 
     @property
     def database(self) -> str:
-        """The working database."""
+        """Name of the working database."""
         return f"{self.run_id}_db{self._number}"
 
     @property
@@ -98,70 +98,70 @@ class PostgresTarget(Target):
 
     @property
     def observers(self) -> tuple[LibpqSession, ...]:
-        """`observer`, and others for what can be read at the same time: OBSERVERS of them."""
+        """`observer` and further sessions for queries at the same time: OBSERVERS in all."""
         if not self._observers:
             raise TargetError("there is no working database yet")
         return self._observers
 
     def start(self) -> None:
-        self.place.start()
+        self.location.start()
         with self._administration() as administration:
-            self._server = _ask(administration)
-        if self._server.major < OLDEST:
-            raise UserError(f"PostgreSQL {self._server.release} is too old: racehound needs {OLDEST} or newer")
+            self._server_facts = _read_facts(administration)
+        if self._server_facts.major < OLDEST:
+            raise UserError(f"PostgreSQL {self._server_facts.release} is too old: racehound needs {OLDEST} or newer")
         self._make_template()
 
     def stop(self) -> None:
         self._close_observers()
-        left = self._remove() if self._server is not None and not self.owned else []
-        self.place.stop()
+        left = self._remove() if self._server_facts is not None and not self.owned else []
+        self.location.stop()
         if left:
-            raise TargetError(f"left on the server, racehound clean --url … may remove it: {left[0]}")
+            raise TargetError(f"the run could not remove all of its objects; `racehound clean --url …` may do so: {left[0]}")
 
     def can_have(self, kind: type[Kind]) -> bool:
-        return is_available(kind, self._asked.major, self._asked.capabilities)
+        return is_available(kind, self._facts.major, self._facts.capabilities)
 
     def variables(self) -> Mapping[str, str]:
         return {
             "racehound.run": self.run_id,
             "racehound.database": self.database,
-            "racehound.conninfo": self.place.own_conninfo(),
+            "racehound.conninfo": self.location.own_conninfo(),
             "racehound.user": _value(self.observer.execute("SELECT current_user")),
         }
 
     @property
     def endpoint(self) -> Endpoint | None:
-        return self.place.endpoint()
+        return self.location.endpoint()
 
     def open(self, session: str, via: Endpoint | None = None) -> LibpqSession:
         return self._connect(self.database, session, via)
 
     def rebuild(self) -> None:
         self._close_observers()
-        if not self.place.alive():
+        if not self.location.alive():
             if not self.owned:
                 raise TargetError("the server does not answer any more")
-            self.place.renew()
+            self.location.renew()
             self._make_template()
         self._clear()
         with self._administration() as administration:
             self._number += 1
-            strategy = " STRATEGY file_copy" if self._asked.major >= 15 else ""
-            _must(administration, f"CREATE DATABASE {self.database} TEMPLATE {self._template}{strategy}")
+            strategy = " STRATEGY file_copy" if self._facts.major >= 15 else ""
+            _must_run(administration, f"CREATE DATABASE {self.database} TEMPLATE {self._template}{strategy}")
         self.reconnect()
 
     def reconnect(self) -> None:
-        """New observers in the same working database: after a crash or a restart that it has survived."""
+        """Open new observers in the same working database, after a crash or restart of the server."""
         self._close_observers()
         self._observers = tuple(self._connect(self.database, "observer") for _ in range(OBSERVERS))
-        self._sweeper = Sweeper(self.observer, self.run_id)
+        self._cleaner = DatabaseCleaner(self.observer, self.run_id)
 
     def recover(self) -> None:
-        """Wait until the server, all of whose sessions were ended, answers again, and look at the same database anew.
+        """Wait until the server answers again after all its sessions were ended, and reconnect to the same database.
 
-        TargetError when it does not come back, or has never noticed.
+        TargetError when it does not come back, or does not notice the death of its process.
         """
-        # A postmaster takes new sessions until it learns of a child's death: only the end of old ones shows that it has.
+        # A postmaster accepts new sessions until it learns of a child's death. Only the end of old sessions shows that it has.
         deadline = time.monotonic() + _NOTICE_LIMIT_S
         while self.observer.execute("SELECT 1").status != "lost":
             if time.monotonic() > deadline:
@@ -172,21 +172,21 @@ class PostgresTarget(Target):
         self.reconnect()
 
     def keep_commits(self) -> None:
-        """From now on a commit outlives the death of the server's processes, if not the machine's (only where `owned`)."""
+        """From now on commits survive the death of the server's processes, but not a crash of the machine. Only if `owned`."""
         with self._administration() as administration:
-            _must(administration, "ALTER SYSTEM SET synchronous_commit = on")
-            _must(administration, "SELECT pg_reload_conf()")
+            _must_run(administration, "ALTER SYSTEM SET synchronous_commit = on")
+            _must_run(administration, "SELECT pg_reload_conf()")
 
     def reset(self) -> bool:
-        return self._sweeper is not None and self._sweeper.sweep()
+        return self._cleaner is not None and self._cleaner.drop_leftovers()
 
     def restart(self) -> None:
         self._close_observers()
-        self.place.renew()
+        self.location.renew()
         self._make_template()
 
     def alive(self) -> bool:
-        return self.place.alive()
+        return self.location.alive()
 
     def waits(self) -> list[Wait]:
         with self._administration() as administration:
@@ -212,60 +212,60 @@ class PostgresTarget(Target):
         return PostgresStepping(self)
 
     def new_log_lines(self) -> list[str]:
-        return self.place.new_log_lines()
+        return self.location.new_log_lines()
 
     def log_around(self, pids: Collection[int]) -> list[str]:
-        return self.place.log_around(pids)
+        return self.location.log_around(pids)
 
     def data_dir(self) -> Path | None:
-        """The server's data directory, where racehound may read it."""
-        return self.place.data_dir()
+        """The server's data directory; None when racehound may not read it."""
+        return self.location.data_dir()
 
     @property
-    def _asked(self) -> Server:
-        if self._server is None:
+    def _facts(self) -> ServerFacts:
+        if self._server_facts is None:
             raise TargetError("the target is not started")
-        return self._server
+        return self._server_facts
 
     def _administration(self) -> _Administration:
         return _Administration(self._connect(None, "administration"))
 
     def _connect(self, database: str | None, session: str, via: Endpoint | None = None) -> LibpqSession:
-        conninfo = self.place.conninfo(database)
+        conninfo = self.location.conninfo(database)
         if via is not None:
-            # The host stays what certificates are checked against.
+            # The host is kept, since certificates are checked against it.
             conninfo = make_conninfo(conninfo, hostaddr=via.host, port=via.port)
         return LibpqSession.connect(conninfo, f"racehound {self.run_id} {session}")
 
     def _close_observers(self) -> None:
         for observer in self._observers:
             observer.close()
-        self._observers, self._sweeper = (), None
+        self._observers, self._cleaner = (), None
 
     def _make_template(self) -> None:
         with self._administration() as administration:
-            _must(administration, f"CREATE DATABASE {self._template} TEMPLATE template0")
-            _must(administration, f"CREATE ROLE {self._owner} SUPERUSER")
+            _must_run(administration, f"CREATE DATABASE {self._template} TEMPLATE template0")
+            _must_run(administration, f"CREATE ROLE {self._owner} SUPERUSER")
         session = self._connect(self._template, "administration")
-        _must(session, "CREATE SCHEMA racehound")
-        _must(session, f"CREATE SCHEMA {OTHER_SCHEMA}")
+        _must_run(session, "CREATE SCHEMA racehound")
+        _must_run(session, f"CREATE SCHEMA {OTHER_SCHEMA}")
         for extension in _EXTENSIONS:
-            if extension in self._asked.capabilities:
-                _must(session, f"CREATE EXTENSION {extension} SCHEMA racehound")
+            if extension in self._facts.capabilities:
+                _must_run(session, f"CREATE EXTENSION {extension} SCHEMA racehound")
         session.close()
 
     def _clear(self) -> None:
-        """Drop the working database, the databases that objects of the run are, and what else bears its name in the cluster."""
+        """Drop the working database and all other databases and cluster-wide objects of the run, except the template."""
         left = self._remove(keep=(self._template, self._owner))
         if not left:
             return
-        # It would be met again, by name, or by what it goes on doing: a subscription connects for ever.
+        # Leftovers would disturb later repetitions by their names or their activity: a subscription never stops connecting.
         if not self.owned:
-            raise TargetError(f"the server does not let go of what the run has made: {left[0]}")
+            raise TargetError(f"an object of the run cannot be dropped: {left[0]}")
         self.restart()
 
     def _remove(self, keep: Collection[str] = ()) -> list[str]:
-        """What bears the run's id, but what is to be kept; what could not be removed, with the server's reason."""
+        """Drop the run's objects, except those in `keep`. Returns a line with the server's reason for each failed drop."""
         from racehound.databases.postgres.leftovers import remove_run
 
         with self._administration() as administration:
@@ -273,7 +273,7 @@ class PostgresTarget(Target):
 
 
 class _Administration:
-    """A short-lived session outside the working database."""
+    """A session outside the working database, closed on exit."""
 
     def __init__(self, session: LibpqSession) -> None:
         self._session = session
@@ -287,17 +287,17 @@ class _Administration:
 
 @functools.cache
 def embedded_capabilities() -> frozenset[str]:
-    """What a server that racehound starts itself can do: also, which extensions the programs in the wheel bring."""
+    """The capabilities of a server that racehound starts itself, including the extensions in the wheel."""
     controls = (installation.wheel().bin.parent / "share").rglob("*.control")
     return frozenset({"superuser", "loopback", "wal_level=logical", *(path.stem for path in controls)})
 
 
 def is_available(kind: type[Kind], major: int, capabilities: frozenset[str]) -> bool:
-    """Whether a server of that major release with those capabilities can have objects of a kind."""
+    """Whether a server of this major release with these capabilities can have objects of a kind."""
     return not issubclass(kind, PostgresKind) or (kind.since <= major and kind.requires <= capabilities)
 
 
-def _ask(session: Session) -> Server:
+def _read_facts(session: Session) -> ServerFacts:
     release = _value(session.execute("SHOW server_version")).split()[0]
     superuser = _value(session.execute("SELECT rolsuper FROM pg_roles WHERE rolname = current_user")) == "t"
     capabilities = {"superuser", "loopback"} if superuser else set()
@@ -306,16 +306,16 @@ def _ask(session: Session) -> Server:
     if superuser:
         extensions = session.execute("SELECT string_agg(name, ' ') FROM pg_available_extensions")
         capabilities |= set(_value(extensions).split())
-    return Server(release, superuser, frozenset(capabilities))
+    return ServerFacts(release, superuser, frozenset(capabilities))
 
 
 def _value(outcome: Outcome) -> str:
     if outcome.rows is None or not outcome.rows.cells:
-        raise TargetError(f"the server does not say what it is: {_message(outcome)}")
+        raise TargetError(f"a query for the server's version and capabilities failed: {_message(outcome)}")
     return outcome.rows.cells[0][0] or ""
 
 
-def _must(session: Session, sql: str) -> None:
+def _must_run(session: Session, sql: str) -> None:
     outcome = session.execute(sql)
     if not outcome.ok:
         raise TargetError(f"{sql}: {_message(outcome)}")

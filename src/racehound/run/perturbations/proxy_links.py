@@ -55,13 +55,13 @@ class ProxyLinks:
 
     def _proxy(self) -> Links:
         if self._links is None:
-            from racehound.services.composition import Composition, Wanted
+            from racehound.services.composition import Composition, ServiceRequest
             from racehound.services.faults import Links
 
             directory = scratch.create(f"{self._target.run_id}.links")
             self._stack.callback(scratch.remove, directory)
             composition = Composition("links", directory)
             self._stack.callback(composition.down, lambda _name, _what: None)
-            composition.up([Wanted(PROXY)], lambda _name, _what: None)
+            composition.up([ServiceRequest(PROXY)], lambda _name, _what: None)
             self._links = self._stack.enter_context(Links(composition))
         return self._links

@@ -42,7 +42,7 @@ class Artifact(Protocol):
         """Fetch it into the cache, check it, and return where it lies. UserError, in one line, when that fails."""
 
 
-def found(artifact: Artifact) -> Path:
+def installed_path(artifact: Artifact) -> Path:
     """Where an installed artifact lies. UserError, naming the command to run, when it is not installed."""
     path = artifact.find()
     if path is None:
@@ -58,7 +58,7 @@ def cache_dir() -> Path:
 
 
 @contextlib.contextmanager
-def alone(area: str) -> Iterator[Path]:
+def locked_cache(area: str) -> Iterator[Path]:
     """A directory of the cache, for one process at a time; the kernel frees the lock when its holder is killed."""
     directory = cache_dir() / area
     try:
@@ -77,7 +77,7 @@ def alone(area: str) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def partial(directory: Path) -> Iterator[Path]:
+def partial_directory(directory: Path) -> Iterator[Path]:
     """A new directory in one that is held `alone`, to be filled and renamed into place; removed if it is still there."""
     path = Path(tempfile.mkdtemp(prefix=_PARTIAL, dir=directory))
     path.chmod(0o755)

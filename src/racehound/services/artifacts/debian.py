@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from racehound.errors import UserError
-from racehound.services.artifacts.artifact import Tell, alone, cache_dir, partial
+from racehound.services.artifacts.artifact import Tell, cache_dir, locked_cache, partial_directory
 from racehound.services.artifacts.client import run_client
 
 _AREA = "debian"
@@ -49,14 +49,14 @@ class DebianPackages:
         return None
 
     def install(self, tell: Tell) -> Path:
-        with alone(_AREA) as area:
+        with locked_cache(_AREA) as area:
             if (existing := self.find()) is not None:
                 return existing
             if (obstacle := self.obstacle()) is not None:
                 raise UserError(obstacle)
             names = [known for known in self._candidates().values() if known is not None]
             tell(f"apt-get download {' '.join(names)}")
-            with partial(area) as fresh:
+            with partial_directory(area) as fresh:
                 return self._unpacked(names, fresh).rename(area / self._directory)
 
     def _unpacked(self, names: Sequence[str], fresh: Path) -> Path:

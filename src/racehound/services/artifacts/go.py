@@ -9,7 +9,7 @@ import shutil
 from pathlib import Path
 
 from racehound.errors import UserError
-from racehound.services.artifacts.artifact import Tell, alone, cache_dir, partial
+from racehound.services.artifacts.artifact import Tell, cache_dir, locked_cache, partial_directory
 from racehound.services.artifacts.client import run_client
 
 _ASK_LIMIT_S = 30.0
@@ -50,13 +50,13 @@ class GoProgram:
         return None
 
     def install(self, tell: Tell) -> Path:
-        with alone(self._area) as area:
+        with locked_cache(self._area) as area:
             if (existing := self.find()) is not None:
                 return existing
             if (obstacle := self.obstacle()) is not None:
                 raise UserError(obstacle)
             tell(f"go install {self.name}")
-            with partial(area) as fresh:
+            with partial_directory(area) as fresh:
                 self._build(fresh)
                 return (fresh / "bin").rename(area / "bin") / self.binary
 

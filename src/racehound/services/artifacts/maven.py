@@ -14,7 +14,7 @@ from pathlib import Path
 
 from racehound.errors import UserError
 from racehound.services import process
-from racehound.services.artifacts.artifact import INSTALL_LIMIT_S, Tell, alone, cache_dir, partial
+from racehound.services.artifacts.artifact import INSTALL_LIMIT_S, Tell, cache_dir, locked_cache, partial_directory
 from racehound.services.artifacts.unpack import unpack
 
 _REPOSITORY = "maven"
@@ -79,7 +79,7 @@ def _run(what: str, coordinates: Sequence[str], goal: Sequence[str], directory: 
     options = ("-q", "-B", "-U", f"-Dmaven.repo.local={cache_dir() / _REPOSITORY}")
     command = process.Command(("mvn", *options, f"{_PLUGIN}:{goal[0]}", *goal[1:]), cwd=directory, log=log)
     # One at a time: Maven 3.8, Debian's, does not guard its local repository against others.
-    with alone(_REPOSITORY):
+    with locked_cache(_REPOSITORY):
         returncode = process.run(command, limit)
     if returncode != 0:
         raise _explain(what, coordinates, log.read_text(errors="replace"))
@@ -121,11 +121,11 @@ class MavenJars:
         return obstacle(self.name)
 
     def install(self, tell: Tell) -> Path:
-        with alone(self._area) as area:
+        with locked_cache(self._area) as area:
             if (existing := self.find()) is not None:
                 return existing
             tell(f"mvn {' '.join(self.coordinates)}")
-            with partial(area) as fresh:
+            with partial_directory(area) as fresh:
                 return copy_with_dependencies(self.name, self.coordinates, fresh).rename(area / _digest(self))
 
     @property
@@ -158,11 +158,11 @@ class MavenArchive:
         return obstacle(self.name)
 
     def install(self, tell: Tell) -> Path:
-        with alone(self._area) as area:
+        with locked_cache(self._area) as area:
             if (existing := self.find()) is not None:
                 return existing
             tell(f"mvn {self.coordinate}")
-            with partial(area) as fresh:
+            with partial_directory(area) as fresh:
                 archive = copy(self.name, self.coordinate, fresh)
                 self._forget_copy()
                 tell(f"unpacking {archive.name}")
@@ -176,7 +176,7 @@ class MavenArchive:
     def _forget_copy(self) -> None:
         """Maven's own copy in its local repository is not needed again, and it may have half a gigabyte."""
         group, artifact, version = self.coordinate.split(":")[:3]
-        with alone(_REPOSITORY) as repository:
+        with locked_cache(_REPOSITORY) as repository:
             shutil.rmtree(repository.joinpath(*group.split("."), artifact, version), ignore_errors=True)
 
 

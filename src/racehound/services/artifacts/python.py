@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from racehound.errors import UserError
-from racehound.services.artifacts.artifact import Tell, alone, cache_dir, partial
+from racehound.services.artifacts.artifact import Tell, cache_dir, locked_cache, partial_directory
 from racehound.services.artifacts.client import run_client
 
 _AREA = "python"
@@ -42,11 +42,11 @@ class PythonPackage:
     def install(self, tell: Tell) -> Path:
         if (obstacle := self.obstacle()) is not None:
             raise UserError(obstacle)
-        with alone(_AREA) as area:
+        with locked_cache(_AREA) as area:
             if (existing := self.find()) is not None:
                 return existing
             tell(f"pip install {self.name}")
-            with partial(area) as fresh:
+            with partial_directory(area) as fresh:
                 arguments = ("install", "--quiet", "--disable-pip-version-check", "--no-cache-dir", "--no-deps")
                 argv = (sys.executable, "-m", "pip", *arguments, "--target", str(fresh), self.name)
                 run_client(argv, f"cannot install {self.name}")

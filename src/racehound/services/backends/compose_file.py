@@ -22,7 +22,7 @@ _HOST_PORT = re.compile(r"\{host_port:([^{}]*)\}")
 
 
 @dataclasses.dataclass(frozen=True)
-class Placed:
+class ComposeService:
     """A service that is to run in a container, and the ports of this machine that lead to it."""
 
     service: Service
@@ -30,11 +30,11 @@ class Placed:
     """By the name of the port: each of the container's."""
 
 
-def document(project: str, placed: Iterable[Placed], labels: Mapping[str, str]) -> Document:
+def document(project: str, compose_services: Iterable[ComposeService], labels: Mapping[str, str]) -> Document:
     """The whole file: these services on one network that bears the project's name, everything marked with the labels."""
     return {
         "name": project,
-        "services": {each.service.name: _entry(project, each, labels) for each in placed},
+        "services": {each.service.name: _entry(project, each, labels) for each in compose_services},
         "networks": {"default": {"name": project, "labels": dict(labels)}},
     }
 
@@ -49,8 +49,8 @@ def container_name(project: str, service: str) -> str:
     return f"{project}-{service}"
 
 
-def _entry(project: str, placed: Placed, labels: Mapping[str, str]) -> Document:
-    service, container = placed.service, placed.service.container()
+def _entry(project: str, compose_service: ComposeService, labels: Mapping[str, str]) -> Document:
+    service, container = compose_service.service, compose_service.service.container()
     entry: Document = {
         "image": container.image,
         "container_name": container_name(project, service.name),
@@ -59,24 +59,24 @@ def _entry(project: str, placed: Placed, labels: Mapping[str, str]) -> Document:
         # What has died stays dead: that is evidence.
         "restart": "no",
         "stop_grace_period": f"{STOP_GRACE_S}s",
-        "ports": [f"{LOOPBACK}:{placed.host_ports[name]}:{port}" for name, port in container.ports.items()],
+        "ports": [f"{LOOPBACK}:{compose_service.host_ports[name]}:{port}" for name, port in container.ports.items()],
         "networks": {"default": {"aliases": [service.role]}},
         "labels": dict(labels),
     }
     if container.command:
         entry["command"] = list(container.command)
     if container.environment:
-        entry["environment"] = _environment(container, placed)
+        entry["environment"] = _environment(container, compose_service)
     if container.volumes:
         entry["volumes"] = list(container.volumes)
     return entry
 
 
-def _environment(container: Container, placed: Placed) -> dict[str, str]:
+def _environment(container: Container, compose_service: ComposeService) -> dict[str, str]:
     def port(match: re.Match[str]) -> str:
         name = match[1]
-        if name not in placed.host_ports:
-            raise ValueError(f"{placed.service.name}: its container has no port {name!r}")
-        return str(placed.host_ports[name])
+        if name not in compose_service.host_ports:
+            raise ValueError(f"{compose_service.service.name}: its container has no port {name!r}")
+        return str(compose_service.host_ports[name])
 
     return {key: _HOST_PORT.sub(port, value) for key, value in container.environment.items()}

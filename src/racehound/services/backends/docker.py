@@ -10,7 +10,7 @@ from racehound.errors import TargetError, UserError
 from racehound.services import ports
 from racehound.services.artifacts.artifact import INSTALL_LIMIT_S, Tell
 from racehound.services.backends import docker_client
-from racehound.services.backends.compose_file import Placed, container_name
+from racehound.services.backends.compose_file import ComposeService, container_name
 from racehound.services.backends.docker_client import Inspected, State
 from racehound.services.backends.docker_project import DockerProject
 from racehound.services.backends.instance import BackendName
@@ -32,8 +32,8 @@ class DockerInstance:
         self._container = container_name(project.name, service.name)
         self._created = False
         container = service.container()
-        self._placed = Placed(service, {name: ports.free() for name in container.ports})
-        self._endpoints = {name: Endpoint(LOOPBACK, port) for name, port in self._placed.host_ports.items()}
+        self._compose_service = ComposeService(service, {name: ports.free() for name in container.ports})
+        self._endpoints = {name: Endpoint(LOOPBACK, port) for name, port in self._compose_service.host_ports.items()}
         inside = {**container.ports, **container.inside}
         self._target_endpoints = {name: Endpoint(service.name, port) for name, port in inside.items()}
 
@@ -46,7 +46,7 @@ class DockerInstance:
         return self._target_endpoints
 
     def prepare(self) -> None:
-        self._project.add(self._placed)
+        self._project.add(self._compose_service)
 
     def start(self) -> None:
         if not self._created:

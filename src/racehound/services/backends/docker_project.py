@@ -20,7 +20,7 @@ import msgspec
 from racehound.errors import TargetError, UserError
 from racehound.services import process, scratch
 from racehound.services.backends import compose_file, docker_client, docker_end
-from racehound.services.backends.compose_file import Placed
+from racehound.services.backends.compose_file import ComposeService
 from racehound.services.backends.docker_client import Docker
 from racehound.services.owner import myself
 from racehound.services.process import Command, GuardedProcess
@@ -51,7 +51,7 @@ class DockerProject:
             OWNER_LABEL: msgspec.json.encode(myself()).decode(),
             USER_LABEL: str(os.geteuid()),
         }
-        self._placed: dict[str, Placed] = {}
+        self._services: dict[str, ComposeService] = {}
         self._lock = threading.RLock()
         self._guard: GuardedProcess | None = None
 
@@ -63,19 +63,19 @@ class DockerProject:
         docker.check()
         return docker
 
-    def add(self, placed: Placed) -> None:
+    def add(self, compose_service: ComposeService) -> None:
         """Write a service into the file. UserError when something that it needs is not installed."""
-        service = placed.service
+        service = compose_service.service
         image = service.container().image
         with self._lock:
             if not self.docker.has_image(image):
                 raise UserError(f"the image {image} is not there: racehound services install {service.name} --backend docker")
-            self._placed[service.name] = placed
+            self._services[service.name] = compose_service
             self._write()
 
     def holds(self, service: str) -> bool:
         """Whether the service is in the file."""
-        return service in self._placed
+        return service in self._services
 
     def create(self, service: str) -> None:
         """Start a service in a fresh container, on fresh data. TargetError when that fails."""
@@ -89,12 +89,12 @@ class DockerProject:
         """Stop a service, remove its container and data, and with the last service the project. TargetError when that fails."""
         self.compose("rm", "--stop", "--force", "--volumes", service)
         with self._lock:
-            if len(self._placed) > 1:
-                del self._placed[service]
+            if len(self._services) > 1:
+                del self._services[service]
                 self._write()
                 return
             self.compose("down", "--volumes", "--remove-orphans")
-            del self._placed[service]
+            del self._services[service]
             self.file.unlink()
             if self._guard is not None:
                 self._guard.kill()
@@ -154,7 +154,7 @@ class DockerProject:
 
     def _write(self) -> None:
         """Replace the file in one step, since `docker compose` may be reading it."""
-        document = compose_file.document(self.name, self._placed.values(), self._labels)
+        document = compose_file.document(self.name, self._services.values(), self._labels)
         fresh = self.file.with_suffix(".new")
         fresh.write_text(compose_file.text(document), encoding="utf-8")
         fresh.replace(self.file)

@@ -9,9 +9,9 @@ from typing import Literal
 
 from racehound.errors import TargetError
 from racehound.services import proc
-from racehound.services.artifacts.artifact import found
+from racehound.services.artifacts.artifact import installed_path
 from racehound.services.process import GuardedProcess
-from racehound.services.service import Endpoints, Service, Site
+from racehound.services.service import Endpoints, Service, ServiceLayout
 
 
 class NativeInstance:
@@ -19,35 +19,35 @@ class NativeInstance:
 
     backend: Literal["process"] = "process"
 
-    def __init__(self, service: Service, site: Site, removable: tuple[Path, ...]) -> None:
+    def __init__(self, service: Service, layout: ServiceLayout, removable: tuple[Path, ...]) -> None:
         self.service = service
-        self._site = site
+        self._layout = layout
         self._removable = removable
         self._processes: list[GuardedProcess] = []
 
     @property
     def endpoints(self) -> Endpoints:
-        return self._site.endpoints
+        return self._layout.endpoints
 
     @property
     def target_endpoints(self) -> Endpoints:
-        return {**self._site.endpoints, **self._site.advertised}
+        return {**self._layout.endpoints, **self._layout.advertised}
 
     def prepare(self) -> None:
         for artifact in self.service.artifacts():
-            found(artifact)
-        self._site.directory.mkdir(parents=True)
-        self.service.prepare(self._site)
+            installed_path(artifact)
+        self._layout.directory.mkdir(parents=True)
+        self.service.prepare(self._layout)
 
     def start(self) -> None:
         if self.alive():
             return
         self.kill()
         self._processes = []
-        for command in self.service.commands(self._site):
+        for command in self.service.commands(self._layout):
             process = GuardedProcess(
                 dataclasses.replace(
-                    command, log=command.log or self._site.log, cwd=command.cwd or self._site.directory,
+                    command, log=command.log or self._layout.log, cwd=command.cwd or self._layout.directory,
                     remove_when_orphaned=self._removable,
                 )
             )  # fmt: skip
@@ -80,9 +80,9 @@ class NativeInstance:
         return sum(proc.memory_kib(pid) for pid in self._pids()) / 1024
 
     def log(self, lines: int) -> list[str]:
-        if not self._site.log.exists():
+        if not self._layout.log.exists():
             return []
-        return self._site.log.read_text(errors="replace").splitlines()[-lines:]
+        return self._layout.log.read_text(errors="replace").splitlines()[-lines:]
 
     def ports(self) -> list[str]:
         return proc.listening(self._pids())

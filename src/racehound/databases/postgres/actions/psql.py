@@ -13,7 +13,7 @@ from racehound.testdrive.state import Call, Handler, State
 
 
 def _execute(call: Call, state: State) -> None:
-    """Run a command against the target and compare what psql prints, blank lines and spaces at the ends of lines aside."""
+    """Run a command against the target and compare psql's output, ignoring blank lines and spaces at the ends of lines."""
     printed = _run(call["command"], state)
     expected, actual = _lines("\n".join(call.input)), _lines(printed)
     if expected != actual:

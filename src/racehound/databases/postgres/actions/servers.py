@@ -1,4 +1,4 @@
-"""Other PostgreSQL servers than the target: named connections, batches of statements, replication slots."""
+"""The testdrive actions for named connections to PostgreSQL servers, batches of statements and replication slots."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ def _key(name: str) -> str:
 
 
 def _open(url: str, state: State) -> Session:
-    """A new session; the caller closes it. Raises `ActionError` where the context can open none."""
+    """Open a new session, which the caller closes. Raises `ActionError` when the context cannot open one."""
     if state.context.connect is None:
         raise ActionError("no PostgreSQL is configured to connect to")
     return state.context.connect(state.context.services.url(url))
 
 
 def connection(name: str, state: State) -> Session:
-    """The session that postgres-connect gave this name. Raises `ActionError`."""
+    """The session that postgres-connect opened under this name. Raises `ActionError` when there is none."""
 
     def missing() -> Session:
         raise ActionError(f"there is no connection named {name}")
@@ -42,7 +42,7 @@ def connection(name: str, state: State) -> Session:
 
 
 def _execute(call: Call, state: State) -> None:
-    """Each input line is one batch; the first error fails the action."""
+    """Run each input line as one batch. The first error fails the action."""
     if call.flag("background", default=False):
         _execute_in_background(call, state)
         return
@@ -63,7 +63,7 @@ def _execute_in_background(call: Call, state: State) -> None:
 
 @contextlib.contextmanager
 def _session(name_or_url: str, state: State) -> Iterator[Session]:
-    """A named connection, or a new one for a URL that is closed afterwards."""
+    """A named connection, or a new one to a URL, which is closed afterwards."""
     if not name_or_url.startswith(_SCHEMES):
         yield connection(name_or_url, state)
         return
@@ -72,7 +72,7 @@ def _session(name_or_url: str, state: State) -> Iterator[Session]:
 
 
 def _verify_slot(call: Call, state: State) -> None:
-    """Wait until one slot fits the LIKE pattern and is in use, or is not, as `active` says."""
+    """Wait until exactly one slot matches the LIKE pattern and is in use (`active=true`) or not in use (`active=false`)."""
     pattern = call["slot"].replace("'", "''")
     query = f"SELECT active_pid FROM pg_replication_slots WHERE slot_name LIKE '{pattern}'"
     active = call.flag("active", default=True)
@@ -95,7 +95,7 @@ def _slot_differs(session: Session, query: str, *, active: bool) -> str | None:
 
 
 class _Background:
-    """Batches that a thread runs on a session of their own. An error is printed and ends them."""
+    """Batches that a thread runs on their own session. It prints the first error and stops."""
 
     def __init__(self, session: Session, batches: tuple[str, ...], output: Callable[[str], object]) -> None:
         self._session = session
@@ -119,7 +119,7 @@ class _Background:
         return outcome.ok
 
     def close(self) -> None:
-        """Cancel the statement that runs, repeatedly: a cancel that comes between two batches has no effect."""
+        """Cancel the running statement, repeatedly: a cancel between two batches has no effect."""
         self._stopped.set()
         while self._thread.is_alive():
             self._session.cancel()

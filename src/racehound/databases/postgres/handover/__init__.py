@@ -1,4 +1,4 @@
-"""Hand-over formats of PostgreSQL: scripts for psql, a spec for isolationtester, a Python script."""
+"""The hand-over formats of PostgreSQL: scripts for psql, a spec for isolationtester, a Python script."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from racehound.databases.postgres.handover.script import script
 _HOW = {
     "session-1.sql": "`psql -f setup.sql`, then a psql for each session (`psql -f session-1.sql`), which says when it waits.",
     "race.py": "`python race.py 'dbname=scratch'` does it all; it needs psycopg 3.",
-    "race.spec": "`isolationtester 'dbname=scratch' < race.spec`, PostgreSQL's own.",
+    "race.spec": "`isolationtester 'dbname=scratch' < race.spec`, with PostgreSQL's own isolationtester.",
 }
 
 
 def hand_over(scene: Scene, finding: Finding, title: str) -> HandOver:
-    """All forms that can hold the scene. `title`: the finding's, with the release that shows it."""
+    """The scene in all formats that can express it. `title`: that of the finding, with the release that shows it."""
     check = check_of(finding.title)
     files = psql.scripts(scene, check)
     files["race.py"] = script(scene, "race.py", title, check)

@@ -1,4 +1,4 @@
-"""A scene as a spec of isolationtester (PostgreSQL's `src/test/isolation`, its README says the form)."""
+"""A scene as a spec for isolationtester (PostgreSQL's `src/test/isolation`, whose README describes the format)."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from racehound.report.handover.plain import setup_of
 
 
 def can_hold(scene: Scene) -> bool:
-    """A block ends with the first brace in it, whatever that stands in."""
+    """Whether the format can express the scene: a block ends at the first closing brace, even inside a string."""
     return not any("}" in line.sql for line in scene.lines)
 
 
 def spec(scene: Scene, title: str, check: str) -> str:
-    """One permutation: the turns in their order. The check is a step of a session of its own, at the end."""
+    """A spec with one permutation: the turns in their order. The check is the last step, in a separate session."""
     parts = [f"# {title}", ""]
     parts += [f"setup\n{{\n    {_indented(sql)};\n}}\n" for sql in setup_of(scene)]
     names = {}
@@ -25,8 +25,8 @@ def spec(scene: Scene, title: str, check: str) -> str:
         parts.append("")
     order = [names[number] for number in sorted(names)]
     if check:
-        parts += ["session check", f"step nothing_is_left_alone {{ {check}; }}", ""]
-        order.append("nothing_is_left_alone")
+        parts += ["session check", f"step no_reference_is_broken {{ {check}; }}", ""]
+        order.append("no_reference_is_broken")
     return "\n".join([*parts, f"permutation {' '.join(order)}", ""])
 
 

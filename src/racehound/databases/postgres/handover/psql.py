@@ -1,4 +1,4 @@
-"""A scene as scripts for psql: one for the setup, one for each session, which stops where another session's turn is."""
+"""A scene as scripts for psql: one for the setup, and one for each session. They pause while other sessions have their turns."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ CHECK = "check.sql"
 
 
 def scripts(scene: Scene, check: str) -> dict[str, str]:
-    """File names and texts. Each session is run in a psql of its own: `psql -f session-1.sql`."""
+    """File names and texts. Each session's script is run in a separate psql: `psql -f session-1.sql`."""
     found = {"setup.sql": "".join(f"{sql};\n" for sql in setup_of(scene))} if scene.setup else {}
     for session in scene.sessions:
         found[f"session-{session}.sql"] = _session(scene, session)

@@ -1,4 +1,4 @@
-"""A scene as one Python script that needs psycopg and nothing of racehound."""
+"""A scene as one Python script that needs psycopg but not racehound."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from racehound.report.handover.plain import setup_of
 
 _SCRIPT = '''"""{title}
 
-Run: python {name} "dbname=scratch" (a database that may be thrown away). Needs psycopg 3.
-Exit code 1 when it shows, 0 when not.
+Run: python {name} "dbname=scratch" (an empty database that is not needed for anything else). It needs psycopg 3.
+The exit code is 1 when the defect shows, and 0 when it does not.
 """
 
 import queue
@@ -26,23 +26,23 @@ BLOCKED_AFTER_S = 1.0
 
 
 class Session(threading.Thread):
-    """Does one statement at a time; the next one waits until it is done."""
+    """Runs one statement at a time; the next one waits for its end."""
 
     def __init__(self, number, conninfo):
         super().__init__(daemon=True)
         self.number, self.connection = number, psycopg.connect(conninfo, autocommit=True)
-        self.asked, self.told = queue.Queue(), []
+        self.statements, self.results = queue.Queue(), []
         self.start()
 
     def run(self):
-        while (asked := self.asked.get()) is not None:
-            turn, sql, done = asked
+        while (statement := self.statements.get()) is not None:
+            turn, sql, done = statement
             try:
-                said = self.connection.execute(sql).statusmessage
+                result = self.connection.execute(sql).statusmessage
             except psycopg.Error as error:
-                said = f"{{error.sqlstate or 'connection lost'}} {{error}}"
-            self.told.append(said)
-            print(f"turn {{turn}}, session {{self.number}}: {{sql}}\\n    {{said}}", flush=True)
+                result = f"{{error.sqlstate or 'connection lost'}} {{error}}"
+            self.results.append(result)
+            print(f"turn {{turn}}, session {{self.number}}: {{sql}}\\n    {{result}}", flush=True)
             done.set()
 
 
@@ -53,21 +53,21 @@ def main():
         for sql in SETUP:
             connection.execute(sql)
     sessions = {{number: Session(number, conninfo) for number in dict.fromkeys(number for number, _ in TURNS)}}
-    everything = []
+    all_done = []
     for turn, (number, sql) in enumerate(TURNS, 1):
         done = threading.Event()
-        everything.append(done)
-        sessions[number].asked.put((turn, sql, done))
+        all_done.append(done)
+        sessions[number].statements.put((turn, sql, done))
         if not done.wait(BLOCKED_AFTER_S):
             print(f"turn {{turn}}, session {{number}}: blocked", flush=True)
-    finished = all(done.wait(10.0) for done in everything)
-    told = [said for session in sessions.values() for said in session.told]
-    shown = not finished or any(said.startswith(("XX", "connection lost")) for said in told)
+    finished = all(done.wait(10.0) for done in all_done)
+    results = [result for session in sessions.values() for result in session.results]
+    shown = not finished or any(result.startswith(("XX", "connection lost")) for result in results)
     if CHECK:
         with psycopg.connect(conninfo, autocommit=True) as connection:
             rows = connection.execute(CHECK).fetchall()
         shown = bool(rows)
-        print(*(f"refers to what is not there: {{row}}" for row in rows), sep="\\n")
+        print(*(f"broken reference: {{row}}" for row in rows), sep="\\n")
     print("shown" if shown else "not shown")
     return int(shown)
 
@@ -77,7 +77,7 @@ sys.exit(main())
 
 
 def script(scene: Scene, name: str, title: str, check: str) -> str:
-    """The script's text; `name`: of its file."""
+    """The text of the script; `name`: the name of its file."""
     turns = [(line.session, line.sql) for line in scene.turns]
     return _SCRIPT.format(
         title=title.replace('"""', "'''").replace("\\", "\\\\"),

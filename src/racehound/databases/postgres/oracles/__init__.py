@@ -1,1 +1,1 @@
-"""Oracles that look at a PostgreSQL server at rest: catalog integrity, relation files, pg_dump, leaks, growth."""
+"""Oracles that check a PostgreSQL server at rest: catalog integrity, relation files, pg_dump, leaks, growth of processes."""

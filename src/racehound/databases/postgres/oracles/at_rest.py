@@ -1,4 +1,4 @@
-"""PostgreSQL at rest: the catalog-integrity oracle and the search for leaks, as judges of a repetition."""
+"""The oracles for PostgreSQL at rest, which check the catalogs and search for leaks after a repetition."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from racehound.judge.oracle import ObservedHistory, RestOracle, TargetAtRest
 from racehound.session import Session
 
 LEAK_GRACE_S = 5.0
-"""What is just ending (a walsender, a worker's slot) is gone by then; only what stays is a leak."""
+"""A walsender or a worker's slot that is just ending has ended by then. Only what remains after it is a leak."""
 _LOOK_S = 0.02
 _WARM = 10
-"""The repetition by which a session's caches hold what they need."""
+"""Number of the repetition after which a session's caches hardly grow."""
 
 
 class CatalogJudge(RestOracle):
-    """Every reference in the catalogs after every repetition; the slow checks after the last one of a plan."""
+    """Checks the references of new catalog rows after every repetition, and runs slow checks after the last one of a plan."""
 
     def __init__(self) -> None:
         self._session: Session | None = None
@@ -37,13 +37,13 @@ class CatalogJudge(RestOracle):
         self._known: frozenset[tuple[str, str, str]] = frozenset()
 
     def begin(self, target: Target) -> None:
-        """Make the oracle of this working database. Broken rows of shared catalogs outlive the one that they were broken from."""
+        """Prepare the check of this working database. Rows of shared catalogs that are broken already are not reported again."""
         postgres = cast("PostgresTarget", target)
         session, helper, _ = postgres.observers
         if self._session is not session:
             self._session, self._oracle = session, CatalogOracle(session, _oid_of_database(session), helper=helper)
         if self._database != postgres.database:
-            # Not so when only the sessions are new: what a crash has broken was not broken before.
+            # When only the sessions are new, as after a crash, broken rows are new, too.
             self._database = postgres.database
             self._known = frozenset(_identity(violation) for violation in self._on_session().check())
 
@@ -58,14 +58,14 @@ class CatalogJudge(RestOracle):
         return _violations(rest.history, self._new(self._on(rest).check()))
 
     def judge_plan(self, rest: TargetAtRest) -> list[Finding]:
-        """All rows, also the template's; pg_dump; the files behind the relations."""
+        """Check all rows, including the template's, run pg_dump, and check the files of the relations."""
         target = _postgres(rest)
         found = _violations(rest.history, self._new(self._on(rest).check_everything()))
-        data_dir, clients = target.data_dir(), target.place.clients()
+        data_dir, clients = target.data_dir(), target.location.clients()
         if data_dir is not None and _nobody_writes(target.observer):
             violations = check_relation_files(target.observer, data_dir)
             found += [_file(rest.history, violation) for violation in violations if not _left_by_crash(rest.history, violation)]
-        if clients is not None and (error := dump_error(clients / "pg_dump", target.place.conninfo(target.database))):
+        if clients is not None and (error := dump_error(clients / "pg_dump", target.location.conninfo(target.database))):
             found.append(_dump(rest.history, error))
         return found
 
@@ -78,13 +78,13 @@ class CatalogJudge(RestOracle):
 
 
 class LeakJudge(RestOracle):
-    """What is still held though every session has left, and what the sessions have piled up over a plan."""
+    """Searches for what sessions still hold at rest, and for growth of their server processes over a plan."""
 
     def __init__(self) -> None:
         self._sizes: dict[int, Size] = {}
 
-    def begin(self, target: Target) -> None:  # noqa: ARG002 what matters is that it is another one
-        """The sessions of a new database are new, too."""
+    def begin(self, target: Target) -> None:  # noqa: ARG002 only the call matters
+        """Forget the sizes of the processes: a new database has new sessions."""
         self._sizes.clear()
 
     def suspects(self, rest: TargetAtRest) -> bool:
@@ -101,7 +101,7 @@ class LeakJudge(RestOracle):
         return [_leak(rest.history, leak) for leak in leaks]
 
     def judge_plan(self, rest: TargetAtRest) -> list[Finding]:
-        """Memory and open files since the caches were warm."""
+        """Report processes whose memory or open files have grown since their caches were filled."""
         after = sizes(self._sizes)
         over = f"between repetition {_WARM} and {rest.history.number}"
         return [
@@ -121,24 +121,24 @@ def _identity(violation: Violation) -> tuple[str, str, str]:
 
 
 def _oid_of_database(session: Session) -> int:
-    """Whatever is made in a database cloned from the template has a higher OID than the database itself."""
+    """The OID of the database. All objects made in a database cloned from the template have a higher one."""
     outcome = session.execute("SELECT oid FROM pg_database WHERE datname = current_database()")
     assert outcome.rows is not None
     return int(outcome.rows.cells[0][0] or 0)
 
 
 def _nobody_writes(session: Session) -> bool:
-    """Whether no transaction is under way, prepared ones included: only then every file belongs to a row that can be seen."""
+    """Whether no transaction is open or prepared. Only then every file belongs to a visible row."""
     running = "SELECT FROM pg_stat_activity WHERE backend_xid IS NOT NULL UNION ALL SELECT FROM pg_prepared_xacts"
     outcome = session.execute(running)
     return outcome.rows is not None and not outcome.rows.cells
 
 
 def _is_ours(rest: TargetAtRest, leak: Leak) -> bool:
-    """Not a stranger's session or slot, nor what an object holds that could not be destroyed."""
+    """Whether the leak is not a session or slot of another program, nor held by an object that could not be destroyed."""
     run_id = rest.target.run_id
     if leak.sort == "temporary object" and rest.history.injected_faults.server_ended_ns is not None:
-        return False  # it goes when another session takes the number of the one that was killed
+        return False  # it is dropped when another session gets the number of the killed one
     if leak.sort == "backend":
         return f"racehound {run_id}" in leak.detail or "walsender" in leak.detail or "parallel worker" in leak.detail
     if leak.sort == "replication slot":
@@ -148,7 +148,7 @@ def _is_ours(rest: TargetAtRest, leak: Leak) -> bool:
 
 
 def _destroyed(history: ObservedHistory) -> set[str]:
-    """The objects all of whose destroying succeeded."""
+    """The objects of which all destroying statements succeeded."""
     steps = [s for s in history.statements if s.phase == "destroy"]
     return {s.object for s in steps} - {s.object for s in steps if s.status != "ok"}
 
@@ -164,7 +164,7 @@ def _leak(history: ObservedHistory, leak: Leak) -> Finding:
 
 
 def _violations(history: ObservedHistory, violations: Iterable[Violation]) -> list[Finding]:
-    """One finding for each sort of violation, with all rows that show it."""
+    """One finding for each sort of violation, with the rows that show it."""
     by_sort: dict[str, list[Violation]] = {}
     for violation in violations:
         by_sort.setdefault(violation.normalised, []).append(violation)
@@ -201,7 +201,7 @@ def _file(history: ObservedHistory, violation: FileViolation) -> Finding:
 
 
 def _left_by_crash(history: ObservedHistory, violation: FileViolation) -> bool:
-    """Recovery does not remove the files of relations that were being made (a comment in PostgreSQL's storage.c says so)."""
+    """Whether a crash has left the file: recovery keeps files of relations created by aborted transactions (see storage.c)."""
     return violation.problem == "file orphaned" and history.injected_faults.server_ended_ns is not None
 
 

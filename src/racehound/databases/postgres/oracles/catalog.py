@@ -1,19 +1,19 @@
-"""The catalog-integrity oracle for PostgreSQL: is every reference between system catalog rows, and every count and flag, intact?
+"""The catalog-integrity oracle for PostgreSQL: it checks the references between system catalog rows, and their counts and flags.
 
-Orphans and dangling dependencies are the usual trace of a race between DDL statements, and nothing else shows them until much
-later. So all of it is checked after every repetition, in one round trip:
+Races between DDL statements often leave orphaned rows and dangling dependencies, which no other check shows until much later.
+Therefore the catalogs are checked after every repetition. These rules keep the check fast:
 
-- only rows of objects with an OID from `first_oid` on are looked at, through range scans of the primary keys, since a database
-  cloned from a clean template can only be wrong where something was made since; catalogs of a few rows are looked at whole;
-- catalogs that have no such row are left out: a first, tiny query names those that have, and for each combination of them a
-  statement is kept prepared. At rest, when the sessions have destroyed their objects, few are left;
-- references to pinned objects are not followed: PostgreSQL drops none of them;
-- prepared statements, returning nothing but what is broken: one for the references, one for the rules. Everybody is at rest, so
-  two sessions run them at the same time, a core each.
+- It reads only rows of objects with an OID from `first_oid` on, through range scans of the primary keys: a clone of a clean
+  template can only have wrong rows among the newer ones. It reads all rows of catalogs that have only a few.
+- It omits catalogs that have no such row. A first, small query names the others, and the statements for each combination of them
+  stay prepared. At rest, when the sessions have destroyed their objects, few such catalogs remain.
+- It does not follow references to pinned objects, since PostgreSQL drops none of them.
+- One prepared statement checks the references and another one the rules. Both return only broken rows. Since all other sessions
+  are at rest, two sessions run them at the same time.
 
-Measured on PostgreSQL 18.6 with two busy cores: 2 ms over a database with next to nothing in it, 6 ms over eight objects. The
-server throws away every plan after a change of a schema, operator or foreign server (`ResetPlanCache`): then 9 and 21 ms, where
-one session alone takes 10 and 32. The same query over every row takes 0.33 s.
+Measured on PostgreSQL 18.6 with two busy cores: the check takes 2 ms in a nearly empty database, and 6 ms with eight objects. The
+server discards every plan after a change of a schema, operator or foreign server (`ResetPlanCache`). The check then takes 9 and
+21 ms, and with one session 10 and 32 ms. The same query over all rows takes 0.33 s.
 """
 
 from __future__ import annotations
@@ -37,45 +37,45 @@ from racehound.errors import TargetError
 from racehound.session import Outcome
 
 FIRST_NORMAL_OID = 16384
-"""`FirstNormalObjectId`: the server gives no lower OID to what users create."""
+"""`FirstNormalObjectId`: objects that users create have no lower OID."""
 
 _SETTINGS = (
     "SET search_path = pg_catalog, pg_temp",
     "SET jit = off",
     "SET plan_cache_mode = force_generic_plan",
     "SET lock_timeout = '30s'",
-    # An index lookup for each of a few rows; without these the planner reads whole catalogs, whose statistics mislead it here.
+    # An index lookup for each of a few rows is best. Misled by statistics, the planner would otherwise read whole catalogs.
     "SET enable_hashjoin = off",
     "SET enable_mergejoin = off",
     "SET enable_seqscan = off",
     "SET enable_bitmapscan = off",
-    # Ways that would never be chosen; not looking at them saves a quarter of the planning.
+    # The planner would never choose these. To exclude them saves a quarter of the planning time.
     "SET enable_memoize = off",
     "SET enable_material = off",
 )
 _STATEMENT = "racehound_catalog"
 _OCCUPANCY = "racehound_catalog_occupancy"
 _STATEMENTS_LIMIT = 100
-"""Combinations of occupied catalogs kept prepared; each costs the server some 2 MB."""
+"""The most combinations of catalogs whose statements stay prepared; each needs some 2 MB on the server."""
 _UNREADABLE = "XX"
-"""SQLSTATE class of internal errors: the server stumbles over its own catalogs."""
+"""SQLSTATE class of internal errors, which the server reports when it cannot read its catalogs."""
 
 
 class Violation(msgspec.Struct, frozen=True):
     """A row of a system catalog that is wrong."""
 
     check: str
-    """What is wrong with it, e.g. `row missing`."""
+    """The problem, e.g. `row missing`."""
     catalog: str
     column: str
     row: str
     """The object that the row belongs to, e.g. `pg_proc 16412`."""
     refers_to: str
-    """What the column refers to, e.g. `pg_namespace 16411`; empty where the check is no reference."""
+    """The object that the column refers to, e.g. `pg_namespace 16411`; empty if the check is not about a reference."""
     target: str = ""
     """The column referred to, e.g. `pg_namespace.oid`."""
     describe: str = ""
-    """The object in the server's words (`pg_describe_object`); empty where it has none any more."""
+    """The server's description of the object (`pg_describe_object`); empty if there is none."""
 
     @property
     def normalised(self) -> str:
@@ -85,7 +85,7 @@ class Violation(msgspec.Struct, frozen=True):
 
 
 class CatalogOracle:
-    """Checks the database that its sessions are connected to; they are the oracle's own and need to be a superuser's."""
+    """Checks the database of its sessions, which only the oracle uses, and which must be those of a superuser."""
 
     def __init__(
         self,
@@ -97,10 +97,9 @@ class CatalogOracle:
     ) -> None:
         """Read the server's map of its catalogs and prepare the check.
 
-        `first_oid`: the lowest OID that can have been given since the database was known to be clean. `helper`: another session,
-        which then does half of the work at the same time. `legal_leftovers`: report also invalid indexes and unfinished
-        detaches, which a failed CONCURRENTLY may lawfully leave behind. Raises CatalogCheckUnavailableError before PostgreSQL
-        14, TargetError if the server does not answer.
+        `first_oid`: objects with a lower OID are known to be intact. `helper`: a second session, which does half of the work at
+        the same time. `legal_leftovers`: also report invalid indexes and unfinished detaches, which a failed CONCURRENTLY may
+        legally leave. Raises CatalogCheckUnavailableError before PostgreSQL 14, TargetError if the server does not answer.
         """
         self._session = session
         self._helper = helper
@@ -115,21 +114,21 @@ class CatalogOracle:
         self._scope = msgspec.structs.replace(scope, settled=frozenset(settled))
         self._queries: dict[str, tuple[str, CatalogQuery]] = {}
         self._guess = ""
-        """The catalogs that were occupied when the last look was taken."""
+        """The catalogs that had rows in scope at the last check."""
         for each in {session, helper or session}:
             self._require(each.execute(f"PREPARE {_OCCUPANCY} AS {build_occupancy_query(self._map, scope)}"))
 
     def check(self) -> list[Violation]:
-        """What is wrong with rows made since `first_oid`; two looks agree on each violation. Raises TargetError."""
+        """The violations in rows from `first_oid` on that two checks in a row show. Raises TargetError."""
         return self._confirmed(self._look)
 
     def check_everything(self) -> list[Violation]:
-        """The same over every row and reference, also to pinned objects: slow, and good against a blind spot of `check`."""
+        """The violations in all rows, and of references to pinned objects. It is slow, and finds what `check` may miss."""
         query = build_catalog_query(self._map, EVERYTHING, legal_leftovers=self._legal_leftovers)
         return self._confirmed(lambda: self._violations(query, query.references, query.rules))
 
     def _look(self) -> list[Violation]:
-        """One look at what is in scope now. In the meantime a worker may have made what the first look did not know of."""
+        """Check the rows that are in scope now, first with the catalogs that the last check found."""
         if self._helper is not None and self._guess:
             found = self._guessed(self._helper, self._guess)
             if found is not None:
@@ -139,7 +138,7 @@ class CatalogOracle:
         return self._violations(query, f"EXECUTE {name}", f"EXECUTE {name}_rules")
 
     def _guessed(self, helper: SteppedSession, guess: str) -> list[Violation] | None:
-        """As if the same catalogs were occupied as the last time; None if others are, too, which the helper sees meanwhile."""
+        """Check the catalogs in `guess`. None if the helper finds that other catalogs have rows in scope, too."""
         name, query = self._prepared(guess)
         self._session.send(f"EXECUTE {name}")
         occupied = helper.execute(f"EXECUTE {_OCCUPANCY}")
@@ -157,7 +156,7 @@ class CatalogOracle:
         return (outcome.rows.cells[0][0] or "") if outcome.rows else ""
 
     def _prepared(self, occupied: str) -> tuple[str, CatalogQuery]:
-        """Name of the statements over these catalogs, and their query; prepared when first met in this combination."""
+        """The name of the prepared statements over these catalogs, and their query. They are prepared at first use."""
         if occupied not in self._queries:
             if len(self._queries) == _STATEMENTS_LIMIT:
                 for name, _ in self._queries.values():
@@ -173,7 +172,7 @@ class CatalogOracle:
         return self._queries[occupied]
 
     def _confirmed(self, look: Callable[[], list[Violation]]) -> list[Violation]:
-        """A transaction may end, or a worker tidy up, between the sessions' rest and the first look: what is broken stays so."""
+        """The violations that a second check shows, too. Others vanish when a transaction ends or a worker cleans up."""
         first = look()
         if not first:
             return []
@@ -181,7 +180,7 @@ class CatalogOracle:
         return [self._described(violation) for violation in first if violation in again]
 
     def _violations(self, query: CatalogQuery, references: str, rules: str) -> list[Violation]:
-        """What both halves of a query return, run at the same time where there is a helper."""
+        """The results of both halves of a query, which run at the same time if there is a helper."""
         if self._helper is None:
             outcomes = [self._session.execute(references), self._session.execute(rules)]
         else:
@@ -192,7 +191,7 @@ class CatalogOracle:
 
     def _read(self, query: CatalogQuery, outcome: Outcome) -> list[Violation]:
         if outcome.error is not None and outcome.error.sqlstate.startswith(_UNREADABLE):
-            # The oracle reads nothing but catalogs, so it is they that the server cannot read.
+            # The oracle reads only catalogs. Therefore it is a catalog that the server cannot read.
             return [Violation(_without_numbers(outcome.error.message), "pg_catalog", "*", outcome.error.sqlstate, "")]
         self._require(outcome)
         return [self._violation(query, row) for row in (outcome.rows.cells if outcome.rows else [])]
@@ -216,21 +215,21 @@ class CatalogOracle:
         return f"{name} {oid}" if column == "0" else f"{name} {oid} column {column}"
 
     def _target(self, address: list[str]) -> str:
-        """Where the row itself names the catalog, as `pg_depend` does."""
+        """The column referred to, if the row itself names the catalog, as in `pg_depend`; else empty."""
         if not int(address[0]):
             return ""
         name = self._names.get(int(address[0]), "no catalog")
         return f"{name}.oid" if address[2] == "0" else "pg_attribute.attrelid,attnum"
 
     def _described(self, violation: Violation) -> Violation:
-        """With the server's words for the object; it may have none, or fail over what is broken, which says as much."""
+        """The violation with the server's description of the object, or with the error of `pg_describe_object`."""
         match = re.fullmatch(r"(\w+) (\d+)(?: column (-?\d+))?", violation.row)
         if match is None:
             return violation
         name, oid, column = match.groups(default="0")
         outcome = self._session.execute(f"SELECT pg_describe_object('pg_catalog.{name}'::regclass, {oid}, {column})")
         if outcome.error is not None:
-            # Met on 18.3: the server crashes over an orphaned operator. What was found is told all the same.
+            # 18.3 crashes when it describes an orphaned operator. The violation is reported nevertheless.
             return msgspec.structs.replace(violation, describe=f"not describable: {outcome.error.message}")
         words = outcome.rows.cells[0][0] if outcome.rows else None
         return msgspec.structs.replace(violation, describe=words or "")

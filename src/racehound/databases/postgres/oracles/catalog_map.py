@@ -1,7 +1,7 @@
-"""What the connected server says of its own system catalogs: which there are, their keys, and which column refers to which.
+"""The map of the server's system catalogs: their names, their keys, and which column refers to which.
 
-PostgreSQL 14 and later carry this map themselves, in `pg_get_catalog_foreign_keys()` and in the primary keys of the catalogs
-("System Catalog Declarations and Initial Contents" in the PostgreSQL documentation), so that no list of ours can grow old.
+PostgreSQL 14 and later provide this map, in `pg_get_catalog_foreign_keys()` and in the primary keys of the catalogs ("System
+Catalog Declarations and Initial Contents" in the PostgreSQL documentation). Therefore it is always up to date.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ OLDEST_VERSION = 140000
 
 
 class CatalogCheckUnavailableError(TargetError):
-    """The server is too old, or the session may not read every catalog: catalog integrity cannot be judged at all."""
+    """The catalogs cannot be checked at all: the server is too old, or the session may not read every catalog."""
 
 
 class Catalog(msgspec.Struct, frozen=True):
@@ -25,9 +25,9 @@ class Catalog(msgspec.Struct, frozen=True):
     name: str
     oid: int
     shared: bool
-    """One for the whole cluster, not one per database."""
+    """Whether all databases of the cluster share it."""
     key: tuple[str, ...]
-    """Columns of its primary key; empty for `pg_depend` and `pg_shdepend`, which have none."""
+    """The columns of its primary key; empty for `pg_depend` and `pg_shdepend`, which have none."""
     acls: tuple[str, ...]
     """Its columns of type `aclitem[]`."""
 
@@ -40,9 +40,9 @@ class ForeignKey(msgspec.Struct, frozen=True):
     target: str
     target_columns: tuple[str, ...]
     is_array: bool
-    """The last column is an array and each of its elements refers."""
+    """Whether the last column is an array of references."""
     is_opt: bool
-    """The last column may be 0: refers to nothing."""
+    """Whether the last column may be 0, which refers to nothing."""
 
 
 class CatalogMap(msgspec.Struct, frozen=True):
@@ -79,7 +79,7 @@ ORDER BY 1, 2, 3"""
 
 
 def read_catalog_map(session: Session) -> CatalogMap:
-    """Ask the server for its map.
+    """Read the map from the server.
 
     Raises CatalogCheckUnavailableError before PostgreSQL 14, TargetError if the server does not answer.
     """

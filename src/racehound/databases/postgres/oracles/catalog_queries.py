@@ -1,9 +1,9 @@
-"""Builds the one query that finds every broken row of the system catalogs, out of the map that the server gives of them.
+"""Builds the query that finds every broken row of the system catalogs, from the server's map of them.
 
-Every reference, whatever catalog it stands in, becomes one row of a stream: the object that refers, and the address (catalog,
-OID, column number) that it refers to. Foreign keys, `pg_depend`, ACLs and comments all flow into it; one lookup by address, at
-its end, says which lead nowhere, and another which lack their note in `pg_depend` or `pg_shdepend`. The rules of
-`catalog_rules` are added behind it. So the lookups in the plan are as many as the catalogs, not as the pairs of them.
+A common table expression collects all references of all catalogs: foreign keys, `pg_depend`, ACLs and comments. Each of its rows
+has the referring object and the address (catalog, OID, column number) that it refers to. Its column `bond` says whether the
+reference must be recorded in `pg_depend` ('d') or `pg_shdepend` ('o'). The query then looks up each address and each record. The
+rules of `catalog_rules` follow as a second half. The plan has one lookup for each catalog instead of one for each foreign key.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from racehound.databases.postgres.oracles.catalog_bonds import DEPENDENCIES, OWNERS
 from racehound.databases.postgres.oracles.catalog_map import Catalog, CatalogMap, ForeignKey
 from racehound.databases.postgres.oracles.catalog_rules import RULES, CatalogRule
+from racehound.databases.postgres.oracles.recorded_dependencies import DEPENDENCIES, OWNERS
 
 ROW_MISSING = "row missing"
 NO_DEPENDENCY = "no pg_depend row"
@@ -23,7 +23,7 @@ NO_OWNER = "no owner row in pg_shdepend"
 _PROBLEMS = {"m": ROW_MISSING, "d": NO_DEPENDENCY, "o": NO_OWNER}
 
 _TINY = frozenset({"pg_namespace", "pg_language", "pg_am", "pg_extension", "pg_default_acl", "pg_event_trigger"})
-"""Catalogs of a few rows, where rows of the template are looked at too: they may have been altered since."""
+"""Catalogs of a few rows. Their rows from the template are also checked, since they may have been altered."""
 
 _SUBJECTS: dict[str, tuple[str, str, str]] = {
     "pg_attribute": ("pg_class", "attrelid", "attnum"),
@@ -43,10 +43,10 @@ _SUBJECTS: dict[str, tuple[str, str, str]] = {
     "pg_auth_members": ("pg_authid", "member", "0"),
     "pg_db_role_setting": ("pg_authid", "setrole", "0"),
 }
-"""Catalogs whose rows are part of another catalog's object: that catalog, and the columns of its OID and column number."""
+"""Catalogs whose rows are part of another catalog's object: that catalog, and the columns with its OID and column number."""
 
 _STALE = {("pg_attribute", "attcollation"): "CASE WHEN c.attisdropped THEN 0 ELSE c.attcollation END"}
-"""Columns that lawfully keep a reference to what is gone: dropping a column leaves its collation (`RemoveAttributeById`)."""
+"""Columns that may refer to a dropped object: a dropped column keeps its collation (`RemoveAttributeById`)."""
 
 _ADDRESSES: dict[str, tuple[str, str, str]] = {
     "pg_description": ("classoid", "objoid", "objsubid"),
@@ -55,39 +55,39 @@ _ADDRESSES: dict[str, tuple[str, str, str]] = {
     "pg_shseclabel": ("classoid", "objoid", "0"),
     "pg_init_privs": ("classoid", "objoid", "objsubid"),
 }
-"""Catalogs that hang something on an object of any catalog."""
+"""Catalogs whose rows describe an object of any catalog: the columns with its catalog, OID and column number."""
 
 _RESOLVED_FIRST = ("pg_class", "pg_type", "pg_proc", "pg_namespace", "pg_authid")
 _ROLES_IN_INIT_PRIVS_SINCE = 170000
-"""Before that release DROP ROLE did not look at `pg_init_privs` (release notes of PostgreSQL 17)."""
+"""Before this release DROP ROLE ignored `pg_init_privs` (release notes of PostgreSQL 17)."""
 
 
 class Check(msgspec.Struct, frozen=True):
-    """What one number in the query's first column stands for."""
+    """The meaning of a number in the query's first column."""
 
     catalog: str
     column: str
-    """Column of `catalog`; several joined with a comma."""
+    """The column of `catalog`, or several joined with a comma."""
     target: str = ""
-    """The column referred to, e.g. `pg_namespace.oid`; empty for a rule or where the row itself names the catalog."""
+    """The column referred to, e.g. `pg_namespace.oid`; empty for a rule, or if the row itself names the catalog."""
     problem: str = ""
-    """What a rule found; empty for a reference, whose problem the query names."""
+    """The problem that a rule finds; empty for a reference, whose problem the query returns."""
 
 
 class Scope(msgspec.Struct, frozen=True):
-    """Which rows are looked at, and which references are followed."""
+    """The rows that are checked, and the references that are followed."""
 
     first_oid: int
-    """Rows of objects with a lower OID are not looked at, but for catalogs of a few rows."""
+    """Rows of objects with a lower OID are not checked, except in catalogs of a few rows."""
     pinned_below: int
-    """References to lower OIDs are taken as good: PostgreSQL drops no pinned object (`IsPinnedObject` in `catalog.c`)."""
+    """References to lower OIDs are not followed: PostgreSQL drops no pinned object (`IsPinnedObject` in `catalog.c`)."""
     occupied: frozenset[str] | None = None
-    """Catalogs that have rows in scope; the others are left out of the query. None: not known, all are in it."""
+    """Catalogs that have rows in scope. The query omits the others. None: unknown, and the query has all catalogs."""
     settled: frozenset[str] | None = None
-    """Catalogs that have rows which are neither pinned nor in scope: those of the template. None: not known, any may have."""
+    """Catalogs that have rows from the template which are neither pinned nor in scope. None: unknown, any may have such rows."""
 
     def bounds(self, catalog: Catalog) -> bool:
-        """Whether only rows from `first_oid` on are looked at."""
+        """Whether only its rows from `first_oid` on are checked."""
         return bool(self.first_oid) and bool(catalog.key) and not catalog.shared and catalog.name not in _TINY
 
     def leaves_out(self, catalog: Catalog) -> bool:
@@ -95,7 +95,7 @@ class Scope(msgspec.Struct, frozen=True):
         return self.occupied is not None and self.bounds(catalog) and catalog.name not in self.occupied
 
     def holds_nothing(self, catalog: Catalog) -> bool:
-        """Whether the catalog is known to have no row at all that is not pinned: whatever refers to one leads nowhere."""
+        """Whether the catalog is known to have only pinned rows. Then every other reference to it is broken."""
         return self.leaves_out(catalog) and self.settled is not None and catalog.name not in self.settled
 
 
@@ -105,10 +105,10 @@ FIRST_UNPINNED_OID = 12000
 
 
 class CatalogQuery(msgspec.Struct, frozen=True):
-    """The query, in two halves that can be run at the same time or as one, and the key to what it returns.
+    """The query, in two halves that can run separately or as one, and the meaning of its result.
 
-    Its columns: check number, problem letter (`m`, `d`, `o`, or `r` of a rule), then catalog, OID and column number of the
-    object that is wrong, then catalog, OID and column number of what it refers to (0 for a rule).
+    Its columns: check number, problem letter (`m`, `d`, `o`, or `r` for a rule), then catalog, OID and column number of the
+    object that is wrong, then catalog, OID and column number of the object that it refers to (0 for a rule).
     """
 
     references: str
@@ -121,12 +121,12 @@ class CatalogQuery(msgspec.Struct, frozen=True):
         return f"{self.references}\nUNION ALL\n{self.rules}"
 
     def problem(self, check: int, letter: str) -> str:
-        """In words, what the query says of a row."""
+        """The problem of a row that the query returned, in words."""
         return self.checks[check].problem or _PROBLEMS[letter]
 
 
 class _Builder:
-    """Collects the arms of the query and numbers the checks."""
+    """Numbers the checks, and gives parts of the query's SELECT statements (its arms)."""
 
     def __init__(self, catalog_map: CatalogMap, scope: Scope) -> None:
         self.map = catalog_map
@@ -141,20 +141,20 @@ class _Builder:
         return self.map.catalogs[name].oid
 
     def subject(self, catalog: Catalog) -> tuple[int | str, str, str]:
-        """Class, OID and column number, as SQL over a row of the catalog, of the object that the row belongs to."""
+        """SQL expressions over a row of the catalog: the class, OID and column number of the object that it belongs to."""
         if catalog.key == ("oid",) and catalog.name not in _SUBJECTS:
             return catalog.oid, "c.oid", "0"
         name, oid, column = _SUBJECTS.get(catalog.name, (catalog.name, "0" if not catalog.key else catalog.key[0], "0"))
         return self.class_oid(name), oid if oid == "0" else f"c.{oid}", column if column == "0" else f"c.{column}"
 
     def rows(self, catalog: Catalog) -> str:
-        """FROM and WHERE: the rows of a catalog that are in scope, by a range scan of its primary key."""
+        """FROM and WHERE for the rows of a catalog that are in scope, for a range scan of its primary key."""
         where = f"c.{catalog.key[0]}::oid >= {self.scope.first_oid}" if self.scope.bounds(catalog) else "true"
         return f"FROM pg_catalog.{catalog.name} c WHERE {where}"
 
 
 def build_catalog_query(catalog_map: CatalogMap, scope: Scope, *, legal_leftovers: bool = False) -> CatalogQuery:
-    """The query over the rows in scope; `legal_leftovers` adds what failed statements may lawfully leave behind."""
+    """The query over the rows in scope. `legal_leftovers`: include the rules for what failed statements may legally leave."""
     builder = _Builder(catalog_map, scope)
     stream = [*_foreign_key_arms(builder), *_acl_arms(builder), *_address_arms(builder), *_dependency_arms(builder)]
     rules = [rule for rule in RULES if _applies(rule, catalog_map, scope) and (legal_leftovers or not rule.legal)]
@@ -163,9 +163,9 @@ def build_catalog_query(catalog_map: CatalogMap, scope: Scope, *, legal_leftover
 
 
 def build_occupancy_query(catalog_map: CatalogMap, scope: Scope, *, settled: bool = False) -> str:
-    """The query for the names of the catalogs that have rows in scope, in one text with spaces between them.
+    """The query for the names of the catalogs that have rows in scope, as one text with spaces between them.
 
-    `settled`: of those, instead, that have rows which are neither pinned nor in scope.
+    `settled`: the catalogs that have rows which are neither pinned nor in scope, instead.
     """
     first, last = (scope.pinned_below, f" AND {{key}} < {scope.first_oid}") if settled else (scope.first_oid, "")
     names = (
@@ -178,7 +178,7 @@ def build_occupancy_query(catalog_map: CatalogMap, scope: Scope, *, settled: boo
 
 
 def _applies(rule: CatalogRule, catalog_map: CatalogMap, scope: Scope) -> bool:
-    """Whether the release has the rule, and the catalog whose rows it goes through has any in scope."""
+    """Whether the rule holds for the release, and the catalog that it reads may have rows in scope."""
     ranged = catalog_map.catalogs.get(rule.ranged)
     return catalog_map.version >= rule.since and not (ranged and scope.leaves_out(ranged))
 
@@ -195,19 +195,19 @@ def _foreign_key_arms(builder: _Builder) -> Iterator[str]:
 
 
 def _scalar_arm(builder: _Builder, catalog: Catalog, keys: list[ForeignKey]) -> str:
-    """All scalar columns of a catalog in one scan: arrays of equal length, unnested in step."""
+    """An arm for all scalar columns of a catalog in one scan: it unnests arrays of equal length in parallel."""
     numbers = [_number_key(builder, key) for key in keys]
     classes = [_address_class(builder, key) for key in keys]
     oids = [_value(_STALE.get((catalog.name, key.columns[0]), f"c.{key.columns[0]}"), optional=key.is_opt) for key in keys]
     columns = [f"c.{key.columns[1]}::int" if len(key.columns) > 1 else "0" for key in keys]
-    bonds = [_bond(key) for key in keys]
+    records = [_record(key) for key in keys]
     return _arm(
         *builder.subject(catalog),
         number=f"unnest('{{{_list(numbers)}}}'::int[])",
         target=f"unnest('{{{_list(classes)}}}'::oid[])",
         oid=f"unnest(ARRAY[{_list(oids)}])",
         column=f"unnest(ARRAY[{_list(columns)}])",
-        bond=f"unnest(ARRAY[{_list(bonds)}]::text[])",
+        record=f"unnest(ARRAY[{_list(records)}]::text[])",
         rows=builder.rows(catalog),
     )
 
@@ -222,9 +222,9 @@ def _array_arm(builder: _Builder, catalog: Catalog, key: ForeignKey) -> str:
         target=f"{_address_class(builder, key)}::oid",
         oid=oid,
         column=column,
-        bond=_bond(key),
+        record=_record(key),
         rows=builder.rows(catalog),
-        # An element of 0 is kept unless the server allows it.
+        # Elements of 0 are checked, too, unless the server allows them.
         wanted="" if not key.is_opt else "WHERE attnum <> 0" if len(key.columns) > 1 else "WHERE value <> 0",
     )
 
@@ -251,7 +251,7 @@ def _acl_arms(builder: _Builder) -> Iterator[str]:
                 target=f"{role}::oid",
                 oid="unnest(ARRAY[x.grantor, NULLIF(x.grantee, 0)])",
                 column="0",
-                bond="''::text",
+                record="''::text",
                 rows=f"{rows} AND c.{column} IS NOT NULL",
             )
 
@@ -273,13 +273,13 @@ def _address_arms(builder: _Builder) -> Iterator[str]:
             target=f"c.{class_column}",
             oid=f"c.{oid_column}",
             column=subid,
-            bond="''::text",
+            record="''::text",
             rows=builder.rows(catalog),
         )
 
 
 def _dependency_arms(builder: _Builder) -> Iterator[str]:
-    """Both sides of `pg_depend` and `pg_shdepend`, which have no primary key but an index for either side."""
+    """Arms for both sides of `pg_depend` and `pg_shdepend`, which have no primary key, but an index for each side."""
     first = builder.scope.first_oid
     classes = _list(catalog.oid for catalog in _resolvable(builder.map))
     depender = f"c.classid = ANY ('{{{classes}}}'::oid[]) AND c.objid >= {first}"
@@ -304,7 +304,7 @@ def _dependency_arm(builder: _Builder, name: str, where: str) -> str:
         target="unnest(ARRAY[c.classid, c.refclassid])",
         oid="unnest(ARRAY[c.objid, c.refobjid])",
         column=f"unnest(ARRAY[c.objsubid, {referenced_column}])",
-        bond="''::text",
+        record="''::text",
         rows=f"FROM pg_catalog.{name} c WHERE {where}",
     )
 
@@ -318,13 +318,13 @@ def _arm(
     target: str,
     oid: str,
     column: str,
-    bond: str,
+    record: str,
     rows: str,
     wanted: str = "",
 ) -> str:
     return (
         f"SELECT * FROM (SELECT {number} AS n, {class_oid}::oid AS class, {object_oid}::oid AS obj, {subid}::int AS sub, "
-        f"{target} AS target, {oid} AS value, {column} AS attnum, {bond} AS bond {rows}) a {wanted}"
+        f"{target} AS target, {oid} AS value, {column} AS attnum, {record} AS bond {rows}) a {wanted}"
     )
 
 
@@ -337,10 +337,11 @@ def _rule_arms(builder: _Builder, rules: Iterable[CatalogRule]) -> Iterator[str]
 
 
 def _judge(builder: _Builder, stream: str) -> str:
-    """The stream's references that lead nowhere or lack their note; of and on pinned objects no note is kept.
+    """A query for the references whose object is missing, and those that are not recorded but should be.
 
-    Materialised, and fenced with OFFSET 0, lest the planner copies the lookups into every arm of the stream. The casts to int8
-    keep it off the index by what is referred to: a schema may be referred to a thousand times, an object refers to a few.
+    Dependencies of and on pinned objects are never recorded. MATERIALIZED and OFFSET 0 prevent the planner from copying the
+    lookups into every arm. The casts to int8 prevent it from using the index on the referenced side: a schema may have a
+    thousand references to it, while an object has only a few references to others.
     """
     return f"""WITH refs AS MATERIALIZED (SELECT * FROM (
 {stream}
@@ -357,7 +358,10 @@ END AS problem FROM refs OFFSET 0) j WHERE problem IS NOT NULL"""
 
 
 def _unpinned(builder: _Builder) -> str:
-    """Never pinned: databases, large objects and the schema `public` (`IsPinnedObject` in `catalog.c`)."""
+    """An SQL condition: the referenced object is not pinned.
+
+    Databases, large objects and the schema `public` are never pinned (`IsPinnedObject` in `catalog.c`).
+    """
     below = builder.scope.pinned_below
     if not below:
         return "true"
@@ -370,7 +374,7 @@ def _is_public(builder: _Builder, stream: str) -> str:
 
 
 def _resolver(builder: _Builder) -> str:
-    """1 if the address exists, else NULL. Scalar subqueries, since the planner would hash a whole catalog for an EXISTS."""
+    """An SQL expression: 1 if the address exists, else NULL. For EXISTS, the planner would hash a whole catalog."""
     relation = (
         "CASE WHEN attnum = 0 THEN (SELECT 1 FROM pg_catalog.pg_class t WHERE t.oid = value) ELSE (SELECT 1 FROM "
         "pg_catalog.pg_attribute t WHERE t.attrelid = value AND t.attnum = refs.attnum AND NOT t.attisdropped) END"
@@ -384,7 +388,7 @@ def _resolver(builder: _Builder) -> str:
 
 
 def _resolvable(catalog_map: CatalogMap) -> list[Catalog]:
-    """Catalogs that an address can name: those with an OID, and `pg_largeobject`, the class of large objects."""
+    """The catalogs that an address can name: those with an OID, and `pg_largeobject`, the class of large objects."""
     named = [c for c in catalog_map.catalogs.values() if c.key == ("oid",) or c.name == "pg_largeobject"]
     return sorted(named, key=lambda c: (c.name not in _RESOLVED_FIRST, c.name))
 
@@ -399,11 +403,11 @@ def _number_key(builder: _Builder, key: ForeignKey) -> int:
 
 
 def _address_class(builder: _Builder, key: ForeignKey) -> int:
-    """A column is addressed through its relation, as in `pg_depend`."""
+    """The OID of the catalog in the address of a key's target: as in `pg_depend`, a column's address has its relation's."""
     return builder.class_oid("pg_class" if key.target == "pg_attribute" else key.target)
 
 
-def _bond(key: ForeignKey) -> str:
+def _record(key: ForeignKey) -> str:
     where = (key.catalog, ",".join(key.columns))
     for letter, conditions in (("d", DEPENDENCIES), ("o", OWNERS)):
         if where in conditions:

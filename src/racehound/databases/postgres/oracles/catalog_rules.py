@@ -1,8 +1,8 @@
-"""Rules between catalog rows that no foreign key states: counts, flags, pairs, and objects that must come together.
+"""Rules for catalog rows that no foreign key expresses: about counts, flags, and rows that must exist together.
 
-Each rule is a query over rows with an OID of at least `$first` that returns (object OID, column number or 0) of what breaks it.
-A flag that is true without need is legitimate where the server clears it lazily (`relhasindex`, `relhasrules`, `relhastriggers`,
-`relhassubclass`: PostgreSQL documentation, "pg_class"); false where rows exist is not.
+Each rule is a query over rows with an OID of at least `$first`. It returns (object OID, column number or 0) for each violation.
+Some flags are cleared lazily, so they may be true without a row (`relhasindex`, `relhasrules`, `relhastriggers`,
+`relhassubclass`: PostgreSQL documentation, "pg_class"). They must not be false when rows exist.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import msgspec
 _PINNED_BELOW = 12000
 """Dependencies of and on objects below `FirstUnpinnedObjectId` are not stored (`access/transam.h`)."""
 _FIRST_NORMAL = 16384
-"""What initdb itself made lies below `FirstNormalObjectId` and keeps some rules in its own way (`access/transam.h`)."""
+"""Objects that initdb made have an OID below `FirstNormalObjectId` (`access/transam.h`). Some rules do not apply to them."""
 
 
 class CatalogRule(msgspec.Struct, frozen=True):
@@ -24,18 +24,18 @@ class CatalogRule(msgspec.Struct, frozen=True):
     catalog: str
     column: str
     problem: str
-    """What is wrong when the query returns a row; continues the words "catalog.column: "."""
+    """The problem when the query returns a row. It follows "catalog.column: " in findings."""
     query: str
     subject: str = ""
-    """Catalog of the object that the query names, where it is not `catalog`."""
+    """The catalog of the object that the query returns, if it is not `catalog`."""
     since: int = 0
-    """`server_version_num` from which the rule holds."""
+    """The first `server_version_num` for which the rule holds."""
     legal: bool = False
-    """What it finds may lawfully remain after a statement that failed or was cancelled."""
+    """Whether a statement that failed or was cancelled may legally leave the state that the rule finds."""
 
     @property
     def ranged(self) -> str:
-        """The catalog whose rows from `$first` on the query goes through; empty where it goes through others."""
+        """The catalog of which the query reads the rows from `$first` on; empty if it has no such condition."""
         bound = re.search(r"\b(\w+)\.\w+(?:::oid)? >= \$first", self.query)
         catalog = bound and re.search(rf"\bpg_catalog\.(\w+) {bound[1]}\b", self.query)
         return catalog[1] if catalog else ""
@@ -137,7 +137,7 @@ _RELATIONS = (
         "pg_class",
         "relfilenode",
         "shared with another relation of the same tablespace",
-        # Files of temporary relations carry the backend's number in their name and may share a file number.
+        # The names of temporary relations' files contain the backend's number. Therefore they may share a file number.
         """SELECT c.oid, 0 FROM pg_catalog.pg_class c WHERE c.oid >= $first AND c.relfilenode <> 0 AND c.relpersistence <> 't'
            AND EXISTS (SELECT FROM pg_catalog.pg_class o WHERE o.reltablespace = c.reltablespace
            AND o.relfilenode = c.relfilenode AND o.oid <> c.oid AND o.relpersistence <> 't')""",
@@ -295,7 +295,7 @@ _INDEXES = (
         "pg_index",
         "indisvalid",
         "false: an index left invalid",
-        # An index on a partitioned table waits, invalid, for those of its partitions.
+        # An index on a partitioned table is invalid until all its partitions have the index.
         """SELECT i.indexrelid, 0 FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
            WHERE i.indexrelid >= $first AND c.relkind = 'i' AND NOT i.indisvalid""",
         subject="pg_class",
@@ -369,4 +369,4 @@ RULES: tuple[CatalogRule, ...] = (
     *_INDEXES,
     *_SHARED,
 )
-"""All rules, those that find what is legal after a failed statement among them."""
+"""All rules, including those that find states which are legal after a failed statement."""

@@ -1,4 +1,4 @@
-"""pg_dump as an oracle: it reads every catalog entry of a database, and fails over what it cannot make sense of."""
+"""pg_dump as an oracle: it reads every catalog entry of a database, and fails when entries do not fit together."""
 
 from __future__ import annotations
 
@@ -10,15 +10,14 @@ from racehound.errors import TargetError
 _LIMIT = 120.0
 _LOCK_WAIT = "5s"
 _LOCKED = "canceling statement due to statement timeout"
-"""How the wait for a lock ends: pg_dump bounds it by statement_timeout."""
+"""The error when pg_dump waits too long for a lock: it limits the wait by statement_timeout."""
 
 
 def dump_error(pg_dump: pathlib.Path, conninfo: str, *, limit: float = _LIMIT) -> str | None:
-    """Dump a database, with its data, into nothing; None if that succeeds, else what pg_dump said.
+    """Dump a database with its data to /dev/null. Returns None if that succeeds, else pg_dump's messages.
 
-    None also where somebody holds a lock for long: that is another oracle's to tell.
-
-    `conninfo`: as libpq takes it. Raises TargetError if pg_dump cannot be started or needs longer than `limit` seconds.
+    Also returns None when another session holds a lock for too long, which other oracles report. `conninfo`: a connection string
+    for libpq. Raises TargetError if pg_dump cannot be started or takes longer than `limit` seconds.
     """
     command = [str(pg_dump), "--no-password", f"--lock-wait-timeout={_LOCK_WAIT}", "--file=/dev/null", f"--dbname={conninfo}"]
     try:

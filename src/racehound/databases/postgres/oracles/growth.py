@@ -1,6 +1,7 @@
-"""Growth of the server's processes: memory and open files that the sessions of a plan pile up, repetition after repetition.
+"""Growth of the server's processes: the memory and open files that they accumulate over the repetitions of a plan.
 
-Read from `/proc` (proc_pid_status(5), proc_pid_fd(5)), so only for a server on this machine whose processes may be looked at.
+They are read from `/proc` (proc_pid_status(5), proc_pid_fd(5)). Therefore the server must run on this machine, and racehound must
+have the permission to read its processes' entries.
 """
 
 from __future__ import annotations
@@ -11,23 +12,23 @@ from collections.abc import Iterable
 from pathlib import Path
 
 MEMORY_LIMIT_KIB = 256 * 1024
-"""A session's caches take some ten MiB over a plan; a quarter of a GiB is no cache any more."""
+"""A session's caches grow by some ten MiB over a plan. Growth by a quarter of a GiB has another cause."""
 FILES_LIMIT = 800
-"""A backend keeps at most `max_files_per_process` (1,000 by default) open, and far fewer over the few files of a plan."""
+"""A backend keeps at most `max_files_per_process` (1,000 by default) files open, and far fewer for the few files of a plan."""
 
 _ANONYMOUS = re.compile(r"^RssAnon:\s+(\d+) kB$", re.MULTILINE)
 
 
 @dataclasses.dataclass(frozen=True)
 class Size:
-    """What a process holds: KiB of memory that is its own, and open files."""
+    """The KiB of private memory and the number of open files of a process."""
 
     memory_kib: int
     files: int
 
 
 def sizes(pids: Iterable[int], proc: Path = Path("/proc")) -> dict[int, Size]:
-    """The processes that can be looked at; those that are gone or not ours to see are left out."""
+    """The sizes of processes, without those that have ended or whose entries may not be read."""
     found = {}
     for pid in pids:
         try:
@@ -41,7 +42,7 @@ def sizes(pids: Iterable[int], proc: Path = Path("/proc")) -> dict[int, Size]:
 
 
 def grown(before: dict[int, Size], after: dict[int, Size]) -> list[tuple[str, str]]:
-    """What has grown beyond the limits: what (`memory`, `open files`), and by how much, in words."""
+    """The growth beyond the limits: what has grown (`memory` or `open files`), and by how much, in words."""
     found = []
     for pid in sorted(before.keys() & after.keys()):
         old, new = before[pid], after[pid]

@@ -1,7 +1,7 @@
-"""What must be gone when everyone has come to rest: backends, locks, transactions, slots and temporary objects.
+"""Searches for leaks: backends, locks, transactions, slots and temporary objects that remain when all sessions are at rest.
 
-One query over the server's statistics views and `pg_locks` (PostgreSQL documentation, "The Cumulative Statistics System" and
-"pg_locks"); it looks at the database that the session is connected to, and at slots and prepared transactions of it.
+One query reads the server's statistics views and `pg_locks` (PostgreSQL documentation, "The Cumulative Statistics System" and
+"pg_locks"). It covers the database that the session is connected to, with its slots and prepared transactions.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from racehound.session import Session
 
 
 class Leak(msgspec.Struct, frozen=True):
-    """Something left behind."""
+    """Something that a session has left."""
 
     sort: str
     """`backend`, `lock`, `open transaction`, `prepared transaction`, `replication slot` or `temporary object`."""
     name: str
-    """Which one: a pid, a transaction or slot name, a schema and object."""
+    """A process id, the name of a transaction or slot, or a schema and object."""
     detail: str
-    """What the server says about it."""
+    """What the server's views show of it."""
 
 
 _LEAKS = """
@@ -68,12 +68,11 @@ _NOT_PREPARED = "26000"
 def find_leaks(
     session: Session, own_pids: Collection[int], allowed_slots: Collection[str] = (), ignored_pids: Collection[int] = ()
 ) -> list[Leak]:
-    """Everything left behind in the session's database.
+    """All leaks in the session's database.
 
-    `own_pids`: backends of racehound's own sessions, which may be there, idle, but hold nothing; they have done DISCARD, so that
-    no temporary object may remain. `allowed_slots`: slots that may stay. `ignored_pids`: backends that may do what they like,
-    those of other observers. The query is prepared when the session first runs it.
-    Raises TargetError if the server does not answer.
+    `own_pids`: backends of racehound's own sessions. They may be idle, but must hold no locks, transactions or temporary objects,
+    since they have done DISCARD. `allowed_slots`: slots that may remain. `ignored_pids`: backends that are not checked, such as
+    other observers. The query is prepared when the session first runs it. Raises TargetError if the server does not answer.
     """
     pids, ignored = (",".join(map(str, numbers)) for numbers in (own_pids, ignored_pids))
     slots = ",".join("'" + name.replace("'", "''") + "'" for name in allowed_slots)
@@ -84,5 +83,5 @@ def find_leaks(
         outcome = session.execute(execute)
     if outcome.rows is None:
         reason = outcome.error.message if outcome.error else outcome.status
-        raise TargetError(f"what is left at rest could not be read: {reason}")
+        raise TargetError(f"the query for leaks failed: {reason}")
     return [Leak(*(cell or "" for cell in row)) for row in outcome.rows.cells]

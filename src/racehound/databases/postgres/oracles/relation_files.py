@@ -1,8 +1,8 @@
-"""Do the files below a data directory agree with pg_class? For a server on the same machine, in one database, at rest.
+"""Compares the files below a data directory with pg_class, for one database at rest of a server on the same machine.
 
-File names: "Database File Layout" in the PostgreSQL documentation. Legitimate, and no violation: a file of size 0 without a
-row (a dropped relation's first segment waits, truncated, for the next checkpoint), and files of temporary relations (`t3_16400`),
-which a crash leaves until the next start.
+For file names see "Database File Layout" in the PostgreSQL documentation. Two sorts of files without a row are legal. A file of
+size 0 is the truncated first segment of a dropped relation, which remains until the next checkpoint. Files of temporary relations
+(`t3_16400`) remain from a crash until the next start.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class FileViolation(msgspec.Struct, frozen=True):
     problem: str
     """`file missing` or `file orphaned`."""
     path: str
-    """Relative to the data directory."""
+    """The path relative to the data directory."""
     relation: str
     """The relation's name, OID and kind; empty for an orphaned file."""
 
@@ -45,7 +45,7 @@ WHERE d.datname = pg_catalog.current_database() AND t.spcname <> 'pg_global'"""
 
 
 def check_relation_files(session: Session, data_directory: pathlib.Path) -> list[FileViolation]:
-    """Missing and orphaned files of the session's database, seen by each of several looks in a row.
+    """The missing and orphaned files of the session's database that each of several checks in a row shows.
 
     Raises TargetError if the server does not answer, or if the data directory cannot be read.
     """
@@ -59,7 +59,7 @@ def check_relation_files(session: Session, data_directory: pathlib.Path) -> list
 
 
 def _look(session: Session, data_directory: pathlib.Path) -> list[FileViolation]:
-    """Files before rows: what is created in between has a row that is new, and its file is looked for by itself."""
+    """Read the files before the rows: then a file that is created in between is not orphaned, and the file of a row exists."""
     files = _files(session, data_directory)
     expected = {path: relation for path, relation in _rows(session, _EXPECTED) if not path.startswith("global/")}
     missing = [
@@ -72,7 +72,7 @@ def _look(session: Session, data_directory: pathlib.Path) -> list[FileViolation]
 
 
 def _files(session: Session, data_directory: pathlib.Path) -> dict[str, str]:
-    """Path of every relation file that is not empty, and of the first segment of the main fork that it belongs to."""
+    """The path of every relation file that is not empty -> the path of its main fork's first segment."""
     found = {}
     for (directory,) in _rows(session, _DIRECTORIES):
         for name, match in _relation_files(data_directory / directory):
@@ -82,7 +82,7 @@ def _files(session: Session, data_directory: pathlib.Path) -> dict[str, str]:
 
 def _relation_files(directory: pathlib.Path) -> list[tuple[str, re.Match[str]]]:
     if not directory.exists():
-        # A tablespace in which this database has nothing.
+        # This database has no relation in that tablespace.
         return []
     found = []
     try:
@@ -96,7 +96,7 @@ def _relation_files(directory: pathlib.Path) -> list[tuple[str, re.Match[str]]]:
 
 
 def _size(path: pathlib.Path) -> int:
-    """Bytes; 0 for a file that went away since the directory was read."""
+    """The size in bytes; 0 for a file that was removed after the directory was read."""
     try:
         return path.stat().st_size
     except FileNotFoundError:

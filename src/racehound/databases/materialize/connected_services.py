@@ -23,7 +23,7 @@ _AWS = "testdrive.aws-"
 
 
 @dataclasses.dataclass(frozen=True)
-class Surroundings:
+class ConnectedServices:
     """Addresses; None where a service is not there. The second of each pair is the target's view, None where it is the same."""
 
     kafka: str | None = None
@@ -77,25 +77,25 @@ class Surroundings:
             kafka=self.kafka, schema_registry=self.registry, aws=self.s3, http=http, internal_http=internal_http
         )
 
-    def in_database(self, name: str) -> Surroundings:
+    def in_database(self, name: str) -> ConnectedServices:
         """The same, with another database of the PostgreSQL and of the MySQL for sources to read."""
         postgres = self.postgres and urllib.parse.urlsplit(self.postgres)._replace(path=f"/{name}").geturl()
         return dataclasses.replace(self, postgres=postgres, mysql_database=name)
 
 
 @dataclasses.dataclass(frozen=True)
-class Switchboard:
+class ServiceFaults:
     """How the services are disturbed that racehound runs itself."""
 
     services: tuple[str, ...] = ()
     """Roles of those that are there."""
-    disturb: Callable[[str, str], object] = lambda _service, _word: None
+    inject: Callable[[str, str], object] = lambda _service, _word: None
     """Service, and a word of `services.disturbance`. UserError or TargetError where it cannot be done."""
 
 
-def of_variables(known: Mapping[str, str]) -> Surroundings:
+def from_variables(known: Mapping[str, str]) -> ConnectedServices:
     """Of services that a target reaches where racehound does: what a composition, or its user, calls them by."""
-    return Surroundings(
+    return ConnectedServices(
         kafka=known.get(_KAFKA),
         registry=(known.get(_REGISTRY) or "").rstrip("/") or None,
         postgres=known.get(_POSTGRES),
@@ -105,9 +105,9 @@ def of_variables(known: Mapping[str, str]) -> Surroundings:
     )
 
 
-def of_composition(composition: Composition, *, in_container: bool) -> Surroundings:
+def from_composition(composition: Composition, *, in_container: bool) -> ConnectedServices:
     """Of services that this process runs. `in_container`: so is the target, in the network of their containers."""
-    found = of_variables(composition.variables())
+    found = from_variables(composition.variables())
     if not in_container:
         return found
     inside = {each.service.role: each.target_endpoints for each in composition.instances if each.backend == "docker"}

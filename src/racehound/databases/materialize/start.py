@@ -13,11 +13,18 @@ from pathlib import Path
 from typing import Literal
 
 from racehound.databases.materialize import server
+from racehound.databases.materialize.connected_services import ConnectedServices, ServiceFaults, from_composition, from_variables
 from racehound.databases.materialize.kinds import KINDS, MaterializeKind
-from racehound.databases.materialize.place import WAYS, Addresses, DockerPlace, Place, ProcessPlace, RemotePlace
+from racehound.databases.materialize.server_location import (
+    WAYS,
+    Addresses,
+    DockerServerLocation,
+    ProcessServerLocation,
+    RemoteServerLocation,
+    ServerLocation,
+)
 from racehound.databases.materialize.session import MaterializeSession
 from racehound.databases.materialize.settings import release_of
-from racehound.databases.materialize.surroundings import Surroundings, Switchboard, of_composition, of_variables
 from racehound.databases.materialize.target import DEFAULT_RECORDS, MaterializeTarget
 from racehound.errors import UserError
 from racehound.kinds.kind import Kind
@@ -25,10 +32,10 @@ from racehound.services import composition_daemon, daemon_client, installation
 from racehound.services.backends import docker_client
 from racehound.services.backends.docker_project import DockerProject
 from racehound.services.backends.instance import BackendName
-from racehound.services.composition import Composition, Wanted
+from racehound.services.composition import Composition, ServiceRequest
 from racehound.services.fault_injection import FaultInjector
 
-Way = Literal["addresses", "docker", "processes"]
+Deployment = Literal["addresses", "docker", "processes"]
 _IMAGE = server.IMAGE.partition(":")[0]
 _SERVICES = {"kafka": "kafka", "schema-registry": "schema-registry", "postgres": "postgres", "mysql": "mysql", "s3": "seaweedfs"}
 """The service for each capability that kinds ask of services."""
@@ -52,7 +59,7 @@ class Options:
     """A tag of the image: then it runs in Docker."""
     composition: str = daemon_client.DEFAULT
     """The services that are up under this name are used, where racehound does not bring up its own."""
-    services: Surroundings | None = None
+    services: ConnectedServices | None = None
     """Services at addresses that the user gave; then none is brought up."""
     kinds: tuple[str, ...] = ()
     """Names of the kinds that are asked for: only what they need is brought up; empty: all."""
@@ -61,7 +68,7 @@ class Options:
     """Hears what is going on while services are brought up."""
 
 
-def way(options: Options) -> Way:
+def deployment(options: Options) -> Deployment:
     """Which of the three ways. UserError, with all three, where none is open."""
     if options.url:
         return "addresses"
@@ -106,7 +113,7 @@ def opened(options: Options, run_id: str, directory: Path, log_path: Path) -> It
 
     `directory`: the run's scratch directory, where all that is started keeps its data.
     """
-    chosen = way(options)
+    chosen = deployment(options)
     image = f"{_IMAGE}:{options.release}" if options.release else server.IMAGE
     if chosen == "docker":
         require_docker(image)
@@ -114,48 +121,50 @@ def opened(options: Options, run_id: str, directory: Path, log_path: Path) -> It
         # Before anything is started for it.
         require_materialize(_addresses(options).sql)
     with contextlib.ExitStack() as stack:
-        surroundings, project, switchboard = stack.enter_context(_services(options, chosen, directory))
-        place = _place(options, chosen, project, image, directory, log_path)
-        target = MaterializeTarget(place, surroundings, run_id, records=options.upsert_records, switchboard=switchboard)
+        connected, project, service_faults = stack.enter_context(_services(options, chosen, directory))
+        location = _location(options, chosen, project, image, directory, log_path)
+        target = MaterializeTarget(location, connected, run_id, records=options.upsert_records, service_faults=service_faults)
         stack.callback(target.stop)
         target.start()
         yield target
 
 
 @contextlib.contextmanager
-def _services(options: Options, chosen: Way, directory: Path) -> Iterator[tuple[Surroundings, DockerProject, Switchboard]]:
+def _services(
+    options: Options, chosen: Deployment, directory: Path
+) -> Iterator[tuple[ConnectedServices, DockerProject, ServiceFaults]]:
     """Those that the user gave, those that are up under the name, or a composition of the run's own."""
     project = DockerProject(directory.name, directory)
     if options.services is not None:
-        yield options.services, project, Switchboard()
+        yield options.services, project, ServiceFaults()
         return
     running = daemon_client.running(options.composition) if chosen != "docker" else None
     if running is not None:
-        yield of_variables(running.variables), project, _kept_switchboard(running)
+        yield from_variables(running.variables), project, _faults_of_running(running)
         return
     composition = Composition(directory.name, directory / "services")
     composition.directory.mkdir(exist_ok=True)
     backend: BackendName = "docker" if chosen == "docker" else "process"
     wanted = _installed(needed_services(options.kinds), backend, options.tell)
     try:
-        composition.up([Wanted(name, backend) for name in wanted], lambda name, what: options.tell(f"{name}: {what}"))
+        composition.up([ServiceRequest(name, backend) for name in wanted], lambda name, what: options.tell(f"{name}: {what}"))
         # The target's container belongs to the network of theirs.
-        surroundings = of_composition(composition, in_container=chosen == "docker")
-        yield surroundings, composition.docker, _own_switchboard(composition)
+        connected = from_composition(composition, in_container=chosen == "docker")
+        yield connected, composition.docker, _faults_of_own(composition)
     finally:
         composition.down(lambda _name, _what: None)
 
 
-def _kept_switchboard(running: daemon_client.RunningComposition) -> Switchboard:
+def _faults_of_running(running: daemon_client.RunningComposition) -> ServiceFaults:
     def inject(service: str, word: str) -> object:
         return daemon_client.ask(running.name, composition_daemon.InjectFault(service, word))
 
-    return Switchboard(tuple(running.hosts), inject)
+    return ServiceFaults(tuple(running.hosts), inject)
 
 
-def _own_switchboard(composition: Composition) -> Switchboard:
+def _faults_of_own(composition: Composition) -> ServiceFaults:
     injector = FaultInjector(composition)
-    return Switchboard(tuple(composition.aliases()), lambda service, word: injector.inject(service, word, ""))
+    return ServiceFaults(tuple(composition.aliases()), lambda service, word: injector.inject(service, word, ""))
 
 
 def _installed(names: list[str], backend: BackendName, tell: Callable[[str], object]) -> list[str]:
@@ -174,9 +183,11 @@ def _addresses(options: Options) -> Addresses:
     return Addresses.given(options.url, options.internal_url, options.http_url, options.internal_http_url)
 
 
-def _place(options: Options, chosen: Way, project: DockerProject, image: str, directory: Path, log_path: Path) -> Place:
+def _location(
+    options: Options, chosen: Deployment, project: DockerProject, image: str, directory: Path, log_path: Path
+) -> ServerLocation:
     if chosen == "addresses":
-        return RemotePlace(_addresses(options), options.log)
+        return RemoteServerLocation(_addresses(options), options.log)
     if chosen == "docker":
-        return DockerPlace(project, image)
-    return ProcessPlace(directory, log_path)
+        return DockerServerLocation(project, image)
+    return ProcessServerLocation(directory, log_path)

@@ -1,27 +1,27 @@
-// How the run went over time.
+// Statements and repetitions per second over the run, and when each finding was met.
 
 const CHART = { left: 52, right: 12, top: 8, height: 96 };
 
-function courseSection(contents) {
-  const { course } = contents;
-  if (!course.buckets.length) return null;
+function throughputSection(contents) {
+  const { throughput } = contents;
+  if (!throughput.buckets.length) return null;
   const figure = el("figure", { class: "curves" });
   whenSized(figure, (width) => figure.replaceChildren(...curves(contents, width)));
-  return el("section", { id: "course", "aria-labelledby": "course-title" }, el("h2", { id: "course-title" }, "Over time"),
-    el("p", { class: "lead" }, "Where statements grow few, the target waited, was restarted, or was being checked."),
+  return el("section", { id: "throughput", "aria-labelledby": "throughput-title" }, el("h2", { id: "throughput-title" }, "Over time"),
+    el("p", { class: "lead" }, "Where there are few statements, the target waited, was restarted, or was being checked."),
     el("div", { class: "card pad" }, figure));
 }
 
 function curves(contents, width) {
-  const { course, drawers } = contents;
-  const seconds = course.buckets.length * course.width_s;
+  const { throughput, outcomes } = contents;
+  const seconds = throughput.buckets.length * throughput.width_s;
   const x = (at) => CHART.left + (at / seconds) * (width - CHART.left - CHART.right);
-  const statements = course.buckets.map(([, counts]) => counts.reduce((sum, each) => sum + each, 0) / course.width_s);
-  const repetitions = course.buckets.map(([number]) => number / course.width_s);
+  const statements = throughput.buckets.map(([, counts]) => counts.reduce((sum, each) => sum + each, 0) / throughput.width_s);
+  const repetitions = throughput.buckets.map(([number]) => number / throughput.width_s);
   return [
-    el("div", {}, el("h4", {}, "Statements per second, by drawer"), chart(width, seconds, x, Math.max(...statements), (y) => areas(course, drawers, x, y))),
-    el("div", {}, el("h4", {}, "Repetitions per second"), chart(width, seconds, x, Math.max(...repetitions), (y) => [line(course, repetitions, x, y)])),
-    meetings(contents, width, seconds, x),
+    el("div", {}, el("h4", {}, "Statements per second, by outcome"), chart(width, seconds, x, Math.max(...statements), (y) => areas(throughput, outcomes, x, y))),
+    el("div", {}, el("h4", {}, "Repetitions per second"), chart(width, seconds, x, Math.max(...repetitions), (y) => [line(throughput, repetitions, x, y)])),
+    whenFound(contents, width, seconds, x),
   ].filter(Boolean);
 }
 
@@ -40,29 +40,29 @@ function times(width, seconds, x) {
   return labels;
 }
 
-// The drawers upon each other, the worst at the bottom where the eye finds it.
-function areas(course, drawers, x, y) {
-  const under = course.buckets.map(() => 0);
-  return [...drawers.keys()].reverse().flatMap((drawer) => {
-    const upper = course.buckets.map(([, counts], at) => under[at] + counts[drawer] / course.width_s);
+// The outcomes stacked, the worst at the bottom.
+function areas(throughput, outcomes, x, y) {
+  const under = throughput.buckets.map(() => 0);
+  return [...outcomes.keys()].reverse().flatMap((outcome) => {
+    const upper = throughput.buckets.map(([, counts], at) => under[at] + counts[outcome] / throughput.width_s);
     if (upper.every((value, at) => value === under[at])) return [];
-    const path = `M${steps(course, upper, x, y)}L${steps(course, under, x, y).split("L").reverse().join("L")}Z`;
+    const path = `M${steps(throughput, upper, x, y)}L${steps(throughput, under, x, y).split("L").reverse().join("L")}Z`;
     upper.forEach((value, at) => (under[at] = value));
-    return [svg("path", { class: `area ${drawers[drawer]}`, d: path })];
+    return [svg("path", { class: `area ${outcomes[outcome]}`, d: path })];
   });
 }
 
-function steps(course, values, x, y) {
-  return values.map((value, at) => `${x(at * course.width_s).toFixed(1)} ${y(value).toFixed(1)}L${x((at + 1) * course.width_s).toFixed(1)} ${y(value).toFixed(1)}`).join("L");
+function steps(throughput, values, x, y) {
+  return values.map((value, at) => `${x(at * throughput.width_s).toFixed(1)} ${y(value).toFixed(1)}L${x((at + 1) * throughput.width_s).toFixed(1)} ${y(value).toFixed(1)}`).join("L");
 }
 
-const line = (course, values, x, y) => svg("path", { class: "run", d: `M${steps(course, values, x, y)}` });
+const line = (throughput, values, x, y) => svg("path", { class: "run", d: `M${steps(throughput, values, x, y)}` });
 
-function meetings(contents, width, seconds, x) {
-  const met = contents.findings.filter((finding) => contents.course.meetings[finding.id]);
+function whenFound(contents, width, seconds, x) {
+  const met = contents.findings.filter((finding) => contents.throughput.found_at[finding.id]);
   if (!met.length) return null;
   const rows = met.map((finding, row) => svg("g", {}, svg("line", { class: "grid", x1: CHART.left, x2: width - CHART.right, y1: row * 20 + 12, y2: row * 20 + 12 }),
-    ...contents.course.meetings[finding.id].map((at) => svg("line", { class: `meeting ${SHORT[finding.severity]}`, x1: x(at), x2: x(at), y1: row * 20 + 5, y2: row * 20 + 19 })),
+    ...contents.throughput.found_at[finding.id].map((at) => svg("line", { class: `found-at ${SHORT[finding.severity]}`, x1: x(at), x2: x(at), y1: row * 20 + 5, y2: row * 20 + 19 })),
     svg("title", {}, `${finding.severity}: ${finding.title}`)));
   return el("div", {}, el("h4", {}, "When each finding was met"),
     svg("svg", { viewBox: `0 0 ${width} ${met.length * 20 + 4}`, role: "img", "aria-label": "When each finding was met" }, ...rows),

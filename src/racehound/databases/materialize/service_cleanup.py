@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from typing import Any, Protocol
 
 from racehound.data.addresses import S3Account
+from racehound.databases.materialize.connected_services import ConnectedServices
 from racehound.databases.materialize.session import literal, quoted
-from racehound.databases.materialize.surroundings import Surroundings
 from racehound.errors import TargetError
 from racehound.services import s3
 from racehound.tls import trusted
@@ -26,37 +26,37 @@ _GONE_LIMIT_S = 10.0
 _PACKAGES = "pip install 'racehound[services]'"
 
 
-class Sweep(Protocol):
+class ServiceCleaner(Protocol):
     """One service."""
 
-    def begin(self) -> None:
+    def connect(self) -> None:
         """Connect, and make what the run needs there; again after a service has been restarted.
 
         TargetError when the service does not do it.
         """
 
-    def sweep(self) -> list[str]:
+    def drop_leftovers(self) -> list[str]:
         """Remove what is left; one line for each thing that the target itself should have removed. TargetError."""
 
-    def end(self) -> None:
+    def close(self) -> None:
         """Remove all that the run has made, and close."""
 
 
-def sweeps(surroundings: Surroundings, run_id: str, number: int) -> list[Sweep]:
+def service_cleaners(connected: ConnectedServices, run_id: str, number: int) -> list[ServiceCleaner]:
     """One for each service that is there. `number`: what the language puts behind the names of topics."""
-    found: list[Sweep] = []
-    if surroundings.kafka:
-        found.append(KafkaSweep(surroundings.kafka, surroundings.registry, run_id, number))
-    if surroundings.postgres:
-        found.append(PostgresSweep(surroundings.postgres, run_id))
-    if surroundings.mysql:
-        found.append(MySqlSweep(surroundings.mysql, surroundings.mysql_password, surroundings.mysql_database, run_id))
-    if surroundings.s3:
-        found.append(S3Sweep(surroundings.s3, run_id))
+    found: list[ServiceCleaner] = []
+    if connected.kafka:
+        found.append(KafkaCleaner(connected.kafka, connected.registry, run_id, number))
+    if connected.postgres:
+        found.append(PostgresCleaner(connected.postgres, run_id))
+    if connected.mysql:
+        found.append(MySqlCleaner(connected.mysql, connected.mysql_password, connected.mysql_database, run_id))
+    if connected.s3:
+        found.append(S3Cleaner(connected.s3, run_id))
     return found
 
 
-class KafkaSweep:
+class KafkaCleaner:
     """Topics, and the subjects that belong to them."""
 
     def __init__(self, servers: str, registry: str | None, run_id: str, number: int) -> None:
@@ -66,7 +66,7 @@ class KafkaSweep:
         self._end = f"-{number}"
         self._client: Any = None
 
-    def begin(self) -> None:
+    def connect(self) -> None:
         try:
             from confluent_kafka.admin import AdminClient
         except ImportError:
@@ -74,7 +74,7 @@ class KafkaSweep:
         self._client = AdminClient({"bootstrap.servers": self._servers, "log_level": 0})
         self._topics()
 
-    def sweep(self) -> list[str]:
+    def drop_leftovers(self) -> list[str]:
         """A target keeps the topics of its sinks: they are its users'."""
         from confluent_kafka import KafkaError, KafkaException
 
@@ -91,12 +91,12 @@ class KafkaSweep:
                     if error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
                         raise TargetError(f"Kafka: a topic cannot be deleted: {error}") from None
             time.sleep(_LOOK_S)
-        self._sweep_subjects()
+        self._delete_subjects()
         return []
 
-    def end(self) -> None:
+    def close(self) -> None:
         if self._client is not None:
-            self.sweep()
+            self.drop_leftovers()
             self._client = None
 
     def _topics(self) -> list[str]:
@@ -111,7 +111,7 @@ class KafkaSweep:
         base = name.removesuffix("-key").removesuffix("-value")
         return base.startswith(f"{self._run_id}_") or (base.startswith("testdrive-") and base.endswith(self._end))
 
-    def _sweep_subjects(self) -> None:
+    def _delete_subjects(self) -> None:
         import httpx
 
         if self._registry is None:
@@ -124,7 +124,7 @@ class KafkaSweep:
             raise TargetError(f"the schema registry at {self._registry}: {error}") from None
 
 
-class PostgresSweep:
+class PostgresCleaner:
     """A database of the run's own, its slots, and the roles that the target comes as."""
 
     def __init__(self, url: str, run_id: str) -> None:
@@ -134,7 +134,7 @@ class PostgresSweep:
         self._run_id = run_id
         self._session: LibpqSession | None = None
 
-    def begin(self) -> None:
+    def connect(self) -> None:
         with contextlib.closing(self._administration()) as session:
             if not _rows(session, f"SELECT 1 FROM pg_database WHERE datname = {literal(self._database)}"):
                 _must(session, f"CREATE DATABASE {quoted(self._database)}")
@@ -142,7 +142,7 @@ class PostgresSweep:
             self._session.close()
         self._session = LibpqSession.connect(self._url, f"racehound {self._run_id} sweep")
 
-    def sweep(self) -> list[str]:
+    def drop_leftovers(self) -> list[str]:
         session = self._ours
         leaks = self._await_slots(session)
         for (publication,) in _rows(session, "SELECT pubname FROM pg_publication"):
@@ -153,10 +153,10 @@ class PostgresSweep:
             _must(session, f"DROP ROLE IF EXISTS {quoted(role)}")
         return leaks
 
-    def end(self) -> None:
+    def close(self) -> None:
         if self._session is None:
             return
-        self.sweep()
+        self.drop_leftovers()
         self._session.close()
         self._session = None
         with contextlib.closing(self._administration()) as session:
@@ -185,7 +185,7 @@ class PostgresSweep:
         return self._session
 
 
-class MySqlSweep:
+class MySqlCleaner:
     """A database of the run's own, and the users that the target comes as."""
 
     def __init__(self, url: str, password: str, database: str, run_id: str) -> None:
@@ -195,7 +195,7 @@ class MySqlSweep:
         self._run_id = run_id
         self._connection: Any = None
 
-    def begin(self) -> None:
+    def connect(self) -> None:
         try:
             import pymysql
         except ImportError:
@@ -208,16 +208,16 @@ class MySqlSweep:
         except pymysql.MySQLError as error:
             raise TargetError(f"MySQL at {host}:{port}: {error}") from None
 
-    def sweep(self) -> list[str]:
+    def drop_leftovers(self) -> list[str]:
         for (table,) in self._ask(f"SELECT table_name FROM information_schema.tables WHERE table_schema = '{self._database}'"):
             self._ask(f"DROP TABLE IF EXISTS `{self._database}`.`{table}`")
         for user, host in self._ask(rf"SELECT user, host FROM mysql.user WHERE user LIKE '{self._run_id}\_%'"):
             self._ask(f"DROP USER IF EXISTS '{user}'@'{host}'")
         return []
 
-    def end(self) -> None:
+    def close(self) -> None:
         if self._connection is not None:
-            self.sweep()
+            self.drop_leftovers()
             self._ask(f"DROP DATABASE IF EXISTS `{self._database}`")
             self._connection.close()
             self._connection = None
@@ -233,7 +233,7 @@ class MySqlSweep:
             raise TargetError(f"MySQL: {sql}: {error}") from None
 
 
-class S3Sweep:
+class S3Cleaner:
     """A bucket of the run's own."""
 
     def __init__(self, account: S3Account, run_id: str) -> None:
@@ -242,14 +242,14 @@ class S3Sweep:
         self._opened = contextlib.ExitStack()
         self._client: Any = None
 
-    def begin(self) -> None:
+    def connect(self) -> None:
         self._opened.close()
         with self._errors():
             self._client = self._opened.enter_context(s3.client_of(self._account))
             if not self._is_there():
                 self._client.create_bucket(Bucket=self._bucket)
 
-    def sweep(self) -> list[str]:
+    def drop_leftovers(self) -> list[str]:
         with self._errors():
             for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket):
                 if listed := page.get("Contents"):
@@ -257,12 +257,12 @@ class S3Sweep:
                     self._client.delete_objects(Bucket=self._bucket, Delete={"Objects": keys})
         return []
 
-    def end(self) -> None:
+    def close(self) -> None:
         if self._client is None:
             return
         with self._opened, self._errors():
             if self._is_there():
-                self.sweep()
+                self.drop_leftovers()
                 self._client.delete_bucket(Bucket=self._bucket)
             self._client = None
 

@@ -1,7 +1,7 @@
-"""Dropping what a repetition left in the working database and, cluster-wide, under the run's own names.
+"""Drops the objects that a repetition left in the working database, and in the cluster under names that begin with the run's id.
 
-Usually the sessions have destroyed everything themselves and one prepared query says that nothing is left: that is why a reset
-costs a millisecond or two. What it names otherwise is dropped object by object; what resists is left to a rebuild.
+Usually the sessions have dropped all their objects, and one prepared query finds nothing. Therefore a reset takes only a
+millisecond or two. Otherwise the query returns a statement for each object, and what cannot be dropped requires a rebuild.
 """
 
 from __future__ import annotations
@@ -9,16 +9,16 @@ from __future__ import annotations
 from racehound.session import Outcome, Session
 
 _ROUNDS = 3
-"""Dropping one object may free another that resisted before."""
+"""After one object was dropped, another one may be dropped that could not be before."""
 
 SUBSCRIPTIONS = """
 SELECT 20, s FROM pg_subscription, LATERAL (VALUES (format('ALTER SUBSCRIPTION %I DISABLE', subname)),
   (format('ALTER SUBSCRIPTION %I SET (slot_name = NONE)', subname)), (format('DROP SUBSCRIPTION %I', subname))) AS steps (s)
   WHERE subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())
 """
-"""What removes the database's subscriptions, ordered by both columns. Their slots stay."""
+"""A query for the statements that drop the database's subscriptions, ordered by both columns. The slots are not dropped."""
 
-# Rank orders the drops. `first` is the OID of the working database itself: whatever was created in it has a higher one.
+# The number orders the drops. `first` is the OID of the working database: all objects created in it have a higher one.
 _IN_DATABASE = """
 SELECT 10, format('DROP EVENT TRIGGER IF EXISTS %I', evtname) FROM pg_event_trigger WHERE oid > {first}
 UNION ALL
@@ -79,8 +79,11 @@ SELECT 85, format('DROP ROLE IF EXISTS %I', rolname) FROM pg_roles WHERE rolname
 """
 
 
-class Sweeper:
-    """Sweeps one working database through one of its sessions. Prepared when made, so make it in a clean database."""
+class DatabaseCleaner:
+    """Drops leftovers from one working database through one of its sessions.
+
+    The query is prepared when the object is made. At that moment the database must be as a clone of the template.
+    """
 
     def __init__(self, session: Session, run_id: str) -> None:
         self._session = session
@@ -94,20 +97,20 @@ class Sweeper:
         session.execute(f"PREPARE racehound_sweep AS {union} ORDER BY 1, 2")
 
     def leftovers(self) -> list[str]:
-        """The statements that would remove what is left, in order; text that is no statement names what cannot be removed."""
+        """The statements that remove all leftovers, in order. A text that is no statement describes what cannot be removed."""
         outcome = self._session.execute("EXECUTE racehound_sweep")
         if outcome.rows is None:
             return [f"the catalog cannot be read: {outcome.error.message if outcome.error else 'connection lost'}"]
         return [row[1] or "" for row in outcome.rows.cells]
 
-    def sweep(self) -> bool:
-        """Drop all that is left; False when something remains."""
+    def drop_leftovers(self) -> bool:
+        """Drop all leftovers; False when something remains."""
         left = self.leftovers()
         for _ in range(_ROUNDS):
             if not left:
                 return True
             for statement in left:
-                self._session.execute(statement)  # what fails is named again by the next look
+                self._session.execute(statement)  # the next query returns a failed statement again
             left = self.leftovers()
         return not left
 

@@ -26,7 +26,7 @@ SELECT 'role', name FROM mz_catalog.mz_roles WHERE name LIKE {others}
 _ORDER = ("schema", "object", "database", "cluster", "role")
 
 
-class Sweeper:
+class EnvironmentCleaner:
     """Sweeps one environment. `session` is the run's own user in the working database, `operator` may drop roles."""
 
     def __init__(self, session: MaterializeSession, operator: MaterializeSession, run_id: str, database: str) -> None:
@@ -35,16 +35,16 @@ class Sweeper:
         self._database = database
         self._query = _LEFT.format(database=literal(database), others=literal(f"{run_id}\\_%"))
 
-    def left(self) -> list[tuple[str, str]]:
+    def leftovers(self) -> list[tuple[str, str]]:
         """What is there that the run has made, sort and name, in the order in which it can go. TargetError."""
         found = [(sort, name) for sort, name in self._session.ask(self._query, _LIMIT_S)]
         return sorted(set(found), key=lambda each: (_ORDER.index(each[0]), each[1]))
 
-    def sweep(self) -> bool:
+    def drop_leftovers(self) -> bool:
         """Drop all that is left; False when something remains, or cannot be seen."""
         for _ in range(_ROUNDS):
             try:
-                left = self.left()
+                left = self.leftovers()
             except TargetError:
                 return False
             if not left:

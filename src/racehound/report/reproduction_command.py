@@ -1,4 +1,4 @@
-"""The command that shows a finding again."""
+"""The command that reproduces a finding."""
 
 from __future__ import annotations
 
@@ -13,15 +13,16 @@ _SCHEDULE = "schedule: "
 _LONE_SCRIPTS = ("setup", "check", "teardown")
 
 
-def again(run: Path, finding: Finding, program: Program, facts: dict[str, Any]) -> str:
-    """`facts`: those of run.json. A finding of an exploration has a schedule, all others a program that is replayed."""
+def reproduction_command(run: Path, finding: Finding, program: Program, facts: dict[str, Any]) -> str:
+    """`facts`: the contents of run.json. A finding of an exploration is reproduced by its schedule, any other by its program."""
     url = ["--url", facts["url"]] if facts.get("url") else []
     schedule = next((line.removeprefix(_SCHEDULE) for line in finding.detail if line.startswith(_SCHEDULE)), None)
     if schedule is None or not facts.get("scripts"):
         return shlex.join(["racehound", "replay", str(run / "findings" / finding.id), *url])
     scripts = facts["scripts"]
     sessions, lone = scripts[: len(program.sessions)], iter(scripts[len(program.sessions) :])
-    there = zip(_LONE_SCRIPTS, (program.setup, program.verify, program.teardown), strict=True)
-    options = [word for name, steps in there if steps for word in (f"--{name}", next(lone, "…"))]
+    parts = zip(_LONE_SCRIPTS, (program.setup, program.verify, program.teardown), strict=True)
+    options = [word for name, steps in parts if steps for word in (f"--{name}", next(lone, "…"))]
     release = ["--release", facts["release"]] if facts.get("release") else []
-    return shlex.join(["racehound", "explore", *sessions, *options, *release, *url, "--replay", schedule])
+    database = ["--target", facts["target"]] if facts.get("target") else []
+    return shlex.join(["racehound", "explore", *sessions, *options, *release, *url, "--replay", schedule, *database])

@@ -1,28 +1,28 @@
-"""Which references between catalog rows the server also notes in `pg_depend` or `pg_shdepend`, and when.
+"""The references between catalog rows that the server also records in `pg_depend` or `pg_shdepend`, and the conditions for that.
 
-The note is what makes DROP see the other object; an object without it outlives what it stands on, so a missing note is a defect
-even while the row referred to still exists. The table follows what the server's own code records when it creates an object
-(`recordDependencyOn`, `recordDependencyOnOwner` and their callers in PostgreSQL 14 to 18). Each entry maps a column to the
-SQL condition, over its row, under which the note is always there; a column that is not listed is noted elsewhere or nowhere.
-References to pinned objects are never noted and not looked at here.
+DROP finds dependent objects through these records. Without a record an object remains when the object that it refers to is
+dropped. Therefore a missing record is a defect even while both objects exist. The tables follow the code by which the server
+creates objects (`recordDependencyOn`, `recordDependencyOnOwner` and their callers in PostgreSQL 14 to 18). Each entry maps a
+column to an SQL condition on its row, under which the record always exists. A column that is not listed may have no record.
+The server never records references to pinned objects, and they are not checked.
 """
 
 from __future__ import annotations
 
 _ALWAYS = "true"
 _OWN_RELATION = "relkind IN ('r', 'v', 'm', 'S', 'f', 'p')"
-"""Indexes, TOAST tables and the relations of composite types hang on their table or type and share its schema and owner."""
+"""Indexes, TOAST tables and the relations of composite types depend on their table or type, and share its schema and owner."""
 _OWN_TYPE = (
     "typtype <> 'm' AND typinput <> 'pg_catalog.array_in'::regproc AND (typrelid = 0 OR "
     "(SELECT k.relkind = 'c' FROM pg_catalog.pg_class k WHERE k.oid = typrelid))"
 )
-"""Array types, multiranges and the row types of tables hang on another type or table."""
+"""Array types, multiranges and the row types of tables depend on another type or table."""
 _OWN_TRIGGER = "NOT tgisinternal"
 _TABLE_COLUMN = (
     "attnum > 0 AND {column} >= 12000 AND "
     "(SELECT k.relkind NOT IN ('i', 'I', 't') FROM pg_catalog.pg_class k WHERE k.oid = attrelid)"
 )
-"""The comparison first: it spares most columns the look at their relation."""
+"""The comparison comes first: for most columns it makes the query of their relation unnecessary."""
 
 
 def _all(catalog: str, *columns: str) -> dict[tuple[str, str], str]:
@@ -82,7 +82,7 @@ DEPENDENCIES: dict[tuple[str, str], str] = {
     **_all("pg_publication_rel", "prpubid", "prrelid"),
     **_all("pg_publication_namespace", "pnpubid", "pnnspid"),
 }
-"""(catalog, columns joined with a comma) -> condition under which `pg_depend` has a row from the object to what it refers to."""
+"""(catalog, columns joined with a comma) -> condition under which `pg_depend` has a row for the reference."""
 
 OWNERS: dict[tuple[str, str], str] = {
     ("pg_class", "relowner"): _OWN_RELATION,
@@ -110,4 +110,4 @@ OWNERS: dict[tuple[str, str], str] = {
     **_all("pg_subscription", "subowner"),
     **_all("pg_default_acl", "defaclrole"),
 }
-"""(catalog, column) -> condition under which `pg_shdepend` has an owner entry ('o') for the role that the column names."""
+"""(catalog, column) -> condition under which `pg_shdepend` has an owner row ('o') for the role that the column names."""

@@ -1,4 +1,4 @@
-"""Where the PostgreSQL server is: one of racehound's own, or one at an address that the user gave."""
+"""The location of the PostgreSQL server: embedded, which racehound starts itself, or at an address that the user gave."""
 
 from __future__ import annotations
 
@@ -22,49 +22,49 @@ from racehound.wire.session import LibpqSession
 
 _RECOVERY_LIMIT_S = 30.0
 _LOG_AROUND = 12
-"""Lines of log kept with a finding."""
+"""Number of log lines kept with a finding."""
 _DEATH = re.compile(r"PANIC|TRAP: |was terminated by signal|exited with exit code|terminating any other active server processes")
 _RECOVERING = re.compile("starting up|recovery|shutting down")
 
 
-class Place(Protocol):
-    """A server to connect to, as the target needs it."""
+class ServerLocation(Protocol):
+    """What the target needs to know of its server, and can do with it."""
 
     owned: bool
     secrets: tuple[str, ...]
-    """Passwords in its address."""
+    """The passwords in its address."""
 
     def start(self) -> None: ...
 
     def stop(self) -> None: ...
 
     def renew(self) -> None:
-        """A server with nothing in it."""
+        """Replace the server by an empty one. TargetError when racehound did not start it."""
 
     def conninfo(self, dbname: str | None = None) -> str:
-        """For libpq; without a name, of the database that administration goes through."""
+        """The connection string for a database; without a name, for the database that administration uses."""
 
     def own_conninfo(self) -> str:
-        """How the server reaches itself, without a database; no quotes in it."""
+        """The connection string by which the server connects to itself, without a database and without quotes."""
 
     def endpoint(self) -> Endpoint | None:
-        """Where it takes TCP connections; None where it has only a UNIX socket."""
+        """Its TCP address; None when it has only a UNIX socket."""
 
     def alive(self) -> bool:
-        """Whether it answers; waits for the end of a crash recovery."""
+        """Whether it accepts connections. Waits for the end of a crash recovery."""
 
     def data_dir(self) -> Path | None: ...
 
     def clients(self) -> Path | None:
-        """Directory of the client programs."""
+        """The directory of the client programs."""
 
     def new_log_lines(self) -> list[str]: ...
 
     def log_around(self, pids: Collection[int]) -> list[str]: ...
 
 
-class EmbeddedPlace:
-    """A server of racehound's own; see `EmbeddedServer`. `scratch` is removed by whoever made it."""
+class EmbeddedServerLocation:
+    """A server that racehound starts itself (`EmbeddedServer`). The caller removes the directory `scratch`."""
 
     owned = True
     secrets: tuple[str, ...] = ()
@@ -113,8 +113,8 @@ class EmbeddedPlace:
         return self._log.around(pids)
 
 
-class RemotePlace:
-    """A server that the user named. Nothing of it is touched but what the run creates."""
+class RemoteServerLocation:
+    """A server at an address that the user gave. The run changes only what it has created there."""
 
     owned = False
 
@@ -127,7 +127,7 @@ class RemotePlace:
         LibpqSession.connect(self._url).close()
 
     def stop(self) -> None:
-        """It is not ours to stop."""
+        """Do nothing: racehound did not start it."""
 
     def renew(self) -> None:
         raise TargetError("a server that racehound did not start is not restarted")
@@ -159,7 +159,7 @@ class RemotePlace:
 
 
 class LogReader:
-    """Reads a server's log as it grows, and keeps the last lines for evidence. Safe to use from several threads."""
+    """Reads new lines of a server's log, and keeps the last ones as evidence. Safe to use from several threads."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -168,11 +168,11 @@ class LogReader:
         self._lock = threading.Lock()
 
     def new_lines(self) -> list[str]:
-        """Lines since the last call that tell of a death, or of an internal error in a process that serves no client of ours."""
+        """New lines that report the death of a process, or an internal error in a process other than a client backend."""
         return [line for line in self._read() if _DEATH.search(line) or _background_failure(line)]
 
     def around(self, pids: Collection[int]) -> list[str]:
-        """The last messages of these processes, and of deaths, with names and all."""
+        """The last messages of these processes and about deaths of processes."""
         self._read()
         with self._lock:
             recent = list(self._recent)
@@ -208,10 +208,10 @@ def _background_failure(line: str) -> bool:
 
 
 def _answers(conninfo: str, runs: Callable[[], bool]) -> bool:
-    """Whether a connection comes about, within the time that a crash recovery may take.
+    """Whether a connection succeeds within the time that a crash recovery may take.
 
-    `runs`: whether the server is known to run, whatever becomes of a connection: while it ends its processes after a crash it
-    closes new ones without a word.
+    `runs` says whether the server is known to run. While a server ends its processes after a crash, it closes new connections
+    without a message.
     """
     deadline = time.monotonic() + _RECOVERY_LIMIT_S
     while time.monotonic() < deadline:

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from racehound.databases.materialize import upstream
-from racehound.databases.materialize.upstream import KafkaSweep, MySqlSweep, PostgresSweep
+from racehound.databases.materialize import service_cleanup
+from racehound.databases.materialize.service_cleanup import KafkaCleaner, MySqlCleaner, PostgresCleaner
 from racehound.services.backends.instance import Instance
 from racehound.services.service import CLIENT
 from racehound.wire.session import LibpqSession
@@ -37,20 +37,20 @@ def postgres(service: Callable[[str], Instance]) -> Iterator[tuple[str, LibpqSes
 def test_the_runs_database_goes_with_the_run_and_is_empty_between_repetitions(postgres: tuple[str, LibpqSession]) -> None:
     url, elsewhere = postgres
     _ask(elsewhere, "CREATE TABLE o_0_table (a TEXT)")
-    sweep = PostgresSweep(url, RUN)
-    sweep.begin()
+    cleaner = PostgresCleaner(url, RUN)
+    cleaner.connect()
     try:
         with contextlib.closing(LibpqSession.connect(url)) as inside:
             _ask(inside, "CREATE TABLE o_0_table (a TEXT)")
             _ask(inside, "CREATE PUBLICATION o_0_source FOR TABLE o_0_table")
             _ask(inside, f"CREATE ROLE {RUN}_o_0_role SUPERUSER")
-            assert sweep.sweep() == []
+            assert cleaner.drop_leftovers() == []
             assert _ask(inside, "SELECT pubname FROM pg_publication") == []
             assert _ask(inside, "SELECT tablename FROM pg_tables WHERE schemaname = 'public'") == []
             assert _ask(inside, f"SELECT rolname FROM pg_roles WHERE rolname LIKE '{RUN}%'") == []
         assert _ask(elsewhere, "SELECT tablename FROM pg_tables WHERE schemaname = 'public'") == [("o_0_table",)]
     finally:
-        sweep.end()
+        cleaner.close()
         _ask(elsewhere, "DROP TABLE o_0_table")
     assert _ask(elsewhere, f"SELECT datname FROM pg_database WHERE datname LIKE '{RUN}%'") == []
 
@@ -58,19 +58,19 @@ def test_the_runs_database_goes_with_the_run_and_is_empty_between_repetitions(po
 def test_a_slot_that_outlives_its_source_is_told_of_and_removed(
     postgres: tuple[str, LibpqSession], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(upstream, "SLOT_GRACE_S", 0.2)
+    monkeypatch.setattr(service_cleanup, "SLOT_GRACE_S", 0.2)
     url, elsewhere = postgres
-    sweep = PostgresSweep(url, RUN)
-    sweep.begin()
+    cleaner = PostgresCleaner(url, RUN)
+    cleaner.connect()
     try:
         with contextlib.closing(LibpqSession.connect(url)) as inside:
             _ask(inside, "SELECT pg_create_logical_replication_slot('materialize_0123', 'pgoutput')")
-        (leak,) = sweep.sweep()
+        (leak,) = cleaner.drop_leftovers()
         assert leak.startswith("replication slot materialize_0123 is still there")
         assert _ask(elsewhere, "SELECT slot_name FROM pg_replication_slots") == []
-        assert sweep.sweep() == []
+        assert cleaner.drop_leftovers() == []
     finally:
-        sweep.end()
+        cleaner.close()
 
 
 def test_users_and_the_database_of_the_run_in_mysql_go_and_others_stay(service: Callable[[str], Instance]) -> None:
@@ -78,8 +78,8 @@ def test_users_and_the_database_of_the_run_in_mysql_go_and_others_stay(service: 
     instance = service("mysql")
     endpoint = instance.endpoints[CLIENT]
     password = instance.service.variables(instance.endpoints)["arg.mysql-root-password"]
-    sweep = MySqlSweep(f"mysql://root@{endpoint}", password, f"{RUN}_source", RUN)
-    sweep.begin()
+    cleaner = MySqlCleaner(f"mysql://root@{endpoint}", password, f"{RUN}_source", RUN)
+    cleaner.connect()
     with pymysql.connect(host=endpoint.host, port=endpoint.port, user="root", password=password, autocommit=True) as connection:
         cursor = connection.cursor()
         try:
@@ -87,15 +87,15 @@ def test_users_and_the_database_of_the_run_in_mysql_go_and_others_stay(service: 
                 cursor.execute(f"CREATE DATABASE {database}")
                 cursor.execute(f"CREATE TABLE {database}.o_0_table (a TEXT)")
             cursor.execute(f"CREATE USER '{RUN}_o_0_role'@'%' IDENTIFIED BY 'x'")
-            assert sweep.sweep() == []
+            assert cleaner.drop_leftovers() == []
             assert cursor.execute(f"SHOW TABLES FROM {RUN}_source") == 0
             assert cursor.execute("SELECT user FROM mysql.user WHERE user LIKE 'rh%'") == 0
-            sweep.end()
+            cleaner.close()
             assert cursor.execute(f"SHOW DATABASES LIKE '{RUN}%'") == 0
             assert cursor.execute("SHOW TABLES FROM rh0badcafe_source") == 1
         finally:
             cursor.execute("DROP DATABASE rh0badcafe_source")
-            sweep.end()
+            cleaner.close()
 
 
 def test_topics_and_subjects_of_the_run_go_in_about_a_second_and_others_stay(service: Callable[[str], Instance]) -> None:
@@ -109,11 +109,11 @@ def test_topics_and_subjects_of_the_run_go_in_about_a_second_and_others_stay(ser
         done.result()
     for subject in (f"{mine[0]}-value", "orders-value"):
         _register(registry, subject)
-    sweep = KafkaSweep(servers, registry, RUN, NUMBER)
+    cleaner = KafkaCleaner(servers, registry, RUN, NUMBER)
     try:
-        sweep.begin()
+        cleaner.connect()
         began = time.monotonic()
-        assert sweep.sweep() == []
+        assert cleaner.drop_leftovers() == []
         assert time.monotonic() - began < 5.0
         left = set(admin.list_topics(timeout=10).topics)
         assert not left & set(mine)
@@ -123,7 +123,7 @@ def test_topics_and_subjects_of_the_run_go_in_about_a_second_and_others_stay(ser
         assert f"{mine[0]}-value" not in subjects
         assert "orders-value" in subjects
     finally:
-        sweep.end()
+        cleaner.close()
         for done in admin.delete_topics(["testdrive-o_0-1", "orders"], operation_timeout=10).values():
             done.result()
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from racehound.data.history import Statement
-from racehound.databases.materialize import answers
+from racehound.databases.materialize import known_errors
 from racehound.databases.materialize.dialect import is_internal, is_missing, is_race_outcome, is_transient, may_cause
 from racehound.session import ServerError
 from tests.unit.programs import statement
@@ -35,7 +35,7 @@ def error(message: str, sqlstate: str = "XX000") -> Statement:
 def test_what_a_real_server_has_said_is_no_internal_error(recorded: dict[str, Any]) -> None:
     said = error(recorded["message"], recorded["sqlstate"])
     assert not is_internal(said)
-    assert answers.race(said.message) or answers.mistake(said.message)
+    assert known_errors.race_error(said.message) or known_errors.other_error(said.message)
 
 
 @pytest.mark.parametrize("recorded", [each for each in RECORDED if each["from"] == "race"], ids=_id)
@@ -43,9 +43,9 @@ def test_what_racing_sessions_were_told_is_a_race_outcome(recorded: dict[str, An
     assert is_race_outcome(error(recorded["message"], recorded["sqlstate"])) is (recorded["message"] != NO_RACE)
 
 
-@pytest.mark.parametrize("answer", [*answers.RACES, *answers.MISTAKES], ids=lambda answer: answer.name)
-def test_every_sort_has_a_name_of_its_own(answer: answers.Answer) -> None:
-    assert [each.name for each in (*answers.RACES, *answers.MISTAKES)].count(answer.name) == 1
+@pytest.mark.parametrize("pattern", [*known_errors.RACE_ERRORS, *known_errors.OTHER_ERRORS], ids=lambda pattern: pattern.name)
+def test_every_sort_has_a_name_of_its_own(pattern: known_errors.ErrorPattern) -> None:
+    assert [each.name for each in (*known_errors.RACE_ERRORS, *known_errors.OTHER_ERRORS)].count(pattern.name) == 1
 
 
 @pytest.mark.parametrize(

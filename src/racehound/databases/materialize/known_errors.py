@@ -30,7 +30,7 @@ _DEFINITION = re.compile(r"\b(?:CREATE|DROP|ALTER|COMMENT|GRANT|REVOKE|REASSIGN)
 
 
 @dataclasses.dataclass(frozen=True)
-class Answer:
+class ErrorPattern:
     """A sort of refusal."""
 
     name: str
@@ -41,17 +41,17 @@ class Answer:
     reach: Reach = "none"
 
 
-def _race(name: str, message: str, cause: re.Pattern[str], reach: Reach = "named") -> Answer:
-    return Answer(name, re.compile(message), cause, reach)
+def _race(name: str, message: str, cause: re.Pattern[str], reach: Reach = "named") -> ErrorPattern:
+    return ErrorPattern(name, re.compile(message), cause, reach)
 
 
-def _mistake(name: str, message: str) -> Answer:
-    return Answer(name, re.compile(message))
+def _other(name: str, message: str) -> ErrorPattern:
+    return ErrorPattern(name, re.compile(message))
 
 
 _NOUN = r"(?:table|view|materialized view|index|source|sink|connection|secret|type|function|role|cluster|schema|database)"
 
-RACES: tuple[Answer, ...] = (
+RACE_ERRORS: tuple[ErrorPattern, ...] = (
     _race("missing item", r"unknown catalog item '", _GONE),
     _race("missing type", r"type \"[^\"]*\" does not exist", _GONE),
     _race("missing cluster", r"unknown cluster '", _GONE),
@@ -100,45 +100,45 @@ RACES: tuple[Answer, ...] = (
 )
 """What a statement may be told because of what others did to its objects."""
 
-MISTAKES: tuple[Answer, ...] = (
-    _mistake("syntax", r"Expected .*, found "),
-    _mistake("wrong kind", r"\S+ is (?:a|an) .* not (?:a|an) |\S+ is not (?:a|an) |catalog item '[^']*' is a \w+ and so cannot"),
-    _mistake("not to be written", r"cannot (?:insert into|mutate|validate) "),
-    _mistake("more than there is", r"INSERT has more expressions than target columns"),
-    _mistake("twice the same column", r"column \"[^\"]*\" specified more than once|column reference \"[^\"]*\" is ambiguous"),
-    _mistake("not a value", r"invalid input syntax for|division by zero|value out of range|numeric field overflow"),
-    _mistake("no such function", r"function \"[^\"]*\" does not exist|operator does not exist"),
-    _mistake("no such reference", r"reference to \S+ not found in source"),
-    _mistake("no such topic", r"Topic does not exist"),
-    _mistake("not reachable", r"Broker transport failure|failed to connect to|.*connection refused|failed to lookup address"),
-    _mistake("not a connection", r"invalid CONNECTION"),
-    _mistake("not a privilege", r"invalid privilege types"),
-    _mistake("no such size", r"unknown cluster replica size"),
-    _mistake("managed by itself", r"cannot (?:modify|drop replica of) managed cluster"),
-    _mistake("reserved", r"(?:role|cluster|schema) name \"[^\"]*\" is reserved|cannot drop \w+ \S+ because it is required"),
-    _mistake("the system's own", r"permission denied to alter system|current role cannot be dropped"),
-    _mistake("no such replacement", r"replacement schema differs from|cannot replace "),
-    _mistake("not supported", r".*(?:not yet supported|is not supported|does not support ALTER SOURCE)"),
-    _mistake("not for this source", r"LOAD GENERATOR source validation"),
-    _mistake("not to be materialized", r"cannot materialize call|cannot use wildcard expansions"),
-    _mistake("outlives what it stands on", r"non-temporary items cannot depend on temporary item"),
-    _mistake("no place", r"no schema has been selected"),
-    _mistake("not in a transaction", r".*cannot be run inside a transaction block|this transaction can only execute a single"),
-    _mistake("transaction of another sort", r"transaction in (?:write|read)-only mode"),
-    _mistake("only in a transaction", r".*can only be used in transaction blocks"),
-    _mistake("no such cursor", r"cursor \"[^\"]*\" does not exist"),
-    _mistake("no such statement", r"unknown prepared statement|prepared statement \"[^\"]*\" (?:does not exist|already exists)"),
-    _mistake("not a time", r"Timestamp \(\d+\) is not valid|subscription lower"),
-    _mistake("a limit", r"creating .* would violate .* limit|.*exceeds? (?:maximum|max) .*"),
+OTHER_ERRORS: tuple[ErrorPattern, ...] = (
+    _other("syntax", r"Expected .*, found "),
+    _other("wrong kind", r"\S+ is (?:a|an) .* not (?:a|an) |\S+ is not (?:a|an) |catalog item '[^']*' is a \w+ and so cannot"),
+    _other("not to be written", r"cannot (?:insert into|mutate|validate) "),
+    _other("more than there is", r"INSERT has more expressions than target columns"),
+    _other("twice the same column", r"column \"[^\"]*\" specified more than once|column reference \"[^\"]*\" is ambiguous"),
+    _other("not a value", r"invalid input syntax for|division by zero|value out of range|numeric field overflow"),
+    _other("no such function", r"function \"[^\"]*\" does not exist|operator does not exist"),
+    _other("no such reference", r"reference to \S+ not found in source"),
+    _other("no such topic", r"Topic does not exist"),
+    _other("not reachable", r"Broker transport failure|failed to connect to|.*connection refused|failed to lookup address"),
+    _other("not a connection", r"invalid CONNECTION"),
+    _other("not a privilege", r"invalid privilege types"),
+    _other("no such size", r"unknown cluster replica size"),
+    _other("managed by itself", r"cannot (?:modify|drop replica of) managed cluster"),
+    _other("reserved", r"(?:role|cluster|schema) name \"[^\"]*\" is reserved|cannot drop \w+ \S+ because it is required"),
+    _other("the system's own", r"permission denied to alter system|current role cannot be dropped"),
+    _other("no such replacement", r"replacement schema differs from|cannot replace "),
+    _other("not supported", r".*(?:not yet supported|is not supported|does not support ALTER SOURCE)"),
+    _other("not for this source", r"LOAD GENERATOR source validation"),
+    _other("not to be materialized", r"cannot materialize call|cannot use wildcard expansions"),
+    _other("outlives what it stands on", r"non-temporary items cannot depend on temporary item"),
+    _other("no place", r"no schema has been selected"),
+    _other("not in a transaction", r".*cannot be run inside a transaction block|this transaction can only execute a single"),
+    _other("transaction of another sort", r"transaction in (?:write|read)-only mode"),
+    _other("only in a transaction", r".*can only be used in transaction blocks"),
+    _other("no such cursor", r"cursor \"[^\"]*\" does not exist"),
+    _other("no such statement", r"unknown prepared statement|prepared statement \"[^\"]*\" (?:does not exist|already exists)"),
+    _other("not a time", r"Timestamp \(\d+\) is not valid|subscription lower"),
+    _other("a limit", r"creating .* would violate .* limit|.*exceeds? (?:maximum|max) .*"),
 )
-"""What a statement is told because of how it is written, or because of the server's surroundings."""
+"""What a statement is told because of how it is written, or because of the server's connected."""
 
 
-def race(message: str) -> Answer | None:
+def race_error(message: str) -> ErrorPattern | None:
     """The sort of a message that a race may bring; None for any other."""
-    return next((answer for answer in RACES if answer.message.match(message)), None)
+    return next((error for error in RACE_ERRORS if error.message.match(message)), None)
 
 
-def mistake(message: str) -> Answer | None:
-    """The sort of a message that only the statement's own author, or the server's surroundings, can be blamed for."""
-    return next((answer for answer in MISTAKES if answer.message.match(message)), None)
+def other_error(message: str) -> ErrorPattern | None:
+    """The sort of a message that only the statement's own author, or the server's connected, can be blamed for."""
+    return next((error for error in OTHER_ERRORS if error.message.match(message)), None)

@@ -13,7 +13,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from racehound.databases.materialize import server
-from racehound.databases.materialize.log import FileLog, LogScan
+from racehound.databases.materialize.log import FileLog, LogReader
 from racehound.databases.materialize.server import HTTP, INTERNAL, INTERNAL_HTTP, MaterializeService
 from racehound.databases.materialize.session import MaterializeSession
 from racehound.errors import TargetError, UserError
@@ -23,7 +23,7 @@ from racehound.services.backends.docker_project import DockerProject
 from racehound.services.backends.instance import Instance
 from racehound.services.backends.native import NativeInstance
 from racehound.services.embedded.server import EmbeddedServer
-from racehound.services.service import CLIENT, LOOPBACK, Endpoint, Endpoints, NotReadyError, Site
+from racehound.services.service import CLIENT, LOOPBACK, Endpoint, Endpoints, NotReadyError, ServiceLayout
 
 WAYS = (
     "Materialize can be reached in three ways: at an address (--url postgres://materialize@HOST:6875/materialize), in Docker "
@@ -76,7 +76,7 @@ class Addresses:
         return tuple(dict.fromkeys(str(password) for password in found if password))
 
 
-class Place(Protocol):
+class ServerLocation(Protocol):
     """A Materialize to connect to, as the target needs it."""
 
     owned: bool
@@ -99,7 +99,7 @@ class Place(Protocol):
     def log_around(self) -> list[str]: ...
 
 
-class RemotePlace:
+class RemoteServerLocation:
     """A server at addresses that the user gave. Nothing of it is touched but what the run makes, and its settings."""
 
     owned = False
@@ -107,7 +107,7 @@ class RemotePlace:
     def __init__(self, addresses: Addresses, log: Path | None = None) -> None:
         """`log`: the server's, if it can be read here."""
         self.addresses = addresses
-        self._log = LogScan(FileLog(log) if log else _no_log)
+        self._log = LogReader(FileLog(log) if log else _no_log)
 
     def start(self) -> None:
         MaterializeSession.connect(self.addresses.sql, "racehound").close()
@@ -133,12 +133,12 @@ def _no_log() -> str:
     return ""
 
 
-class OwnPlace:
+class OwnServerLocation:
     """A server of racehound's own, as an instance of a backend. What it writes goes with it."""
 
     owned = True
 
-    def __init__(self, instance: Instance, log: LogScan) -> None:
+    def __init__(self, instance: Instance, log: LogReader) -> None:
         self._instance = instance
         self._log = log
         self._prepared = False
@@ -191,7 +191,7 @@ class OwnPlace:
         return self._log.around()
 
 
-class ProcessPlace(OwnPlace):
+class ProcessServerLocation(OwnServerLocation):
     """`environmentd`, which runs its `clusterd`s, with a PostgreSQL of racehound's own for its metadata."""
 
     def __init__(self, directory: Path, log: Path) -> None:
@@ -201,13 +201,13 @@ class ProcessPlace(OwnPlace):
             raise UserError(f"{' and '.join(lacking)} not found. {WAYS}")
         self._directory = directory
         self._store: EmbeddedServer = server.metadata_store(directory, log.with_name(f"{log.stem}-metadata.log"))
-        self._site = Site(
+        self._layout = ServiceLayout(
             directory=directory / MaterializeService.name,
             endpoints={port: Endpoint(LOOPBACK, ports.free()) for port in MaterializeService.ports},
             log=log,
             peers={},
         )
-        super().__init__(self._make_instance(), LogScan(FileLog(log)))
+        super().__init__(self._make_instance(), LogReader(FileLog(log)))
 
     def start(self) -> None:
         self._store.start()
@@ -219,20 +219,20 @@ class ProcessPlace(OwnPlace):
 
     def clear(self) -> None:
         super().clear()
-        shutil.rmtree(self._site.directory, ignore_errors=True)
+        shutil.rmtree(self._layout.directory, ignore_errors=True)
         self._store.recreate()
 
     def _make_instance(self) -> Instance:
-        removable = (self._directory,) if scratch.is_mine(self._directory) else (self._site.directory,)
-        return NativeInstance(MaterializeService(self._store.address.url("postgres")), self._site, removable)
+        removable = (self._directory,) if scratch.is_mine(self._directory) else (self._layout.directory,)
+        return NativeInstance(MaterializeService(self._store.address.url("postgres")), self._layout, removable)
 
 
-class DockerPlace(OwnPlace):
+class DockerServerLocation(OwnServerLocation):
     """A container in the network of the services' containers."""
 
     def __init__(self, project: DockerProject, image: str = server.IMAGE) -> None:
         instance = DockerInstance(MaterializeService(image=image), project)
-        super().__init__(instance, LogScan(_DockerLog(instance)))
+        super().__init__(instance, LogReader(_DockerLog(instance)))
 
 
 class _DockerLog:
