@@ -33,6 +33,8 @@ def finding(signature: str = "row missing", severity: Severity = "corruption", s
         ('relation "o_0_tmp" does not exist', 'relation "o_4" does not exist'),
         ("cache lookup failed for relation 16412", "cache lookup failed for relation 99"),
         ("role rh1234abcd_o_0 is not there", "role rhffff0000_o_1_role is not there"),
+        ("database rh1234abcd does not exist", "database rhffff0000 does not exist"),
+        ("cannot connect to rh1234abcd_4", "cannot connect to rhdeadbeef_11"),
         ("could not open file base/5/16384 at 0/1A2B3C", "could not open file base/6/1 at 1/FF"),
     ],
 )

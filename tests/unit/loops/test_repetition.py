@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
-from types import SimpleNamespace
-from typing import cast
 
 import msgspec
 import pytest
@@ -14,37 +12,13 @@ import pytest
 from racehound.data.finding import Finding, Severity
 from racehound.data.history import Disturbed, Event, Fault, Judged, Recorder, RepetitionEnded, Statement, read_history
 from racehound.data.program import Program
-from racehound.databases.postgres.dialect import POSTGRES
-from racehound.databases.target import Target
 from racehound.errors import TargetError
 from racehound.judge import oracles
 from racehound.judge.judge import Judge
-from racehound.judge.oracle import ObservedHistory, RestOracle, TargetAtRest
+from racehound.judge.oracle import ObservedHistory
 from racehound.loops.repetition import RepetitionRunner
 from tests.unit.programs import program, statement
-
-
-class Looking(RestOracle):
-    """Finds what it is told to find, and notes which repetitions it was asked about."""
-
-    def __init__(self) -> None:
-        self.begun = 0
-        self.asked: list[int] = []
-        self.finds: Severity | None = None
-        self.cannot = False
-        self.suspicious = True
-
-    def begin(self, target: Target) -> None:  # noqa: ARG002
-        self.begun += 1
-
-    def suspects(self, rest: TargetAtRest) -> bool:  # noqa: ARG002
-        return self.suspicious
-
-    def judge(self, rest: TargetAtRest) -> list[Finding]:
-        self.asked.append(rest.history.number)
-        if self.cannot:
-            raise TargetError("the server crashed over its catalog")
-        return [rest.history.finding("looking", self.finds, "why", "why")] if self.finds else []
+from tests.unit.scripted import SCRIPTED, ScriptedOracle, ScriptedTarget
 
 
 class Host:
@@ -56,7 +30,6 @@ class Host:
     def __init__(self, recorder: Recorder, what: Program) -> None:
         self.recorder = recorder
         self.program = what
-        self.alive = True
         self.lost = False
         self.looks_first = False
         self.events: list[Event] = []
@@ -64,10 +37,7 @@ class Host:
         self.sound: list[bool] = []
         self.left: list[bool] = []
         self.raises: Exception | None = None
-        target = SimpleNamespace(
-            dialect=POSTGRES, release="18.6", alive=lambda: self.alive, new_log_lines=list, log_around=lambda _: []
-        )
-        self.target = cast("Target", target)
+        self.target = ScriptedTarget()
 
     def prepare(self, *, damaged: bool) -> bool:
         self.prepared.append(damaged)
@@ -102,18 +72,20 @@ class Host:
 @pytest.fixture
 def host(tmp_path: Path) -> Iterator[Host]:
     recorder = Recorder(tmp_path / "history.jsonl")
-    yield Host(recorder, program())
+    made = Host(recorder, program())
+    yield made
+    made.target.stop()
     recorder.close()
 
 
 @pytest.fixture
-def looking() -> Looking:
-    return Looking()
+def oracle() -> ScriptedOracle:
+    return ScriptedOracle()
 
 
 @pytest.fixture
-def runs(looking: Looking) -> RepetitionRunner:
-    return RepetitionRunner(Judge([*oracles(["crash", "hang", "contents", "errors"], {}), looking]))
+def runs(oracle: ScriptedOracle) -> RepetitionRunner:
+    return RepetitionRunner(Judge([*oracles(["crash", "hang", "contents", "errors"], {}), oracle]))
 
 
 def failed() -> Statement:
@@ -128,30 +100,30 @@ def lost() -> Statement:
 
 
 def test_the_first_repetition_gets_a_new_working_database_and_the_next_does_not(
-    host: Host, runs: RepetitionRunner, looking: Looking
+    host: Host, runs: RepetitionRunner, oracle: ScriptedOracle
 ) -> None:
     host.events = [statement("o_0", "CREATE TABLE o_0 (a TEXT)", 1, 2)]
     for number in (1, 2, 3):
         runs.run(host, number)
     assert host.prepared == [True, False, False]
-    assert looking.begun == 1
+    assert oracle.begun == 1
     assert host.left == [False, False, False]
 
 
 @pytest.mark.parametrize(("severity", "damaged"), [("corruption", True), ("hang", True), ("crash", True), ("leak", False)])
 def test_after_a_finding_that_the_host_calls_damaging_the_next_repetition_gets_a_new_one(
-    host: Host, runs: RepetitionRunner, looking: Looking, severity: Severity, damaged: bool
+    host: Host, runs: RepetitionRunner, oracle: ScriptedOracle, severity: Severity, damaged: bool
 ) -> None:
-    looking.finds = severity
+    oracle.finds = severity
     runs.run(host, 1)
     runs.run(host, 2)
     assert host.prepared == [True, damaged]
     assert host.left == [damaged, damaged]
-    assert looking.begun == 1 + damaged
+    assert oracle.begun == 1 + damaged
 
 
-def test_a_state_that_could_not_be_judged_is_not_used_again(host: Host, runs: RepetitionRunner, looking: Looking) -> None:
-    looking.cannot = True
+def test_a_state_that_could_not_be_judged_is_not_used_again(host: Host, runs: RepetitionRunner, oracle: ScriptedOracle) -> None:
+    oracle.cannot = "the server crashed over its catalog"
     unjudged = runs.run(host, 1)
     runs.run(host, 2)
     assert host.prepared == [True, True]
@@ -202,31 +174,31 @@ def test_after_a_repetition_that_did_not_come_to_its_end_a_new_one_is_made_and_i
 
 
 def test_a_lost_connection_is_a_crash_and_the_state_of_a_dead_server_is_not_judged(
-    host: Host, runs: RepetitionRunner, looking: Looking
+    host: Host, runs: RepetitionRunner, oracle: ScriptedOracle
 ) -> None:
-    host.events, host.alive = [lost()], False
+    host.events, host.target.is_alive = [lost()], False
     repetition = runs.run(host, 1)
     assert [finding.severity for finding in repetition.findings] == ["crash"]
-    assert looking.asked == []
-    host.alive = True
+    assert oracle.asked == []
+    host.target.is_alive = True
     runs.run(host, 2)
-    assert looking.asked == [2]
+    assert oracle.asked == [2]
 
 
 def test_the_state_is_only_judged_where_a_quick_look_shows_something_or_the_whole_plan_is_judged(
-    host: Host, runs: RepetitionRunner, looking: Looking
+    host: Host, runs: RepetitionRunner, oracle: ScriptedOracle
 ) -> None:
-    host.looks_first, looking.suspicious = True, False
+    host.looks_first, oracle.suspicious = True, False
     runs.run(host, 1)
     runs.run(host, 2, whole_plan=True)
-    looking.suspicious = True
+    oracle.suspicious = True
     runs.run(host, 3)
-    assert looking.asked == [2, 3]
+    assert oracle.asked == [2, 3]
 
 
-def test_the_host_is_told_whether_the_state_is_sound(host: Host, runs: RepetitionRunner, looking: Looking) -> None:
+def test_the_host_is_told_whether_the_state_is_sound(host: Host, runs: RepetitionRunner, oracle: ScriptedOracle) -> None:
     runs.run(host, 1)
-    looking.finds = "corruption"
+    oracle.finds = "corruption"
     runs.run(host, 2)
     assert host.sound == [True, False]
 
@@ -272,13 +244,13 @@ def test_statements_from_before_the_first_repetition_have_classes_of_their_own(h
 
 def test_an_oracle_that_there_is_not_is_named() -> None:
     with pytest.raises(Exception, match="asks for the oracle 'astrology'; there are: crash, hang, contents, errors, names, own"):
-        oracles(["crash", "astrology"], {"own": Looking})
+        oracles(["crash", "astrology"], {"own": ScriptedOracle})
 
 
 def test_findings_bear_the_server_and_the_repetition() -> None:
-    history = ObservedHistory(program(), 3, [], POSTGRES, "18.6", log_around=lines)
+    history = ObservedHistory(program(), 3, [], SCRIPTED, "18.6", log_around=lines)
     found = history.finding("x", "leak", "s", "t", statements=(statement("o_0", "SELECT 1", 1, 2),))
-    assert (found.repetition, found.release, found.database, found.log) == (3, "18.6", "PostgreSQL", ("a line",))
+    assert (found.repetition, found.release, found.database, found.log) == (3, "18.6", "Scripted", ("a line",))
 
 
 def lines(pids: Collection[int]) -> list[str]:

@@ -64,7 +64,7 @@ while True:
 
 def test_a_kill_loses_at_most_the_event_being_written(tmp_path: Path) -> None:
     path = tmp_path / "h.jsonl"
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[3]
     command = [sys.executable, "-c", WRITER, str(path)]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(root), *sys.path])}
     writer = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)

@@ -10,7 +10,7 @@ from racehound.data.matrix import read_matrix, worst
 from racehound.data.reduction import read_reduction
 from racehound.loops.matrix.journal import matrix_of, read_journal
 
-OLD = Path(__file__).parents[1] / "data/version-0.1"
+OLD = Path(__file__).parents[2] / "data/version-0.1"
 FINDING = OLD / "run/findings/0bd1080a37"
 
 

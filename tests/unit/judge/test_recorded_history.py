@@ -15,7 +15,7 @@ from racehound.judge import CORE, oracles
 from racehound.judge.judge import Judge, distinct, without_consequences
 from racehound.judge.oracle import HistoryOracle, ObservedHistory
 
-RUN = Path(__file__).parents[1] / "data/version-0.1/run"
+RUN = Path(__file__).parents[2] / "data/version-0.1/run"
 HISTORIES = sorted((RUN / "history").iterdir())
 AT_REST = [
     Finding("catalog", "corruption", signature, signature)
