@@ -53,7 +53,7 @@ def refused(sqlstate: str, message: str = "") -> Outcome:
 # The dialect
 
 INTERNAL, MISSING, CONFLICT, SYNTAX = "XX000", "42P01", "40001", "42601"
-"""SQLSTATEs. An internal error; something does not exist; a conflict that another try may not meet; never the result of a race."""
+"""SQLSTATEs: an internal error, something missing, a conflict that another try may not meet, never the result of a race."""
 DEATH, BACKGROUND = "PANIC: ", "BACKGROUND ERROR: "
 """How the lines of its log begin that tell of the death of a process, and of an internal error of a background process."""
 
@@ -323,7 +323,7 @@ class ScriptedStepping(Stepping):
     def open(self, session: str) -> ScriptedSession:
         return self._target.open(session)
 
-    def sweep(self) -> bool:
+    def drop_leftovers(self) -> bool:
         self._target.cleaned("sweep")
         return self._target.can_reset
 
@@ -337,10 +337,10 @@ class ScriptedStepping(Stepping):
     def can_read(self, sql: str) -> bool:
         return self._target.readable(sql)
 
-    def gather(self) -> None:
+    def begin_fast_checks(self) -> None:
         self._target.asked.append("gather")
 
-    def disperse(self) -> None:
+    def end_fast_checks(self) -> None:
         self._target.asked.append("disperse")
 
 

@@ -1,10 +1,9 @@
 from __future__ import annotations
 
-import itertools
 import math
 import random
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import given
@@ -22,10 +21,6 @@ from racehound.data.schedule import (
     serial_schedules,
 )
 from racehound.errors import UserError
-from racehound.run.pct import Prioritised
-from racehound.run.session_script import Scripts, SessionScript, Turn
-from racehound.run.strategies import ExploreOptions, Strategy, orders, strategy_of
-from racehound.testdrive.script import Sql
 
 sizes = st.lists(st.integers(1, 3), min_size=1, max_size=3)
 

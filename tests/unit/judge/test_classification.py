@@ -6,14 +6,14 @@ import dataclasses
 
 import msgspec
 import pytest
+from tests.unit.programs import program, statement
+from tests.unit.scripted import CONFLICT, INTERNAL, MISSING, SCRIPTED, SYNTAX
 
 from racehound.data.history import Disturbed, ErrorClass, Event, Statement
 from racehound.databases.dialect import Dialect
 from racehound.judge.errors import judge_errors
 from racehound.judge.injected_faults import InjectedFaults
 from racehound.judge.oracle import ObservedHistory
-from tests.unit.programs import program, statement
-from tests.unit.scripted import CONFLICT, INTERNAL, MISSING, SCRIPTED, SYNTAX
 
 ANYWHERE = dataclasses.replace(SCRIPTED, may_cause=lambda _error, _other: "anywhere")
 """Any write at the same time may cause an error."""
@@ -42,9 +42,7 @@ def ended(session: str, end: str, start: int, tag: str | None = None) -> Stateme
 # The four classes
 
 
-@pytest.mark.parametrize(
-    ("sqlstate", "expected"), [(CONFLICT, "expected"), (SYNTAX, "unexplained"), (INTERNAL, "internal")]
-)
+@pytest.mark.parametrize(("sqlstate", "expected"), [(CONFLICT, "expected"), (SYNTAX, "unexplained"), (INTERNAL, "internal")])
 def test_a_write_of_another_session_explains_only_what_races_bring_about(sqlstate: str, expected: ErrorClass) -> None:
     assert class_of(statement("o_1", "DROP o_base", 40, 55), failed(sqlstate)) == expected
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from tests.unit.programs import statement
+from tests.unit.scripted import SCRIPTED, SYNTAX, ScriptedTarget, done, opened, refused
 
 from racehound.data.finding import Baseline, Store
 from racehound.data.history import Statement
@@ -16,8 +18,6 @@ from racehound.judge.errors import judge_errors
 from racehound.judge.oracle import ObservedHistory
 from racehound.loops.reduction import ReduceOptions, reduce, replay_scene
 from racehound.session import Outcome
-from tests.unit.programs import statement
-from tests.unit.scripted import SCRIPTED, SYNTAX, ScriptedTarget, done, opened, refused
 
 ALTER, CREATE, FILL, OTHER = "ALTER o_0", "CREATE o_0", "FILL o_0", "DROP o_1"
 HALF_FILLED = refused(SYNTAX, "o_0 is half filled")
@@ -35,7 +35,7 @@ PROGRAM = Program(
 
 def recorded(session: str, sql: str, start: int, **error: str) -> Statement:
     about = "o_1" if session == "o_1" else "o_0"
-    done_ = statement(session, sql, start, start + 5, about=about, phase="manipulate", **error)  # type: ignore[arg-type]
+    done_ = statement(session, sql, start, start + 5, about=about, phase="manipulate", **error)
     return msgspec.structs.replace(done_, step=0)
 
 

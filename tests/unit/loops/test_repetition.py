@@ -8,8 +8,10 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from tests.unit.programs import program, statement
+from tests.unit.scripted import SCRIPTED, ScriptedOracle, ScriptedTarget
 
-from racehound.data.finding import Finding, Severity
+from racehound.data.finding import Severity
 from racehound.data.history import Disturbed, Event, Fault, Judged, Recorder, RepetitionEnded, Statement, read_history
 from racehound.data.program import Program
 from racehound.errors import TargetError
@@ -17,8 +19,6 @@ from racehound.judge import oracles
 from racehound.judge.judge import Judge
 from racehound.judge.oracle import ObservedHistory
 from racehound.loops.repetition import RepetitionRunner
-from tests.unit.programs import program, statement
-from tests.unit.scripted import SCRIPTED, ScriptedOracle, ScriptedTarget
 
 
 class Host:

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.unit.programs import one_statement_each
+from tests.unit.scripted import LOST, MISSING, ScriptedTarget, refused
 
 from racehound.data.history import Blocked, Fault, Passed, Recorder
 from racehound.data.program import Program, ProgramSession, Step
@@ -14,8 +16,6 @@ from racehound.data.schedule import Listed, Schedule
 from racehound.errors import UserError
 from racehound.run.lockstep_program import lockstep_program
 from racehound.run.lockstep_runner import LockstepRunner, ScheduledRepetition
-from tests.unit.programs import one_statement_each
-from tests.unit.scripted import LOST, MISSING, ScriptedTarget, refused
 
 
 @pytest.fixture
@@ -43,9 +43,7 @@ def scheduled(runner: LockstepRunner, *turns: int, program: Program | None = Non
     return runner.schedule(lockstep_program(program or one_statement_each()), schedule, Listed(schedule))
 
 
-def repetition(
-    runner: LockstepRunner, *turns: int, damaged: bool = False, program: Program | None = None
-) -> ScheduledRepetition:
+def repetition(runner: LockstepRunner, *turns: int, damaged: bool = False, program: Program | None = None) -> ScheduledRepetition:
     """Everything that a repetition does in a new working database, without judging it. damaged: what it is told in the end."""
     host = scheduled(runner, *turns, program=program)
     assert host.prepare(damaged=True)

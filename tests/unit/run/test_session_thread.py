@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from tests.unit.scripted import CONFLICT, LOST, MISSING, SCRIPTED, ScriptedTarget, done, refused, rows
 
 from racehound.data.history import Fault, Mismatch, Recorder, Statement
 from racehound.data.program import Program, ProgramSession, Step
@@ -13,7 +14,6 @@ from racehound.run.pacer import StormPacer
 from racehound.run.recorded_session import RecordedSession, StepPosition
 from racehound.run.session_thread import StepRunner
 from racehound.testdrive.state import Context
-from tests.unit.scripted import CONFLICT, LOST, MISSING, SCRIPTED, ScriptedTarget, done, refused, rows
 
 Run = Callable[[Step], bool]
 """Runs a step; whether it succeeded."""
@@ -95,9 +95,7 @@ def test_without_a_transaction_nothing_of_the_step_is_run(target: ScriptedTarget
         ("> SELECT * FROM o_0\n1\n> SELECT 1\n", ["SELECT * FROM o_0"]),
     ],
 )
-def test_what_a_failed_step_has_begun_is_not_left_open(
-    target: ScriptedTarget, run: Run, fragment: str, seen: list[str]
-) -> None:
+def test_what_a_failed_step_has_begun_is_not_left_open(target: ScriptedTarget, run: Run, fragment: str, seen: list[str]) -> None:
     target.answer("(DECLARE|SELECT).* o_0", refused(MISSING))
     assert not run(Step("o_0", "verify", fragment))
     assert seen_of(target) == seen

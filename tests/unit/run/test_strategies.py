@@ -3,30 +3,20 @@ from __future__ import annotations
 import itertools
 import math
 import random
-from collections import Counter
 from collections.abc import Callable, Sequence
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from tests.unit.data.test_schedule import follow
 
 from racehound.data.schedule import (
-    Listed,
     Schedule,
-    TurnOrder,
-    count_interleavings,
-    draw_schedule,
     interleavings,
-    parse_schedule,
-    print_schedule,
-    serial_schedules,
 )
 from racehound.errors import UserError
 from racehound.run.pct import Prioritised
 from racehound.run.session_script import Scripts, SessionScript, Turn
 from racehound.run.strategies import ExploreOptions, Strategy, orders, strategy_of
 from racehound.testdrive.script import Sql
-from tests.unit.data.test_schedule import follow
 
 # A bug of depth d in an artificial program: d orderings of two statements are enough to show it.
 
