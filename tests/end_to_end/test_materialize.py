@@ -153,7 +153,7 @@ def test_bad_input_is_one_line(options: Options, words: tuple[str, ...], tmp_pat
 def test_a_server_that_is_no_materialize_is_refused(embedded_server: EmbeddedServer, tmp_path: Path) -> None:
     done = racehound("run", "materialize", "--url", embedded_server.address.url("postgres"), cwd=tmp_path)
     assert done.returncode == 2
-    assert done.stderr.strip() == "racehound: the server is no Materialize: it does not know mz_version()"
+    assert done.stderr.strip() == "racehound: the server is not Materialize: it has no function mz_version()"
 
 
 def test_options_of_another_target_are_refused(tmp_path: Path) -> None:

@@ -337,11 +337,11 @@ class ScriptedStepping(Stepping):
     def can_read(self, sql: str) -> bool:
         return self._target.readable(sql)
 
-    def gather(self) -> None:
-        self._target.asked.append("gather")
+    def begin_fast_checks(self) -> None:
+        self._target.asked.append("begin fast checks")
 
-    def disperse(self) -> None:
-        self._target.asked.append("disperse")
+    def end_fast_checks(self) -> None:
+        self._target.asked.append("end fast checks")
 
 
 # Oracles at rest, and the database

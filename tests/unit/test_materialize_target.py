@@ -233,7 +233,7 @@ def _folded(*envelopes: dict[str, Any]) -> Counter[tuple[str | None, ...]]:
 _FOO, _BAR = {"a": "foo", "n": 1}, {"a": "bar", "n": None}
 
 
-def test_envelopes_fold_to_the_rows_that_are_left() -> None:
+def test_the_envelopes_of_a_topic_give_its_rows() -> None:
     folded = _folded({"before": None, "after": _FOO}, {"before": None, "after": _BAR}, {"before": _FOO, "after": None})
     assert folded == {("bar", None): 1}
     assert _folded({"before": _FOO, "after": _BAR}) == {("foo", "1"): -1, ("bar", None): 1}
@@ -247,14 +247,14 @@ def test_a_topic_that_says_what_its_relation_says_does_not_differ() -> None:
 @pytest.mark.parametrize(
     ("folded", "said"),
     [
-        (Counter({("foo", "1"): 3}), "there 2 times, written 3 times: ('foo', '1')"),
-        (Counter({("foo", "1"): 1}), "there 2 times, written 1 times: ('foo', '1')"),
-        (Counter(), "there 2 times, written 0 times: ('foo', '1')"),
-        (Counter({("foo", "1"): 2, ("x", "y"): 1}), "there 0 times, written 1 times: ('x', 'y')"),
-        (Counter({("foo", "1"): 2, ("x", "y"): -1}), "taken back 1 times more than written: ('x', 'y')"),
+        (Counter({("foo", "1"): 3}), "in the relation 2 times, in the topic 3 times: ('foo', '1')"),
+        (Counter({("foo", "1"): 1}), "in the relation 2 times, in the topic 1 times: ('foo', '1')"),
+        (Counter(), "in the relation 2 times, in the topic 0 times: ('foo', '1')"),
+        (Counter({("foo", "1"): 2, ("x", "y"): 1}), "in the relation 0 times, in the topic 1 times: ('x', 'y')"),
+        (Counter({("foo", "1"): 2, ("x", "y"): -1}), "deleted 1 times more than inserted: ('x', 'y')"),
     ],
 )
-def test_lost_doubled_and_strange_rows_are_told(folded: Counter[tuple[str | None, ...]], said: str) -> None:
+def test_lost_doubled_and_strange_rows_are_reported(folded: Counter[tuple[str | None, ...]], said: str) -> None:
     rows: Counter[tuple[str | None, ...]] = Counter({("foo", "1"): 2})
     assert said in difference(rows, rows, folded)
 
@@ -263,8 +263,8 @@ def test_rows_of_a_relation_that_goes_on_changing_are_held_against_what_was_ther
     before: Counter[tuple[str | None, ...]] = Counter({("1",): 1})
     after: Counter[tuple[str | None, ...]] = Counter({("1",): 1, ("2",): 1, ("3",): 1})
     assert difference(before, after, Counter({("1",): 1, ("2",): 1})) == ""
-    assert "written 2 times: ('1',)" in difference(before, after, Counter({("1",): 2}))
-    assert "written 0 times: ('1',)" in difference(before, after, Counter({("2",): 1}))
+    assert "in the topic 2 times: ('1',)" in difference(before, after, Counter({("1",): 2}))
+    assert "in the topic 0 times: ('1',)" in difference(before, after, Counter({("2",): 1}))
 
 
 def _numbers(count: int) -> Counter[tuple[str | None, ...]]:
@@ -273,17 +273,19 @@ def _numbers(count: int) -> Counter[tuple[str | None, ...]]:
 
 def test_a_sink_that_is_always_a_moment_behind_a_relation_that_grows_is_right() -> None:
     seen = RowBounds()
-    assert "written 0 times: ('2',)" in difference(*seen.bounds(_numbers(3), _numbers(4)), _numbers(2))
+    assert "in the topic 0 times: ('2',)" in difference(*seen.bounds(_numbers(3), _numbers(4)), _numbers(2))
     assert difference(*seen.bounds(_numbers(5), _numbers(6)), _numbers(4)) == ""
 
 
-def test_a_row_that_a_sink_never_writes_is_told_though_its_relation_grows() -> None:
+def test_a_row_that_a_sink_never_writes_is_reported_though_its_relation_grows() -> None:
     seen = RowBounds()
     seen.bounds(_numbers(3), _numbers(4))
-    assert "written 0 times: ('1',)" in difference(*seen.bounds(_numbers(5), _numbers(6)), _numbers(4) - Counter({("1",): 1}))
+    assert "in the topic 0 times: ('1',)" in difference(
+        *seen.bounds(_numbers(5), _numbers(6)), _numbers(4) - Counter({("1",): 1})
+    )
 
 
 def test_a_relation_that_has_come_to_rest_is_compared_row_by_row() -> None:
     seen = RowBounds()
     seen.bounds(_numbers(3), _numbers(4))
-    assert "written 0 times: ('4',)" in difference(*seen.bounds(_numbers(5), _numbers(5)), _numbers(4))
+    assert "in the topic 0 times: ('4',)" in difference(*seen.bounds(_numbers(5), _numbers(5)), _numbers(4))

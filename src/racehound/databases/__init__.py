@@ -1,1 +1,1 @@
-"""Targets: how to start or reach a database, reset it, open a session, read its errors; a package per database."""
+"""Databases: the protocol of a database plug-in, and a package for each built-in one."""

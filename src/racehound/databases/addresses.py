@@ -1,4 +1,4 @@
-"""Addresses of servers that speak the PostgreSQL protocol: what a plug-in asks of one."""
+"""Reads the addresses (connection strings) of servers that speak the PostgreSQL protocol, for several plug-ins."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from racehound.services.service import Endpoint
 
 
 def parts(url: str) -> dict[str, str]:
-    """The parts of an address, as libpq names them. UserError for one that cannot be read."""
+    """The parts of an address, by libpq's names. UserError for an invalid address."""
     try:
         return {key: str(value) for key, value in conninfo_to_dict(url).items() if value is not None}
     except psycopg.Error as error:
@@ -20,19 +20,19 @@ def parts(url: str) -> dict[str, str]:
 
 
 def password(url: str) -> str:
-    """The password in an address; "" where there is none. UserError for one that cannot be read."""
+    """The password in an address; "" if it has none. UserError for an invalid address."""
     return parts(url).get("password", "")
 
 
 def endpoint(url: str) -> Endpoint | None:
-    """Where the server takes TCP connections; None for a UNIX socket, and for an address that names several servers."""
+    """The TCP address of the server; None for a UNIX socket, and for an address with several servers."""
     known = parts(url)
     host, port = known.get("hostaddr") or known.get("host", ""), known.get("port", "5432")
     return Endpoint(host, int(port)) if host and not host.startswith(("/", "@")) and port.isdecimal() else None
 
 
 def script_variables(url: str) -> dict[str, str]:
-    """Where scripts find the server. Most public scripts were written for a Materialize: they know any server by that name."""
+    """The variables of scripts with the server's address. Most public scripts are for Materialize and use these names."""
     known = parts(url)
     host = known.get("host", "")
     if not host or host.startswith("/") or "," in host:

@@ -1,4 +1,4 @@
-"""The whole catalogue of a database: its own kinds, those of installed packages, and those of files that a user names."""
+"""The catalogue of a database: its own kinds, those of installed packages, and those of files that the user gives."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _PARTS = ("prepare", "create", "clear", "verify", "destroy")
 
 
 def catalogue(database: Database, kinds_from: Sequence[Path] = ()) -> tuple[type[Kind], ...]:
-    """All kinds of a database in the order in which seeds draw: its own, those of packages, those of the files.
+    """All kinds of a database, in the order in which seeds draw: its own, those of packages, those of the files.
 
-    `kinds_from`: Python files, `.td` files, and directories of both. UserError, with file and line, for what is wrong in them.
+    `kinds_from`: Python files, `.td` files, and directories of both. UserError, with file and line, for errors in them.
     """
     return _catalogue(database, tuple(kinds_from))
 
@@ -57,12 +57,12 @@ def _catalogue(database: Database, kinds_from: tuple[Path, ...]) -> tuple[type[K
 
 
 def printable_kinds(database: Database, choice: Choice) -> list[type[Kind]]:
-    """The kinds that a server of that choice can have, as far as that is known before it is started. UserError as above."""
+    """The kinds that a server of this choice can have, as far as is known before it is started. UserError as for `catalogue`."""
     return [kind for kind in catalogue(database, choice.kinds_from) if database.may_have(choice, kind)]
 
 
 def _files(path: Path) -> list[Path]:
-    """The files with kinds that a path names, by name."""
+    """The files with kinds at a path, sorted by name."""
     if not path.is_dir():
         return [path]
     files = sorted(each for each in path.iterdir() if each.suffix in (".py", ".td") and each.name[0] not in "._")
@@ -91,7 +91,7 @@ def _check(text: str, file: str) -> None:
 
 
 def _require_text(kind: type[Kind], where: str) -> None:
-    """UserError for a kind with an operation that gives no testdrive text, or text that cannot be run."""
+    """UserError for a kind with an operation that returns no testdrive text, or invalid text."""
     for made in _objects(kind):
         names = dict.fromkeys((*_PARTS, *kind.all_operations()))
         for name in names:

@@ -1,8 +1,7 @@
 """Database: the protocol between racehound and a plug-in for one kind of system under test.
 
-A database is a package of its own that subclasses `Database` and names the subclass in the entry-point group
-`racehound.databases`. Nothing else in racehound needs to know of it. The built-in ones are found in the same way.
-CONTRIBUTING.md adds one step by step.
+A plug-in is a package with a subclass of `Database`, which is an entry point in the group `racehound.databases`. No other part of
+racehound needs to know the plug-in. The built-in plug-ins are found in the same way. CONTRIBUTING.md shows how to write one.
 """
 
 from __future__ import annotations
@@ -40,16 +39,16 @@ CORE_ORACLES = ("crash", "hang", "contents", "errors")
 
 @dataclasses.dataclass(frozen=True)
 class Choice:
-    """Which server of a database a user wants."""
+    """The user's choice of a server."""
 
     name: str
-    """Of the database."""
+    """Name of the database."""
     release: str | None = None
-    """Start a server of this release."""
+    """The release of the server to start."""
     url: str | None = None
-    """Use the server at this address."""
+    """The address of the server to use."""
     options: Any = None
-    """What the database's own options say (`Database.read_options`)."""
+    """The values of the database's own options (`Database.read_options`)."""
     kinds_from: tuple[Path, ...] = ()
     """Files and directories with further kinds (`databases.catalogue`)."""
 
@@ -60,14 +59,14 @@ class Choice:
 
 @dataclasses.dataclass(frozen=True)
 class ScriptServer:
-    """A server that scripts of the language run on."""
+    """A server for testdrive scripts."""
 
     url: str
     variables: Mapping[str, str]
-    """Under which scripts find the server's addresses."""
+    """Variables of scripts with the server's addresses."""
     services: ServiceAddresses
     renew: Callable[[], object] = lambda: None
-    """Makes the server as it was at first, before each script."""
+    """Resets the server to its first state. Called before each script."""
 
 
 class Footprints(abc.ABC):
@@ -79,67 +78,65 @@ class Footprints(abc.ABC):
 
     @abc.abstractmethod
     def close(self) -> None:
-        """Close the sessions that measuring used."""
+        """Close the sessions that it used."""
 
 
 class Database(abc.ABC):
     """One kind of system under test.
 
-    The methods without a default must be written. Each of the others has a default for a database that cannot do what it is
-    for: then the command that needs it says so in one line and ends with exit code 2.
+    Abstract methods must be implemented. The defaults of the others are for a database without the capability: a command that
+    needs it reports that in one line and ends with exit code 2.
     """
 
     dialect: Dialect
     summary: str
-    """One line for `racehound targets`: what it is, and how a run gets a server of it."""
+    """One line for `racehound targets`: a description, and the ways in which a run gets a server."""
     is_default: bool = False
-    """Whether commands use it when their user names no database. At most one installed database may say so."""
+    """Whether commands use this database when the user names none. At most one installed database may be the default one."""
     can_start: bool = False
-    """Whether racehound can start servers of it, several at the same time. If not, a choice always has a `url`."""
+    """Whether racehound can start its servers, several at the same time. If not, a choice always has a `url`."""
     can_step: bool = False
     """Whether its targets can be run in lock-step: explore, matrix, reduce."""
     oracles: tuple[str, ...] = CORE_ORACLES
-    """Names of the oracles that judge it, in this order: core ones, and its own (`own_oracles`)."""
+    """Names of the oracles that judge its runs, in this order. They are core ones, or its own (`own_oracles`)."""
 
     @property
     def name(self) -> str:
-        """The word that users write."""
+        """The word that users write for the database."""
         return self.dialect.name
 
     @property
     def title(self) -> str:
-        """Its name as its makers spell it."""
+        """Its official name."""
         return self.dialect.title
 
-    # A server of it
+    # Servers
 
     @abc.abstractmethod
     def opened(self, choice: Choice, run_id: str, directory: Path, log_path: Path) -> contextlib.AbstractContextManager[Target]:
-        """Start the chosen target. On leaving, remove what the run created, and end what racehound started.
+        """Start the chosen target. On exit, remove the run's objects, and stop everything that racehound started.
 
-        `directory`: the run's scratch directory. `log_path`: where a server of racehound's own logs.
+        `directory`: the run's scratch directory. `log_path`: the log file for a server that racehound starts.
         """
 
     def options(self) -> Sequence[click.Option]:
-        """Options of its own for the commands that open a target. One that another database has, too, must be the same there."""
+        """Further options of the commands that open a target. One that another database has, too, must be the same there."""
         return ()
 
     def read_options(self, values: Mapping[str, Any]) -> Any:  # noqa: ANN401 whatever `opened` understands
-        """What `Choice.options` is to hold. `values`: those of all options of the command, by parameter name. UserError."""
+        """The value for `Choice.options`. `values`: the values of all options of the command, by parameter name. UserError."""
         del values
 
     def recognises(self, session: Session) -> bool:  # noqa: ARG002 nothing tells it apart
-        """Whether the server at the other end of a session is one of this database."""
+        """Whether the server of a session is one of this database."""
         return False
 
     def clean(self, url: str, values: Mapping[str, Any], *, dry_run: bool) -> Iterator[str]:  # noqa: ARG002 see the message
-        """Remove what killed runs left in the server at an address: a line for each thing, before it goes. TargetError.
+        """Remove what killed runs left in the server at an address. Yields a line for each removed object. TargetError.
 
-        `values`: those of all options of the command; `run_id` is a run that its user knows to be over.
+        `values`: the values of all options of the command. `run_id` in it is a run that has ended, according to the user.
         """
-        raise UserError(
-            f"racehound clean --url: {self.title} is not cleaned: a run leaves nothing there but what it was killed in"
-        )
+        raise UserError(f"racehound clean --url: racehound cannot remove the objects of killed runs from {self.title}")
 
     def script_options(self) -> Sequence[click.Option]:
         """Further options of `racehound testdrive`."""
@@ -150,7 +147,7 @@ class Database(abc.ABC):
         values: Mapping[str, Any],  # noqa: ARG002 it adds nothing
         services: ServiceAddresses,
     ) -> tuple[ServiceAddresses, Mapping[str, str]]:
-        """What its script options add to the services and to the variables of scripts, whatever the target is."""
+        """The services and the variables of scripts, with the values of its script options added. It applies to all targets."""
         return services, {}
 
     def clean_options(self) -> Sequence[click.Option]:
@@ -164,37 +161,37 @@ class Database(abc.ABC):
     def script_server(
         self, choice: Choice, values: Mapping[str, Any], services: ServiceAddresses
     ) -> contextlib.AbstractContextManager[ScriptServer]:
-        """A server for `racehound testdrive`: the one at `choice.url`, or one that is started."""
+        """A server for `racehound testdrive`: the one at `choice.url`, or one that racehound starts."""
         del choice, values, services
         raise UserError(f"racehound testdrive --target {self.name}: {self.title} runs no scripts")
 
     @property
     def actions(self) -> Mapping[str, Spec]:
-        """Actions that it adds to the language."""
+        """The actions that it adds to the testdrive language."""
         return {}
 
-    # What is drawn
+    # Kinds
 
     def kinds(self) -> Sequence[type[Kind]]:
-        """Its catalogue: an ordered tuple, new kinds at the end. Seeds draw by position."""
+        """Its kinds in a fixed order, with new ones at the end, since seeds draw kinds by their position."""
         return ()
 
-    def may_have(self, choice: Choice, kind: type[Kind]) -> bool:  # noqa: ARG002 all of them, as far as is known
-        """Whether a server of that choice can have objects of a kind, as far as that is known before it is started."""
+    def may_have(self, choice: Choice, kind: type[Kind]) -> bool:  # noqa: ARG002 it is not known before the start
+        """Whether a server of this choice can have objects of a kind, as far as is known before it is started."""
         return True
 
     def kind_bases(self) -> KindBases | None:
-        """What kinds from outside racehound are subclasses of; None for a database that has no kinds."""
+        """The base classes for kinds from outside racehound; None for a database without kinds."""
         return None
 
     def plain_table(self, name: str) -> Kind:  # noqa: ARG002 see the message
-        """A table that any two operations can have in common: what the objects of a pair are built over."""
+        """A plain table, over which the two objects of a pair of operations are built."""
         raise UserError(f"{self.title} has no plain table to build pairs of operations over, so it has no matrix")
 
-    # Judging and disturbing
+    # Oracles and perturbations
 
     def own_oracles(self) -> Mapping[str, Callable[[], Oracle]]:
-        """Its own oracles, by the names that `oracles` uses."""
+        """Its own oracles, by their names in `oracles`."""
         return {}
 
     def perturbations(self) -> Sequence[type[Perturbation]]:
@@ -202,11 +199,13 @@ class Database(abc.ABC):
         return ()
 
     def footprints(self, target: Target) -> Footprints:  # noqa: ARG002 it cannot measure
-        """What measures the footprints of operations for the matrix."""
-        raise UserError(f"{self.title} does not tell which catalog rows an operation touches, and the matrix needs that")
+        """The object that measures the footprints of operations for the matrix."""
+        raise UserError(
+            f"racehound matrix needs to know which catalog rows an operation touches, and {self.title} does not show that"
+        )
 
-    # Handing over
+    # Hand-over
 
     def hand_over(self, scene: Scene, finding: Finding, title: str) -> HandOver | None:  # noqa: ARG002 no format of its own
-        """A reduced finding in forms that its users can run without racehound; None: scripts of the language serve."""
+        """A reduced finding in formats that run without racehound; None if only testdrive scripts are to be written."""
         return None

@@ -1,4 +1,4 @@
-"""Dialect: what can be said about a database's statements, errors and log lines without asking a server."""
+"""Dialect: the rules for a database's statements, errors and log lines that need no server."""
 
 from __future__ import annotations
 
@@ -48,38 +48,37 @@ def _whole_line(message: str) -> tuple[int, str]:
 
 @dataclasses.dataclass(frozen=True)
 class Dialect:
-    """The rules of one database. Only the first six have no default; the defaults claim nothing."""
+    """The rules of one database. All but the first six have a default, which assumes nothing about the database."""
 
     name: str
     """The word that users write for the database, e.g. `h2`."""
     title: str
-    """Its name as its makers spell it, e.g. `H2`."""
+    """Its official name, e.g. `H2`."""
     allows_transaction: Callable[[str], bool]
     """Whether every statement of a fragment may run inside BEGIN … COMMIT."""
     is_internal: Callable[[Statement], bool]
-    """Whether the server says with this error that something went wrong inside it: no user should see such an error."""
+    """Whether this error reports an internal problem of the server, which no user should see."""
     is_race_outcome: Callable[[Statement], bool]
-    """Whether a statement may meet this error because of what other sessions did, and never when it runs alone."""
+    """Whether a statement may get this error because of other sessions, and never when it runs alone."""
     is_transient: Callable[[ServerError], bool]
-    """Whether the same statement may succeed when it is simply tried again."""
+    """Whether the same statement may succeed when it is tried again."""
     may_cause: Callable[[Statement, str], Reach] = _related
     """How near the given statement of another session must be to have caused the error."""
     is_missing: Callable[[Statement | ServerError], bool] = _never_missing
-    """Whether the error says that something does not exist, and only that."""
+    """Whether the error says that an object does not exist, and nothing else."""
     shows_corruption: Callable[[Statement, bool], bool] = _no_corruption
-    """Whether the error proves that stored data is damaged. The second argument: whether others changed the object meanwhile."""
+    """Whether the error proves that stored data is damaged. The second argument: whether other sessions changed the object."""
     death_in: Callable[[str], str] = _nothing
-    """What a line of the server's log says about the death of a server process; "" where it does not tell of one."""
+    """The part of a log line that reports the death of a server process; "" if it reports none."""
     killed_pid: Callable[[str], int] = _nobody
-    """Which process a line of the server's log says was ended by SIGKILL; 0 where it does not tell of one."""
+    """The process that was ended by SIGKILL according to a log line; 0 if it reports none."""
     internal_error_in: Callable[[str], str] = _nothing
-    """The internal error of a background process that a line of the server's log tells of; "" where it does not tell of one."""
+    """The internal error of a background process that a log line reports; "" if it reports none."""
     log_line: Callable[[str], tuple[int, str]] = _whole_line
-    """What a message of the server's log, without the time at its beginning, says: the server process (0 where it does not tell),
-    and the text that reports show of it."""
+    """The server process and the text of a log message whose time at the beginning was removed. The process is 0 if unknown."""
     script_support: ScriptSupport = dataclasses.field(default_factory=ScriptSupport)
-    """What the testdrive language asks of the database: version, topics of sinks, consistency checks."""
+    """What the testdrive language needs from the database: version, topics of sinks, consistency checks."""
     repetitions: int = 100
-    """Repetitions of a plan that take a few seconds, so that a hunt sees many plans."""
+    """Number of repetitions of a plan. They should take only a few seconds, so that a hunt runs many plans."""
     plan_limit_s: float | None = None
-    """Seconds after which the next repetition of a plan is its last; None where all plans take about as long."""
+    """Seconds after which a plan gets only one more repetition; None if all plans take about the same time."""

@@ -1,4 +1,4 @@
-"""Options of databases: how a plug-in makes one, and those for services that several plug-ins and commands have."""
+"""Makes command-line options for plug-ins, including those for services that several plug-ins and commands share."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def variable_of(name: str) -> str:
 
 
 def option(name: str, *names: str, **settings: Any) -> click.Option:  # noqa: ANN401 click's own settings
-    """An option that can also be given as a variable. `names`: more names; `settings`: as click's Option takes them."""
+    """An option that an environment variable can set, too. `names`: further names. `settings`: arguments of click's Option."""
     return click.Option([name, *names], envvar=variable_of(name), show_default=settings.pop("show_default", True), **settings)
 
 
@@ -24,21 +24,21 @@ def http_url(name: str, what: str) -> click.Option:
 
 
 def composition() -> click.Option:
-    """Under which name the services were brought up."""
+    """The option for the name of a running composition."""
     return option(
         "--composition", default="default", metavar="NAME", help="The services that are up under this name are used too."
     )
 
 
 def kafka() -> click.Option:
-    """Where Kafka is."""
+    """The option for Kafka's address."""
     return option(
         "--kafka-addr", metavar="HOST:PORT", callback=_checked_bootstrap, help="Kafka's bootstrap servers.", show_default=False
     )
 
 
 def schema_registry() -> click.Option:
-    """Where the schema registry is."""
+    """The option for the address of the schema registry."""
     return http_url("--schema-registry-url", "The schema registry.")
 
 
@@ -49,7 +49,7 @@ def _checked_http_url(_ctx: click.Context, _parameter: click.Parameter, value: s
 
 
 def _checked_bootstrap(_ctx: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
-    """`PLAINTEXT://HOST:PORT` is accepted too: librdkafka takes both."""
+    """Check bootstrap addresses. `PLAINTEXT://HOST:PORT` is accepted, too, since librdkafka accepts both."""
     for address in (value or "").split(",") if value is not None else ():
         host, _, port = address.rpartition(":")
         if not host or not port.isdecimal():

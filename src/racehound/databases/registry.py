@@ -25,7 +25,7 @@ GROUP = "racehound.databases"
 
 @dataclasses.dataclass(frozen=True)
 class Opened:
-    """A started target, the database that it is one of, and the scratch directory of the run."""
+    """A started target, its database, and the scratch directory of the run."""
 
     database: Database
     target: Target
@@ -34,7 +34,7 @@ class Opened:
 
     @property
     def catalogue(self) -> tuple[type[Kind], ...]:
-        """All kinds of the database, those of `kinds_from` at the end. UserError where those cannot be used."""
+        """All kinds of the database, with those of `kinds_from` at the end. UserError when these cannot be used."""
         return catalogue(self.database, self.kinds_from)
 
     @property
@@ -45,9 +45,9 @@ class Opened:
 
 @functools.cache
 def databases() -> Mapping[str, Database]:
-    """All installed databases by name, the default one first. Their actions are part of the language from then on.
+    """All installed databases by name, the default one first. The call also adds their actions to the testdrive language.
 
-    UserError for a plug-in that cannot be loaded, and for two of one name.
+    UserError for a plug-in that cannot be loaded, and for two plug-ins with the same name.
     """
     found: dict[str, Database] = {}
     for entry in importlib.metadata.entry_points(group=GROUP):
@@ -69,7 +69,7 @@ def _loaded(entry: importlib.metadata.EntryPoint) -> Database:
 
 
 def database(name: str) -> Database:
-    """The database of that name; UserError when none is installed."""
+    """The database of this name; UserError when it is not installed."""
     known = databases()
     if name not in known:
         raise UserError(f"unknown database {name!r}; there are: {', '.join(known)}")
@@ -77,7 +77,7 @@ def database(name: str) -> Database:
 
 
 def default_name() -> str:
-    """Name of the database that commands use when their user names none; UserError where none is the default."""
+    """The name of the database that commands use when the user names none. UserError when no database is the default one."""
     found = next((each.name for each in databases().values() if each.is_default), None)
     if found is None:
         raise UserError("no installed database is the default one: name one of " + (", ".join(databases()) or "(none installed)"))
@@ -85,12 +85,12 @@ def default_name() -> str:
 
 
 def recognised(session: Session) -> Database:
-    """The database that the server at the other end of a session is one of; the default one where none recognises it."""
+    """The database whose plug-in recognises the server of a session; the default one when none does."""
     return next((each for each in databases().values() if each.recognises(session)), database(default_name()))
 
 
 def require_possible(choice: Choice) -> None:
-    """UserError for a choice that no server of the database can meet."""
+    """UserError when the user asks racehound to start a server, and the plug-in cannot start one."""
     if database(choice.name).can_start:
         return
     if choice.release:
@@ -101,7 +101,7 @@ def require_possible(choice: Choice) -> None:
 
 @contextlib.contextmanager
 def opened(choice: Choice, log_path: Path) -> Iterator[Opened]:
-    """Start the chosen target; on leaving, remove what the run created in it and end a server of ours."""
+    """Start the chosen target. On exit, remove the run's objects, and stop the server if racehound started it."""
     chosen = database(choice.name)
     require_possible(choice)
     catalogue(chosen, choice.kinds_from)  # what is wrong with the files is said before anything is started

@@ -1,4 +1,4 @@
-"""What lock-step needs of a target: sessions that do not wait, and word of who waits for whom."""
+"""What lock-step needs from a target: sessions that send statements without waiting, and which session blocks which."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from racehound.session import Outcome, Session
 
 
 class SteppedSession(Session, Protocol):
-    """A session whose statements can be sent without waiting for them. Between `send` and its outcome nothing else is run."""
+    """A session that can send a statement without waiting for its end. It runs no other statement before that."""
 
     @property
     def fileno(self) -> int:
-        """The socket to wait on; -1 when the connection is gone, which `take` tells at once."""
+        """The socket to wait on; -1 when the connection is lost. Then `take` returns at once."""
 
     def send(self, sql: str) -> None:
-        """Let a statement go. Never raises for what the server does: `take` tells."""
+        """Send a statement. It never raises for errors of the server or the connection: `take` returns them."""
 
     def take(self) -> Outcome | None:
-        """What became of the statement, once that is known; None while the server works. Does not wait."""
+        """The outcome of the statement; None while the server executes it. It does not wait."""
 
     def finish(self) -> Outcome:
-        """Wait for what becomes of the statement."""
+        """Wait for the outcome of the statement."""
 
 
 class Stepping(abc.ABC):
-    """A target in lock-step. Used from one thread.
+    """The lock-step support of a target. One thread uses it.
 
-    A database's package subclasses it. The methods without a default must be written; the others have a default for a server
-    that tells nothing and needs nothing.
+    A database's package subclasses it. Abstract methods must be implemented. The defaults of the others are for a server that
+    does not show which session blocks which.
     """
 
     deadline_s: float = 0.1
@@ -39,37 +39,42 @@ class Stepping(abc.ABC):
     @property
     @abc.abstractmethod
     def pid(self) -> int:
-        """Server process of the session that it looks and drops objects through."""
+        """Process id of the session that it uses for its own queries."""
 
     @abc.abstractmethod
     def open(self, session: str) -> SteppedSession:
-        """A new session in the working database, recognisable as the session's on the server. TargetError when there is none."""
+        """Open a session of this name in the working database. TargetError when that fails."""
 
     @abc.abstractmethod
     def drop_leftovers(self) -> bool:
-        """Drop what a schedule left in the working database; False when a rebuild is needed. Only for a sound database: a server
-        may crash over a broken catalog, and that would not be the schedule's doing."""
+        """Drop the objects that a schedule left in the working database; False when a rebuild is needed.
+
+        The catalogs must be known to be intact: a server may crash over a broken one, and the schedule would be blamed for it.
+        """
 
     @abc.abstractmethod
     def close(self) -> None:
-        """Close what it opened for itself."""
+        """Close its own sessions."""
 
     def prepare(self, session: SteppedSession, *, others_wait: bool) -> None:  # noqa: B027 nothing to prepare
-        """Called before a statement is let go: whether other ones are blocked. If the session is the last to wait in a cycle, it
-        and no other is to be the victim, every time and soon."""
+        """Prepare a session for its next statement. `others_wait`: whether other sessions are blocked.
+
+        If this session then closes a deadlock, the server should cancel this session rather than another one, and soon.
+        """
 
     def blockers(self, pids: Collection[int]) -> Mapping[int, tuple[int, ...]] | None:  # noqa: ARG002 it cannot tell
-        """Whom each of these server processes waits for, right now: pids, 0 for a prepared transaction. Observers of
-        racehound's own that are in the way step aside. None where the target cannot tell: then lock-step goes by time."""
+        """For each of these server processes, the process ids that block it now; 0 stands for a prepared transaction.
+
+        If observers block a process, their fast checks end. None when the target cannot tell. Then lock-step uses time limits.
+        """
         return None
 
     def can_read(self, sql: str) -> bool:  # noqa: ARG002 it cannot tell
-        """Whether a statement is one by its grammar, as far as that can be told without running it; True where it cannot."""
+        """Whether a text is a grammatical statement, as far as can be known without running it; True if it cannot be known."""
         return True
 
-    def begin_fast_checks(self) -> None:  # noqa: B027 its observers look as ever
-        """Let the target's observers begin to look at the state at rest, in whatever way makes many looks cheap. What they find
-        this way is a suspicion."""
+    def begin_fast_checks(self) -> None:  # noqa: B027 there is no faster way
+        """Prepare the target's observers for fast checks of the state at rest. A finding of a fast check is only a suspicion."""
 
-    def end_fast_checks(self) -> None:  # noqa: B027 they are not gathered
-        """Let them look as ever: what is found now is true."""
+    def end_fast_checks(self) -> None:  # noqa: B027 there is no faster way
+        """Let the observers make reliable checks again."""

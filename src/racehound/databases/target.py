@@ -16,13 +16,13 @@ from racehound.services.service import Endpoint
 from racehound.session import Session
 
 Reset = Literal["objects", "database", "services"]
-"""What is made new before a repetition. objects: what a repetition left is dropped. database: a new working database.
-services: a new server."""
+"""The reset before a repetition. objects: drop the leftovers of the repetition before. database: make a new working database.
+services: start a new server."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Wait:
-    """One server session at the moment of a hang: what it does and whom it waits for."""
+    """One session on the server at the moment of a hang: its query, and the sessions that block it."""
 
     pid: int
     session: str
@@ -39,24 +39,24 @@ class Wait:
 class Target(abc.ABC):
     """A server and the working database in it that a run uses.
 
-    A database's package subclasses it. The methods without a default must be written; each of the others has a default for a
-    database that cannot do what it is for. All methods raise `TargetError` when racehound cannot go on with the server.
+    A database's package subclasses it. Abstract methods must be implemented. The defaults of the others are for a database
+    without the capability. All methods raise `TargetError` when racehound cannot continue with the server.
     """
 
     dialect: Dialect
     run_id: str
-    """`rh` and eight hexadecimal digits; whatever the run creates outside the working database bears it."""
+    """`rh` and eight hexadecimal digits. Names of all objects that the run creates outside the working database begin with it."""
     owned: bool
-    """Whether racehound started the server, and so may restart it and read its files and log."""
+    """Whether racehound started the server. Then it may restart the server and read its files and log."""
 
     @property
     @abc.abstractmethod
     def release(self) -> str:
-        """Version of the server, e.g. `18.6`."""
+        """The version of the server, e.g. `18.6`."""
 
     @abc.abstractmethod
     def start(self) -> None:
-        """Start the server, or connect to it, and learn what it is."""
+        """Start the server, or connect to it, and read its version and capabilities."""
 
     @abc.abstractmethod
     def stop(self) -> None:
@@ -64,12 +64,14 @@ class Target(abc.ABC):
 
     @abc.abstractmethod
     def rebuild(self) -> None:
-        """Make a new working database. Sessions opened before are of no use afterwards. A server of our own that is gone is
-        started again."""
+        """Make a new working database. Sessions opened before cannot be used afterwards.
+
+        If racehound started the server and it has ended, it is started again.
+        """
 
     @abc.abstractmethod
     def reset(self) -> bool:
-        """Drop what a repetition left in the working database; False when a rebuild is needed."""
+        """Drop the leftovers of a repetition in the working database; False when a rebuild is needed."""
 
     @abc.abstractmethod
     def open(self, session: str, via: Endpoint | None = None) -> Session:
@@ -78,11 +80,11 @@ class Target(abc.ABC):
     @property
     @abc.abstractmethod
     def observer(self) -> Session:
-        """A session in the working database that no program uses: oracles read through it. A new one after each rebuild."""
+        """A session in the working database through which oracles read. Programs do not use it. Each rebuild opens a new one."""
 
     @abc.abstractmethod
     def alive(self) -> bool:
-        """Whether the server answers; waits for the end of a crash recovery."""
+        """Whether the server answers. Waits for the end of a crash recovery."""
 
     @abc.abstractmethod
     def variables(self) -> Mapping[str, str]:
@@ -94,25 +96,25 @@ class Target(abc.ABC):
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """Texts that never go into a history or a report: the passwords of addresses."""
+        """Texts that must not be in a history or a report: the passwords in addresses."""
         return ()
 
     @property
     def services(self) -> ServiceAddresses:
-        """What actions of the language talk to besides the target."""
+        """The addresses of services for testdrive actions."""
         return ServiceAddresses()
 
     @property
     def endpoint(self) -> Endpoint | None:
-        """Where the server takes TCP connections of sessions; None where it has only a UNIX socket, or several addresses."""
+        """The TCP address of the server; None if it has only a UNIX socket, or several addresses."""
         return None
 
     def restart(self) -> None:
-        """Start a new server with nothing in it."""
+        """Start a new, empty server."""
         raise TargetError("a server that racehound did not start is not restarted")
 
     def waits(self) -> list[Wait] | None:
-        """What every session of the working database does and waits for, right now; None where the server does not tell."""
+        """What every session of the working database does and waits for now; None if the server does not show it."""
         return None
 
     def terminate(self, pid: int) -> None:
@@ -120,27 +122,29 @@ class Target(abc.ABC):
         raise TargetError(f"{self.dialect.title} has no way to end session {pid}")
 
     def new_log_lines(self) -> list[str]:
-        """Lines since the last call that tell of a crash, or of an internal error in a process that serves no session of
-        racehound; none where the log cannot be read."""
+        """New log lines that report a crash, or an internal error in a process that serves no session of racehound.
+
+        Empty if the log cannot be read.
+        """
         return []
 
     def log_around(self, pids: Collection[int]) -> list[str]:  # noqa: ARG002 no log, no lines
-        """The last lines that the server logged for these processes or for itself."""
+        """The last lines of the server's log about these processes or about the whole server."""
         return []
 
     def stepping(self) -> Stepping:
-        """How lock-step leads this target, in the working database as it is now."""
+        """The lock-step support of this target, for the present working database."""
         raise UserError(f"{self.dialect.title} cannot be run in lock-step")
 
     def recover(self) -> None:
-        """Wait until the server, all of whose sessions a perturbation has ended, answers again, and keep the working database.
+        """Wait until the server answers again after a perturbation has ended all its sessions. The working database is kept.
 
         TargetError when it does not come back.
         """
         raise TargetError(f"the sessions of {self.dialect.title} were ended, and racehound cannot wait for its recovery")
 
     def names(self) -> Mapping[str, frozenset[str]] | None:
-        """What the working database holds, by space of names (`judge.claims`); None where the target cannot tell."""
+        """The names of the objects in the working database, by name space (`judge.claims`); None if the target cannot tell."""
         return None
 
     @property

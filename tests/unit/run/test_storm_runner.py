@@ -144,13 +144,14 @@ def test_a_session_that_lost_its_connection_is_noticed_until_there_is_a_new_work
     target.answer("CREATE TABLE o_0", LOST)
     runner = storm()
     runner.prepare(damaged=True)
+    before = runner.lost
     runner.run(1)
-    assert runner.lost
+    assert (before, runner.lost) == (False, True)
     assert target.texts("o_0") == ["CREATE TABLE o_0"], "a lost session does nothing more"
     assert target.texts("o_1") == ["CREATE TABLE o_1"], "the other one goes on"
     assert [event.session for event in raced(recorder.take()) if event.status == "lost"] == ["o_0"]
     runner.prepare(damaged=True)
-    assert not runner.lost
+    assert [runner.lost] == [False]
 
 
 def test_a_director_that_lost_its_connection_runs_no_further_step(target: ScriptedTarget, storm: Storm) -> None:

@@ -1,1 +1,1 @@
-"""Materialize as a target."""
+"""The plug-in for Materialize."""

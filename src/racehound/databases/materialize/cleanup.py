@@ -1,4 +1,4 @@
-"""Dropping what a repetition has left in an environment: in the working database and, environment-wide, under the run's names."""
+"""Drops the objects that a repetition left in the working database, and in the environment under the run's names."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from racehound.errors import TargetError
 SCHEMA = "public"
 _LIMIT_S = 60.0
 _ROUNDS = 3
-"""Dropping one thing may free another that resisted before."""
+"""After one object was dropped, another one may be dropped that could not be before."""
 
 _LEFT = """
 SELECT 'schema', s.name FROM mz_catalog.mz_schemas AS s JOIN mz_catalog.mz_databases AS d ON d.id = s.database_id
@@ -27,7 +27,7 @@ _ORDER = ("schema", "object", "database", "cluster", "role")
 
 
 class EnvironmentCleaner:
-    """Sweeps one environment. `session` is the run's own user in the working database, `operator` may drop roles."""
+    """Drops leftovers from one environment. `session`: the run's user in the working database. `operator`: may drop roles."""
 
     def __init__(self, session: MaterializeSession, operator: MaterializeSession, run_id: str, database: str) -> None:
         self._session = session
@@ -36,12 +36,12 @@ class EnvironmentCleaner:
         self._query = _LEFT.format(database=literal(database), others=literal(f"{run_id}\\_%"))
 
     def leftovers(self) -> list[tuple[str, str]]:
-        """What is there that the run has made, sort and name, in the order in which it can go. TargetError."""
+        """Sort and name of the run's objects, in the order in which they can be dropped. TargetError."""
         found = [(sort, name) for sort, name in self._session.ask(self._query, _LIMIT_S)]
         return sorted(set(found), key=lambda each: (_ORDER.index(each[0]), each[1]))
 
     def drop_leftovers(self) -> bool:
-        """Drop all that is left; False when something remains, or cannot be seen."""
+        """Drop all leftovers; False when some remain, or cannot be read."""
         for _ in range(_ROUNDS):
             try:
                 left = self.leftovers()
@@ -53,7 +53,7 @@ class EnvironmentCleaner:
         return False
 
     def _drop(self, left: list[tuple[str, str]]) -> None:
-        """What fails is named again by the next look. One DROP SCHEMA takes half as long as its objects one by one."""
+        """Try to drop leftovers. To drop the schema takes half as long as to drop its objects one by one."""
         if any(sort == "object" for sort, _ in left):
             self._session.execute(f"DROP SCHEMA IF EXISTS {SCHEMA} CASCADE")
             self._session.execute(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
@@ -66,7 +66,7 @@ class EnvironmentCleaner:
 
 
 def remove_run(operator: MaterializeSession, run_id: str) -> list[str]:
-    """Drop all that bears the run's id, its working databases included; what could not be dropped, with the server's reason."""
+    """Drop all objects of the run, with its working databases. Returns a line with the server's reason for each failed drop."""
     query = " UNION ALL ".join(
         f"SELECT {literal(noun)}, name FROM mz_catalog.mz_{noun.lower()}s WHERE name LIKE {literal(run_id + '_%')}"
         for noun in ("DATABASE", "CLUSTER", "ROLE")

@@ -1,6 +1,7 @@
-"""The services around a Materialize: where racehound reaches them, and where the target does.
+"""The services that Materialize's sources and sinks connect to: their addresses for racehound, and those for the target.
 
-In containers these are two addresses for each: a published port of this machine, and a name in the network of the containers.
+These addresses differ for containers: racehound uses a published port of this machine, and the target a name in the network of
+the containers.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ _AWS = "testdrive.aws-"
 
 @dataclasses.dataclass(frozen=True)
 class ConnectedServices:
-    """Addresses; None where a service is not there. The second of each pair is the target's view, None where it is the same."""
+    """The addresses for racehound; None for a missing service. The fields `…_inside` are for the target, if those differ."""
 
     kafka: str | None = None
     """`HOST:PORT[,…]`."""
@@ -33,28 +34,28 @@ class ConnectedServices:
     """`http://HOST:PORT`."""
     registry_inside: str | None = None
     postgres: str | None = None
-    """A postgres:// URL of a superuser, with the database that sources read."""
+    """The postgres:// URL of a superuser, with the database that sources read."""
     postgres_inside: Endpoint | None = None
     mysql: str | None = None
     """`mysql://USER@HOST:PORT`."""
     mysql_inside: Endpoint | None = None
     mysql_password: str = ""
     mysql_database: str = "public"
-    """The one that sources read."""
+    """The database that sources read."""
     s3: S3Account | None = None
     s3_inside: str | None = None
     """`http://HOST:PORT`."""
 
     @property
     def capabilities(self) -> frozenset[str]:
-        """What the services make possible, as kinds name it."""
+        """The capabilities that the services provide, by the names that kinds use."""
         present = {
             "kafka": self.kafka, "schema-registry": self.registry, "postgres": self.postgres, "mysql": self.mysql, "s3": self.s3,
         }  # fmt: skip
         return frozenset(name for name, address in present.items() if address)
 
     def variables(self) -> dict[str, str]:
-        """What fragments find them by. Those of the language, which stand in SQL, are the target's view."""
+        """The variables of fragments with the addresses. Those of testdrive are used in SQL: they hold the target's addresses."""
         found: dict[str, str] = {}
         if self.kafka:
             found |= dict.fromkeys((_KAFKA, f"{_KAFKA}-resolved"), self.kafka_inside or self.kafka)
@@ -72,29 +73,29 @@ class ConnectedServices:
         return found
 
     def services(self, http: str | None, internal_http: str | None) -> ServiceAddresses:
-        """What actions of the language are given; the HTTP ports are the target's."""
+        """The addresses for testdrive actions. `http` and `internal_http` are those of the target."""
         return ServiceAddresses(
             kafka=self.kafka, schema_registry=self.registry, aws=self.s3, http=http, internal_http=internal_http
         )
 
     def in_database(self, name: str) -> ConnectedServices:
-        """The same, with another database of the PostgreSQL and of the MySQL for sources to read."""
+        """The same addresses, with another database of PostgreSQL and MySQL for the sources."""
         postgres = self.postgres and urllib.parse.urlsplit(self.postgres)._replace(path=f"/{name}").geturl()
         return dataclasses.replace(self, postgres=postgres, mysql_database=name)
 
 
 @dataclasses.dataclass(frozen=True)
 class ServiceFaults:
-    """How the services are disturbed that racehound runs itself."""
+    """Injects faults into the services that racehound runs."""
 
     services: tuple[str, ...] = ()
-    """Roles of those that are there."""
+    """The roles of these services."""
     inject: Callable[[str, str], object] = lambda _service, _word: None
-    """Service, and a word of `services.disturbance`. UserError or TargetError where it cannot be done."""
+    """Takes a role and a word that `services.fault_injection` knows. UserError or TargetError when it cannot be done."""
 
 
 def from_variables(known: Mapping[str, str]) -> ConnectedServices:
-    """Of services that a target reaches where racehound does: what a composition, or its user, calls them by."""
+    """The services whose addresses variables of a composition hold, for a target that uses the same addresses as racehound."""
     return ConnectedServices(
         kafka=known.get(_KAFKA),
         registry=(known.get(_REGISTRY) or "").rstrip("/") or None,
@@ -106,7 +107,7 @@ def from_variables(known: Mapping[str, str]) -> ConnectedServices:
 
 
 def from_composition(composition: Composition, *, in_container: bool) -> ConnectedServices:
-    """Of services that this process runs. `in_container`: so is the target, in the network of their containers."""
+    """The services of a composition of this process. `in_container`: the target is in the network of their containers."""
     found = from_variables(composition.variables())
     if not in_container:
         return found

@@ -1,4 +1,4 @@
-"""What can be said about Materialize's statements and errors without asking a server."""
+"""The rules for Materialize's statements, errors and log lines that need no server."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _RENAME = re.compile(r"> ALTER (?:TABLE|VIEW|MATERIALIZED VIEW|INDEX|SOURCE|SINK
 
 
 def allows_transaction(fragment: str) -> bool:
-    """Whether a fragment may run inside BEGIN … COMMIT: one statement that creates or drops, or renames and nothing else.
+    """Whether a fragment may run inside BEGIN … COMMIT: it has one statement that creates or drops, or only renames.
 
-    A transaction holds no more than that: its second statement is told that it "can only execute a single statement".
+    In other transactions the second statement fails with "can only execute a single statement".
     """
     lines = [line for line in fragment.splitlines() if line]
     if not all(line.startswith("> ") for line in lines):
@@ -37,7 +37,7 @@ _INTERNAL = re.compile(
 
 
 def is_internal(statement: Statement) -> bool:
-    """A message that says so itself, or one of class XX that is none of those known (`known_errors.py`)."""
+    """Whether the message says that the error is internal, or it has SQLSTATE class XX and is unknown (`known_errors.py`)."""
     if statement.status != "error":
         return False
     if _INTERNAL.match(statement.message):
@@ -47,27 +47,27 @@ def is_internal(statement: Statement) -> bool:
 
 
 def is_race_outcome(statement: Statement) -> bool:
-    """By the message: nearly all carry the same SQLSTATE."""
+    """Whether a race may cause the error. The message decides, since nearly all errors have the same SQLSTATE."""
     return statement.status == "error" and known_errors.race_error(statement.message) is not None
 
 
 def may_cause(error: Statement, other: str) -> Reach:
-    """How near a statement of another session must be to have brought an error about; `none`: it cannot, by its sort.
+    """How near a statement of another session must be to have caused an error; `none`: statements of its sort cannot cause it.
 
-    `unknown catalog item 'o_base'` comes of dropping, renaming and swapping what it is or stands on, not of building over it.
+    For example, DROP, RENAME or SWAP of `o_base` or of what it is built over causes `unknown catalog item 'o_base'`.
     """
-    answer = known_errors.race_error(error.message)
-    return answer.reach if answer is not None and answer.cause is not None and answer.cause.search(other) else "none"
+    pattern = known_errors.race_error(error.message)
+    return pattern.reach if pattern is not None and pattern.cause is not None and pattern.cause.search(other) else "none"
 
 
 def is_missing(error: Statement | ServerError) -> bool:
-    """Whether an error says that something is not there: nobody need have dropped what was never made, or was rolled back."""
-    answer = known_errors.race_error(error.message)
-    return answer is not None and answer.name.startswith("missing ")
+    """Whether an error says that an object does not exist. It may have been rolled back or never created instead of dropped."""
+    pattern = known_errors.race_error(error.message)
+    return pattern is not None and pattern.name.startswith("missing ")
 
 
 def is_transient(error: ServerError) -> bool:
-    """The catalog changed while a transaction was open: the same transaction may succeed the next time."""
+    """Whether the catalog changed while a transaction was open. The same transaction may succeed when it is tried again."""
     return error.sqlstate == "40001" or error.message.startswith("another session modified the catalog")
 
 
@@ -75,7 +75,7 @@ _DEATH = re.compile(r"thread '[^']*' (?:\(\d+\) )?panicked at|fatal runtime erro
 
 
 def death_in(line: str) -> str:
-    """A panic, an abort, or what racehound itself notes of a process of the server that has ended."""
+    """The part of a line that reports a panic, an abort, or the end of a server process (racehound adds such lines); else ""."""
     match = _DEATH.search(line)
     return line[match.start() :] if match else ""
 

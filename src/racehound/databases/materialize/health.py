@@ -1,6 +1,6 @@
-"""What the environment says of itself: its own consistency checks, and the states of sources, sinks and replicas.
+"""Problems that the environment itself reports at rest: by its consistency check, and in the states of sources and sinks.
 
-Asked at rest. What is found here is wrong whatever the sessions did, since they have all come to an end.
+They are errors whatever the sessions did, since all sessions have ended their statements.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from racehound.errors import TargetError
 from racehound.tls import trusted
 
 GRACE_S = 10.0
-"""Seconds that a source or sink may take to come back on its own."""
+"""Seconds that a source or sink may take to recover without help."""
 _LOOK_S = 0.2
 _ANSWER_LIMIT_S = 30.0
 _STATES = """
@@ -29,16 +29,16 @@ Severity = Literal["corruption", "wrong result", "leak"]
 
 @dataclasses.dataclass(frozen=True)
 class Problem:
-    """Something that is wrong with the environment at rest."""
+    """A problem of the environment at rest."""
 
     severity: Severity
     what: str
-    """The sort of thing, in words without names."""
+    """The sort of problem, without names of objects."""
     title: str
 
 
 def catalog_problems(internal_http: str | None) -> list[Problem]:
-    """What the coordinator's own check finds; nothing where its port is not known. Not answering is wrong too."""
+    """The problems that the coordinator's own check finds; none when its port is unknown. TargetError when it does not answer."""
     if internal_http is None:
         return []
     import httpx
@@ -55,7 +55,7 @@ def catalog_problems(internal_http: str | None) -> list[Problem]:
 
 
 def state_problems(session: MaterializeSession, database: str) -> list[Problem]:
-    """Sources and sinks of the database that are stalled or failed, and stay so."""
+    """A problem for each source and sink of the database that remains stalled or failed."""
     query = " UNION ALL ".join(_STATES.format(sort=sort, database=literal(database)) for sort in ("source", "sink"))
     deadline = time.monotonic() + GRACE_S
     while (wrong := session.ask(query, _ANSWER_LIMIT_S)) and time.monotonic() < deadline:

@@ -1,4 +1,4 @@
-"""Health: what a target finds wrong with itself at rest, by its own checks (`MaterializeTarget.problems`)."""
+"""The oracle `health`: it reports the problems that checks of a target at rest find (`MaterializeTarget.problems`)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from racehound.judge.oracle import RestOracle, TargetAtRest
 
 
 class HealthJudge(RestOracle):
-    """Judges after every repetition. What a reset could not remove is reported with the repetition after it."""
+    """Judges every repetition. Leaks that a reset finds are reported with the repetition after it."""
 
     def judge(self, rest: TargetAtRest) -> list[Finding]:
         history = rest.history

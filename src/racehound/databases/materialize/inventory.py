@@ -1,4 +1,4 @@
-"""What an environment has of a run: names by the space that they lie in, and privileges on items and schemas."""
+"""The names of a run's objects in an environment, by name space, and the privileges on its items and schemas."""
 
 from __future__ import annotations
 
@@ -21,16 +21,19 @@ UNION ALL SELECT 'cluster', name FROM mz_catalog.mz_clusters WHERE name LIKE {ru
 UNION ALL SELECT 'role', name FROM mz_catalog.mz_roles WHERE name LIKE {run}
 """
 _PRIVILEGES = "SHOW PRIVILEGES"
-"""Grantor, grantee, database, schema, name, sort of object, privilege; of all that the environment has."""
+"""It returns grantor, grantee, database, schema, name, sort of object and privilege for all objects of the environment."""
 
 
 def inventory(session: MaterializeSession, run_id: str) -> Mapping[str, frozenset[str]]:
-    """Full names by space: `item`, `type`, `schema`, `database`, `cluster`, `role`, and `right` (`NAME PRIVILEGE ROLE`)."""
+    """Full names by space: `item`, `type`, `schema`, `database`, `cluster`, `role`, and `right` (`NAME PRIVILEGE ROLE`).
+
+    TargetError when they cannot be read.
+    """
     found: dict[str, set[str]] = defaultdict(set)
     for space, name in session.ask(_NAMES.format(run=literal(f"{run_id}\\_%")), _LIMIT_S):
         found[space].add(name)
     for _, grantee, database, schema, name, sort, privilege in session.ask(_PRIVILEGES, _LIMIT_S):
         if database.startswith(f"{run_id}_") and name and (schema or sort == "schema"):
-            place = f"{database}.{schema}" if schema else database
-            found["right"].add(f"{place}.{name} {privilege} {grantee}")
+            container = f"{database}.{schema}" if schema else database
+            found["right"].add(f"{container}.{name} {privilege} {grantee}")
     return {space: frozenset(names) for space, names in found.items()}

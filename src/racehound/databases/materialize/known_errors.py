@@ -1,9 +1,9 @@
-"""What Materialize says when it refuses: every message that a race or a mistake may bring, as a named regular expression.
+"""Materialize's known error messages, as named regular expressions: those that a race may cause, and all others.
 
-Most of its errors carry SQLSTATE XX000, which elsewhere means that something went wrong inside: here the message decides. A
-message that none of these knows is treated as an internal error, so that nothing new goes unnoticed.
+Most errors of Materialize have SQLSTATE XX000, which is an internal error in other databases. Therefore the message decides. A
+message that matches no expression counts as an internal error, so that a new one is noticed.
 
-Where the messages come from: answers recorded of a real server (v0.147), and its public documentation of later releases.
+The messages were recorded from a real server (v0.147), or are in the public documentation of later releases.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ import re
 from racehound.databases.dialect import Reach
 
 _GONE = re.compile(r"\b(?:DROP|RENAME|SWAP|APPLY\s+REPLACEMENT|OR\s+REPLACE|ROLLBACK)\b", re.IGNORECASE)
-"""Statements after which something is no longer there under its name."""
+"""Statements after which a name no longer exists."""
 _MADE = re.compile(r"\b(?:CREATE|RENAME|SWAP)\b", re.IGNORECASE)
-"""Statements after which something is there under a name."""
+"""Statements after which a new name exists."""
 _USED = re.compile(r"\b(?:CREATE|SET\s+FROM|ALTER\s+CONNECTION|GRANT|OWNER|REASSIGN|SET\s+CLUSTER)\b", re.IGNORECASE)
-"""Statements after which something depends on something."""
+"""Statements after which an object has a new dependency."""
 _RIGHTS = re.compile(r"\b(?:GRANT|REVOKE|OWNER|OWNED|ROLE|PRIVILEGES|DROP|CREATE)\b", re.IGNORECASE)
-"""Statements after which somebody may do what he might not, or the other way."""
+"""Statements after which a role has other privileges."""
 _SHAPE = re.compile(r"\b(?:ADD\s+COLUMN|DROP|CREATE|RENAME|SWAP|APPLY\s+REPLACEMENT)\b", re.IGNORECASE)
-"""Statements after which a name stands for something with other columns."""
+"""Statements after which a name refers to an object with other columns."""
 _REPLICAS = re.compile(r"\b(?:CLUSTER|REPLICAS?)\b", re.IGNORECASE)
 """Statements after which a cluster has other replicas."""
 _DEFINITION = re.compile(r"\b(?:CREATE|DROP|ALTER|COMMENT|GRANT|REVOKE|REASSIGN)\b", re.IGNORECASE)
@@ -31,14 +31,15 @@ _DEFINITION = re.compile(r"\b(?:CREATE|DROP|ALTER|COMMENT|GRANT|REVOKE|REASSIGN)
 
 @dataclasses.dataclass(frozen=True)
 class ErrorPattern:
-    """A sort of refusal."""
+    """A sort of error, recognised by its message."""
 
     name: str
     message: re.Pattern[str]
-    """Matches from the beginning of the message."""
+    """It matches at the beginning of the message."""
     cause: re.Pattern[str] | None = None
-    """Found in every statement that can bring it about by being run meanwhile; None where none can."""
+    """It matches in every statement that can cause the error when it runs at the same time; None if no statement can."""
     reach: Reach = "none"
+    """How near such a statement must be to cause the error."""
 
 
 def _race(name: str, message: str, cause: re.Pattern[str], reach: Reach = "named") -> ErrorPattern:
@@ -82,30 +83,32 @@ RACE_ERRORS: tuple[ErrorPattern, ...] = (
     _race("relation dropped", r"query could not complete because .* (?:was|were) dropped", _GONE),
     _race("subscription ended", r"subscribe has been terminated because .* (?:was|were) dropped", _GONE),
     _race("active cluster dropped", r"the transaction's active cluster has been dropped", _GONE),
-    _race("no time to read at", r".*is not readable at any timestamp", _DEFINITION, "anywhere"),
+    _race("no readable timestamp", r".*is not readable at any timestamp", _DEFINITION, "anywhere"),
     _race(
-        "another catalog", r"another session modified the catalog while this DDL transaction was open", _DEFINITION, "anywhere"
+        "catalog modified", r"another session modified the catalog while this DDL transaction was open", _DEFINITION, "anywhere"
     ),
-    _race("another state", r"object state changed while transaction was in progress", _DEFINITION, "anywhere"),
-    _race("another shape", r"cached plan must not change result type", _SHAPE),
+    _race("state changed", r"object state changed while transaction was in progress", _DEFINITION, "anywhere"),
+    _race("result type changed", r"cached plan must not change result type", _SHAPE),
     _race("no replicas", r"CLUSTER \"[^\"]*\" has no replicas available", _REPLICAS),
     _race("no privilege", r"permission denied for", _RIGHTS, "related"),
     _race("not the owner", r"must be owner of", _RIGHTS, "related"),
     _race("not a member", r"must be a member of", _RIGHTS, "related"),
-    _race("circle of members", r"role \"[^\"]*\" is a member of role", _RIGHTS, "related"),
-    # By whoever watches over a statement that takes too long.
+    _race("circular membership", r"role \"[^\"]*\" is a member of role", _RIGHTS, "related"),
+    # The watchdog cancels a statement that takes too long.
     _race("cancelled", r"canceling statement due to", _DEFINITION, "anywhere"),
-    # After an error that was one of the above.
+    # The transaction had one of the errors above before.
     _race("failed transaction", r"current transaction is aborted", _DEFINITION, "anywhere"),
 )
-"""What a statement may be told because of what others did to its objects."""
+"""The errors that a statement may get because other sessions changed its objects."""
 
 OTHER_ERRORS: tuple[ErrorPattern, ...] = (
     _other("syntax", r"Expected .*, found "),
     _other("wrong kind", r"\S+ is (?:a|an) .* not (?:a|an) |\S+ is not (?:a|an) |catalog item '[^']*' is a \w+ and so cannot"),
-    _other("not to be written", r"cannot (?:insert into|mutate|validate) "),
-    _other("more than there is", r"INSERT has more expressions than target columns"),
-    _other("twice the same column", r"column \"[^\"]*\" specified more than once|column reference \"[^\"]*\" is ambiguous"),
+    _other("not writable", r"cannot (?:insert into|mutate|validate) "),
+    _other("too many expressions", r"INSERT has more expressions than target columns"),
+    _other(
+        "repeated or ambiguous column", r"column \"[^\"]*\" specified more than once|column reference \"[^\"]*\" is ambiguous"
+    ),
     _other("not a value", r"invalid input syntax for|division by zero|value out of range|numeric field overflow"),
     _other("no such function", r"function \"[^\"]*\" does not exist|operator does not exist"),
     _other("no such reference", r"reference to \S+ not found in source"),
@@ -114,31 +117,31 @@ OTHER_ERRORS: tuple[ErrorPattern, ...] = (
     _other("not a connection", r"invalid CONNECTION"),
     _other("not a privilege", r"invalid privilege types"),
     _other("no such size", r"unknown cluster replica size"),
-    _other("managed by itself", r"cannot (?:modify|drop replica of) managed cluster"),
+    _other("managed cluster", r"cannot (?:modify|drop replica of) managed cluster"),
     _other("reserved", r"(?:role|cluster|schema) name \"[^\"]*\" is reserved|cannot drop \w+ \S+ because it is required"),
-    _other("the system's own", r"permission denied to alter system|current role cannot be dropped"),
+    _other("reserved for the system", r"permission denied to alter system|current role cannot be dropped"),
     _other("no such replacement", r"replacement schema differs from|cannot replace "),
     _other("not supported", r".*(?:not yet supported|is not supported|does not support ALTER SOURCE)"),
     _other("not for this source", r"LOAD GENERATOR source validation"),
-    _other("not to be materialized", r"cannot materialize call|cannot use wildcard expansions"),
-    _other("outlives what it stands on", r"non-temporary items cannot depend on temporary item"),
-    _other("no place", r"no schema has been selected"),
+    _other("not materializable", r"cannot materialize call|cannot use wildcard expansions"),
+    _other("depends on a temporary item", r"non-temporary items cannot depend on temporary item"),
+    _other("no schema selected", r"no schema has been selected"),
     _other("not in a transaction", r".*cannot be run inside a transaction block|this transaction can only execute a single"),
-    _other("transaction of another sort", r"transaction in (?:write|read)-only mode"),
+    _other("wrong transaction mode", r"transaction in (?:write|read)-only mode"),
     _other("only in a transaction", r".*can only be used in transaction blocks"),
     _other("no such cursor", r"cursor \"[^\"]*\" does not exist"),
     _other("no such statement", r"unknown prepared statement|prepared statement \"[^\"]*\" (?:does not exist|already exists)"),
-    _other("not a time", r"Timestamp \(\d+\) is not valid|subscription lower"),
-    _other("a limit", r"creating .* would violate .* limit|.*exceeds? (?:maximum|max) .*"),
+    _other("invalid timestamp", r"Timestamp \(\d+\) is not valid|subscription lower"),
+    _other("limit exceeded", r"creating .* would violate .* limit|.*exceeds? (?:maximum|max) .*"),
 )
-"""What a statement is told because of how it is written, or because of the server's connected."""
+"""The errors that have their cause in the statement itself, or in the services that the server uses."""
 
 
 def race_error(message: str) -> ErrorPattern | None:
-    """The sort of a message that a race may bring; None for any other."""
-    return next((error for error in RACE_ERRORS if error.message.match(message)), None)
+    """The pattern of a message that a race may cause; None for any other message."""
+    return next((pattern for pattern in RACE_ERRORS if pattern.message.match(message)), None)
 
 
 def other_error(message: str) -> ErrorPattern | None:
-    """The sort of a message that only the statement's own author, or the server's connected, can be blamed for."""
-    return next((error for error in OTHER_ERRORS if error.message.match(message)), None)
+    """The pattern of a known message that no race causes; None for any other message."""
+    return next((pattern for pattern in OTHER_ERRORS if pattern.message.match(message)), None)

@@ -1,6 +1,6 @@
-"""What killed runs have left in an environment and its services, and how it is known for theirs and removed: by `clean`.
+"""Finds and removes what killed runs have left in an environment and its services, for `racehound clean`.
 
-A run's working database bears a mark, as its comment: the process that the run belongs to, and the settings that it found.
+The comment of a run's working database is its mark: it names the process of the run, and the settings before the run.
 """
 
 from __future__ import annotations
@@ -31,40 +31,40 @@ WHERE c.object_type = 'database' AND c.comment LIKE '{"racehound":%'
 
 
 class Mark(RunMark, frozen=True):
-    """Whose a working database is."""
+    """The run to which a working database belongs."""
 
     settings: dict[str, str] = msgspec.field(default_factory=dict)
-    """What the run has raised, as it was before."""
+    """The former values of the settings that the run has changed."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Leftover:
-    """What bears the id of a run."""
+    """The objects in the environment whose names begin with the id of one run."""
 
     run_id: str
     names: tuple[str, ...]
     mark: Mark | None
-    """None when it was killed before it had left one."""
+    """None when the run was killed before it had marked its database."""
 
     @property
     def is_ours(self) -> bool:
-        """Whether its run was started on this machine, so that it can be known whether it is over."""
+        """Whether its run was started on this machine, so that this process can see whether the run has ended."""
         return self.mark is not None and self.mark.is_ours
 
     @property
     def is_dead(self) -> bool:
-        """Whether its run is known to be over."""
+        """Whether its run is known to have ended."""
         return self.mark is not None and self.mark.is_dead
 
 
 def mark_statement(database: str, settings: dict[str, str]) -> str:
-    """The statement that marks a working database as this process's."""
+    """The statement that marks a working database as one of this process."""
     text = msgspec.json.encode(Mark(myself(), platform.node(), settings)).decode()
     return f"COMMENT ON DATABASE {quoted(database)} IS {literal(text)}"
 
 
 def runs(session: MaterializeSession) -> list[Leftover]:
-    """All runs that have something in the environment, those that are still on among them. TargetError."""
+    """All runs that have objects in the environment, including those that have not ended. TargetError."""
     names: dict[str, list[str]] = defaultdict(list)
     for sort, name in session.ask(_NAMED, _LIMIT_S):
         run_id, bar, _ = name.partition("_")
@@ -75,7 +75,7 @@ def runs(session: MaterializeSession) -> list[Leftover]:
 
 
 def remove(operator: MaterializeSession, left: Leftover, connected: ConnectedServices) -> list[str]:
-    """Drop what a run has left, in its services too, and set its settings back; what could not be dropped, with the reason."""
+    """Drop the leftovers of a run, in the services, too, and restore the settings. Returns a line for each failed drop."""
     failures = remove_run(operator, left.run_id)
     if left.mark is not None:
         restore(operator, left.mark.settings)

@@ -1,4 +1,4 @@
-"""The log of a Materialize that racehound started, read as it grows."""
+"""Reads the log of a Materialize server while the server writes it."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 PANIC = re.compile(r"thread '[^']*' (?:\(\d+\) )?panicked at|fatal runtime error|SIGABRT|SIGSEGV|stack overflow", re.IGNORECASE)
-"""How a death of a process or of one of its threads is told."""
+"""A line that reports the death of a process or of one of its threads."""
 ENDED = re.compile(r"(?:process|service|clusterd\S*) .*\b(?:exited|crashed|terminated by signal)\b|restarting", re.IGNORECASE)
-"""How environmentd tells that one of the processes that it runs has ended."""
+"""A line in which environmentd reports that one of its processes has ended."""
 _INTERNAL = re.compile(r"\binternal error\b|\bunexpected(?:ly)?\b.*\berror\b", re.IGNORECASE)
 _AROUND = 30
 _KEPT = 400
 
 Read = Callable[[], str]
-"""What was logged since the last call."""
+"""Returns what was logged since the last call."""
 
 
 class LogReader:
-    """Keeps the last lines for evidence and picks out those that tell something. Safe to use from several threads."""
+    """Keeps the last lines as evidence and selects noteworthy ones. Safe to use from several threads."""
 
     def __init__(self, read: Read) -> None:
         self._read = read
@@ -30,11 +30,11 @@ class LogReader:
         self._lock = threading.Lock()
 
     def new_lines(self) -> list[str]:
-        """Lines since the last call that tell of a panic, a process that ended or an internal error."""
+        """New lines that report a panic, the end of a process or an internal error."""
         return [line for line in self._fresh() if is_noteworthy(line)]
 
     def around(self) -> list[str]:
-        """The last lines; of those that tell something, all that are kept."""
+        """The last lines, and all noteworthy lines that are kept."""
         self._fresh()
         with self._lock:
             lines = list(self._recent)
@@ -51,12 +51,12 @@ class LogReader:
 
 
 def is_noteworthy(line: str) -> bool:
-    """Whether a line is of interest to somebody who looks for defects."""
+    """Whether a line reports a panic, the end of a process or an internal error."""
     return bool(PANIC.search(line) or ENDED.search(line) or _INTERNAL.search(line))
 
 
 class FileLog:
-    """Reads a file from where it ended when this was made."""
+    """Reads what is appended to a file after this object was made."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

@@ -1,4 +1,4 @@
-"""Perturbations of the services that a target needs: one is killed, and started again on its data a little later."""
+"""The perturbation that kills a service of the target, and soon starts it again on its data."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from racehound.run.perturbations.proxy_links import ProxyLinks
 from racehound.run.recorded_session import RecordedSession
 
 _SHARE = 0.1
-"""In how many of the repetitions: the service takes seconds to come back."""
+"""The share of repetitions with a kill: a service takes seconds to come back."""
 _AWAY_US = (100_000, 1_000_000)
 _LASTING = ("kafka", "postgres", "mysql")
-"""Roles of the services that have their data again afterwards; the schema registry has it in memory."""
+"""Roles of the services that keep their data when they are killed."""
 
 
 class ServiceKill(Perturbation):
-    """SIGKILL for all its processes. What the target does without it, and with what it finds then, is what is looked for."""
+    """Kills all processes of a service. It shows defects of the target while the service is away and after its return."""
 
     name: ClassVar = "service-kill"
     order: ClassVar = 100

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 class MaterializeDatabase(Database):
-    """Materialize, with the services that its sources and sinks need."""
+    """Materialize with the services that its sources and sinks need."""
 
     dialect = MATERIALIZE
     summary = "Materialize: at an address (--url), in Docker, or environmentd and clusterd on the path"
@@ -97,7 +97,7 @@ class MaterializeDatabase(Database):
         return session.execute("SELECT mz_version()").ok
 
     def clean(self, url: str, values: Mapping[str, Any], *, dry_run: bool) -> Iterator[str]:
-        """Runs that go on are passed over without a word; those of which that cannot be known are named to the user."""
+        """Remove the leftovers of runs. Live runs are skipped. Runs that may be alive are printed for the user to decide."""
         from racehound.databases.materialize.leftovers import remove, runs
         from racehound.databases.materialize.server_location import Addresses
         from racehound.databases.materialize.session import MaterializeSession
@@ -163,7 +163,7 @@ def _ports() -> Sequence[click.Option]:
 
 
 def _services() -> Sequence[click.Option]:
-    """Where the services around it are."""
+    """The options for the addresses of the connected services."""
     return (
         options.composition(),
         options.kafka(),
@@ -177,7 +177,7 @@ def _services() -> Sequence[click.Option]:
 
 
 def _checked_url(_ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
-    """`SCHEME://[USER@]HOST[:PORT]`, of the scheme that the option's hint shows."""
+    """Check a value of the form `SCHEME://[USER@]HOST[:PORT]`, with the scheme in the option's hint."""
     if value is not None:
         scheme = (parameter.metavar or "").partition("://")[0]
         parts = urllib.parse.urlsplit(value)
@@ -187,7 +187,7 @@ def _checked_url(_ctx: click.Context, parameter: click.Parameter, value: str | N
 
 
 def _given_services(values: Mapping[str, Any]) -> ConnectedServices | None:
-    """The services whose addresses were given; None where none was."""
+    """The services whose addresses the user gave; None when the user gave none."""
     from racehound.databases.materialize.connected_services import ConnectedServices
 
     found = ConnectedServices(
@@ -201,7 +201,7 @@ def _given_services(values: Mapping[str, Any]) -> ConnectedServices | None:
 
 
 def _services_of(values: Mapping[str, Any]) -> ConnectedServices:
-    """The services whose addresses were given, else those of the composition, as far as they are there."""
+    """The services whose addresses the user gave, otherwise those of the running composition, if there is one."""
     from racehound.databases.materialize.connected_services import ConnectedServices, from_variables
     from racehound.services import daemon_client
 

@@ -18,16 +18,16 @@ WHERE """
 
 
 def version(session: Session) -> int | None:
-    """`mz_version_num()`, e.g. 2600203 for v26.2.3; None where the server does not have it."""
+    """`mz_version_num()`, e.g. 2600203 for v26.2.3; None when the server does not have this function."""
     rows = session.execute("SELECT mz_version_num()").rows
     number = rows.cells[0][0] if rows is not None and rows.cells else None
     return int(number) if number is not None and number.isdecimal() else None
 
 
 def sink_topics(session: Session, sink: str) -> list[str]:
-    """The topics of the Kafka sinks of this name, `DATABASE.SCHEMA.NAME` or the end of it, from the system catalog.
+    """The topics of the Kafka sinks with a name `DATABASE.SCHEMA.NAME`, `SCHEMA.NAME` or `NAME`, from the system catalog.
 
-    Raises ValueError for a text that is not a name of a sink, and `ActionError` where the catalog cannot be read.
+    Raises ValueError for a text that is not such a name, and `ActionError` when the catalog cannot be read.
     """
     outcome = session.execute(_QUERY + _condition(sink))
     if outcome.rows is None:

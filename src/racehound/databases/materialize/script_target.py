@@ -1,7 +1,7 @@
-"""What testdrive scripts expect of a Materialize: variables with its addresses, and a clean environment for each script.
+"""Prepares Materialize for testdrive scripts: gives them variables with its addresses, and resets it before each script.
 
-Its ports are those of its documentation; what is cleaned is what the files' authors clean before each file, so that their
-files find what they expect.
+The ports are those in Materialize's documentation. The reset removes the same objects as that of Materialize's own testdrive, so
+that its public scripts find the state that they expect.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ PASSWORD_SQL_PORT = 6880
 SASL_SQL_PORT = 6881
 
 _KEPT = "testdrive_no_reset_"
-"""Databases and clusters with this prefix are not dropped: a convention of the scripts' authors."""
+"""Databases and clusters with this prefix are not dropped, by a convention of the public scripts."""
 _UNSAFE = ("unsafe_enable_unsafe_functions", "enable_unsafe_functions")
 _UNKNOWN_PARAMETER = "42704"
 _CANNOT_CHANGE_NOW = "55P02"
@@ -48,18 +48,18 @@ class ScriptTarget:
 
     @property
     def operator_url(self) -> str:
-        """The URL of the user mz_system, who may do everything. The internal port asks for no password."""
+        """The URL for the user mz_system, which has all privileges. The internal port needs no password."""
         return f"postgres://mz_system:materialize@{self.internal_host}:{self.internal_port}/materialize"
 
 
 def environment_id(session: Session) -> str | None:
-    """The id of the environment; None where the server is not a Materialize."""
+    """The id of the environment; None when the server is not Materialize."""
     rows = session.execute("SELECT mz_environment_id()").rows
     return rows.cells[0][0] if rows is not None else None
 
 
 def variables(endpoint: ScriptTarget, environment: str | None, services: ServiceAddresses) -> dict[str, str]:
-    """Variables with the target's addresses. Without an environment it is not a Materialize, and has only those of any server."""
+    """Variables with the target's addresses. Without an environment id, only those that exist for any server."""
     found = {
         "sql-addr": f"{endpoint.host}:{endpoint.port}",
         "http-addr": _without_scheme(services.http),
@@ -81,9 +81,9 @@ def _without_scheme(url: str | None) -> str:
 
 
 def reset(session: Session, user: str) -> None:
-    """Drop all databases, idle clusters and roles that users have made, and make `materialize` anew for this user.
+    """Drop all databases, idle clusters and roles of users, and recreate the database `materialize` for this user.
 
-    `session` is the operator's. TargetError for the first statement that fails.
+    `session` is one of mz_system. TargetError for the first statement that fails.
     """
     _must(session, "ALTER SYSTEM RESET ALL")
     _allow_unsafe_functions(session)
@@ -100,7 +100,7 @@ def reset(session: Session, user: str) -> None:
 
 
 def _allow_unsafe_functions(session: Session) -> None:
-    """Turn on unsafe functions, which many scripts need. A server in safe mode refuses; older ones have another name for it."""
+    """Enable unsafe functions, which many scripts need. A server in safe mode refuses. Older releases use another name for it."""
     for name in _UNSAFE:
         outcome = session.execute(f"ALTER SYSTEM SET {name} = on")
         if outcome.error is None or outcome.error.sqlstate == _CANNOT_CHANGE_NOW:

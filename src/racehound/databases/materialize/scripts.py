@@ -1,4 +1,4 @@
-"""A Materialize for the scripts of the language: its addresses, and what cleans it before each script."""
+"""The server for testdrive scripts: the addresses of Materialize, and a function that resets it before each script."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from racehound.wire.session import LibpqSession
 
 
 def server_at(url: str, values: Mapping[str, Any], services: ServiceAddresses) -> ScriptServer:
-    """The server at an address. UserError where that is no Materialize, or has no address that scripts could use."""
+    """The server at a URL. UserError when it is not Materialize."""
     endpoint = endpoint_of(url, values["materialize_internal_url"])
     with contextlib.closing(LibpqSession.connect(url)) as session:
         environment = materialize.environment_id(session)
     if environment is None:
-        raise UserError("--url: the server there is no Materialize")
+        raise UserError("--url: the server at this address is not Materialize")
     if endpoint is None:
         return ScriptServer(url, {}, services)
     services = dataclasses.replace(
@@ -34,7 +34,7 @@ def server_at(url: str, values: Mapping[str, Any], services: ServiceAddresses) -
 
 
 def addresses(values: Mapping[str, Any], services: ServiceAddresses) -> tuple[ServiceAddresses, Mapping[str, str]]:
-    """The HTTP ports that the options give, among the services and as variables."""
+    """The HTTP addresses from the options: added to the services, and as variables."""
     found = dataclasses.replace(
         services,
         http=_without_slash(values["materialize_http_url"]),
@@ -45,7 +45,7 @@ def addresses(values: Mapping[str, Any], services: ServiceAddresses) -> tuple[Se
 
 
 def endpoint_of(url: str, internal_url: str | None) -> ScriptTarget | None:
-    """Host, port and user of its addresses; None for a server that is reached over a UNIX socket. UserError for no address."""
+    """Host, port and user from the URLs; None for a UNIX socket or several hosts. UserError for an invalid URL."""
     import getpass
 
     parts = _parts("--url", url)

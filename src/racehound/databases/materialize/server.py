@@ -1,6 +1,6 @@
-"""Materialize as a server of racehound's own: `environmentd` and its `clusterd`s as processes, or all in one container.
+"""Materialize as a service: `environmentd` and its `clusterd` processes as native processes, or all in one container.
 
-The options are those that its own scripts and its operator use; which of them a release knows is read from its `--help`.
+The options are those that Materialize's scripts and operator use. The output of `--help` shows which of them a release knows.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ INTERNAL_HTTP = "internal-http"
 IMAGE = "materialize/materialized:latest"
 PROGRAMS = ("environmentd", "clusterd")
 _ENVIRONMENT = "local-az1-00000000-0000-4000-8000-000000000000-0"
-"""Cloud, region, organisation and number, as `mz_environment_id()` spells them."""
+"""Cloud, region, organisation and number, in the format of `mz_environment_id()`."""
 _SCHEMAS = ("consensus", "tsoracle", "storage", "adapter")
 _SIZE_MEMORY = "2GiB"
 _SIZES = {
@@ -33,13 +33,13 @@ _SIZES = {
            "credits_per_hour": str(workers), "disabled": False, "is_cc": False}
     for size, workers in (("1", 1), ("2", 2))
 }  # fmt: skip
-"""Sizes of replicas of its own for processes: a licence is needed from 24 credits on."""
+"""The sizes of replicas in native processes. They need few credits, since Materialize needs a licence from 24 credits on."""
 _ANSWER_LIMIT_S = 2.0
 _HELP_LIMIT_S = 30.0
 
 
 class MaterializeService(Service):
-    """It needs services only in so far as objects do."""
+    """The server itself needs no other service; only objects in it do."""
 
     name = "materialized"
     role = "materialized"
@@ -48,12 +48,12 @@ class MaterializeService(Service):
     ports = (CLIENT, INTERNAL, HTTP, INTERNAL_HTTP)
 
     def __init__(self, metadata: str = "", image: str = IMAGE) -> None:
-        """`metadata`: a postgres:// URL of a database for processes to keep their metadata in."""
+        """`metadata`: the postgres:// URL of the database in which native processes store their metadata."""
         self._metadata = metadata
         self._image = image
 
     def artifacts(self) -> tuple[Artifact, ...]:
-        """It is its user's own build."""
+        """There are none: the user builds the programs."""
         return ()
 
     def prepare(self, layout: ServiceLayout) -> None:
@@ -131,17 +131,17 @@ class MaterializeService(Service):
 
 
 def url(endpoints: Endpoints, port: str, user: str) -> str:
-    """The address of one of its SQL ports."""
+    """The URL of one of the SQL ports."""
     return f"postgres://{user}@{endpoints[port]}/materialize?sslmode=disable"
 
 
 def missing_programs() -> list[str]:
-    """Those of its programs that are not on the path."""
+    """The programs of Materialize that are not on the path."""
     return [program for program in PROGRAMS if shutil.which(program) is None]
 
 
 def metadata_store(directory: Path, log: Path) -> EmbeddedServer:
-    """A PostgreSQL of racehound's own for the metadata; its user starts and stops it."""
+    """An embedded PostgreSQL for the metadata, which the caller starts and stops."""
     return EmbeddedServer(releases.find(None), directory, log, {"max_connections": "500"}, durable=False)
 
 
@@ -153,7 +153,7 @@ def _program(name: str) -> str:
 
 
 def _help(program: str) -> str:
-    """What a program says of its options."""
+    """The output of a program's `--help`."""
     try:
         done = subprocess.run([program, "--help"], capture_output=True, text=True, timeout=_HELP_LIMIT_S, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
@@ -162,7 +162,7 @@ def _help(program: str) -> str:
 
 
 def _addresses(layout: ServiceLayout, known: str) -> dict[str, str]:
-    """By a file since v0.147, by options before."""
+    """The options for the listening addresses: a file since v0.147, separate options before."""
     if "--listeners-config-path" in known:
         return {"listeners-config-path": str(layout.directory / "listeners.json")}
     names = {CLIENT: "sql", INTERNAL: "internal-sql", HTTP: "http", INTERNAL_HTTP: "internal-http"}

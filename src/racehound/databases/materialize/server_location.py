@@ -1,11 +1,10 @@
-"""Where Materialize is: at addresses that the user gave, processes of racehound's own, or a container of its own."""
+"""The location of Materialize: at addresses that the user gave, or in processes or a container that racehound starts."""
 
 from __future__ import annotations
 
 import dataclasses
 import shutil
 import time
-import urllib.parse
 from pathlib import Path
 from typing import Protocol
 
@@ -37,7 +36,7 @@ _PORTS = {"internal": 6877, "http": 6876, "internal_http": 6878}
 
 @dataclasses.dataclass(frozen=True)
 class Addresses:
-    """The four ports; the HTTP ones as `http://HOST:PORT`, None where they are not to be used."""
+    """The addresses of the four ports. Those of the HTTP ports are `http://HOST:PORT`, or None if they are not used."""
 
     sql: str
     internal: str
@@ -46,7 +45,7 @@ class Addresses:
 
     @classmethod
     def given(cls, sql: str, internal: str | None = None, http: str | None = None, internal_http: str | None = None) -> Addresses:
-        """From what the user gave; what he did not give is the usual port of the same host. UserError for no URL."""
+        """The addresses that the user gave, and the default ports of the same host for the others. UserError for a bad URL."""
         try:
             parts = conninfo_to_dict(sql)
         except psycopg.Error as error:
@@ -61,7 +60,7 @@ class Addresses:
 
     @classmethod
     def of(cls, endpoints: Endpoints) -> Addresses:
-        """Of a server of racehound's own."""
+        """The addresses of a server that racehound starts."""
         return cls(
             server.url(endpoints, CLIENT, "materialize"),
             server.url(endpoints, INTERNAL, "mz_system"),
@@ -71,13 +70,13 @@ class Addresses:
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """Passwords in the addresses."""
+        """The passwords in the addresses."""
         found = (conninfo_to_dict(address).get("password") for address in (self.sql, self.internal))
         return tuple(dict.fromkeys(str(password) for password in found if password))
 
 
 class ServerLocation(Protocol):
-    """A Materialize to connect to, as the target needs it."""
+    """What the target needs to know of its server, and can do with it."""
 
     owned: bool
 
@@ -89,10 +88,10 @@ class ServerLocation(Protocol):
     def stop(self) -> None: ...
 
     def renew(self) -> None:
-        """A server with nothing in it."""
+        """Replace the server by an empty one. TargetError when racehound did not start it."""
 
     def alive(self) -> bool:
-        """Whether it answers; waits for the end of a restart."""
+        """Whether it answers. Waits for the end of a restart."""
 
     def new_log_lines(self) -> list[str]: ...
 
@@ -100,12 +99,12 @@ class ServerLocation(Protocol):
 
 
 class RemoteServerLocation:
-    """A server at addresses that the user gave. Nothing of it is touched but what the run makes, and its settings."""
+    """A server at addresses that the user gave. The run changes only the objects that it creates, and settings."""
 
     owned = False
 
     def __init__(self, addresses: Addresses, log: Path | None = None) -> None:
-        """`log`: the server's, if it can be read here."""
+        """`log`: the server's log file, if this machine can read it."""
         self.addresses = addresses
         self._log = LogReader(FileLog(log) if log else _no_log)
 
@@ -113,7 +112,7 @@ class RemoteServerLocation:
         MaterializeSession.connect(self.addresses.sql, "racehound").close()
 
     def stop(self) -> None:
-        """It is not ours to stop."""
+        """Do nothing: racehound did not start it."""
 
     def renew(self) -> None:
         raise TargetError("a server that racehound did not start is not restarted")
@@ -129,12 +128,12 @@ class RemoteServerLocation:
 
 
 def _no_log() -> str:
-    """What is read of a log that is out of reach."""
+    """Read nothing, since there is no log file."""
     return ""
 
 
 class OwnServerLocation:
-    """A server of racehound's own, as an instance of a backend. What it writes goes with it."""
+    """A server that racehound starts, as an instance of a backend. Its data are removed when it stops."""
 
     owned = True
 
@@ -159,11 +158,11 @@ class OwnServerLocation:
                 self._instance.service.check(self._instance.endpoints)
             except NotReadyError as error:
                 if not self._instance.alive():
-                    last = next(iter(reversed(self._instance.log(5))), "it said nothing")
+                    last = next(iter(reversed(self._instance.log(5))), "its log is empty")
                     raise TargetError(f"Materialize {self._instance.exit_summary()}: {last}") from None
                 if time.monotonic() > deadline:
                     raise TargetError(f"Materialize is not ready after {_READY_LIMIT_S:g} s: {error}") from None
-                # Nothing tells when it is ready.
+                # There is no event for the moment in which it is ready.
                 time.sleep(_LOOK_S)
             else:
                 return
@@ -176,7 +175,7 @@ class OwnServerLocation:
         self.start()
 
     def clear(self) -> None:
-        """End it and forget its data."""
+        """Stop it and remove its data."""
         self._instance.stop()
         self._prepared = False
 
@@ -192,10 +191,10 @@ class OwnServerLocation:
 
 
 class ProcessServerLocation(OwnServerLocation):
-    """`environmentd`, which runs its `clusterd`s, with a PostgreSQL of racehound's own for its metadata."""
+    """`environmentd`, which starts its `clusterd` processes, with an embedded PostgreSQL for its metadata."""
 
     def __init__(self, directory: Path, log: Path) -> None:
-        """UserError, with the ways that there are, when a program is not on the path."""
+        """UserError, with the three possibilities, when a program is not on the path."""
         lacking = server.missing_programs()
         if lacking:
             raise UserError(f"{' and '.join(lacking)} not found. {WAYS}")
@@ -236,7 +235,7 @@ class DockerServerLocation(OwnServerLocation):
 
 
 class _DockerLog:
-    """What a container has logged since the last call: docker gives the last lines only, so they are told apart by number."""
+    """Returns what a container has logged since the last call. It finds the new lines among the last ones that docker returns."""
 
     def __init__(self, instance: DockerInstance, lines: int = 2000) -> None:
         self._instance = instance
@@ -251,26 +250,21 @@ class _DockerLog:
 
 
 def _overlap(before: list[str], now: list[str]) -> int:
-    """How many lines at the beginning of `now` are the end of `before`."""
+    """The number of lines at the beginning of `now` that are the end of `before`."""
     for shift in range(len(before)):
         if before[shift:] == now[: len(before) - shift]:
             return len(before) - shift
     return 0
 
 
-def host_of(address: str) -> str:
-    """The host that an address names."""
-    return urllib.parse.urlsplit(address).hostname or LOOPBACK
-
-
 def _answers(url: str) -> bool:
-    """Whether a query is answered, within the time that a restart may take."""
+    """Whether the server answers a query within the time that a restart may take."""
     deadline = time.monotonic() + _ALIVE_LIMIT_S
     while time.monotonic() < deadline:
         try:
             session = MaterializeSession.connect(url, "racehound", limit_s=5.0)
         except TargetError:
-            # It may be on its way back: nothing tells when.
+            # The server may be restarting, and there is no event for the end of that.
             time.sleep(_LOOK_S)
             continue
         try:

@@ -1,6 +1,6 @@
-"""What a repetition has left in the services: topics, subjects, tables, publications, slots, files. Swept, and checked for.
+"""Removes what repetitions leave in the services: topics, subjects, tables, publications, slots, files. It also finds leaks.
 
-Everything is known by the run's id or number, or lies in a database that is the run's own; nothing else is touched.
+It removes only objects with the run's id or number in their names, and those in a database of the run.
 """
 
 from __future__ import annotations
@@ -20,30 +20,27 @@ from racehound.tls import trusted
 from racehound.wire.session import LibpqSession
 
 SLOT_GRACE_S = 5.0
-"""Seconds that a target may take to drop the slots of a source that is gone."""
+"""Seconds that a target may take to drop the slots of a dropped source."""
 _LOOK_S = 0.02
 _GONE_LIMIT_S = 10.0
 _PACKAGES = "pip install 'racehound[services]'"
 
 
 class ServiceCleaner(Protocol):
-    """One service."""
+    """Removes leftovers from one service."""
 
     def connect(self) -> None:
-        """Connect, and make what the run needs there; again after a service has been restarted.
-
-        TargetError when the service does not do it.
-        """
+        """Connect, and create what the run needs in the service. Also called after a restart of the service. TargetError."""
 
     def drop_leftovers(self) -> list[str]:
-        """Remove what is left; one line for each thing that the target itself should have removed. TargetError."""
+        """Remove all leftovers. Returns a line for each one that the target should have removed. TargetError."""
 
     def close(self) -> None:
-        """Remove all that the run has made, and close."""
+        """Remove everything that the run has created in the service, and close the connection."""
 
 
 def service_cleaners(connected: ConnectedServices, run_id: str, number: int) -> list[ServiceCleaner]:
-    """One for each service that is there. `number`: what the language puts behind the names of topics."""
+    """A cleaner for each service that there is. `number`: testdrive appends it to the names of topics."""
     found: list[ServiceCleaner] = []
     if connected.kafka:
         found.append(KafkaCleaner(connected.kafka, connected.registry, run_id, number))
@@ -57,7 +54,7 @@ def service_cleaners(connected: ConnectedServices, run_id: str, number: int) -> 
 
 
 class KafkaCleaner:
-    """Topics, and the subjects that belong to them."""
+    """Removes topics, and the subjects that belong to them."""
 
     def __init__(self, servers: str, registry: str | None, run_id: str, number: int) -> None:
         self._servers = servers
@@ -75,15 +72,15 @@ class KafkaCleaner:
         self._topics()
 
     def drop_leftovers(self) -> list[str]:
-        """A target keeps the topics of its sinks: they are its users'."""
+        """Delete topics and subjects. None is a leak, since a target does not delete the topics of dropped sinks."""
         from confluent_kafka import KafkaError, KafkaException
 
         deadline = time.monotonic() + _GONE_LIMIT_S
         while topics := self._topics():
             if time.monotonic() > deadline:
                 raise TargetError(f"Kafka: topic {topics[0]} does not go away")
-            # A broker answers before it has forgotten a topic, and nothing tells when it has. A client that is not quite gone
-            # may have it made again.
+            # A broker answers before it has deleted a topic, and reports no event afterwards. A client that is about to end may
+            # create the topic again.
             for done in self._client.delete_topics(topics, operation_timeout=_GONE_LIMIT_S).values():
                 try:
                     done.result()
@@ -125,10 +122,10 @@ class KafkaCleaner:
 
 
 class PostgresCleaner:
-    """A database of the run's own, its slots, and the roles that the target comes as."""
+    """Empties the run's PostgreSQL database, and removes its slots, and the roles with which the target connects."""
 
     def __init__(self, url: str, run_id: str) -> None:
-        """`url`: with the database that shall be the run's."""
+        """`url`: the URL with the name of the run's database."""
         self._url = url
         self._database = urllib.parse.urlsplit(url).path.removeprefix("/")
         self._run_id = run_id
@@ -163,7 +160,7 @@ class PostgresCleaner:
             _must(session, f"DROP DATABASE IF EXISTS {quoted(self._database)} WITH (FORCE)")
 
     def _await_slots(self, session: LibpqSession) -> list[str]:
-        """Those that the target has not dropped with its sources, in time; then they are dropped by force."""
+        """Wait until the target has dropped the slots of its sources. Drop the others, and return a line for each."""
         query = f"SELECT slot_name, active_pid FROM pg_replication_slots WHERE database = {literal(self._database)}"
         deadline = time.monotonic() + SLOT_GRACE_S
         while (left := _rows(session, query)) and time.monotonic() < deadline:
@@ -186,7 +183,7 @@ class PostgresCleaner:
 
 
 class MySqlCleaner:
-    """A database of the run's own, and the users that the target comes as."""
+    """Empties the run's MySQL database, and removes the users with which the target connects."""
 
     def __init__(self, url: str, password: str, database: str, run_id: str) -> None:
         self._address = urllib.parse.urlsplit(url)
@@ -234,7 +231,7 @@ class MySqlCleaner:
 
 
 class S3Cleaner:
-    """A bucket of the run's own."""
+    """Empties the run's bucket."""
 
     def __init__(self, account: S3Account, run_id: str) -> None:
         self._account = account

@@ -1,4 +1,4 @@
-"""A session with Materialize: the protocol is PostgreSQL's, and so is the session, but for what it keeps over a reset."""
+"""A session with Materialize: a `LibpqSession` that applies its settings again after each reset."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _ASK_LIMIT_S = 5.0
 
 
 class MaterializeSession:
-    """See `Session`. `settings` are statements that make the session what it shall be, now and after every reset."""
+    """See `Session`. `settings` are statements that the session runs when it is opened and after every reset."""
 
     def __init__(self, inner: LibpqSession, settings: Sequence[str] = ()) -> None:
         self._inner = inner
@@ -25,13 +25,13 @@ class MaterializeSession:
         self.close = inner.close
         self.sever = inner.sever
         self.pid = inner.pid
-        """The server's number of the connection: it has no process of its own."""
+        """The server's number of the connection, since a connection has no process."""
 
     @classmethod
     def connect(
         cls, url: str, name: str, *, database: str | None = None, settings: Sequence[str] = (), limit_s: float = 10.0
     ) -> MaterializeSession:
-        """Connect within `limit_s` seconds. UserError for a malformed address, TargetError when nobody answers."""
+        """Connect within `limit_s` seconds. UserError for a malformed address, TargetError when no server answers."""
         address = make_conninfo(url, dbname=database) if database else url
         session = cls(LibpqSession.connect(address, name, timeout=limit_s), settings)
         outcome = session.apply()
@@ -41,18 +41,18 @@ class MaterializeSession:
         return session
 
     def apply(self) -> Outcome | None:
-        """Make the session what it shall be; the first outcome that is not ok."""
+        """Run the settings. Returns the first outcome that is not ok, if there is one."""
         return next((outcome for outcome in map(self.execute, self._settings) if not outcome.ok), None)
 
     def reset(self) -> Outcome:
-        """Roll back, forget all, and be again what it was when opened."""
+        """Roll back, discard the session's state, and run the settings again."""
         outcome = self._inner.reset()
         return outcome if not outcome.ok else self.apply() or outcome
 
     def ask(self, query: str, limit_s: float = _ASK_LIMIT_S) -> list[tuple[str, ...]]:
-        """The rows of a query, NULL as an empty text. TargetError when it fails, or takes longer than that (seconds).
+        """The rows of a query, with NULL as an empty text. TargetError when it fails, or takes longer than `limit_s` seconds.
 
-        A coordinator that hangs does not answer a request to cancel either: then the connection is broken.
+        After that time the connection is closed, since a coordinator that hangs does not answer a cancel request either.
         """
         late = threading.Timer(limit_s, self.sever)
         late.daemon = True
@@ -66,7 +66,7 @@ class MaterializeSession:
         return [tuple(cell or "" for cell in row) for row in outcome.rows.cells]
 
     def must(self, *statements: str) -> None:
-        """Run statements. TargetError for the first that fails."""
+        """Run statements. TargetError for the first one that fails."""
         for statement in statements:
             outcome = self.execute(statement)
             if not outcome.ok:
@@ -74,12 +74,12 @@ class MaterializeSession:
 
 
 def quoted(name: str) -> str:
-    """A name as SQL spells one that may hold anything."""
+    """The name as a quoted SQL identifier."""
     escaped = name.replace('"', '""')
     return f'"{escaped}"'
 
 
 def literal(text: str) -> str:
-    """A text as SQL spells one."""
+    """The text as an SQL string literal."""
     escaped = text.replace("'", "''")
     return f"'{escaped}'"

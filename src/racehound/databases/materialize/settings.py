@@ -1,4 +1,4 @@
-"""What racehound asks of an environment when a run begins, and what it sets: nothing is guessed from a version number."""
+"""Reads the facts about an environment when a run begins, and changes its settings. Capabilities are tested, not guessed."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _FEATURES = (
 _UNKNOWN_PARAMETER = "42704"
 
 _NOWHERE = "racehound_nowhere"
-"""A name that nothing has: what is asked about it is refused, and why tells whether the server knows the statement."""
+"""The name of no object. A statement with it fails, and the error shows whether the server knows the statement."""
 _PROBES = {
     "source-tables": f"CREATE TABLE {_NOWHERE} FROM SOURCE {_NOWHERE} (REFERENCE x)",
     "swap": f"ALTER SCHEMA {_NOWHERE} SWAP WITH {_NOWHERE}_2",
@@ -49,7 +49,7 @@ _PROBES = {
     "replica-targeted": f"CREATE MATERIALIZED VIEW {_NOWHERE} IN CLUSTER quickstart REPLICA {_NOWHERE} AS SELECT 1",
     "replacement": f"CREATE REPLACEMENT MATERIALIZED VIEW {_NOWHERE} FOR {_NOWHERE} AS SELECT 1",
 }
-"""By the capability that it asks after."""
+"""The statement that tests each capability."""
 _KNOWN = re.compile(
     rf"unknown .*{_NOWHERE}|.*{_NOWHERE}.* (?:does not exist|unknown)|.*has no CLUSTER REPLICA named|.*{_NOWHERE}\"?$"
 )
@@ -69,7 +69,7 @@ WHERE c.name = 'quickstart' ORDER BY r.name
 
 @dataclasses.dataclass(frozen=True)
 class Environment:
-    """What was asked of the environment when the run began."""
+    """Facts that were read from the environment when the run began."""
 
     release: str
     """E.g. `v0.147.0-dev.0`."""
@@ -77,7 +77,7 @@ class Environment:
     sizes: tuple[str, ...]
     """Sizes of replicas with one process, the smallest first."""
     replicas: tuple[str, ...]
-    """Names of the replicas of the cluster that every environment has."""
+    """Names of the replicas of the cluster `quickstart`, which every environment has."""
     capabilities: frozenset[str]
 
     def variables(self) -> dict[str, str]:
@@ -91,7 +91,7 @@ class Environment:
 
 
 def environment(session: MaterializeSession) -> Environment:
-    """Ask. UserError when the server is no Materialize, or its cluster `quickstart` has no replica."""
+    """Read the facts. UserError when the server is not Materialize, or its cluster `quickstart` has no replica."""
     release = release_of(session)
     replicas = tuple(name for (name,) in session.ask(_REPLICAS, limit_s=60.0))
     if not replicas:
@@ -106,15 +106,15 @@ def environment(session: MaterializeSession) -> Environment:
 
 
 def release_of(session: MaterializeSession) -> str:
-    """Its version, such as `v0.147.0`. UserError when the server is no Materialize."""
+    """The server's version, such as `v0.147.0`. UserError when it is not Materialize."""
     version = session.execute("SELECT mz_version()")
     if version.rows is None:
-        raise UserError("the server is no Materialize: it does not know mz_version()")
+        raise UserError("the server is not Materialize: it has no function mz_version()")
     return (version.rows.cells[0][0] or "").split()[0]
 
 
 def _allowed(session: MaterializeSession, sizes: list[str]) -> tuple[str, ...]:
-    """The environment may allow some of the sizes only; an empty list allows all."""
+    """The sizes that the environment allows; an empty setting allows all. TargetError when there are none."""
     shown = session.execute("SHOW allowed_cluster_replica_sizes")
     text = (shown.rows.cells[0][0] or "") if shown.rows is not None and shown.rows.cells else ""
     allowed = [name.strip().strip('"') for name in text.split(",") if name.strip()]
@@ -130,7 +130,7 @@ def _knows(session: MaterializeSession, probe: str) -> bool:
 
 
 def _transactional(session: MaterializeSession) -> frozenset[str]:
-    """Whether a source and a table of it can be made in one transaction: tried, and rolled back."""
+    """The capability to create a source and a table of it in one transaction. A transaction that is rolled back tests it."""
     session.must("BEGIN")
     knows = all(session.execute(statement).ok for statement in _TRANSACTION)
     session.must("ROLLBACK")
@@ -138,15 +138,15 @@ def _transactional(session: MaterializeSession) -> frozenset[str]:
 
 
 class Settings:
-    """The settings of the environment that the suite raises, set through its internal port and set back at the end."""
+    """The settings of the environment that a run changes. They are restored at the end of the run."""
 
     def __init__(self, operator: MaterializeSession) -> None:
-        """`operator`: a session of `mz_system`, which may be replaced when it is lost."""
+        """`operator`: a session of `mz_system`. The attribute may be replaced when this session is lost."""
         self.operator = operator
         self._before: dict[str, str] = {}
 
     def raise_all(self) -> None:
-        """Raise the limits and switch on the features that this release knows."""
+        """Raise the limits and enable the features that this release knows."""
         for name, value in {**dict.fromkeys(_LIMITS, _MANY), **dict.fromkeys(_FEATURES, "on")}.items():
             shown = self.operator.execute(f"SHOW {name}")
             if shown.rows is None:
@@ -157,11 +157,11 @@ class Settings:
 
     @property
     def before(self) -> dict[str, str]:
-        """What was raised, as it was."""
+        """The former values of the changed settings."""
         return dict(self._before)
 
     def restore(self) -> None:
-        """As they were before."""
+        """Restore the changed settings."""
         restore(self.operator, self._before)
         self._before.clear()
 
@@ -173,6 +173,6 @@ class Settings:
 
 
 def restore(operator: MaterializeSession, before: Mapping[str, str]) -> None:
-    """Set settings back."""
+    """Set the settings to these values."""
     for name, value in before.items():
         operator.execute(f"ALTER SYSTEM SET {quoted(name)} = {literal(value)}")

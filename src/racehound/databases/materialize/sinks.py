@@ -1,7 +1,8 @@
-"""What sinks have written, compared with what they are made from: a topic is read to its end, its envelopes are folded.
+"""Compares the topics of Kafka sinks with their relations.
 
-A row that is there once in the relation must have been written once more than it was taken back. The relation may change while
-the topic is read (a load generator never rests): then only rows that were there at every look are held against the topic.
+A topic is read to its end. A row that a relation has n times must have been inserted n times more often than it was deleted. A
+relation may change while its topic is read, since a load generator never stops. Then only the rows that the relation had at every
+query must be in the topic.
 """
 
 from __future__ import annotations
@@ -20,13 +21,13 @@ from racehound.errors import TargetError
 from racehound.tls import trusted
 
 LAG_S = 20.0
-"""Seconds that a sink may be behind its relation at rest."""
+"""Seconds by which a sink may lag behind its relation at rest."""
 _LOOK_S = 0.2
 _READ_LIMIT_S = 30.0
 _ROWS_MAX = 20_000
-"""Relations with more rows are not compared: a topic of a million messages takes longer to read than a repetition."""
+"""Relations with more rows are not compared: to read a topic with a million messages takes longer than a repetition."""
 _PLAIN = frozenset({16, 20, 21, 23, 25, 1043})
-"""OIDs of booleans, integers and texts, whose text is the same in SQL, JSON and Avro. Of other columns rows are only counted."""
+"""OIDs of booleans, integers and texts, which read alike in SQL, JSON and Avro. Rows with other columns are only counted."""
 _SHOWN = 5
 
 _SINKS = """
@@ -46,18 +47,18 @@ Decode = Callable[[bytes], Any]
 
 @dataclasses.dataclass(frozen=True)
 class Sink:
-    """A Kafka sink and what it is made from."""
+    """A Kafka sink and its relation."""
 
     name: str
     topic: str
     format: str
     relation: str
-    """As SQL spells it, with database and schema."""
+    """The quoted name for SQL, with database and schema."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Relation:
-    """What a relation held at one moment."""
+    """The rows of a relation at one moment."""
 
     columns: tuple[str, ...]
     is_plain: bool
@@ -65,9 +66,9 @@ class Relation:
 
 
 class RowBounds:
-    """What was seen of a relation by and by.
+    """Bounds for the rows of a relation, over all queries of it.
 
-    A sink that is always a moment behind never has the newest rows of a relation that grows.
+    They are needed because a sink that lags never has the newest rows of a growing relation.
     """
 
     def __init__(self) -> None:
@@ -75,7 +76,7 @@ class RowBounds:
         self._most: RowCounts = Counter()
 
     def bounds(self, before: RowCounts, after: RowCounts) -> tuple[RowCounts, RowCounts]:
-        """How often each row is there at least and at most, for a topic that was read between two seen."""
+        """How often each row must and may be in a topic that was read between two queries of the relation."""
         if before == after:
             return before, after
         self._least = (before if self._least is None else self._least & before) & after
@@ -84,7 +85,7 @@ class RowBounds:
 
 
 def problems(session: MaterializeSession, database: str, kafka: str, registry: str | None) -> list[Problem]:
-    """A problem for each sink of the database whose topic is not what its relation says. TargetError."""
+    """A problem for each sink of the database whose topic does not match its relation. TargetError."""
     decoders: dict[str, Decode] = {"json": json.loads, **({"avro": Avro(registry)} if registry else {})}
     found = []
     for sink in _sinks(session, database):
@@ -94,38 +95,38 @@ def problems(session: MaterializeSession, database: str, kafka: str, registry: s
     return found
 
 
-def difference(least: RowCounts, most: RowCounts, folded: RowCounts) -> str:
-    """How a folded topic differs from a relation that holds each row so often, at `least` and at `most`; empty if it does not."""
-    said = [f"taken back {-count} times more than written: {row}" for row, count in folded.items() if count < 0]
+def difference(least: RowCounts, most: RowCounts, written: RowCounts) -> str:
+    """How the rows of a topic differ from a relation that has each row between `least` and `most` times; empty if they do not."""
+    said = [f"deleted {-count} times more than inserted: {row}" for row, count in written.items() if count < 0]
     changing = least != most
-    for row in most.keys() | folded.keys():
-        there = folded[row]
-        # In a relation that changes, a row may have come and gone between two seen.
-        if (changing and not least[row]) or least[row] <= there <= most[row] or there < 0:
+    for row in most.keys() | written.keys():
+        count = written[row]
+        # A relation that changes may have had a row only between two queries.
+        if (changing and not least[row]) or least[row] <= count <= most[row] or count < 0:
             continue
-        said.append(f"there {least[row]} times, written {there} times: {row}")
+        said.append(f"in the relation {least[row]} times, in the topic {count} times: {row}")
     return "; ".join(sorted(said)[:_SHOWN])
 
 
 def count_rows(envelopes: Iterator[Any], columns: tuple[str, ...]) -> RowCounts:
-    """What is left of a topic's Debezium envelopes: every row as often as it was written, less as often as it was taken back."""
-    folded: RowCounts = Counter()
+    """For each row of a topic's Debezium envelopes, the number of its insertions minus that of its deletions."""
+    written: RowCounts = Counter()
     for envelope in envelopes:
         for side, change in (("after", 1), ("before", -1)):
             record = envelope.get(side)
             if record is not None:
-                folded[_row(record, columns)] += change
-    return Counter({row: count for row, count in folded.items() if count})
+                written[_row(record, columns)] += change
+    return Counter({row: count for row, count in written.items() if count})
 
 
 class Avro:
-    """Decodes values in Confluent's wire format; schemas are asked of the registry, each once."""
+    """Decodes values in Confluent's wire format. It requests each schema from the registry once."""
 
     def __init__(self, registry: str | None) -> None:
         self._registry = registry
         self._schemas: dict[int, Any] = {}
 
-    def __call__(self, value: bytes) -> Any:  # noqa: ANN401 what the schema says
+    def __call__(self, value: bytes) -> Any:  # noqa: ANN401 the schema has the type
         import io
 
         from fastavro import schemaless_reader
@@ -154,17 +155,17 @@ def _sinks(session: MaterializeSession, database: str) -> list[Sink]:
 
 
 def _compare(session: MaterializeSession, sink: Sink, kafka: str, decode: Decode) -> str:
-    """What is wrong with a sink once it has had its time; empty if nothing, or where its relation is too large."""
+    """How a topic still differs from its relation after `LAG_S`; empty if it does not, or the relation is too large."""
     deadline, seen = time.monotonic() + LAG_S, RowBounds()
     while True:
         before = _relation(session, sink)
         if before is None:
             return ""
-        folded = count_rows((decode(value) for value in _values(kafka, sink.topic)), before.columns if before.is_plain else ())
+        written = count_rows((decode(value) for value in _values(kafka, sink.topic)), before.columns if before.is_plain else ())
         after = _relation(session, sink)
         if after is None:
             return ""
-        wrong = difference(*seen.bounds(before.rows, after.rows), folded)
+        wrong = difference(*seen.bounds(before.rows, after.rows), written)
         if not wrong or time.monotonic() > deadline:
             return wrong
         time.sleep(_LOOK_S)
@@ -185,16 +186,16 @@ def _row(record: dict[str, Any], columns: tuple[str, ...]) -> Row:
 
 
 def _text(value: object) -> str | None:
-    """As the server's text of a plain type."""
+    """The value as the server writes a plain type."""
     if isinstance(value, bool):
         return "t" if value else "f"
     return None if value is None else str(value)
 
 
 def _values(kafka: str, topic: str) -> Iterator[bytes]:
-    """The values of a topic's messages up to its end as it was at first: somebody may write all the time.
+    """The values of a topic's messages up to the end that it has at the call, since a sink may write all the time.
 
-    TargetError when it cannot be read, or not in time.
+    TargetError when the topic cannot be read in time.
     """
     from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
@@ -217,7 +218,7 @@ def _values(kafka: str, topic: str) -> Iterator[bytes]:
             error, value, number = message.error(), message.value(), message.partition()
             if error is not None and error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001 its public name
                 raise TargetError(f"topic {topic}: {error}")
-            # Not every offset is a message (a transaction's end is none): the end may be passed without having been met.
+            # Some offsets have no message, such as a transaction's end. So the last message may come before the last offset.
             left = 0 if error is not None else ends.get(number, 0) - (message.offset() or 0)
             if left <= 1:
                 ends.pop(number, None)

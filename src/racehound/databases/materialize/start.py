@@ -1,6 +1,6 @@
-"""How a run comes by a Materialize and by the services around it: the three ways, and who brings up what.
+"""Starts or connects to Materialize and its services for a run.
 
-Called by the registry (`targets/registry.py`), as `_postgres` is there.
+Materialize can be at an address, in Docker, or run as processes.
 """
 
 from __future__ import annotations
@@ -38,38 +38,38 @@ from racehound.services.fault_injection import FaultInjector
 Deployment = Literal["addresses", "docker", "processes"]
 _IMAGE = server.IMAGE.partition(":")[0]
 _SERVICES = {"kafka": "kafka", "schema-registry": "schema-registry", "postgres": "postgres", "mysql": "mysql", "s3": "seaweedfs"}
-"""The service for each capability that kinds ask of services."""
+"""The service that provides each capability that kinds require of services."""
 
 
-def _nowhere(_: str) -> None:
-    """Where news goes when nobody listens."""
+def _ignore(_: str) -> None:
+    """The default for `Options.tell`."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """What a user says of the target."""
+    """The user's options for the target."""
 
     url: str | None = None
     internal_url: str | None = None
     http_url: str | None = None
     internal_http_url: str | None = None
     log: Path | None = None
-    """Where a server at an address logs, if that can be read here."""
+    """The log file of a server at an address, if this machine can read it."""
     release: str | None = None
-    """A tag of the image: then it runs in Docker."""
+    """A tag of the image, for Docker."""
     composition: str = daemon_client.DEFAULT
-    """The services that are up under this name are used, where racehound does not bring up its own."""
+    """The name of a running composition, whose services are used if there is one. Otherwise racehound starts services itself."""
     services: ConnectedServices | None = None
-    """Services at addresses that the user gave; then none is brought up."""
+    """Services at addresses that the user gave. Then racehound starts none."""
     kinds: tuple[str, ...] = ()
-    """Names of the kinds that are asked for: only what they need is brought up; empty: all."""
+    """Names of the kinds that may be drawn, whose services are started; empty: all."""
     upsert_records: int = DEFAULT_RECORDS
-    tell: Callable[[str], object] = _nowhere
-    """Hears what is going on while services are brought up."""
+    tell: Callable[[str], object] = _ignore
+    """Called with a line of text while services are started."""
 
 
 def deployment(options: Options) -> Deployment:
-    """Which of the three ways. UserError, with all three, where none is open."""
+    """How the run gets its Materialize. UserError, with the three possibilities, if none is available."""
     if options.url:
         return "addresses"
     if options.release:
@@ -78,11 +78,13 @@ def deployment(options: Options) -> Deployment:
         return "processes"
     if shutil.which("docker"):
         return "docker"
-    raise UserError(f"no Materialize: no --url was given, docker and {' and '.join(server.PROGRAMS)} are not on the path. {WAYS}")
+    raise UserError(
+        f"no Materialize: there is no --url, and docker and {' and '.join(server.PROGRAMS)} are not on the path. {WAYS}"
+    )
 
 
 def require_docker(image: str) -> None:
-    """UserError, with the three ways, when docker cannot run the image: before anything is started for it."""
+    """UserError, with the three possibilities, when docker cannot run the image."""
     try:
         docker = docker_client.find()
         docker.check_compose()
@@ -90,17 +92,17 @@ def require_docker(image: str) -> None:
     except UserError as error:
         raise UserError(f"{error}. {WAYS}") from None
     if not docker.has_image(image):
-        raise UserError(f"the image {image} is not there: docker pull {image}. {WAYS}")
+        raise UserError(f"the image {image} is missing: docker pull {image}. {WAYS}")
 
 
 def require_materialize(url: str) -> None:
-    """TargetError when nobody answers there, UserError when it is something else."""
+    """TargetError when no server answers at the URL, UserError when the server is not Materialize."""
     with contextlib.closing(MaterializeSession.connect(url, "racehound")) as session:
         release_of(session)
 
 
 def needed_services(names: Collection[str], kinds: Sequence[type[Kind]] = KINDS) -> list[str]:
-    """The services that objects of these kinds need (of all that are drawn unless asked for, without names)."""
+    """The services that objects of the named kinds need; without names, those of all kinds that are enabled."""
     wanted = {name.lower() for name in names}
     chosen = [kind for kind in kinds if (kind.__name__.lower() in wanted if wanted else kind.enabled)]
     required = {need for kind in chosen if issubclass(kind, MaterializeKind) for need in kind.requires}
@@ -109,16 +111,16 @@ def needed_services(names: Collection[str], kinds: Sequence[type[Kind]] = KINDS)
 
 @contextlib.contextmanager
 def opened(options: Options, run_id: str, directory: Path, log_path: Path) -> Iterator[MaterializeTarget]:
-    """Start the target and what it needs; on leaving, remove what the run made, and end what racehound started.
+    """Start the target and its services. On exit, remove the run's objects, and stop everything that racehound started.
 
-    `directory`: the run's scratch directory, where all that is started keeps its data.
+    `directory`: the run's scratch directory, for the data of everything that is started.
     """
     chosen = deployment(options)
     image = f"{_IMAGE}:{options.release}" if options.release else server.IMAGE
     if chosen == "docker":
         require_docker(image)
     if chosen == "addresses":
-        # Before anything is started for it.
+        # The address is checked before any service is started.
         require_materialize(_addresses(options).sql)
     with contextlib.ExitStack() as stack:
         connected, project, service_faults = stack.enter_context(_services(options, chosen, directory))
@@ -133,7 +135,7 @@ def opened(options: Options, run_id: str, directory: Path, log_path: Path) -> It
 def _services(
     options: Options, chosen: Deployment, directory: Path
 ) -> Iterator[tuple[ConnectedServices, DockerProject, ServiceFaults]]:
-    """Those that the user gave, those that are up under the name, or a composition of the run's own."""
+    """The services at the user's addresses, those of a running composition, or those of a new composition for this run."""
     project = DockerProject(directory.name, directory)
     if options.services is not None:
         yield options.services, project, ServiceFaults()
@@ -148,7 +150,7 @@ def _services(
     wanted = _installed(needed_services(options.kinds), backend, options.tell)
     try:
         composition.up([ServiceRequest(name, backend) for name in wanted], lambda name, what: options.tell(f"{name}: {what}"))
-        # The target's container belongs to the network of theirs.
+        # A target in a container joins the network of the services' containers.
         connected = from_composition(composition, in_container=chosen == "docker")
         yield connected, composition.docker, _faults_of_own(composition)
     finally:
@@ -168,7 +170,7 @@ def _faults_of_own(composition: Composition) -> ServiceFaults:
 
 
 def _installed(names: list[str], backend: BackendName, tell: Callable[[str], object]) -> list[str]:
-    """Of services as processes those that are installed; the kinds that need the others are left out of the draw."""
+    """The installed services among those that are to run as processes. Kinds that need the others are not drawn."""
     if backend == "docker":
         return names
     lacking = {service for each in installation.missing(names) for service in each.services}

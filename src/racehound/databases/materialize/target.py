@@ -1,8 +1,8 @@
 """The Materialize target.
 
-A run has a working database of its own in the environment: all that a program does happens there, or under environment-wide names
-that begin with the run's id. Dropping both removes exactly what the run made. In the services, topics bear the run's id or its
-number, and sources read a PostgreSQL database of the run's own.
+A run has its own working database. A program creates objects only in this database, or in the environment under names that begin
+with the run's id. Dropping these removes exactly what the run created. In the services, the names of topics contain the run's id
+or its number, and sources read a database of the run.
 """
 
 from __future__ import annotations
@@ -34,15 +34,15 @@ from racehound.kinds.kind import Kind
 from racehound.services.service import Endpoint
 
 DEFAULT_RECORDS = 1_000_000
-"""How many records the topic of an UpsertSource has."""
+"""Number of records in the topic of an UpsertSource."""
 _SESSIONS = "SELECT connection_id FROM mz_internal.mz_sessions"
 _WAITS_LIMIT_S = 2.0
 
-_Known = TypeVar("_Known")
+_Value = TypeVar("_Value")
 
 
 class MaterializeTarget(Target):
-    """See `databases.target.Target`. Used by the hunt's thread; `waits`, `terminate` and `open` also by others."""
+    """See `databases.target.Target`. One thread uses it, except that any thread may call `waits`, `terminate` and `open`."""
 
     dialect = MATERIALIZE
 
@@ -69,7 +69,7 @@ class MaterializeTarget(Target):
 
     @property
     def release(self) -> str:
-        return _there(self._environment).release
+        return _required(self._environment).release
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -77,41 +77,41 @@ class MaterializeTarget(Target):
 
     @property
     def database(self) -> str:
-        """The working database."""
+        """Name of the working database."""
         return f"{self.run_id}_db{self._number}"
 
     @property
     def observer(self) -> MaterializeSession:
-        return _there(self._observer)
+        return _required(self._observer)
 
     @property
     def services(self) -> ServiceAddresses:
-        """What actions of the language talk to."""
+        """The addresses for testdrive actions."""
         addresses = self.location.addresses
         return self._connected.services(addresses.http, addresses.internal_http)
 
     @property
     def capabilities(self) -> frozenset[str]:
-        """What the environment and the services make possible, as kinds name it."""
+        """The capabilities of the environment and the services, by the names that kinds use."""
         http = {"http"} if self.location.addresses.http else set()
-        return _there(self._environment).capabilities | self._connected.capabilities | http
+        return _required(self._environment).capabilities | self._connected.capabilities | http
 
     def start(self) -> None:
         self.location.start()
-        self._enter()
+        self._connect_to_server()
         self._service_cleaners = service_cleaners(self._connected, self.run_id, self._run_number)
         self.connect_services()
 
     def connect_services(self) -> None:
-        """Connect to the services, at first and after one was restarted. TargetError."""
+        """Connect to the services, at the start and after the restart of one. TargetError."""
         for cleaner in self._service_cleaners:
             cleaner.connect()
 
     def stop(self) -> None:
-        """What cannot be removed must not keep the rest from being."""
+        """Remove everything, and continue after errors. The first error of the services is raised at the end."""
         with contextlib.suppress(TargetError):
-            self._leave()
-        errors = [error for cleaner in self._service_cleaners if (error := _attempt(cleaner.close))]
+            self._disconnect_from_server()
+        errors = [error for cleaner in self._service_cleaners if (error := _error_of(cleaner.close))]
         self._service_cleaners = []
         self.location.stop()
         if errors:
@@ -123,7 +123,7 @@ class MaterializeTarget(Target):
     def variables(self) -> Mapping[str, str]:
         return {
             **self._connected.variables(),
-            **_there(self._environment).variables(),
+            **_required(self._environment).variables(),
             "racehound.run": self.run_id,
             "racehound.database": self.database,
             "racehound.upsert-records": str(self._records),
@@ -145,35 +145,35 @@ class MaterializeTarget(Target):
         if not self.location.alive():
             if not self.owned:
                 raise TargetError("the server does not answer any more")
-            self._forget()
+            self._discard_sessions()
             self.location.renew()
-            self._enter()
+            self._connect_to_server()
         else:
-            self._revive()
+            self._reconnect_operator()
             if self._observer is not None:
                 self._drop_all_leftovers()
         self._close_working()
-        if remove_run(_there(self._operator), self.run_id) and self.owned:
-            # Something cannot be dropped: that is damage.
+        if remove_run(_required(self._operator), self.run_id) and self.owned:
+            # Objects that cannot be dropped are damage.
             self.restart()
         self._number += 1
         self._make_database()
         self._observer = self._connect("observer")
-        self._cleaner = EnvironmentCleaner(self._observer, _there(self._operator), self.run_id, self.database)
+        self._cleaner = EnvironmentCleaner(self._observer, _required(self._operator), self.run_id, self.database)
 
     def reset(self) -> bool:
         return self._cleaner is not None and self._drop_all_leftovers()
 
     def restart(self) -> None:
-        self._forget()
+        self._discard_sessions()
         self.location.renew()
-        self._enter()
+        self._connect_to_server()
 
     def alive(self) -> bool:
         return self.location.alive()
 
     def waits(self) -> list[Wait]:
-        """The run's own sessions that the server knows of. It tells of no locks: its coordinator does one thing at a time."""
+        """The run's sessions that the server knows. It has no locks to show, since its coordinator runs one command at a time."""
         known = dict(self._open)
         session = MaterializeSession.connect(
             self.location.addresses.sql, f"racehound {self.run_id} watchdog", limit_s=_WAITS_LIMIT_S
@@ -182,30 +182,30 @@ class MaterializeTarget(Target):
             try:
                 present = {int(pid) for (pid,) in session.ask(_SESSIONS, _WAITS_LIMIT_S)}
             except TargetError:
-                # A coordinator that answers nothing is what the watchdog looks for.
+                # The coordinator hangs. The watchdog reports that.
                 return []
         return [Wait(pid, session_name, "connected", "", (), "") for pid, (session_name, _) in known.items() if pid in present]
 
     def terminate(self, pid: int) -> None:
-        """The server has no way to end a session of its own accord: the connection is broken from this side."""
+        """Close the connection from this side, since the server has no command to end a session."""
         if pid in self._open:
             self._open[pid][1].sever()
 
     def new_log_lines(self) -> list[str]:
         return self.location.new_log_lines()
 
-    def log_around(self, pids: Collection[int]) -> list[str]:  # noqa: ARG002 its log knows no connections
+    def log_around(self, pids: Collection[int]) -> list[str]:  # noqa: ARG002 log lines have no connection number
         return self.location.log_around()
 
     def names(self) -> Mapping[str, frozenset[str]]:
-        """What the environment has of the run, by the space of names that it lies in (`inventory.py`). TargetError.
+        """The names of the run's objects, by name space (`inventory.py`). TargetError.
 
-        Asked on a session of its own, so that the observer can look for other things meanwhile.
+        The query uses the operator's session, so that the observer can run other queries at the same time.
         """
-        return inventory(_there(self._operator), self.run_id)
+        return inventory(_required(self._operator), self.run_id)
 
     def problems(self) -> list[Problem]:
-        """What is wrong with the environment at rest, and what the reset before has found left. TargetError."""
+        """The problems of the environment at rest, and the leaks that the last reset found. TargetError."""
         leaks, self._leaks = self._leaks, []
         kafka, registry = self._connected.kafka, self._connected.registry
         return [
@@ -215,8 +215,8 @@ class MaterializeTarget(Target):
             *(Problem("leak", "replication slot", leak) for leak in leaks),
         ]
 
-    def _enter(self) -> None:
-        """Connect to a server that has just been started, or not by us, and learn what it is."""
+    def _connect_to_server(self) -> None:
+        """Connect to the server, change its settings and read the facts about it."""
         addresses = self.location.addresses
         self._operator = self._connect_operator()
         self._settings = Settings(self._operator)
@@ -225,9 +225,9 @@ class MaterializeTarget(Target):
         with contextlib.closing(session):
             self._environment = environment(session)
 
-    def _revive(self) -> None:
-        """A server that has crashed and come back has lost the operator's session, too."""
-        operator, settings = _there(self._operator), _there(self._settings)
+    def _reconnect_operator(self) -> None:
+        """Reconnect the operator's session if it was lost in a crash of the server."""
+        operator, settings = _required(self._operator), _required(self._settings)
         if not operator.execute("SELECT 1").ok:
             operator.close()
             self._operator = settings.operator = self._connect_operator()
@@ -235,19 +235,19 @@ class MaterializeTarget(Target):
     def _connect_operator(self) -> MaterializeSession:
         return MaterializeSession.connect(self.location.addresses.internal, f"racehound {self.run_id} operator")
 
-    def _leave(self) -> None:
+    def _disconnect_from_server(self) -> None:
         self._close_working()
         if self._operator is None:
             return
         if not self.owned:
-            self._revive()
+            self._reconnect_operator()
             remove_run(self._operator, self.run_id)
-            _there(self._settings).restore()
+            _required(self._settings).restore()
         self._operator.close()
         self._operator = None
 
-    def _forget(self) -> None:
-        """What was known of a server that is gone."""
+    def _discard_sessions(self) -> None:
+        """Discard the sessions with a server that will be replaced."""
         self._close_working()
         if self._operator is not None:
             self._operator.close()
@@ -256,11 +256,13 @@ class MaterializeTarget(Target):
     def _make_database(self) -> None:
         session = MaterializeSession.connect(self.location.addresses.sql, f"racehound {self.run_id} administration")
         with contextlib.closing(session):
-            session.must(f"CREATE DATABASE {quoted(self.database)}", mark_statement(self.database, _there(self._settings).before))
+            session.must(
+                f"CREATE DATABASE {quoted(self.database)}", mark_statement(self.database, _required(self._settings).before)
+            )
 
     def _drop_all_leftovers(self) -> bool:
-        """The target first: it lets go of topics and slots. Then the services, all at the same time."""
-        if not _there(self._cleaner).drop_leftovers():
+        """Drop leftovers in the target first, since it uses topics and slots, and then in all services at the same time."""
+        if not _required(self._cleaner).drop_leftovers():
             return False
         with ThreadPoolExecutor(max(1, len(self._service_cleaners))) as pool:
             for leaks in pool.map(lambda cleaner: cleaner.drop_leftovers(), self._service_cleaners):
@@ -271,7 +273,7 @@ class MaterializeTarget(Target):
         name = f"racehound {self.run_id} {session}"
         address = self.location.addresses.sql
         if via is not None:
-            # The host stays what certificates are checked against.
+            # The host is kept, since certificates are checked against it.
             address = make_conninfo(address, hostaddr=via.host, port=via.port)
         return MaterializeSession.connect(
             address, name, database=self.database, settings=(f"SET database = {quoted(self.database)}",)
@@ -285,17 +287,17 @@ class MaterializeTarget(Target):
 
 
 def is_available(kind: type[Kind], capabilities: frozenset[str]) -> bool:
-    """Whether an environment with those capabilities can have objects of a kind."""
+    """Whether an environment with these capabilities can have objects of a kind."""
     return not issubclass(kind, MaterializeKind) or kind.requires <= capabilities
 
 
-def _there(known: _Known | None) -> _Known:
-    if known is None:
+def _required(value: _Value | None) -> _Value:
+    if value is None:
         raise TargetError("the target is not started, or has no working database yet")
-    return known
+    return value
 
 
-def _attempt(work: Callable[[], object]) -> TargetError | None:
+def _error_of(work: Callable[[], object]) -> TargetError | None:
     try:
         work()
     except TargetError as error:

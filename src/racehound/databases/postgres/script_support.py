@@ -9,7 +9,7 @@ _VERSION = "SELECT current_setting('server_version_num')"
 
 
 def version(session: Session) -> int | None:
-    """`server_version_num`, e.g. 180006 for 18.6; None where the server does not have it."""
+    """`server_version_num`, e.g. 180006 for 18.6; None when the server does not have this setting."""
     rows = session.execute(_VERSION).rows
     number = rows.cells[0][0] if rows is not None and rows.cells else None
     return int(number) if number is not None and number.isdecimal() else None

@@ -1,4 +1,4 @@
-"""The testdrive actions that name Materialize or what only Materialize has."""
+"""The testdrive actions that concern only Materialize."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Materialize's own consistency checks."""
+"""The testdrive actions for Materialize's own consistency checks."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ def _check(_: Call, state: State) -> None:
 
 
 def check(state: State) -> None:
-    """Let the target check itself, where its internal HTTP port is known and the script has not turned the checks off.
+    """Run the target's consistency checks, if its internal HTTP port is known and the script has not disabled the checks.
 
-    Raises `ActionError` with what is wrong.
+    Raises `ActionError` with the inconsistencies.
     """
     address = state.context.services.internal_http
     if address is None or state.consistency_skipped is not None:
@@ -39,11 +39,11 @@ def check(state: State) -> None:
 
 
 def _inconsistency(address: str, limit: float) -> str:
-    """What Materialize reports as wrong with itself over its internal HTTP port (`http://HOST:PORT`); "" if nothing.
+    """The inconsistencies that Materialize reports on its internal HTTP port (`http://HOST:PORT`); "" if there are none.
 
-    The coordinator must dump its state and find no inconsistency, and the catalog must be dumped as JSON. Whether the catalog in
-    memory equals the one on disk is not checked: only Materialize's own code can read the latter.
-    `limit`: seconds for each answer. Raises `ActionError` where the port does not answer.
+    The coordinator must dump its state and find no inconsistency, and the catalog must be dumped as JSON. The catalog in memory
+    is not compared with the one on disk, which only Materialize's own code can read. `limit`: seconds for each answer. Raises
+    `ActionError` when the port does not answer.
     """
     import httpx
 
@@ -74,7 +74,7 @@ def _of_catalog(client: httpx.Client) -> str:
 
 
 def _json(response: httpx.Response) -> object:
-    """The body as JSON; None where it is not JSON."""
+    """The body as JSON; None if it is not JSON."""
     try:
         body: object = response.json()
     except ValueError:
@@ -91,7 +91,7 @@ def _skip(call: Call, state: State) -> None:
 
 
 def _check_tombstone(call: Call, state: State) -> None:
-    """Print that the check is not made. Materialize's own tool does the same where it does not know the stores of the target."""
+    """Print that the check is not made. Materialize's own testdrive does the same when it does not know the target's stores."""
     if not _SHARD.fullmatch(call["shard-id"]):
         raise ValueError(f"{call['shard-id']!r} is not the id of a shard: s and a UUID")
     state.context.output(

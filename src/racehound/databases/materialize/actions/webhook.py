@@ -1,4 +1,4 @@
-"""Posts to webhook sources of Materialize."""
+"""The testdrive action that posts to webhook sources of Materialize."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 _OWN = frozenset({"name", "database", "schema", "status"})
 _NOT_YET = frozenset({404, 429, 503})
-"""Statuses of requests that had no effect and are repeated: no such source yet, too many requests, not ready."""
-# Names in scripts are parts of paths: %2F and / are passed on as they are.
+"""Statuses of requests that had no effect, and are repeated: no such source yet, too many requests, not ready."""
+# Names in scripts are parts of URL paths. Therefore %2F and / are not encoded again.
 _KEPT_IN_PATH = "/%!$&'()*+,;=:@"
 
 
 def _append(call: Call, state: State) -> None:
-    """Post the input; other arguments are headers. Statuses in `_NOT_YET` are retried."""
+    """Post the input, with other arguments as headers. The request is repeated after a status in `_NOT_YET`."""
     import httpx
 
     address = configured(state.context.services.http, call, "the target's HTTP port", "give --materialize-http-url")
@@ -40,7 +40,7 @@ def _path(call: Call) -> str:
 
 
 def _request(call: Call, url: str) -> httpx.Request:
-    """The request, with only the headers that HTTP needs, `accept` and the author's: a source may include headers in its rows."""
+    """The request. It has few headers, since a source may include them in its rows: the script's, `accept` and those of HTTP."""
     import httpx
 
     given = [(name.encode(), value.encode()) for name, value in call.arguments.items() if name not in _OWN]
@@ -54,7 +54,7 @@ def _request(call: Call, url: str) -> httpx.Request:
 
 
 def _refusal(client: httpx.Client, request: httpx.Request, status: int, state: State) -> str | None:
-    """None if the answer has the expected status; a reason to retry if it had no effect. Any other raises `ActionError`."""
+    """None if the answer has the expected status; the reason to retry if it had no effect. `ActionError` for any other answer."""
     import httpx
 
     try:
