@@ -37,13 +37,19 @@ def named_by(patch: Path) -> list[str]:
 
 
 def run_tests(copy: Path, tests: Iterable[str]) -> subprocess.CompletedProcess[str]:
-    """Run tests of this repository with the `src/` of the copy, until one fails."""
+    """Run tests of this repository with the `src/` of the copy, until one fails.
+
+    They need neither fixtures for servers nor plug-ins of pytest. Without those, pytest starts several times as fast.
+    """
+    settings = copy / "pytest.ini"
+    settings.write_text(f"[pytest]\naddopts = --import-mode=importlib\npythonpath = {ROOT}\n", encoding="utf-8")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "COV_", "PYTHONPATH"))}
-    path = os.pathsep.join([str(copy / "src"), str(ROOT / "zoo/src")])
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "--tb=short", "-p", "no:cacheprovider", *tests]
+    environment = {**kept, "PYTHONPATH": str(copy / "src"), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    options = ["-c", str(settings), f"--rootdir={ROOT}", "--noconftest", "-p", "no:cacheprovider", "-x", "-q", "--tb=short"]
     return subprocess.run(
-        command, cwd=ROOT, env={**kept, "PYTHONPATH": path}, capture_output=True, text=True, timeout=120, check=False
-    )
+        [sys.executable, "-m", "pytest", *options, *tests],
+        cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
 
 
 def apply(patch: Path, copy: Path) -> None:
