@@ -53,7 +53,7 @@ def refused(sqlstate: str, message: str = "") -> Outcome:
 # The dialect
 
 INTERNAL, MISSING, CONFLICT, SYNTAX = "XX000", "42P01", "40001", "42601"
-"""SQLSTATEs: an internal error, something missing, a conflict that another try may not meet, never the result of a race."""
+"""SQLSTATEs: of an internal error, of something that does not exist, of a conflict that may not come again, of no race at all."""
 DEATH, BACKGROUND = "PANIC: ", "BACKGROUND ERROR: "
 """How the lines of its log begin that tell of the death of a process, and of an internal error of a background process."""
 
@@ -109,7 +109,7 @@ class ScriptedTarget(Target):
         self.run_id = run_id
         self.is_alive = True
         self.can_reset = True
-        """What `reset`, and the sweep of lock-step, return."""
+        """What `reset`, and `drop_leftovers` of lock-step, return."""
         self.log: list[str] = []
         """Lines that the server has logged since they were last asked for."""
         self.waiting: list[Wait] | None = None
@@ -117,7 +117,7 @@ class ScriptedTarget(Target):
         self.readable: Callable[[str], bool] = lambda _sql: True
         """Whether a text is a statement by its grammar."""
         self.asked: list[str] = []
-        """What was asked of the target, in order: `rebuild`, `reset`, `sweep`, `open o_0`, `terminate 3` and so on."""
+        """What was asked of the target, in order: `rebuild`, `reset`, `drop leftovers`, `open o_0`, `terminate 3` and so on."""
         self.sent: list[tuple[str, str]] = []
         """All statements, in the order in which they were sent, each with the name of its session."""
         self.sessions: list[ScriptedSession] = []
@@ -324,7 +324,7 @@ class ScriptedStepping(Stepping):
         return self._target.open(session)
 
     def drop_leftovers(self) -> bool:
-        self._target.cleaned("sweep")
+        self._target.cleaned("drop leftovers")
         return self._target.can_reset
 
     def close(self) -> None:
@@ -338,10 +338,10 @@ class ScriptedStepping(Stepping):
         return self._target.readable(sql)
 
     def begin_fast_checks(self) -> None:
-        self._target.asked.append("gather")
+        self._target.asked.append("begin fast checks")
 
     def end_fast_checks(self) -> None:
-        self._target.asked.append("disperse")
+        self._target.asked.append("end fast checks")
 
 
 # Oracles at rest, and the database

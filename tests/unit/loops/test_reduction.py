@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-import msgspec
 import pytest
 from tests.unit.programs import statement
 from tests.unit.scripted import SCRIPTED, SYNTAX, ScriptedTarget, done, opened, refused
@@ -35,8 +34,7 @@ PROGRAM = Program(
 
 def recorded(session: str, sql: str, start: int, **error: str) -> Statement:
     about = "o_1" if session == "o_1" else "o_0"
-    done_ = statement(session, sql, start, start + 5, about=about, phase="manipulate", **error)
-    return msgspec.structs.replace(done_, step=0)
+    return statement(session, sql, start, start + 5, about=about, phase="manipulate", **error)
 
 
 HISTORY: list[Statement] = [

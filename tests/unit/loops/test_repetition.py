@@ -185,6 +185,17 @@ def test_a_lost_connection_is_a_crash_and_the_state_of_a_dead_server_is_not_judg
     assert oracle.asked == [2]
 
 
+def test_the_working_database_of_a_dead_server_is_not_used_again_even_if_a_perturbation_ended_the_session(
+    host: Host, runs: RepetitionRunner
+) -> None:
+    host.events = [Disturbed(1, "x", 1, "x", "session", "o_0", lost().pid), lost()]
+    host.target.is_alive = False
+    assert runs.run(host, 1).findings == []
+    host.events = []
+    runs.run(host, 2)
+    assert host.prepared == [True, True]
+
+
 def test_the_state_is_only_judged_where_a_quick_look_shows_something_or_the_whole_plan_is_judged(
     host: Host, runs: RepetitionRunner, oracle: ScriptedOracle
 ) -> None:

@@ -56,15 +56,15 @@ def repetition(runner: LockstepRunner, *turns: int, damaged: bool = False, progr
 # The working database
 
 
-def test_what_a_schedule_leaves_is_swept_and_the_database_and_its_sessions_are_used_again(
+def test_what_a_schedule_leaves_is_dropped_and_the_database_and_its_sessions_are_used_again(
     runner: LockstepRunner, target: ScriptedTarget
 ) -> None:
     repetition(runner)
     assert not scheduled(runner).prepare(damaged=False)
-    assert (target.count("rebuild"), target.count("sweep"), target.count("open 1")) == (1, 1, 1)
+    assert (target.count("rebuild"), target.count("drop leftovers"), target.count("open 1")) == (1, 1, 1)
 
 
-@pytest.mark.parametrize("reason", ["it is damaged", "the sweep could not drop everything"])
+@pytest.mark.parametrize("reason", ["it is damaged", "not everything could be dropped"])
 def test_a_database_that_cannot_be_used_again_is_rebuilt(runner: LockstepRunner, target: ScriptedTarget, reason: str) -> None:
     damaged = reason == "it is damaged"
     target.can_reset = damaged
@@ -73,9 +73,9 @@ def test_a_database_that_cannot_be_used_again_is_rebuilt(runner: LockstepRunner,
     assert target.count("rebuild") == 2
 
 
-def test_a_damaged_database_is_not_swept(runner: LockstepRunner, target: ScriptedTarget) -> None:
+def test_in_a_damaged_database_nothing_is_dropped(runner: LockstepRunner, target: ScriptedTarget) -> None:
     repetition(runner, damaged=True)
-    assert target.count("sweep") == 0
+    assert target.count("drop leftovers") == 0
 
 
 # A schedule
@@ -148,7 +148,7 @@ def test_a_session_that_lost_its_connection_is_noticed_until_there_is_a_new_work
     target.answer(lost, LOST)
     host = repetition(runner)
     assert host.lost
-    assert target.count("sweep") == 0
+    assert target.count("drop leftovers") == 0
     assert scheduled(runner).prepare(damaged=True)
     assert not runner.lost
 

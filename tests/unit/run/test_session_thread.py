@@ -134,9 +134,10 @@ def test_an_error_that_no_other_session_can_change_is_not_tried_again(target: Sc
 
 
 def test_a_session_that_lost_its_connection_tries_nothing_again(target: ScriptedTarget, run: Run) -> None:
-    target.answer("CREATE.*", LOST)
-    assert not run(Step("o_0", "create", CREATE.fragment, tries=3))
-    assert len(seen_of(target)) == 1
+    target.answer("CREATE.*", refused(CONFLICT))
+    target.answer("BEGIN", done("BEGIN"), LOST)
+    assert not run(Step("o_0", "create", CREATE.fragment, tries=5, window="commit"))
+    assert seen_of(target) == ["BEGIN", "CREATE TABLE o_0 ()", "ROLLBACK", "BEGIN"]
 
 
 # What is recorded
