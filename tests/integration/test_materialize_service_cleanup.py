@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from racehound.databases.materialize import upstream
+from racehound.databases.materialize import service_cleanup
 from racehound.databases.materialize.service_cleanup import KafkaCleaner, MySqlCleaner, PostgresCleaner
 from racehound.services.backends.instance import Instance
 from racehound.services.service import CLIENT
@@ -58,7 +58,7 @@ def test_the_runs_database_goes_with_the_run_and_is_empty_between_repetitions(po
 def test_a_slot_that_outlives_its_source_is_told_of_and_removed(
     postgres: tuple[str, LibpqSession], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(upstream, "SLOT_GRACE_S", 0.2)
+    monkeypatch.setattr(service_cleanup, "SLOT_GRACE_S", 0.2)
     url, elsewhere = postgres
     cleaner = PostgresCleaner(url, RUN)
     cleaner.connect()
