@@ -1,8 +1,8 @@
 """Findings per minute against the method that racehound grew from, on the same seeds and the same release, alternating.
 
-The peer is the plain concurrent scenario of that test: every object over the base, all sessions as fast as they can, no windows, no
-rendezvous, no catalog oracle, a new server for each repetition. What it can notice is a crash or an error that says itself that
-it is internal. Run: `python bench/against_seed.py [--release 18.3] [--seconds 60] [--rounds 3]`.
+The peer is the plain concurrent scenario of that test: every object over the base, all sessions as fast as they can, no windows,
+no rendezvous, no catalog oracle, a new server for each repetition. What it can notice is a crash or an error that says itself
+that it is internal. Run: `python bench/against_seed.py [--release 18.3] [--seconds 60] [--rounds 3]`.
 """
 
 from __future__ import annotations

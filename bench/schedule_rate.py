@@ -63,9 +63,11 @@ def judged(place: Opened, name: str, seconds: float) -> float:
     """As `racehound explore` does it: all oracles after every schedule."""
     options = ExploreOptions(seed=1, schedules=1, strategy=None, depth=3, statement_limit_s=10.0)
     what, store, numbers = scripts(name), Store(place.scratch / "findings", Baseline()), itertools.count(1)
-    with recording(place) as recorder:
-        with contextlib.closing(Explorer(what, options, place, recorder, store, SerialErrors(what))) as explorer:
-            return _rate(what, seconds, lambda order: explorer.run(next(numbers), (), order))
+    with (
+        recording(place) as recorder,
+        contextlib.closing(Explorer(what, options, place, recorder, store, SerialErrors(what))) as explorer,
+    ):
+        return _rate(what, seconds, lambda order: explorer.run(next(numbers), (), order))
 
 
 def shared(places: Sequence[Opened], name: str, seconds: float) -> float:

@@ -11,31 +11,32 @@ from typing import TYPE_CHECKING, Any
 from racehound.version import __version__
 
 if TYPE_CHECKING:
-    from racehound.api import ExploreRun, HuntRun, Rate, explore, findings, hunt, matrix, replay
-    from racehound.data.finding import Finding
+    from racehound.api import ExploreRun, HuntRun, explore, findings, hunt, matrix, replay
+    from racehound.data.finding import Finding, Reproduction
     from racehound.data.matrix import Matrix
     from racehound.databases.database import Choice, Database
     from racehound.databases.dialect import Dialect
     from racehound.databases.target import Target
     from racehound.errors import RacehoundError, TargetError, UserError
-    from racehound.kinds.kind import Kind
+    from racehound.kinds.kind import Kind, changes, creates, destroys, reads
 
 _HOMES = {
-    "racehound.api": ("ExploreRun", "HuntRun", "Rate", "explore", "findings", "hunt", "matrix", "replay"),
-    "racehound.data.finding": ("Finding",),
+    "racehound.api": ("ExploreRun", "HuntRun", "explore", "findings", "hunt", "matrix", "replay"),
+    "racehound.data.finding": ("Finding", "Reproduction"),
     "racehound.data.matrix": ("Matrix",),
     "racehound.databases.database": ("Choice", "Database"),
     "racehound.databases.dialect": ("Dialect",),
     "racehound.databases.target": ("Target",),
     "racehound.errors": ("RacehoundError", "TargetError", "UserError"),
-    "racehound.kinds.kind": ("Kind",),
+    "racehound.kinds.kind": ("Kind", "changes", "creates", "destroys", "reads"),
 }
 """Which module has which of the public names."""
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
-    "Choice", "Database", "Dialect", "ExploreRun", "Finding", "HuntRun", "Kind", "Matrix", "RacehoundError", "Rate", "Target",
-    "TargetError", "UserError", "__version__", "explore", "findings", "hunt", "matrix", "replay",
+    "Choice", "Database", "Dialect", "ExploreRun", "Finding", "HuntRun", "Kind", "Matrix", "RacehoundError", "Reproduction",
+    "Target", "TargetError", "UserError", "__version__", "changes", "creates", "destroys", "explore", "findings", "hunt",
+    "matrix", "reads", "replay",
 ]  # fmt: skip
 
 

@@ -1,13 +1,26 @@
-"""The public Python API: what the command line does, as functions. Everything here is also a name of `racehound` itself.
+"""The public Python API: what the command line does, as functions. All names here are also names of `racehound` itself.
 
     import racehound
 
     run = racehound.hunt(kinds=["Table", "View"], runtime=30)
     for finding in run.findings:
-        print(finding.severity, finding.title, racehound.replay(run.directory / "findings" / finding.id))
+        rate = racehound.replay(run.directory / "findings" / finding.id)
+        print(finding.severity, finding.title, rate.reproduced, "of", rate.tried)
 
 Times are in seconds. Bad input raises `UserError`; a server that cannot be used raises `TargetError`; both are `RacehoundError`.
-Names that are listed in `racehound.__all__` follow semantic versioning; everything else may change with any version.
+The names that `racehound.__all__` lists follow semantic versioning. Everything else may change with any version.
+
+These parameters mean the same in all functions:
+
+- `target`: the name of a database, as `racehound targets` lists them; None: the default one.
+- `release`: start a server of this release. `url`: use the server at this address. At most one of them is given.
+- `options`: options of the database, by the names of its command-line options with `_` for `-`: `{"upsert_records": 1000}`.
+- `kinds`: names of kinds; empty: all. `kinds_from`: files and directories with further kinds.
+- `statement_limit`: a statement that runs longer is judged as a hang.
+- `seed`: a whole number from 0; None: a new one.
+- `baseline`: a file that names known findings, which are then left out.
+- `out`: the run directory; None: a new one in `racehound-runs`.
+- `tell`: is called with each line that a person would read on the console.
 """
 
 from __future__ import annotations
@@ -20,33 +33,38 @@ from typing import Any, get_args
 
 import click
 
-from racehound.data.finding import Baseline, Finding, Store, finding_directories, read_baseline, read_finding
+from racehound.data.finding import Baseline, Finding, Reproduction, Store, finding_directories, read_baseline, read_finding
 from racehound.data.matrix import Matrix
-from racehound.data.plan import SEED_LIMIT, ScenarioName
+from racehound.data.plan import SEED_LIMIT, ScenarioName, seed_or_random
 from racehound.data.run_directory import RunDirectory, read_run
 from racehound.data.schedule import parse_schedule
+from racehound.databases.catalogue import nonempty_catalogue
 from racehound.databases.database import Choice, Database
-from racehound.databases.registry import database, default_name, opened, require_kinds
+from racehound.databases.registry import database, default_name, opened
 from racehound.databases.target import Reset
 from racehound.errors import UserError
 from racehound.loops.explore import Exploration
 from racehound.loops.hunt import HuntOptions, Summary
-from racehound.loops.recorded_run import read_scripts, record_exploration, record_hunt, reduce_findings
-from racehound.run.strategies import ExploreOptions, Strategy
+from racehound.loops.recorded_run import pace, read_scripts, record_exploration, record_hunt
+from racehound.report.progress import FindingReporter
+from racehound.run.perturbations.registry import PerturbationSet
+from racehound.run.session_script import lengths
+from racehound.run.strategies import ExploreOptions, Strategy, strategy_of
 
-Tell = Callable[[str], object]
+SCHEDULES = 1000
+"""How many schedules an exploration runs at most where nothing else is asked for."""
 
 
 def _say_nothing(_line: str) -> None:
-    """Nobody listens."""
+    """For callers that read no lines."""
 
 
 @dataclasses.dataclass(frozen=True)
 class HuntRun:
-    """A hunt that is over."""
+    """The result of a hunt."""
 
     findings: tuple[Finding, ...]
-    """Worst first; those that the baseline names are left out."""
+    """Worst first."""
     seed: int
     directory: Path
     """The run directory, with all evidence."""
@@ -55,20 +73,14 @@ class HuntRun:
 
 @dataclasses.dataclass(frozen=True)
 class ExploreRun:
-    """An exploration that is over."""
+    """The result of an exploration."""
 
     findings: tuple[Finding, ...]
+    """Worst first."""
     seed: int
     directory: Path
+    """The run directory, with all evidence."""
     exploration: Exploration
-
-
-@dataclasses.dataclass(frozen=True)
-class Rate:
-    """How often a finding showed again."""
-
-    tried: int
-    reproduced: int
 
 
 def hunt(
@@ -92,27 +104,22 @@ def hunt(
     statement_limit: float = 10.0,
     baseline: str | Path | None = None,
     out: str | Path | None = None,
-    tell: Tell = _say_nothing,
+    tell: Callable[[str], object] = _say_nothing,
 ) -> HuntRun:
-    """Hunt as `racehound run` does; the parameters are its options.
+    """Hunt as `racehound run` does, whose options the parameters are. Ctrl-C ends a hunt as if its time were up.
 
-    `target`: a database, by default the default one. `options`: those of the database, by parameter name, e.g.
-    `{"upsert_records": 1000}`. `reduce`: seconds for making findings smaller. `out`: the run directory, by default a new one
-    under `racehound-runs`. `tell` hears what a person is told on the way. Ctrl-C ends the hunt as if its time were up.
+    `repetitions` of each plan: None for as many as suit the database. `reduce`: how long findings are reduced at the end.
     """
-    from racehound.loops.reduce.search import say_nothing
-    from racehound.report.progress import Silent
-    from racehound.run.perturbations.registry import PerturbationSet
-
     _check("scenario", scenario, get_args(ScenarioName))
     _check("reset", reset, get_args(Reset))
-    chosen = _choice(target, release, url, options, kinds, kinds_from)
-    dialect = database(chosen.name).dialect
+    choice = _choice(target, release, url, options, kinds, kinds_from)
+    chosen = database(choice.name)
+    repetitions, plan_limit_s = pace(chosen, repetitions)
     asked = HuntOptions(
         seed=_seed(seed),
         runtime_s=runtime,
-        repetitions=repetitions or dialect.repetitions,
-        plan_limit_s=None if repetitions else dialect.plan_limit_s,
+        repetitions=repetitions,
+        plan_limit_s=plan_limit_s,
         scenario=scenario,
         num_objects=num_objects,
         tries=tries,
@@ -120,16 +127,12 @@ def hunt(
         statement_limit_s=statement_limit,
         kinds=tuple(kinds),
         max_findings=max_findings,
-        perturb=PerturbationSet(database(chosen.name).perturbations()).named(perturb),
+        perturb=PerturbationSet(chosen.perturbations()).named(perturb),
     )
+    known = _baseline(baseline)
     directory = _directory(out, f"{asked.seed}")
-
-    def after(summary: Summary, place: Any) -> None:  # noqa: ANN401 see recorded_run.After
-        if reduce and not summary.interrupted:
-            reduce_findings(summary, place, directory, reduce, statement_limit, say_nothing, tell)
-
     try:
-        summary = record_hunt(chosen, asked, perturb, directory, _baseline(baseline), Silent(), tell, after)
+        summary = record_hunt(choice, asked, perturb, directory, known, FindingReporter(tell), tell, reduce_s=reduce)
     finally:
         directory.discard_unused()
     return HuntRun(tuple(summary.findings), asked.seed, directory.path, summary)
@@ -144,7 +147,7 @@ def explore(
     setup: str | Path | None = None,
     check: str | Path | None = None,
     teardown: str | Path | None = None,
-    schedules: int = 1000,
+    schedules: int | None = None,
     strategy: Strategy | None = None,
     depth: int = 3,
     schedule: str | None = None,
@@ -153,28 +156,35 @@ def explore(
     statement_limit: float = 10.0,
     baseline: str | Path | None = None,
     out: str | Path | None = None,
-    tell: Tell = _say_nothing,
+    tell: Callable[[str], object] = _say_nothing,
 ) -> ExploreRun:
-    """Explore the interleavings of session scripts as `racehound explore` does. `schedule`: run only this one, e.g. `1 2 1 2`."""
-    from racehound.run.session_script import lengths
-    from racehound.run.strategies import strategy_of
+    """Explore the interleavings of session scripts (`.td` or `.sql`) as `racehound explore` does. Ctrl-C ends it early.
 
+    `schedule`: run only this one, e.g. `1 2 1 2`, once or as often as `schedules` says. `depth`: for the strategy `pct`.
+    """
     if strategy is not None:
         _check("strategy", strategy, get_args(Strategy))
-    chosen = _choice(target, release, url, options)
-    if not database(chosen.name).can_step:
-        raise UserError(f"explore: {database(chosen.name).title} cannot be run in lock-step, and that needs it")
+    choice = _choice(target, release, url, options)
+    _require_stepping(choice.name, "explore")
     lone = (Path(each) if each else None for each in (setup, check, teardown))
     scripts = read_scripts([Path(each) for each in sessions], *lone)
     only = parse_schedule(schedule, lengths(scripts.sessions)) if schedule else None
-    asked = ExploreOptions(_seed(seed), schedules, None if only else strategy, depth, statement_limit, only)
+    asked = ExploreOptions(
+        seed=_seed(seed),
+        schedules=schedules or (1 if only else SCHEDULES),
+        strategy=None if only else strategy,
+        depth=depth,
+        statement_limit_s=statement_limit,
+        only=only,
+    )
     strategy_of(scripts, asked)
+    known = _baseline(baseline)
     directory = _directory(out, f"explore-{asked.seed}")
     try:
-        found = record_exploration(chosen, scripts, asked, directory, _baseline(baseline), tell, servers)
+        exploration = record_exploration(choice, scripts, asked, directory, known, tell, servers)
     finally:
         directory.discard_unused()
-    return ExploreRun(tuple(found.findings), asked.seed, directory.path, found)
+    return ExploreRun(tuple(exploration.findings), asked.seed, directory.path, exploration)
 
 
 def matrix(
@@ -192,17 +202,21 @@ def matrix(
     statement_limit: float = 10.0,
     out: str | Path | None = None,
 ) -> Matrix:
-    """Try every operation of a catalogue against every other as `racehound matrix` does; `operations`: patterns of names."""
+    """Try operations of a database's kinds against each other as `racehound matrix` does. Ctrl-C ends it early.
+
+    `operations`: patterns of their names, e.g. `Schema.*`; empty: one of each sort, or with `every` all.
+    """
     from racehound.loops.matrix.run import MatrixOptions, MatrixRun
     from racehound.report.sessions import write_sessions
 
-    chosen = _choice(target, release, url, options, kinds, kinds_from)
-    require_kinds(chosen.name)
+    choice = _choice(target, release, url, options, kinds, kinds_from)
+    _require_stepping(choice.name, "matrix")
+    nonempty_catalogue(database(choice.name), choice.kinds_from)
     asked = MatrixOptions(tuple(kinds), tuple(operations), every or bool(operations), runtime, servers, statement_limit)
     directory = _directory(out, f"matrix-{release or 'own'}")
     store = Store(directory.findings, Baseline(), write_sessions)
     try:
-        return MatrixRun(chosen, asked, directory, store, lambda *_: None).run()
+        return MatrixRun(choice, asked, directory, store, lambda *_: None).run()
     finally:
         directory.discard_unused()
 
@@ -216,23 +230,25 @@ def replay(
     options: Mapping[str, Any] | None = None,
     storm: bool = False,
     statement_limit: float = 10.0,
-) -> Rate:
-    """Run the program of a finding (its directory, `RUN/findings/ID`) again, or what it was reduced to; how often it shows.
+) -> Reproduction:
+    """Run the program of a finding again, or what it was reduced to, and count how often it shows the finding.
 
-    `storm`: run the hunt's own program, even if it was reduced. Without `release` and `url` the run's own release is used.
+    `finding`: its directory, `RUN/findings/ID`. `storm`: run the program of the hunt even if the finding was reduced.
+    Without `release` and `url` the server has the release that the run had.
     """
     from racehound.loops.reduction import replay_scene
     from racehound.loops.replay import replay as replay_program
 
     path = Path(finding)
+    read_finding(path)
     run = read_run(path.parent.parent)
     known = None if release or url else run.get("release")
-    chosen = _choice(run["target"], release or known, url, options)
-    with opened(chosen, path.parent.parent / "replay-server.log") as place:
-        rate = None if storm else replay_scene(path, place, repetitions, statement_limit)
+    choice = _choice(run["target"], release or known, url, options)
+    with opened(choice, path.parent.parent / "replay-server.log") as server:
+        rate = None if storm else replay_scene(path, server, repetitions, statement_limit)
         if rate is None:
-            _, rate = replay_program(path, place, repetitions, statement_limit)
-    return Rate(rate.reproduction.tried, rate.reproduction.reproduced)
+            _, rate = replay_program(path, server, repetitions, statement_limit)
+    return rate.reproduction
 
 
 def findings(run: str | Path) -> list[Finding]:
@@ -248,11 +264,10 @@ def _choice(
     kinds: Sequence[str] = (),
     kinds_from: Sequence[str | Path] = (),
 ) -> Choice:
-    name = target or default_name()
-    chosen = database(name)
+    chosen = database(target or default_name())
     values = _option_values(chosen, options or {})
-    read = chosen.read_options({**values, "kinds": tuple(kinds)})
-    return Choice(name, release, url, read, tuple(map(Path, kinds_from)))
+    own = chosen.read_options({**values, "kinds": tuple(kinds)})
+    return Choice(chosen.name, release, url, own, tuple(map(Path, kinds_from)))
 
 
 def _option_values(chosen: Database, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -271,14 +286,15 @@ def _option_values(chosen: Database, given: Mapping[str, Any]) -> dict[str, Any]
         raise UserError(f"options: {error.format_message()}") from error
 
 
-def _seed(seed: int | None) -> int:
-    import random
+def _require_stepping(name: str, function: str) -> None:
+    if not database(name).can_step:
+        raise UserError(f"{database(name).title} cannot be run in lock-step, which {function} needs")
 
-    if seed is None:
-        return random.SystemRandom().randrange(SEED_LIMIT)
-    if not 0 <= seed < SEED_LIMIT:
+
+def _seed(seed: int | None) -> int:
+    if seed is not None and not 0 <= seed < SEED_LIMIT:
         raise UserError(f"seed: {seed} is not in the range 0 to {SEED_LIMIT - 1}")
-    return seed
+    return seed_or_random(seed)
 
 
 def _check(parameter: str, value: str, possible: Sequence[str]) -> None:

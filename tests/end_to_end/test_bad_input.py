@@ -14,7 +14,7 @@ CASES = {
     "pairs of programs": (("print", "--scenario", "pairs"), "pairs"),
     "kind": (("run", "--kinds", "Table,Chair"), "unknown kind 'Chair'"),
     "no base": (("run", "--kinds", "Index"), "base object"),
-    "target": (("run", "oracle"), "unknown target 'oracle'"),
+    "target": (("run", "oracle"), "unknown database 'oracle'"),
     "release text": (("run", "--release", "new"), "new"),
     "release absent": (("run", "--release", "17.99"), "17.99"),
     "old release": (("run", "--release", "9.6"), "9.6"),

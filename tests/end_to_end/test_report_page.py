@@ -110,7 +110,7 @@ def test_keys_lead_through_the_statements(explored_page: Path, chromium: Browser
         assert chosen(page) == "BEGIN"
         page.keyboard.press("e")
         assert chosen(page) == "DROP TABLE nowhere"
-        assert "42P01" in page.locator(".statement [data-became]").inner_text()
+        assert "42P01" in page.locator(".statement [data-answer]").inner_text()
         told = page.locator("#announcer").inner_text()
         assert "DROP TABLE nowhere" in told
         assert "expected" in told
@@ -136,9 +136,9 @@ def test_filters_leave_what_they_say(explored_page: Path, chromium: Browser) -> 
         told = page.locator(".finding [role=status]")
         whole = told.inner_text()
         assert whole == "11 statements"
-        page.locator(".finding [data-drawer=ok]").click()
+        page.locator(".finding [data-outcome=ok]").click()
         assert told.inner_text() == "1 of 11 statements"
-        page.locator(".finding [data-drawer=ok]").click()
+        page.locator(".finding [data-outcome=ok]").click()
         page.get_by_label("Text in statement or error").fill("update ACCOUNT")
         assert told.inner_text() == "2 of 11 statements"
         page.get_by_label("Text in statement or error").fill("")
@@ -291,7 +291,7 @@ def test_a_cell_of_the_matrix_opens_its_statements(explored: Path, chromium: Bro
     )
     (copy / "matrix.json").write_bytes(msgspec.json.encode(Matrix("postgres", "18", operations, texts, trials)))
     with opened(chromium, report(copy)) as page:
-        told = page.locator("#matrix .told")
+        told = page.locator("#matrix .details")
         assert "Not tried" in told.inner_text()
         page.locator("#matrix canvas").focus()
         page.keyboard.press("ArrowRight")

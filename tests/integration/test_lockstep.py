@@ -296,10 +296,12 @@ def test_an_explorer_runs_the_schedules_that_it_is_given(lab: Lab, place: Opened
     scripts = lab.scripts("SELECT 1", "SELECT 2")
     options = ExploreOptions(seed=5, schedules=2, strategy=None, depth=2, statement_limit_s=20)
     store = Store(tmp_path / "findings", Baseline())
-    with contextlib.closing(Recorder(tmp_path / "history.jsonl")) as recorder:
-        with contextlib.closing(Explorer(scripts, options, place, recorder, store, SerialErrors(scripts))) as explorer:
-            orders = enumerate(((1, 2), (2, 1)), 1)
-            schedules: list[Schedule] = [explorer.run(number, (), Listed(each)).schedule for number, each in orders]
+    with (
+        contextlib.closing(Recorder(tmp_path / "history.jsonl")) as recorder,
+        contextlib.closing(Explorer(scripts, options, place, recorder, store, SerialErrors(scripts))) as explorer,
+    ):
+        orders = enumerate(((1, 2), (2, 1)), 1)
+        schedules: list[Schedule] = [explorer.run(number, (), Listed(each)).schedule for number, each in orders]
     assert schedules == [(1, 2), (2, 1)]
 
 

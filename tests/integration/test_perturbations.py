@@ -80,7 +80,8 @@ def program(*perturbations: str, setup: str = BASE, verify: str = COUNT) -> Prog
     for seed in itertools.count():
         made = Program(
             seed=seed, scenario="concurrent", title="by hand", refers_to=dict.fromkeys(names, "o_base"), reset_each=True, once=(),
-            setup=(Step("o_base", "create", setup),), sessions=sessions, verify=(Step("o_base", "verify", verify),), teardown=drops,
+            setup=(Step("o_base", "create", setup),), sessions=sessions, verify=(Step("o_base", "verify", verify),),
+            teardown=drops,
             perturbations=perturbations,
         )  # fmt: skip
         met = [each.perturbation for each in PERTURBATIONS.draw(made, 1) if _meets(each)]
@@ -159,14 +160,14 @@ def test_a_terminated_session_is_lost_and_opened_anew(run: Run) -> None:
 @pytest.mark.alone
 def test_messages_are_late_until_the_sessions_rest(run: Run, place: Opened) -> None:
     clean(run, "network-jitter")
-    with contextlib.closing(ProxyLinks(place.target)) as wires:
-        jitter = Jitter(place.target, wires)
-        inner = place.target.open("o_0", wires.to("o_0").endpoint)
+    with contextlib.closing(ProxyLinks(place.target)) as links:
+        jitter = Jitter(place.target, links)
+        inner = place.target.open("o_0", links.to("o_0").endpoint)
         recorder = Recorder(place.scratch / "late.jsonl")
         session = RecordedSession(inner, recorder, StepPosition("o_0"))
-        assert jitter.strike(Disturbance("network-jitter", "o_0", 0, lasts_us=4000), session)
+        assert jitter.apply(Disturbance("network-jitter", "o_0", 0, lasts_us=4000), session)
         late_s = _seconds(session)
-        jitter.settle()
+        jitter.undo()
         quick_s = _seconds(session)
         session.close()
         recorder.close()
@@ -260,11 +261,11 @@ def test_what_a_server_cannot_be_disturbed_by_is_left_out_of_all_and_refused_by_
 def test_wires_lead_to_the_server_until_they_are_closed(place: Opened) -> None:
     if missing(["toxiproxy"]):
         pytest.skip("toxiproxy: not installed; racehound services install toxiproxy")
-    with contextlib.closing(ProxyLinks(place.target)) as wires:
-        session = place.target.open("o_0", wires.to("o_0").endpoint)
+    with contextlib.closing(ProxyLinks(place.target)) as links:
+        session = place.target.open("o_0", links.to("o_0").endpoint)
         assert session.execute("SELECT inet_server_port()").ok
-        assert wires.to("o_0").endpoint != wires.to("o_1").endpoint
-        assert wires.to("o_0").behind == place.target.endpoint
+        assert links.to("o_0").endpoint != links.to("o_1").endpoint
+        assert links.to("o_0").behind == place.target.endpoint
     assert session.execute("SELECT 1").status == "lost"
     session.close()
 

@@ -182,6 +182,21 @@ def test_a_statement_that_is_blocked_lets_the_others_go_on_and_is_no_hang(postgr
     assert re.search(r"UPDATE account SET amount = amount \+ 1  blocked → ok$", again.stdout, re.MULTILINE), again.stdout
 
 
+def test_a_slow_statement_of_a_slow_server_is_not_taken_for_blocked(postgres: Server, fresh_database: str, scripts: Path) -> None:
+    took = re.compile(r"SELECT pg_sleep\(0\.7\) +(.*)$", re.MULTILINE)
+    quick = explore(scripts, postgres, "nap.sql", "update.sql", "--replay", "1 2")
+    assert took.findall(quick.stdout) == ["blocked → ok"]
+    with contextlib.closing(LibpqSession.connect(fresh_database)) as admin:
+        for sql in (
+            "CREATE FUNCTION slow() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(0.2); END'",
+            "CREATE EVENT TRIGGER slow ON ddl_command_start EXECUTE FUNCTION slow()",
+        ):
+            outcome = admin.execute(sql)
+            assert outcome.ok, outcome
+    slow = explore(scripts, postgres, "nap.sql", "update.sql", "--replay", "1 2", out="slow")
+    assert took.findall(slow.stdout) == ["ok"]
+
+
 def test_an_error_that_no_serial_order_gives_is_a_finding(postgres: Server, scripts: Path) -> None:
     ended = explore(scripts, postgres, "zero.sql", "divide.sql")
     assert ended.returncode == 1, ended.stdout + ended.stderr

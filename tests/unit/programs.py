@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from racehound.data.history import Statement
-from racehound.data.plan import KindEntry
-from racehound.data.program import Phase, Program
+from racehound.data.plan import KindEntry, WindowEnd
+from racehound.data.program import Phase, Program, ProgramSession, Step
 from racehound.kinds.kind import Fragment, Kind, changes
 from racehound.scenarios.object_steps import KindLookup
 
@@ -75,6 +75,19 @@ def statement(
 ) -> Statement:
     """A statement of a session from start to end; failed if it has an SQLSTATE."""
     return Statement(
-        repetition=1, session=session, object=about or session, phase=phase, step=0, attempt=1, sql=sql, start_ns=start, end_ns=end,
-        status="error" if sqlstate else "ok", sqlstate=sqlstate, message=message, pid=sum(session.encode()),
+        repetition=1, session=session, object=about or session, phase=phase, step=0, attempt=1, sql=sql,
+        start_ns=start, end_ns=end, status="error" if sqlstate else "ok",
+        sqlstate=sqlstate, message=message, pid=sum(session.encode()),
+    )  # fmt: skip
+
+
+def one_statement_each(window: WindowEnd = "none", *, both: bool = False) -> Program:
+    """A program of two sessions that run one statement each. `window`: how the transaction of the first one, or of both, ends."""
+    alter = Step("o_0", "manipulate", "> ALTER o_0\n", window=window)
+    drop = Step("o_1", "destroy", "> DROP o_1\n", window=window if both else "none")
+    return Program(
+        seed=1, scenario="concurrent", title="", refers_to={"o_1": "o_0"}, reset_each=True, once=(),
+        setup=(Step("o_0", "create", "> CREATE o_0\n"), Step("o_1", "create", "> CREATE o_1\n")),
+        sessions=(ProgramSession("1", (alter,)), ProgramSession("2", (drop,))),
+        verify=(Step("o_0", "verify", "> VERIFY o_0\n"),), teardown=(Step("o_0", "destroy", "> DROP o_0\n"),),
     )  # fmt: skip

@@ -17,6 +17,7 @@ from racehound.databases.catalogue import catalogue, printable_kinds
 from racehound.databases.database import Choice, Database
 from racehound.databases.registry import database
 from racehound.errors import UserError
+from racehound.kinds import text_kinds
 from racehound.kinds.kind import Kind
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "kinds"
@@ -354,3 +355,29 @@ def test_the_examples_say_the_same_in_python_and_in_sections() -> None:
         one, other = python("o_0", base), text("o_0", base)
         assert one.create() == other.create()
         assert one.manipulate("write") == other.manipulate("write")
+
+
+# What the manual says
+
+
+def test_the_manual_shows_the_examples_as_they_are_and_every_fact_section_and_variable() -> None:
+    manual = (EXAMPLES.parents[1] / "docs" / "kinds.md").read_text(encoding="utf-8")
+    for name in ("trigram_index.td", "trigram_index.py"):
+        assert (EXAMPLES / name).read_text(encoding="utf-8").strip() in manual
+    for of in (POSTGRES, database("materialize")):
+        bases = of.kind_bases()
+        assert bases
+        assert bases.text
+        words = [f"${{{variable}}}" for variable in bases.text.variables]
+        words += [f"`{fact}:" for fact in (*text_kinds._FACTS, *bases.text.facts)]
+        words += [f"=== {section}" for section in ("prepare", "create", "clear", "change", "read", "verify", "destroy")]
+        words += [f"`{offer}`" for offer in bases.text.offers]
+        assert [word for word in words if word not in manual] == []
+
+
+def test_the_kind_that_the_contributors_guide_shows_is_one(tmp_path: Path) -> None:
+    guide = (EXAMPLES.parents[1] / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    code = next(block for block in guide.split("```") if "class TableCopy" in block).removeprefix("python\n")
+    kind = the_one(written(tmp_path, "table_copy.py", code))
+    assert tuple(kind.all_manipulations())[-2:] == ("analyze", "rename_column")
+    assert kind("o_0").create().startswith("> CREATE TABLE o_0 AS SELECT")

@@ -1,4 +1,4 @@
-"""Where scripts find the target and the services: what the options say, and for the rest the composition that is up."""
+"""Addresses of the services that scripts use: those of the options, and for the rest those of the composition that is up."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def _text(name: str, metavar: str, what: str) -> Callable[[Any], Any]:
 
 
 def _add(*options: click.Option) -> Callable[[Any], Any]:
-    """A decorator of options that are made elsewhere."""
+    """A decorator that adds options made elsewhere."""
 
     def decorate(command: Any) -> Any:  # noqa: ANN401 click's
         command.__dict__.setdefault("__click_params__", []).extend(reversed(options))
@@ -62,7 +62,7 @@ address_options = together(
 
 
 def services(options: Mapping[str, Any], running: RunningComposition | None) -> ServiceAddresses:
-    """Addresses of the services: each by its option, else by the composition's, else none."""
+    """The address of each service: that of its option, else that of the composition, else none."""
     from racehound.data.addresses import ServiceAddresses
 
     known = running.variables if running is not None else {}
@@ -76,7 +76,7 @@ def services(options: Mapping[str, Any], running: RunningComposition | None) -> 
 
 
 def _aws(options: Mapping[str, Any], known: Mapping[str, str]) -> S3Account | None:
-    """An endpoint of the user's own does not get the account of the composition's."""
+    """The composition's account is not used with an endpoint that the user names."""
     from racehound.data.addresses import S3Account
 
     given = {field: options.get(name.replace("-", "_")) for field, name in _AWS_FIELDS.items()}
@@ -92,7 +92,7 @@ def _without_slash(url: str | None) -> str | None:
 
 
 def variables(services: ServiceAddresses) -> dict[str, str]:
-    """What scripts find the services by (those of the target apart). The registry's URL ends in a slash there."""
+    """The variables under which scripts find the services, without those of the target. The registry's URL ends in a slash."""
     named: dict[str, str] = {}
     if services.kafka is not None:
         named |= {"kafka-addr": services.kafka, "kafka-addr-resolved": _resolved(services.kafka)}
@@ -104,7 +104,7 @@ def variables(services: ServiceAddresses) -> dict[str, str]:
 
 
 def _resolved(address: str) -> str:
-    """The first of the addresses with the number of its host; as it is where the name leads nowhere."""
+    """The first of the addresses with the IP address of its host; unchanged where the name cannot be resolved."""
     host, _, port = address.partition(",")[0].rpartition("://")[2].rpartition(":")
     try:
         number = socket.getaddrinfo(host, int(port), type=socket.SOCK_STREAM)[0][4][0]

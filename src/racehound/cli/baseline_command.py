@@ -1,4 +1,4 @@
-"""`racehound baseline`: from findings to silence about them."""
+"""`racehound baseline`: makes a baseline file of the findings of a run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`racehound clean`: what killed runs have left."""
+"""`racehound clean`: removes what killed runs have left."""
 
 from __future__ import annotations
 

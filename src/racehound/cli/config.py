@@ -13,7 +13,7 @@ import click
 from racehound.errors import UserError
 
 DEFAULT_CONFIG = "racehound.toml"
-_GROUPS = ("services",)
+_GROUPS = ("matrix", "services")
 """Commands that have commands of their own; the others need not be imported to know."""
 
 
@@ -41,13 +41,13 @@ def read_config(path: str | None, commands: Collection[str]) -> dict[str, Any]:
 
 
 def _defaults(name: str, table: dict[str, Any]) -> dict[str, Any]:
-    """As click wants them: a command that has commands of its own takes the defaults of each."""
+    """In the form that click takes: a command with subcommands has its own defaults, and those of each subcommand."""
     command = _command(name) if name in _GROUPS else None
-    return dict.fromkeys(command.commands, table) if isinstance(command, click.Group) else table
+    return table | dict.fromkeys(command.commands, table) if isinstance(command, click.Group) else table
 
 
 def _check_keys(file: Path, shared: Mapping[str, Any], tables: Mapping[str, Mapping[str, Any]]) -> None:
-    """A misspelt key must not be silently without effect."""
+    """UserError for a key that no option has: a misspelt one must not be without effect."""
     known = _options_of("run")
     for key in shared:
         if key.replace("-", "_") not in known:
@@ -61,8 +61,8 @@ def _check_keys(file: Path, shared: Mapping[str, Any], tables: Mapping[str, Mapp
 
 def _options_of(name: str) -> set[str | None]:
     command = _command(name)
-    commands = command.commands.values() if isinstance(command, click.Group) else (command,)
-    return {parameter.name for each in commands for parameter in each.params}
+    commands = command.commands.values() if isinstance(command, click.Group) else ()
+    return {parameter.name for each in (command, *commands) for parameter in each.params}
 
 
 def _command(name: str) -> click.Command:

@@ -1,28 +1,28 @@
-"""`racehound explore`: a user's own sessions, interleaving by interleaving."""
+"""`racehound explore`: runs the interleavings of session scripts."""
 
 from __future__ import annotations
 
 import shlex
-import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from racehound.cli.options import default_target, option, seed_or_random, statement_limit, target_option
-from racehound.cli.target_options import choice, require_stepping, stepping_options
+from racehound.cli.options import default_target, option, statement_limit, target_option
+from racehound.cli.target_options import own_options, require_stepping, stepping_options
+from racehound.data.plan import SEED_LIMIT
 
 if TYPE_CHECKING:
-    from racehound.data.run_directory import RunDirectory
     from racehound.loops.explore import Exploration, OutcomeGroup
-    from racehound.report.exploration import Kind
-    from racehound.run.session_script import Scripts
-    from racehound.run.strategies import ExploreOptions
+    from racehound.report.exploration import ShownGroup
 
-_SCHEDULES = 1000
-_AGAIN = ("setup", "teardown", "check", "release")
-"""Options that the command to run a schedule again needs, too."""
+_SAME_AS_API = (
+    "setup", "teardown", "check", "strategy", "schedules", "depth", "seed", "servers", "release", "url", "statement_limit", "out",
+)  # fmt: skip
+"""Options that are also parameters of `api.explore`."""
+_ALSO_FOR_REPLAY = ("setup", "teardown", "check", "release")
+"""Options that the command that runs one schedule again needs, too."""
 
 
 @click.command("explore")
@@ -32,9 +32,9 @@ _AGAIN = ("setup", "teardown", "check", "release")
 @option("--check", metavar="FILE", help="Run at the end of each schedule: what it does not find as it says is a wrong result.")
 @option("--strategy", type=click.Choice(["all", "random", "pct"]), help="Which interleavings.",
         show_default="all if there are no more than --schedules, else random")  # fmt: skip
-@option("--schedules", type=click.IntRange(1), metavar="N", help="Run so many at most.", show_default=str(_SCHEDULES))
+@option("--schedules", type=click.IntRange(1), metavar="N", help="Run so many at most.", show_default="1000")
 @option("--depth", type=click.IntRange(1, 10), default=3, help="Depth of the bugs that --strategy pct looks for.")
-@option("--seed", type=click.IntRange(0, 2**63 - 1), help="Draw with this seed.", show_default="random")
+@option("--seed", type=click.IntRange(0, SEED_LIMIT - 1), help="Draw with this seed.", show_default="random")
 @option("--replay", metavar="SCHEDULE", help="Run this schedule only, e.g. '1 2 1 2' (--schedules times).", show_default=False)
 @option("--servers", type=click.IntRange(1, 64), default=2, help="Embedded servers at most that work at the same time.")
 @target_option
@@ -47,49 +47,25 @@ def command(*, files: tuple[str, ...], **options: Any) -> int:  # noqa: ANN401 c
 
     Exit code 0: nothing worse than an expected error, 1: findings, 2: bad input, 130: interrupted.
     """
-    from racehound.data.finding import Baseline
-    from racehound.data.run_directory import RunDirectory
-    from racehound.loops.recorded_run import read_scripts, record_exploration
+    from racehound import api
 
     require_stepping(options["target"], "racehound explore")
-    lone = (Path(options[name]) if options[name] else None for name in ("setup", "check", "teardown"))
-    scripts = read_scripts([Path(file) for file in files], *lone)
-    asked = _asked(scripts, options)
-    place = choice(options["target"], options)
-    directory = RunDirectory(Path(options["out"] or f"racehound-runs/{time.strftime('%Y%m%d-%H%M%S')}-explore-{asked.seed}"))
-    try:
-        exploration = record_exploration(place, scripts, asked, directory, Baseline(), _tell, options["servers"])
-    finally:
-        directory.discard_unused()
-    _report(exploration, scripts, _again(files, options), directory)
+    explored = api.explore(
+        *files,
+        target=options["target"],
+        options=own_options(options["target"], options),
+        schedule=options["replay"],
+        tell=lambda line: click.echo(f"--- {line}"),
+        **{name: options[name] for name in _SAME_AS_API},
+    )
+    exploration = explored.exploration
+    _print(exploration, files, _command_line(files, options), explored.directory)
     if exploration.interrupted:
         return 130
-    return 1 if any(met.outcome not in ("fine", "fail") for met in exploration.classes) else 0
+    return 1 if any(group.outcome not in ("fine", "fail") for group in exploration.classes) else 0
 
 
-def _asked(scripts: Scripts, options: Mapping[str, Any]) -> ExploreOptions:
-    from racehound.data.schedule import parse_schedule
-    from racehound.run.session_script import lengths
-    from racehound.run.strategies import ExploreOptions, strategy_of
-
-    only = parse_schedule(options["replay"], lengths(scripts.sessions)) if options["replay"] else None
-    asked = ExploreOptions(
-        seed=seed_or_random(options["seed"]),
-        schedules=options["schedules"] or (1 if only else _SCHEDULES),
-        strategy=None if only else options["strategy"],
-        depth=options["depth"],
-        statement_limit_s=options["statement_limit"],
-        only=only,
-    )
-    strategy_of(scripts, asked)
-    return asked
-
-
-def _tell(line: str) -> None:
-    click.echo(f"--- {line}")
-
-
-def _report(exploration: Exploration, scripts: Scripts, again: str, directory: RunDirectory) -> None:
+def _print(exploration: Exploration, files: Sequence[str], command_line: str, directory: Path) -> None:
     from racehound.report.exploration import exploration_text
 
     facts = (
@@ -97,30 +73,31 @@ def _report(exploration: Exploration, scripts: Scripts, again: str, directory: R
         f"schedules of {exploration.interleavings:,} interleavings ({exploration.strategy}), "
         f"{exploration.different:,} different, {exploration.rate:.0f} per second"
     )
-    names = [Path(script.file).name for script in scripts.sessions]
-    click.echo(exploration_text(facts, [_kind(met) for met in exploration.classes], names, again))
+    names = [Path(file).name for file in files]
+    click.echo(exploration_text(facts, [_shown(group) for group in exploration.classes], names, command_line))
     for finding in exploration.findings:
         click.echo(f"\n*** {finding.severity}, met {finding.count} times: {finding.title}")
-        click.echo(f"    {directory.findings / finding.id}")
-    click.echo(f"\n{len(exploration.findings)} findings; everything is in {directory.path}")
+        click.echo(f"    {directory / 'findings' / finding.id}")
+    click.echo(f"\n{len(exploration.findings)} findings; everything is in {directory}")
 
 
-def _kind(met: OutcomeGroup) -> Kind:
+def _shown(group: OutcomeGroup) -> ShownGroup:
     from racehound.data.schedule import print_schedule
-    from racehound.report.exploration import Kind, Line
+    from racehound.report.exploration import ShownGroup, ShownTurn
 
-    lines = tuple(
-        Line(move.session, move.sql, move.outcome, move.passed, move.behind, move.released_by, move.unlike)
-        for move in met.first.moves
+    turns = tuple(
+        ShownTurn(move.session, move.sql, move.outcome, move.passed, move.behind, move.released_by, move.unlike)
+        for move in group.first.moves
     )
-    return Kind(met.outcome, met.reasons, met.count, print_schedule(met.first.schedule), lines)
+    return ShownGroup(group.outcome, group.reasons, group.count, print_schedule(group.first.schedule), turns)
 
 
-def _again(files: tuple[str, ...], options: Mapping[str, Any]) -> str:
+def _command_line(files: Sequence[str], options: Mapping[str, Any]) -> str:
+    """The command that runs one schedule again, without the schedule."""
     words = ["racehound", "explore", *files]
     if options["target"] != default_target():
         words += ["--target", options["target"]]
-    for name in _AGAIN:
+    for name in _ALSO_FOR_REPLAY:
         if options[name]:
             words += [f"--{name}", options[name]]
     return shlex.join([*words, *(["--url", "…"] if options["url"] else [])])

@@ -1,4 +1,4 @@
-"""`racehound findings`: what a run has found."""
+"""`racehound findings`: the findings of a run as text or JSON."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`racehound kinds`: the catalogue, and whether its kinds do what they say."""
+"""`racehound kinds`: lists the catalogue of a database, or checks kinds of it on a server."""
 
 from __future__ import annotations
 
@@ -23,33 +23,30 @@ if TYPE_CHECKING:
 @target_options
 @statement_limit
 def command(*, target: str, kinds: tuple[str, ...], kinds_from: tuple[Path, ...], check: bool, **options: Any) -> int:  # noqa: ANN401
-    """List the kinds of TARGET: what a seed draws for each, and its manipulations.
+    """List the kinds of DATABASE: what a seed draws for each, and its manipulations.
 
     With --check and --kinds-from, but without --kinds, the kinds of these files are checked. Exit code 1: something is wrong.
     """
-    from racehound.databases.catalogue import catalogue
-    from racehound.databases.registry import database, require_kinds
+    from racehound.databases.catalogue import catalogue, nonempty_catalogue
+    from racehound.databases.registry import database
     from racehound.errors import UserError
 
-    known = database(target)
-    if not kinds_from:
-        require_kinds(target)
-    there = catalogue(known, kinds_from)
-    names_there = {kind.__name__.lower() for kind in there}
-    if unknown := [name for name in kinds if name.lower() not in names_there]:
+    chosen = database(target)
+    all_kinds = {kind.__name__.lower(): kind for kind in nonempty_catalogue(chosen, kinds_from)}
+    if unknown := [name for name in kinds if name.lower() not in all_kinds]:
         raise UserError(f"unknown kind {unknown[0]!r}; `racehound kinds` lists those there are")
     wanted = {name.lower() for name in kinds}
-    chosen = [kind for kind in there if not wanted or kind.__name__.lower() in wanted]
+    selected = [kind for name, kind in all_kinds.items() if not wanted or name in wanted]
     if not check:
-        for kind in chosen:
-            _show(kind)
+        for kind in selected:
+            _print(kind)
         return 0
     if kinds_from and not wanted:
-        chosen = [kind for kind in there if kind not in catalogue(known)]
-    return _check(target, chosen, {**options, "kinds_from": kinds_from})
+        selected = [kind for kind in selected if kind not in catalogue(chosen)]
+    return _check(target, selected, {**options, "kinds_from": kinds_from})
 
 
-def _show(kind: type[Kind]) -> None:
+def _print(kind: type[Kind]) -> None:
     flags = [] if kind.can_be_referenced else ["cannot be referred to"]
     flags += [] if kind.enabled else ["only when named by --kinds"]
     summary = (kind.__doc__ or "").strip().split("\n")[0]
@@ -60,21 +57,21 @@ def _show(kind: type[Kind]) -> None:
 
 
 def _check(target: str, kinds: list[type[Kind]], options: Mapping[str, Any]) -> int:
-    """A line per kind and one per complaint; 1 where there is any."""
+    """Check kinds and print what is wrong with each; the exit code."""
     import tempfile
 
     from racehound.databases.registry import opened
     from racehound.loops.check_kinds import check_kind
 
     wrong = 0
-    with tempfile.TemporaryDirectory() as directory, opened(choice(target, options), Path(directory) / "server.log") as place:
+    with tempfile.TemporaryDirectory() as directory, opened(choice(target, options), Path(directory) / "server.log") as server:
         for kind in kinds:
-            if not place.target.can_have(kind):
+            if not server.target.can_have(kind):
                 click.echo(f"{kind.__name__}: not checked, since this server cannot have objects of it")
                 continue
-            complaints = check_kind(place, kind, options["statement_limit"])
+            complaints = check_kind(server, kind, options["statement_limit"])
             wrong += bool(complaints)
-            click.echo(f"{kind.__name__}: {'nothing is wrong' if not complaints else f'{len(complaints)} complaints'}")
+            click.echo(f"{kind.__name__}: {'something' if complaints else 'nothing'} is wrong")
             for complaint in complaints:
                 click.echo(f"    {complaint}")
     return int(wrong > 0)

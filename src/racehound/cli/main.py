@@ -1,4 +1,4 @@
-"""The entry point: finds the command, turns errors into one line and an exit code.
+"""The entry point: finds the command, and turns errors into one line and an exit code.
 
 Exit codes: 0 clean, 1 findings, 2 bad input (or a target that cannot be used), 130 interrupted.
 """
@@ -25,13 +25,14 @@ COMMANDS = {
     "findings": "Show the findings of a run.",
     "report": "Write a run as a page, a trace, JUnit XML or annotations.",
     "baseline": "Print a run's findings as a baseline file.",
-    "kinds": "List the kinds of objects of a target.",
+    "kinds": "List the kinds of objects of a database.",
     "targets": "List the databases that can be tested.",
     "testdrive": "Run scripts of the testdrive language.",
     "services": "Install, start and stop the real servers around a target.",
-    "zoo": "Say where the emulator is now: racehound-zoo.",
     "clean": "Remove what killed runs have left.",
 }
+_MOVED = ("zoo",)
+"""Commands that only say where they went; help does not list them."""
 
 
 class Commands(click.Group):
@@ -41,7 +42,7 @@ class Commands(click.Group):
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 click's signature
-        if cmd_name not in COMMANDS:
+        if cmd_name not in (*COMMANDS, *_MOVED):
             return None
         module = importlib.import_module(f"racehound.cli.{cmd_name}_command")
         command: click.Command = module.command

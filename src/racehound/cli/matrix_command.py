@@ -1,7 +1,8 @@
-"""`racehound matrix`: every operation of the catalogue against every other, and what to do with the result."""
+"""`racehound matrix`: tries every operation of the catalogue against every other, and shows and compares the results."""
 
 from __future__ import annotations
 
+import dataclasses
 import shlex
 import sys
 import time
@@ -14,7 +15,7 @@ from click.core import ParameterSource
 
 from racehound.cli.options import default_target, kinds_from_option, names, option, statement_limit
 from racehound.cli.target_options import choice, require_stepping, stepping_options
-from racehound.databases.registry import require_kinds
+from racehound.databases.registry import database, databases
 from racehound.errors import UserError
 
 if TYPE_CHECKING:
@@ -24,19 +25,24 @@ if TYPE_CHECKING:
     from racehound.loops.matrix.run import MatrixOptions
     from racehound.loops.matrix.worker_pool import MatrixProgress
 
-_TOLD_EVERY_S = 10.0
+_PRINT_EVERY_S = 10.0
 
 
 class _Matrix(click.Group):
-    """Takes the database as its first word, unless that is one of its commands."""
+    """Takes the database as its first word besides options, unless that word is one of its commands."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        if args and not args[0].startswith("-") and args[0] not in self.commands:
-            args = ["--target", *args]
+        _, words, _ = self.make_parser(ctx).parse_args(list(args))
+        if words and words[0] not in self.commands:
+            if words[0] not in databases():
+                known = f"a database ({', '.join(databases())}) nor a command ({', '.join(self.commands)})"
+                raise UserError(f"racehound matrix: {words[0]!r} is neither {known}")
+            before = args[: len(args) - len(words)]
+            args = ["--target", words[0], *before, *words[1:]]
         return super().parse_args(ctx, args)
 
     def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        formatter.write_usage(ctx.command_path, "[TARGET] [OPTIONS] [COMMAND [ARGS]...]")
+        formatter.write_usage(ctx.command_path, "[DATABASE] [OPTIONS] [COMMAND [ARGS]...]")
 
 
 @click.group("matrix", cls=_Matrix, invoke_without_command=True)
@@ -55,7 +61,7 @@ class _Matrix(click.Group):
 @option("--resume", metavar="DIR", help="Go on with the run in this directory.", show_default=False)
 @click.pass_context
 def command(ctx: click.Context, /, **options: Any) -> int | None:  # noqa: ANN401 click's values
-    """Try every operation of TARGET's catalogue against every other on the same objects: started together, and each within the
+    """Try every operation of DATABASE's catalogue against every other on the same objects: started together, and each within the
     other's transaction, committed and rolled back.
 
     Exit code 0: nothing worse than known weaknesses, 1: findings, 2: bad input, 130: interrupted.
@@ -67,71 +73,89 @@ def command(ctx: click.Context, /, **options: Any) -> int | None:  # noqa: ANN40
     from racehound.loops.matrix.journal import Asked
     from racehound.loops.matrix.run import MatrixOptions
 
-    require_stepping(options["target"], "racehound matrix")
-    require_kinds(options["target"])
-
     resumed = _resumed(ctx, options) if options["resume"] else None
+    if resumed:
+        options |= {"target": resumed.target, "kinds_from": resumed.kinds_from}
+    require_stepping(options["target"], "racehound matrix")
     narrowed = bool(options["operations"])
-    chosen = resumed[1] if resumed else Asked(options["kinds"], options["operations"], options["every"] or narrowed)
-    asked = MatrixOptions(
-        **msgspec.structs.asdict(chosen),
+    asked = resumed.asked if resumed else Asked(options["kinds"], options["operations"], options["every"] or narrowed)
+    matrix_options = MatrixOptions(
+        **msgspec.structs.asdict(asked),
         runtime_s=options["runtime"] or float("inf"),
         servers=options["servers"],
         statement_limit_s=options["statement_limit"],
     )
-    place = choice(options["target"], options, resumed[0] if resumed else None)
-    return run_matrix(place, asked, options["resume"] or options["out"], goes_on=bool(resumed))
+    server = choice(options["target"], options, resumed.release if resumed else None)
+    return run_matrix(server, matrix_options, options["resume"] or options["out"], goes_on=bool(resumed))
 
 
-def run_matrix(choice: Choice, asked: MatrixOptions, out: str | None, *, goes_on: bool = False) -> int:
-    """Try all that is asked for and tell of it; the exit code."""
+def run_matrix(choice: Choice, options: MatrixOptions, out: str | None, *, goes_on: bool = False) -> int:
+    """Run the matrix and print its result; the exit code."""
     from racehound.data.finding import Baseline, Store
     from racehound.data.matrix import DEFECTS
     from racehound.data.run_directory import RunDirectory
+    from racehound.databases.catalogue import nonempty_catalogue
     from racehound.loops.matrix.run import MatrixRun
     from racehound.report.sessions import write_sessions
 
+    nonempty_catalogue(database(choice.name), choice.kinds_from)
     named = f"racehound-runs/{time.strftime('%Y%m%d-%H%M%S')}-matrix-{choice.release or 'own'}"
     directory = RunDirectory(Path(out or named), goes_on=goes_on)
     try:
         click.echo(f"--- race matrix, evidence in {directory.path}")
-        matrix = MatrixRun(choice, asked, directory, Store(directory.findings, Baseline(), write_sessions), _Teller()).run()
+        store = Store(directory.findings, Baseline(), write_sessions)
+        matrix = MatrixRun(choice, options, directory, store, _ProgressLines()).run()
     finally:
         directory.discard_unused()
-    _tell(matrix)
+    _print(matrix)
     click.echo(f"\nracehound matrix show {directory.path} X Y   shows a cell; it is all in {directory.path}")
     if not matrix.complete:
         click.echo(f"not all is done; go on with: racehound matrix --resume {shlex.quote(str(directory.path))}")
-        if asked.runtime_s == float("inf"):
+        if options.runtime_s == float("inf"):
             return 130
     return 1 if any(trial.outcome in DEFECTS for trial in matrix.trials) else 0
 
 
-def _resumed(ctx: click.Context, options: Mapping[str, Any]) -> tuple[str | None, Asked]:
-    """The release and the options of the run to go on with. UserError where others are given, or there is no such run."""
+@dataclasses.dataclass(frozen=True)
+class _Resumed:
+    """A run that ended early and is to go on."""
+
+    target: str
+    release: str
+    kinds_from: tuple[Path, ...]
+    asked: Asked
+
+
+def _resumed(ctx: click.Context, options: Mapping[str, Any]) -> _Resumed:
+    """The run in `--resume`. UserError where there is no such run, and for options that it determines."""
+    from racehound.data.run_directory import read_run
     from racehound.loops.matrix.journal import FILE, read_journal
 
-    for name in ("kinds", "operations", "every", "release", "out"):
+    for name in ("kinds", "kinds_from", "operations", "every", "release", "out"):
         if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE:
-            raise UserError(f"--{name} is what the run in --resume {options['resume']} says: leave it out")
-    header, _ = read_journal(Path(options["resume"]) / FILE)
-    return (None if options["url"] else header.release), header.asked
+            raise UserError(f"--resume {options['resume']} determines --{name.replace('_', '-')}: leave it out")
+    directory = Path(options["resume"])
+    run = read_run(directory)
+    if ctx.get_parameter_source("target") is ParameterSource.COMMANDLINE and options["target"] != run["target"]:
+        raise UserError(f"--resume {directory}: it is a matrix of {run['target']}, not of {options['target']}")
+    header, _ = read_journal(directory / FILE)
+    return _Resumed(run["target"], header.release, tuple(map(Path, run.get("kinds_from", ()))), header.asked)
 
 
-class _Teller:
-    """A line now and then about how far a run is."""
+class _ProgressLines:
+    """Prints how far a run is, every few seconds."""
 
     def __init__(self) -> None:
         self._next_s = 0.0
 
     def __call__(self, _result: PairResult, progress: MatrixProgress) -> None:
         if progress.seconds >= self._next_s or progress.over == progress.pairs:
-            self._next_s = progress.seconds + _TOLD_EVERY_S
+            self._next_s = progress.seconds + _PRINT_EVERY_S
             rate = progress.trials / progress.seconds if progress.seconds else 0.0
             click.echo(f"{progress.over:,} of {progress.pairs:,} pairs, {rate:.0f} trials per second", err=True)
 
 
-def _tell(matrix: Matrix) -> None:
+def _print(matrix: Matrix) -> None:
     from racehound.report.grid import defects_text, grid_text, totals_text
 
     click.echo(grid_text(matrix, colour=sys.stdout.isatty()))
@@ -149,7 +173,7 @@ def grid(run: str) -> int:
     """The matrix of RUN (a run directory or matrix.json) on the terminal."""
     from racehound.data.matrix import read_matrix
 
-    _tell(read_matrix(Path(run)))
+    _print(read_matrix(Path(run)))
     return 0
 
 
@@ -167,7 +191,8 @@ def show(run: str, x: str, y: str) -> int:
     if not text:
         raise UserError(f"{x} and {y} were not tried against each other in {run}")
     click.echo(text)
-    click.echo(f"\nagain: {shlex.join(['racehound', 'matrix', 'again', x, y, '--release', matrix.release])}")
+    database = [] if matrix.target == default_target() else [matrix.target]
+    click.echo(f"\nagain: {shlex.join(['racehound', 'matrix', *database, 'again', x, y, '--release', matrix.release])}")
     return 0
 
 
@@ -186,14 +211,12 @@ def diff(old: str, new: str) -> int:
 @command.command("operations")
 def operations() -> int:
     """List the operations of the catalogue with their statements."""
-    from racehound.databases.catalogue import catalogue
-    from racehound.databases.registry import database
+    from racehound.databases.catalogue import nonempty_catalogue
     from racehound.report.columns import columns
     from racehound.scenarios.pairs import Catalogue
 
-    require_kinds(_target())
-    chosen = database(_target())
-    known = Catalogue(catalogue(chosen, _kinds_from()), chosen.plain_table).operations()
+    chosen = database(_of_group("target"))
+    known = Catalogue(nonempty_catalogue(chosen, _of_group("kinds_from")), chosen.plain_table).operations()
     click.echo(columns(("operation", "what"), [(each.name, each.shape) for each in known]))
     return 0
 
@@ -204,31 +227,29 @@ def operations() -> int:
 @stepping_options
 @kinds_from_option
 @option("--times", type=click.IntRange(1), default=1, help="How often.")
-@option("--ground", type=click.Choice(["same", "y over x", "x over y", "common"]), show_default="all that there are",
-        help="How their objects stand to each other.")  # fmt: skip
+@option(
+    "--relationship", "--ground", type=click.Choice(["same", "y over x", "x over y", "common"]),
+    show_default="all that there are", help="How their objects are related.",
+)  # fmt: skip
 @statement_limit
 def again(x: str, y: str, **options: Any) -> int:  # noqa: ANN401 click's values
-    """Let the operations X and Y meet again, in all modes, and say how often each outcome came."""
+    """Try the operations X and Y against each other again, in all modes, and say how often each outcome came."""
+    from racehound.databases.catalogue import nonempty_catalogue
     from racehound.loops.matrix.again import try_again
     from racehound.report.columns import columns
 
-    require_stepping(_target(), "racehound matrix again")
-    require_kinds(_target())
-    counts = try_again(choice(_target(), options), x, y, options["ground"], options["times"], options["statement_limit"])
-    rows = [(ground, f"{first} first", mode, o, str(n), sig) for (ground, first, mode, o, sig), n in counts.items()]
+    require_stepping(_of_group("target"), "racehound matrix again")
+    options["kinds_from"] = (*_of_group("kinds_from"), *options["kinds_from"])
+    server = choice(_of_group("target"), options)
+    nonempty_catalogue(database(server.name), server.kinds_from)
+    counts = try_again(server, x, y, options["relationship"], options["times"], options["statement_limit"])
+    rows = [(relation, f"{first} first", mode, o, str(n), sig) for (relation, first, mode, o, sig), n in counts.items()]
     click.echo(columns(("objects", "order", "mode", "outcome", "times", "why"), rows))
     return 0
 
 
-def _kinds_from() -> tuple[Path, ...]:
-    """Where the group was told to look for further kinds."""
+def _of_group(name: str) -> Any:  # noqa: ANN401 click's values
+    """The value of a parameter that stands before the command."""
     context = click.get_current_context().parent
     assert context is not None
-    return tuple(context.params["kinds_from"])
-
-
-def _target() -> str:
-    """The database that the group was given."""
-    context = click.get_current_context().parent
-    assert context is not None
-    return str(context.params["target"])
+    return context.params[name]

@@ -1,8 +1,7 @@
-"""Options that several commands share; each can also be given as a `RACEHOUND_…` variable (for TOML see `config`)."""
+"""Options that several commands share. Each can also be given as a variable `RACEHOUND_…`, or in a TOML file (`config`)."""
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar, get_args
@@ -21,7 +20,7 @@ def option(name: str, *names: str, **settings: Any) -> Callable[[_Command], _Com
 
 
 def together(*options: Callable[[Any], Any]) -> Callable[[_Command], _Command]:
-    """Several options as one decorator, in the order in which help shows them."""
+    """Several options as one decorator, in the order in which help lists them."""
 
     def decorate(command: _Command) -> _Command:
         for decorate_once in reversed(options):
@@ -44,7 +43,7 @@ def default_target() -> str:
     return default_name()
 
 
-target_argument = click.argument("target", default=default_target, envvar="RACEHOUND_TARGET")
+target_argument = click.argument("target", metavar="[DATABASE]", default=default_target, envvar="RACEHOUND_TARGET")
 target_option = option("--target", metavar="NAME", default=default_target, show_default="the default one", help="The database.")
 
 kinds_from_option = option(
@@ -79,11 +78,6 @@ statement_limit = option(
 
 
 def scenario(*others: str) -> Callable[[_Command], _Command]:
-    """`--scenario`: those that make programs of plans, and others that the command knows."""
+    """`--scenario`: the scenarios that make programs from plans. `others`: further ones that the command has."""
     choices = [*get_args(ScenarioName), *others]
     return option("--scenario", type=click.Choice(choices), default="concurrent", help="How the lives are run.")
-
-
-def seed_or_random(seed: int | None) -> int:
-    """The seed that was asked for, or a new one."""
-    return random.SystemRandom().randrange(SEED_LIMIT) if seed is None else seed

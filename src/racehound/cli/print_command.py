@@ -1,4 +1,4 @@
-"""`racehound print`: what a seed would do."""
+"""`racehound print`: the program of a seed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from racehound.cli.options import option, program_options, scenario, seed_or_random, target_argument
+from racehound.cli.options import option, program_options, scenario, target_argument
+from racehound.data.plan import seed_or_random
 
 
 @click.command("print")
@@ -19,21 +20,20 @@ def command(
     *, target: str, release: str | None, seed: int | None, scenario: str, num_objects: int, kinds: tuple[str, ...], tries: int,
     kinds_from: tuple[Path, ...], perturb: tuple[str, ...], as_json: bool,
 ) -> None:  # fmt: skip
-    """Show the exact program of a seed for TARGET without running it. Names that differ by run are shown as variables."""
+    """Show the exact program of a seed for DATABASE without running it. Names that differ by run are shown as variables."""
     import msgspec
 
     from racehound.data.program import print_program
-    from racehound.databases.catalogue import catalogue, printable_kinds
+    from racehound.databases.catalogue import nonempty_catalogue, printable_kinds
     from racehound.databases.database import Choice
-    from racehound.databases.registry import database, require_kinds
+    from racehound.databases.registry import database
     from racehound.loops.hunt import choose_kinds, plan_and_program
     from racehound.run.perturbations.printing import print_draws
     from racehound.run.perturbations.registry import PerturbationSet
 
-    require_kinds(target)
     known = database(target)
     choice = Choice(target, release, kinds_from=kinds_from)
-    chosen = choose_kinds(catalogue(known, kinds_from), printable_kinds(known, choice), kinds)
+    chosen = choose_kinds(nonempty_catalogue(known, kinds_from), printable_kinds(known, choice), kinds)
     perturbations = PerturbationSet(known.perturbations())
     names = perturbations.named(perturb or ("default",))
     _, program = plan_and_program(

@@ -1,4 +1,4 @@
-"""`racehound reduce`: what is the least that shows it?"""
+"""`racehound reduce`: the smallest program that shows a finding."""
 
 from __future__ import annotations
 
@@ -48,13 +48,13 @@ def command(
         click.echo("no findings", err=True)
         return 0
     run_directory = directories[0].parent.parent
-    asked = read_run(run_directory)
-    place_asked_for = choice(asked["target"], options, asked["release"])
-    asked_of_each = ReduceOptions(runtime, floor, repetitions, statement_limit)
+    run = read_run(run_directory)
+    chosen = choice(run["target"], options, run.get("release"))
+    reduce_options = ReduceOptions(runtime, floor, repetitions, statement_limit)
     reduced = 0
-    with opened(place_asked_for, run_directory / "reduce-server.log") as place:
+    with opened(chosen, run_directory / "reduce-server.log") as server:
         for directory in directories:
-            finding, reduction = reduce(directory, place, asked_of_each, teller())
+            finding, reduction = reduce(directory, server, reduce_options, reduction_progress())
             click.echo(f"--- {finding.id}  {finding.severity}: {finding.title}")
             click.echo(reduction_text(reduction) if reduction else "nothing smaller shows it in the time that there was\n")
             reduced += reduction is not None
@@ -63,13 +63,11 @@ def command(
     return 1 if reduced else 0
 
 
-def teller() -> Teller:
-    """Tells a terminal how far a reduction is, and nobody else."""
+def reduction_progress() -> Teller:
+    """Shows on a terminal how far a reduction is, in one line that is overwritten; elsewhere it shows nothing."""
     from racehound.loops.reduce.search import say_nothing
 
-    return _tell if sys.stderr.isatty() else say_nothing
+    def show(doing: str, tried: int, best: str) -> None:
+        click.echo(f"\r\033[K{doing}: {tried} tried, {best}", err=True, nl=False)
 
-
-def _tell(doing: str, tried: int, best: str) -> None:
-    """One line that is written over."""
-    click.echo(f"\r\033[K{doing}: {tried} tried, {best}", err=True, nl=False)
+    return show if sys.stderr.isatty() else say_nothing

@@ -1,4 +1,4 @@
-"""`racehound replay`: is it real, and how often does it show?"""
+"""`racehound replay`: how often a finding shows again."""
 
 from __future__ import annotations
 
@@ -42,16 +42,16 @@ def command(
         click.echo("no findings", err=True)
         return 0
     run_directory = directories[0].parent.parent
-    asked = read_run(run_directory)
-    place_asked_for = choice(asked["target"], options, asked["release"])
+    run = read_run(run_directory)
+    chosen = choice(run["target"], options, run.get("release"))
     met = 0
-    with opened(place_asked_for, run_directory / "replay-server.log") as place:
-        click.echo(f"--- {place_asked_for.name} {place.target.release}, {repetitions} repetitions each")
+    with opened(chosen, run_directory / "replay-server.log") as server:
+        click.echo(f"--- {chosen.name} {server.target.release}, {repetitions} repetitions each")
         for directory in directories:
-            rate = None if storm else replay_scene(directory, place, repetitions, statement_limit)
+            rate = None if storm else replay_scene(directory, server, repetitions, statement_limit)
             how = " in lock-step" if rate else ""
             if rate is None:
-                finding, rate = replay(directory, place, repetitions, statement_limit)
+                finding, rate = replay(directory, server, repetitions, statement_limit)
             else:
                 finding, _ = read_finding(directory)
             low, high = rate.interval

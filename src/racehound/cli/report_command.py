@@ -1,4 +1,4 @@
-"""`racehound report`: a run for people with a browser, and for other programs."""
+"""`racehound report`: a run as a page for a browser, and in formats for other programs."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
+
+from racehound.errors import UserError
 
 if TYPE_CHECKING:
     from racehound.data.finding import Finding
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
 Format = Literal["html", "junit", "trace", "github"]
 
 _FILES: dict[str, str] = {"html": "report.html", "junit": "junit.xml", "trace": "trace.json"}
-"""What each format is called in the run directory."""
+"""Names of the files in the run directory, by format."""
 
 
 @click.command("report")
@@ -31,12 +33,22 @@ def command(*, path: Path, form: Format, out: Path | None, plans: tuple[int, ...
 
     The page is one file that needs no network: findings with timelines and the server's log, outcomes, rates.
     """
+    if plans and form != "html":
+        raise UserError(f"--plan shows a plan on the page, and --format {form} makes none: leave it out")
     if form == "github":
+        if out:
+            raise UserError("--format github prints: leave --out out")
         _github(path)
         return
     destination = out or path / _FILES[form]
-    {"html": lambda: _html(path, destination, plans), "junit": lambda: _junit(path, destination),
-     "trace": lambda: _trace(path, destination)}[form]()  # fmt: skip
+    if out and not out.absolute().parent.is_dir():
+        raise UserError(f"--out {out}: its directory does not exist")
+    if form == "html":
+        _html(path, destination, plans)
+    elif form == "junit":
+        _junit(path, destination)
+    else:
+        _trace(path, destination)
     click.echo(destination)
 
 
@@ -70,22 +82,22 @@ def _junit(run: Path, out: Path) -> None:
     facts, database = _read(run)
     summary = run / "summary.json"
     ended: dict[str, Any] = msgspec.json.decode(summary.read_bytes()) if summary.is_file() else {}
-    told = [(finding, finding_text(finding, run)) for finding, _ in _findings(run)]
+    shown = [(finding, finding_text(finding, run)) for finding, _ in _findings(run)]
     properties = {
         "seed": str(facts.get("options", {}).get("seed")),
         "release": str(facts.get("server_release")),
         "racehound": str(facts.get("racehound")),
     }
-    write_hunt_junit(out, database.oracles, told, ended.get("seconds", 0.0), properties)
+    write_hunt_junit(out, database.oracles, shown, ended.get("seconds", 0.0), properties)
 
 
 def _github(run: Path) -> None:
-    from racehound.report.again import again
     from racehound.report.github import annotation_lines
+    from racehound.report.reproduction_command import reproduction_command
 
     facts, _ = _read(run)
-    told = [(finding, again(run, finding, program, facts)) for finding, program in _findings(run)]
-    click.echo(annotation_lines(told), nl=False)
+    shown = [(finding, reproduction_command(run, finding, program, facts)) for finding, program in _findings(run)]
+    click.echo(annotation_lines(shown), nl=False)
 
 
 def _read(run: Path) -> tuple[dict[str, Any], Database]:
@@ -94,7 +106,7 @@ def _read(run: Path) -> tuple[dict[str, Any], Database]:
     from racehound.databases.registry import database
 
     facts = read_run(run)
-    return facts, database(facts.get("target", ""))
+    return facts, database(facts["target"])
 
 
 def _findings(run: Path) -> list[tuple[Finding, Program]]:

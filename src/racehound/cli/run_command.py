@@ -14,22 +14,20 @@ import click
 from click.core import ParameterSource
 
 from racehound.cli.matrix_command import run_matrix
-from racehound.cli.options import option, program_options, scenario, seed_or_random, statement_limit, target_argument
+from racehound.cli.options import option, program_options, scenario, statement_limit, target_argument
 from racehound.cli.target_options import choice as chosen_target
 from racehound.cli.target_options import require_stepping, target_options
-from racehound.databases.registry import require_kinds as require_some_kinds
+from racehound.data.plan import seed_or_random
 from racehound.errors import UserError
 
 if TYPE_CHECKING:
-    from racehound.data.finding import Baseline
     from racehound.data.run_directory import RunDirectory
-    from racehound.databases.database import Choice
-    from racehound.databases.registry import Opened
-    from racehound.loops.hunt import HuntOptions, Summary
+    from racehound.loops.hunt import Summary
+    from racehound.report.progress import Reporter
 
 PAIRS = "pairs"
-"""The scenario that is no hunt: `racehound matrix`."""
-_OF_PAIRS = ("target", "scenario", "release", "url", "kinds", "kinds_from", "runtime", "statement_limit", "out")
+"""The scenario that runs the matrix instead of a hunt."""
+_PAIRS_OPTIONS = ("target", "scenario", "release", "url", "kinds", "kinds_from", "runtime", "statement_limit", "out")
 
 
 @click.command("run")
@@ -52,32 +50,34 @@ _OF_PAIRS = ("target", "scenario", "release", "url", "kinds", "kinds_from", "run
 @option("--quiet/--verbose", default=None, help="Findings and summary only, or a line per repetition.", show_default=False)
 @click.pass_context
 def command(ctx: click.Context, /, **options: Any) -> int:  # noqa: ANN401 click's values
-    """Hunt for races in TARGET (see racehound targets): draw plans from seeds, let their objects race until time is up.
+    """Hunt for races in DATABASE (see racehound targets): draw plans from seeds, let their objects race until time is up.
 
     With --scenario pairs nothing is drawn: every operation meets every other one, as by racehound matrix, until all is done.
 
     Ends with a summary. Exit code 0: clean, 1: findings, 2: bad input, 130: interrupted.
     """
+    from racehound.cli.reduce_command import reduction_progress
     from racehound.data.finding import Baseline, read_baseline
     from racehound.data.run_directory import RunDirectory
     from racehound.databases.registry import database
     from racehound.loops.hunt import HuntOptions
-    from racehound.loops.recorded_run import require_kinds
+    from racehound.loops.recorded_run import pace, record_hunt, require_kinds
     from racehound.run.perturbations.registry import PerturbationSet
 
     if options["scenario"] == PAIRS:
         return _run_pairs(ctx, options)
-    words = options["perturb"] or ("default",)
+    perturb = options["perturb"] or ("default",)
     seed = seed_or_random(options["seed"])
     choice = chosen_target(options["target"], options)
     chosen = database(choice.name)
     require_kinds(choice, options["kinds"])
+    repetitions, plan_limit_s = pace(chosen, options["repetitions"])
     baseline = read_baseline(Path(options["baseline"])) if options["baseline"] else Baseline()
     hunt_options = HuntOptions(
         seed=seed,
         runtime_s=options["runtime"],
-        repetitions=options["repetitions"] or chosen.dialect.repetitions,
-        plan_limit_s=None if options["repetitions"] else chosen.dialect.plan_limit_s,
+        repetitions=repetitions,
+        plan_limit_s=plan_limit_s,
         scenario=options["scenario"],
         num_objects=options["num_objects"],
         tries=options["tries"],
@@ -85,13 +85,17 @@ def command(ctx: click.Context, /, **options: Any) -> int:  # noqa: ANN401 click
         statement_limit_s=options["statement_limit"],
         kinds=options["kinds"],
         max_findings=options["max_findings"],
-        perturb=PerturbationSet(chosen.perturbations()).named(words),
+        perturb=PerturbationSet(chosen.perturbations()).named(perturb),
     )
     _interrupt_on_terminate()
     click.echo(f"--- Random seed is {seed}")
     directory = RunDirectory(Path(options["out"] or f"racehound-runs/{time.strftime('%Y%m%d-%H%M%S')}-{seed}"))
     try:
-        summary = _hunt(choice, hunt_options, words, baseline, directory, options["reduce"], quiet=options["quiet"])
+        summary = record_hunt(
+            choice, hunt_options, perturb, directory, baseline, _reporter(quiet=options["quiet"]), _tell,
+            reduce_s=options["reduce"], reduction_progress=reduction_progress(),
+            conclude=lambda summary: click.echo(_summary_text(summary, directory)),
+        )  # fmt: skip
     finally:
         directory.discard_unused()
     if summary.interrupted:
@@ -100,12 +104,11 @@ def command(ctx: click.Context, /, **options: Any) -> int:  # noqa: ANN401 click
 
 
 def _run_pairs(ctx: click.Context, options: Mapping[str, Any]) -> int:
-    """The matrix. UserError for what it cannot be asked, where it is said on the command line."""
+    """Run the matrix. UserError for options on the command line that it does not have."""
     from racehound.loops.matrix.run import MatrixOptions
 
     require_stepping(options["target"], f"--scenario {PAIRS}")
-    require_some_kinds(options["target"])
-    for name in options.keys() - _OF_PAIRS:
+    for name in options.keys() - _PAIRS_OPTIONS:
         if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE:
             raise UserError(f"--{name.replace('_', '-')} means nothing with --scenario {PAIRS}: leave it out")
     until_done = ctx.get_parameter_source("runtime") is ParameterSource.DEFAULT
@@ -117,34 +120,6 @@ def _run_pairs(ctx: click.Context, options: Mapping[str, Any]) -> int:
     return run_matrix(chosen_target(options["target"], options), asked, options["out"])
 
 
-def _hunt(
-    choice: Choice,
-    options: HuntOptions,
-    words: tuple[str, ...],
-    baseline: Baseline,
-    directory: RunDirectory,
-    reduce_s: float,
-    *,
-    quiet: bool | None,
-) -> Summary:
-    from racehound.cli.reduce_command import teller
-    from racehound.loops.recorded_run import record_hunt, reduce_findings
-
-    reporter = _reporter(quiet=quiet)
-
-    def after(summary: Summary, opened: Opened) -> None:
-        reporter.close()
-        if reduce_s and not summary.interrupted:
-            reduce_findings(summary, opened, directory, reduce_s, options.statement_limit_s, teller(), _tell)
-        # Before the server is left: whatever that says, the summary is told.
-        click.echo(_summary_text(summary, directory))
-
-    try:
-        return record_hunt(choice, options, words, directory, baseline, reporter, _tell, after)
-    finally:
-        reporter.close()
-
-
 def _tell(line: str) -> None:
     click.echo(f"--- {line}")
 
@@ -152,7 +127,7 @@ def _tell(line: str) -> None:
 def _summary_text(summary: Summary, directory: RunDirectory) -> str:
     from racehound.report.summary import summary_text
 
-    outcomes = ", ".join(f"{count} {drawer}" for drawer, count in summary.outcomes.items() if count)
+    outcomes = ", ".join(f"{count} {outcome}" for outcome, count in summary.outcomes.items() if count)
     facts = (
         f"{'interrupted after ' if summary.interrupted else ''}{summary.seconds:.0f} s, {summary.plans} plans, "
         f"{summary.repetitions} repetitions, {summary.statements} statements: {outcomes}"
@@ -160,7 +135,7 @@ def _summary_text(summary: Summary, directory: RunDirectory) -> str:
     return summary_text(summary.findings, facts, summary.silenced, directory.path)
 
 
-def _reporter(*, quiet: bool | None) -> Any:  # noqa: ANN401 one of two classes of the same face
+def _reporter(*, quiet: bool | None) -> Reporter:
     from racehound.report.console import LiveReporter, PlainReporter
 
     verbosity = {True: 0, None: 1, False: 2}[quiet]
@@ -168,7 +143,7 @@ def _reporter(*, quiet: bool | None) -> Any:  # noqa: ANN401 one of two classes 
 
 
 def _interrupt_on_terminate() -> None:
-    """SIGTERM ends a run as Ctrl-C does: cleaned up and reported."""
+    """Make SIGTERM end a run as Ctrl-C does, so that it is cleaned up and reported."""
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt

@@ -31,7 +31,7 @@ _backends = together(
 
 @click.group("services")
 def command() -> None:
-    """The real servers around a target: PostgreSQL, MySQL, Kafka and the like."""
+    """The real servers around a target: MySQL, Kafka, S3 and the like."""
 
 
 @command.command("list")
@@ -83,15 +83,15 @@ def up(names: tuple[str, ...], composition: str, backends: tuple[str, ...], *, t
     _require_installed(wanted)
     began = time.monotonic()
 
-    def tell(progress: ServiceProgress) -> None:
+    def show(progress: ServiceProgress) -> None:
         click.echo(f"{time.monotonic() - began:6.1f} s  {progress.name}: {progress.what}")
 
     daemon_client.forget(composition)
     started = daemon_client.start(composition)
     try:
-        answer = daemon_client.ask(composition, Up(tuple(wanted)), tell)
+        answer = daemon_client.ask(composition, Up(tuple(wanted)), show)
     except KeyboardInterrupt:
-        # What this command began goes with it; what was up before stays.
+        # A keeper that this command started ends with it; one that was up before stays.
         if started is not None:
             daemon_client.kill(composition, started)
         raise
@@ -169,7 +169,7 @@ def fault(name: str, what: str, composition: str) -> None:
 
 
 def _services(names: Sequence[str], backends: Sequence[str]) -> list[RequestedService]:
-    """The services that are named, or the default ones, each with who runs it. UserError for what cannot be."""
+    """The services that are named, or the default ones, each with its backend. UserError for a backend that does not fit."""
     from racehound.services.catalogue import DEFAULT, find
 
     everywhere, chosen = "process", dict[str, str]()
@@ -180,9 +180,9 @@ def _services(names: Sequence[str], backends: Sequence[str]) -> list[RequestedSe
         else:
             everywhere = backend
     wanted = [find(name).name for name in names] or list(DEFAULT)
-    strange = [name for name in chosen if name not in wanted and names]
-    if strange:
-        raise UserError(f"--backend {strange[0]}={chosen[strange[0]]}: {strange[0]} is not among the services named")
+    unnamed = [name for name in chosen if name not in wanted and names]
+    if unnamed:
+        raise UserError(f"--backend {unnamed[0]}={chosen[unnamed[0]]}: {unnamed[0]} is not among the services named")
     return [_service(name, chosen.get(name, everywhere)) for name in dict.fromkeys((*wanted, *chosen))]
 
 
@@ -208,8 +208,8 @@ def _install(names: Sequence[str]) -> int:
     from racehound.report.columns import columns
     from racehound.services.installation import install, size_mb
 
-    with _telling() as tell:
-        done = install(names, tell)
+    with _progress() as show:
+        done = install(names, show)
     rows = []
     for each in done:
         path = each.artifact.find()
@@ -224,8 +224,8 @@ def _install(names: Sequence[str]) -> int:
 
 
 @contextlib.contextmanager
-def _telling() -> Iterator[Callable[[str], object]]:
-    """What is going on: a line each, and on a terminal how long the last one has been going on."""
+def _progress() -> Iterator[Callable[[str], object]]:
+    """Shows what is being done, a line each, and on a terminal how long the last of it has taken so far."""
     if not sys.stdout.isatty():
         yield lambda line: click.echo(f"… {line}")
         return
@@ -234,11 +234,11 @@ def _telling() -> Iterator[Callable[[str], object]]:
     with Progress(SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), transient=True) as progress:
         last = progress.add_task("looking for what is there")
 
-        def tell(line: str) -> None:
+        def show(line: str) -> None:
             progress.console.print(f"… {line}", markup=False, highlight=False)
             progress.reset(last, description=line)
 
-        yield tell
+        yield show
 
 
 def _require_installed(wanted: Sequence[RequestedService]) -> None:

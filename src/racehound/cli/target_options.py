@@ -1,4 +1,4 @@
-"""Which server: the options that say it, the same for every command that opens a target, and the choice that they come to."""
+"""The options that say which server is the target, the same for every command that opens one, and how they are read."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from racehound.databases.registry import database, databases
 from racehound.errors import UserError
 
 if TYPE_CHECKING:
-    from racehound.databases.database import Choice, Database
+    from racehound.databases.database import Choice
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -50,48 +50,58 @@ def stepping_options(command: _Command) -> _Command:
 
 
 def script_options(command: _Command) -> _Command:
-    """Those that databases add to `racehound testdrive`."""
+    """The options that databases add to `racehound testdrive`."""
     return _with(command, (each for known in databases().values() for each in known.script_options()))
 
 
 def clean_options(command: _Command) -> _Command:
-    """Those that databases add to `racehound clean`."""
+    """The options that databases add to `racehound clean`."""
     return _with(command, (each for known in databases().values() for each in known.clean_options()))
 
 
 def _with(command: _Command, options: Iterable[click.Option]) -> _Command:
-    """Click collects the parameters of a command in reverse order, as decorators are applied."""
+    """The command with these options; one that several databases have is there once. UserError if they differ in it."""
+    distinct: dict[str, click.Option] = {}
+    for each in options:
+        known = distinct.setdefault(str(each.name), each)
+        if known.to_info_dict() != each.to_info_dict():
+            raise UserError(f"two installed databases have different options called {each.opts[0]}: uninstall one of them")
+    # Click collects the parameters of a command in reverse order, as decorators are applied.
     collected: list[click.Parameter] = command.__dict__.setdefault("__click_params__", [])
-    collected.extend(reversed(list(options)))
+    collected.extend(reversed(distinct.values()))
     return command
 
 
 def choice(name: str, values: Mapping[str, Any], release: str | None = None) -> Choice:
-    """The server of the database of that name that the options describe. `release`: the one to start where they say nothing.
+    """The server that the options describe, of the database of that name. `release`: the one to start if they name no server.
 
-    UserError for options that say something of another database.
+    UserError for options of another database.
     """
     from racehound.databases.database import Choice
 
     chosen = database(name)
-    _refuse_strangers(chosen)
-    complete = {each.name: each.default for each in chosen.options()} | dict(values)
     release = values["release"] or (None if values["url"] else release)
-    return Choice(name, release, values["url"], chosen.read_options(complete), tuple(values.get("kinds_from", ())))
+    options = chosen.read_options(own_options(name, values) | dict(values))
+    return Choice(name, release, values["url"], options, tuple(values.get("kinds_from", ())))
 
 
-def _refuse_strangers(chosen: Database) -> None:
-    """What was typed for another database must not be silently without effect (variables and files serve several commands)."""
-    context = click.get_current_context(silent=True)
-    own = {each.name for each in chosen.options()}
+def own_options(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of the options of one database; the default of an option that the command does not have.
+
+    UserError for an option of another database on the command line. Variables and files may hold them for other commands.
+    """
+    chosen = database(name)
+    context = click.get_current_context()
+    own = {str(each.name): each for each in chosen.options()}
     for other in databases().values():
-        for stranger in other.options():
-            typed = context and context.get_parameter_source(stranger.name or "") is ParameterSource.COMMANDLINE
-            if typed and stranger.name not in own:
-                raise UserError(f"{stranger.opts[0]} says something of {other.title}, and the target is {chosen.name}")
+        for foreign in other.options():
+            typed = context.get_parameter_source(foreign.name or "") is ParameterSource.COMMANDLINE
+            if typed and foreign.name not in own:
+                raise UserError(f"{foreign.opts[0]} is an option of {other.title}, and the database here is {chosen.title}")
+    return {each: values[each] if each in values else option.to_info_dict()["default"] for each, option in own.items()}
 
 
 def require_stepping(name: str, what: str) -> None:
     """UserError where the database of that name cannot be run in lock-step, which `what` needs."""
     if not database(name).can_step:
-        raise UserError(f"{what}: {database(name).title} cannot be run in lock-step, and that needs it")
+        raise UserError(f"{database(name).title} cannot be run in lock-step, which {what} needs")

@@ -1,4 +1,4 @@
-"""`racehound targets`: the databases that can be tested."""
+"""`racehound targets`: lists the databases that can be tested."""
 
 from __future__ import annotations
 

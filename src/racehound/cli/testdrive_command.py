@@ -1,4 +1,4 @@
-"""`racehound testdrive`: scripts of the language, as they stand."""
+"""`racehound testdrive`: runs scripts of the testdrive language."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def _seconds(_ctx: click.Context, _parameter: click.Parameter, value: Any) -> fl
 @option("--no-reset", is_flag=True, help="Do not clean the target (nor Kafka) before each file.")
 @option("--rewrite-results", is_flag=True, help="Rewrite what the files expect where it is not what comes.")
 @option(
-    "--consistency-checks", type=click.Choice(_CHECKS), help="When a target that can is to check itself.", show_default="file"
+    "--consistency-checks", type=click.Choice(_CHECKS), help="When a target that can check itself does so.", show_default="file"
 )
 @option("--junit-report", metavar="FILE", type=click.Path(dir_okay=False, writable=True), help="Write the results there as XML.",
         show_default=False)  # fmt: skip
@@ -62,8 +62,8 @@ def _seconds(_ctx: click.Context, _parameter: click.Parameter, value: Any) -> fl
 def command(*, files: tuple[str, ...], **options: Any) -> int:  # noqa: ANN401 click's values
     """Run the testdrive scripts FILES (`-`: standard input) against a target.
 
-    A target that racehound starts is made anew before each file, and one that knows how to be cleaned is cleaned, unless
-    --no-reset is given. Exit code 0: all passed, 1: a file failed, 2: a file is written wrongly, or a service died.
+    Unless --no-reset is given, a target that racehound starts is made anew before each file, and another one is cleaned if
+    its database can be cleaned. Exit code 0: all passed, 1: a file failed, 2: a file is written wrongly, or a service died.
     """
     from racehound.testdrive.runner import read_script, run_scripts
 
@@ -76,7 +76,7 @@ def command(*, files: tuple[str, ...], **options: Any) -> int:  # noqa: ANN401 c
     with _report(options, settings, results), contextlib.ExitStack() as stack:
         around = functools.cache(lambda: stack.enter_context(_surroundings(options, settings)))
         for result in run_scripts(scripts[: options["max_tests"]], settings, around, click.echo):
-            results.append(result)  # noqa: PERF402 what there is of them is reported whatever happens
+            results.append(result)  # noqa: PERF402 the report has the results there are, whatever happens
     return _conclude(results, settings.seed)
 
 
@@ -90,7 +90,7 @@ def _require_possible(files: Sequence[str], options: Mapping[str, Any]) -> None:
         database(options["target"])
     Choice(options["target"] or "", release=options["release"], url=options["url"])
     if options["rewrite_results"] and STANDARD_INPUT in files:
-        raise UserError("--rewrite-results rewrites files; standard input is none")
+        raise UserError("--rewrite-results rewrites files, and standard input is no file")
     if options["junit_report"] and not Path(options["junit_report"]).absolute().parent.is_dir():
         raise UserError(f"--junit-report {options['junit_report']}: its directory does not exist")
 
@@ -112,7 +112,7 @@ def _settings(options: Mapping[str, Any]) -> Settings:
 
 @contextlib.contextmanager
 def _report(options: Mapping[str, Any], settings: Settings, results: Sequence[Result]) -> Iterator[None]:
-    """Write the JUnit report at the end, of what there is by then."""
+    """Write the JUnit report at the end, also after an error, with the results there are by then."""
     from racehound.data.run_directory import redact
 
     try:
@@ -171,7 +171,7 @@ def _surroundings(options: Mapping[str, Any], settings: Settings) -> Iterator[Su
 
 
 def _prepare(options: Mapping[str, Any], target: ScriptServer, seed: int, script: Script) -> None:
-    """Make the target clean, and Kafka of what an earlier script has left there."""
+    """Clean the target, and remove what an earlier script has left in Kafka."""
     from racehound.testdrive import leftovers
 
     if options["no_reset"]:
@@ -183,7 +183,7 @@ def _prepare(options: Mapping[str, Any], target: ScriptServer, seed: int, script
 
 @contextlib.contextmanager
 def _server(chosen: Database, options: Mapping[str, Any], services: ServiceAddresses) -> Iterator[ScriptServer]:
-    """At the address that was given, or a server of racehound's own that is made anew for each file."""
+    """The server at the address that was given, or one that racehound starts and makes anew for each file."""
     from racehound.databases.database import Choice
     from racehound.databases.registry import require_possible
 

@@ -1,1 +1,1 @@
-"""Data: what travels between the rooms. Plans, programs, histories, findings and matrices, kept as JSON."""
+"""Data: plans, programs, histories, findings, matrices and other plain data, kept as JSON."""

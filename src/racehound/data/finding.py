@@ -1,4 +1,4 @@
-"""Finding: one defect. Its signature, the store that keeps each defect once, and baselines of those already known."""
+"""Finding: one defect, with its signature; the store that keeps each defect once; and baselines of known defects."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SEVERITIES: tuple[Severity, ...] = (
     "unexplained error",
     "known weakness",
 )
-"""Worst first. The last one is apart: internal errors that the server raises while the object itself is being changed."""
+"""Worst first. A known weakness is an internal error that the server raises while another session changes the object."""
 
 _OBJECT = re.compile(r'"?(?:\brh[0-9a-f]{6,}_|\b)o_(?:base|\d+)\w*"?')
 _RUN = re.compile(r"\brh[0-9a-f]{6,}\w*")
@@ -39,41 +39,41 @@ _NUMBER = re.compile(r"0x[0-9a-fA-F]+|\b[0-9A-F]+/[0-9A-F]+\b|\d+")
 
 
 def normalise(text: str) -> str:
-    """A message without what differs from run to run: names of objects become `OBJECT`, of runs `RUN`, numbers `N`."""
+    """A message without all that differs from run to run: names of objects become `OBJECT`, of runs `RUN`, numbers `N`."""
     text = _RUN.sub("RUN", _OBJECT.sub("OBJECT", text))
     return _NUMBER.sub("N", text)
 
 
 class Reproduction(msgspec.Struct, frozen=True):
-    """How often the finding's program showed it again."""
+    """How often the finding's program was run again, and how often it showed the finding."""
 
     tried: int
     reproduced: int
 
 
 class Finding(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One defect, as first met (or as met in the shortest repetition since)."""
+    """One defect, with the evidence of the first repetition that showed it, or of the one with the fewest statements since."""
 
     oracle: str
     severity: Severity
     signature: str
-    """The same for every meeting with this defect, on every machine."""
+    """Equal whenever this defect is found, on every machine."""
     title: str
-    """One line for people, with real names."""
+    """One line for people, with the names of the run."""
     seed: int = 0
     repetition: int = 0
     count: int = 1
-    """In how many repetitions it was met."""
+    """In how many repetitions it was found."""
     release: str = ""
     detail: tuple[str, ...] = ()
     statements: tuple[Statement, ...] = ()
-    """The culprits as far as known: what ran around it, on every session, by start."""
+    """The statements that brought it about, as far as that is known, of all sessions, by start."""
     log: tuple[str, ...] = ()
     pairs: dict[str, int] = {}
     """Pairs of statements that showed it (`X | Y`) and how often."""
     reproduction: Reproduction | None = None
     database: str = ""
-    """What it was met in, as its makers spell it; `release` is which one."""
+    """The database that it was found in, as its makers spell it; `release` is the version."""
     id: str = ""
     """Made from oracle and signature."""
 
@@ -83,12 +83,12 @@ class Finding(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @property
     def is_weakness(self) -> bool:
-        """Whether it is kept apart from the headlines: an internal error while somebody changed the object."""
+        """Whether it is a known weakness; those are listed and counted apart."""
         return self.severity == "known weakness"
 
 
 class Baseline(msgspec.Struct, frozen=True):
-    """Findings that are known and therefore silent: by id, or a whole severity."""
+    """Known findings, which are not reported: by id, or by severity."""
 
     ids: frozenset[str] = frozenset()
     severities: frozenset[str] = frozenset()
@@ -129,7 +129,7 @@ def print_baseline(findings: Iterable[Finding]) -> str:
 class Store:
     """The findings of a run, each defect once, in `findings/<id>/` of the run directory. Several threads may add to it.
 
-    `accompany` is called after a finding was written, with its directory: it writes what else is to lie there.
+    `accompany` is called with the directory of each finding that was written. It writes the files that belong beside it.
     """
 
     def __init__(self, directory: Path, baseline: Baseline, accompany: Callable[[Path, Finding], None] | None = None) -> None:
@@ -143,7 +143,7 @@ class Store:
 
     @property
     def headlines(self) -> int:
-        """How many there are, known weaknesses aside."""
+        """How many findings there are, without known weaknesses."""
         return sum(not finding.is_weakness for finding in self._findings.values())
 
     def sorted(self) -> list[Finding]:
@@ -151,7 +151,7 @@ class Store:
         return sorted(self._findings.values(), key=lambda f: (SEVERITIES.index(f.severity), -f.count, f.id))
 
     def add(self, finding: Finding, program: Program, events: list[Event]) -> bool:
-        """Keep a meeting with a defect; True when it is the first. The shortest repetition that showed it is kept as evidence."""
+        """Keep a finding; True when it is new. Of several repetitions, the one with the fewest statements is kept as evidence."""
         with self._lock:
             return self._add(finding, program, events)
 
@@ -193,7 +193,7 @@ class Store:
 
 
 def read_finding(directory: Path) -> tuple[Finding, Program]:
-    """A finding and its program from `findings/<id>/`; UserError when that is not one."""
+    """A finding and its program from `findings/<id>/`; UserError where there is none."""
     try:
         finding = decode((directory / "finding.json").read_bytes(), _FINDING)
         program = decode((directory / "program.json").read_bytes(), _PROGRAM)
@@ -233,7 +233,7 @@ def _pretty(value: object) -> bytes:
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Replace a file as a whole: a reader, or a kill at any instant, meets the old content or the new one."""
+    """Replace a file at once: readers see the old content or the new one, also after a kill at any instant."""
     partial = path.with_name(path.name + ".part")
     partial.write_bytes(content)
     partial.replace(path)

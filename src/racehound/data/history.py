@@ -1,4 +1,4 @@
-"""History: everything that was observed, one event per statement, appended while the run goes on.
+"""History: all events of a run, one for each statement, appended while the run goes on.
 
 Each event is one line of JSON written by one `write(2)` to a file opened for appending, so that a kill -9 of racehound at any
 instant loses at most the event being written. Times are nanoseconds of the monotonic clock; run.json ties them to the calendar.
@@ -26,7 +26,7 @@ class _Event(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="type", 
 
 
 class Statement(_Event, frozen=True):
-    """One statement: who, what, when, and what became of it."""
+    """One statement: which session sent it for which step, when, and its outcome."""
 
     repetition: int
     session: str
@@ -54,7 +54,7 @@ class Statement(_Event, frozen=True):
 
 
 class Mismatch(_Event, frozen=True):
-    """A statement succeeded with other rows than the ones that must hold."""
+    """A statement succeeded with rows that differ from those that must be there."""
 
     repetition: int
     session: str
@@ -67,7 +67,7 @@ class Mismatch(_Event, frozen=True):
 
 
 class Overdue(_Event, frozen=True):
-    """A statement ran beyond its limit; who waited for whom at that moment."""
+    """A statement ran beyond its limit. It says who waited for whom at that moment."""
 
     repetition: int
     session: str
@@ -82,7 +82,7 @@ class Overdue(_Event, frozen=True):
 
 
 class Blocked(_Event, frozen=True):
-    """In lock-step a statement was recognised as waiting for others."""
+    """In lock-step, a statement was found to wait for other sessions."""
 
     repetition: int
     session: str
@@ -93,7 +93,7 @@ class Blocked(_Event, frozen=True):
 
 
 class Passed(_Event, frozen=True):
-    """In lock-step a session's turn passed to the next one: its statement before was still blocked."""
+    """In lock-step, a session's turn passed to the next session, since its last statement was still blocked."""
 
     repetition: int
     session: str
@@ -101,7 +101,7 @@ class Passed(_Event, frozen=True):
 
 
 class LogLine(_Event, frozen=True):
-    """A line of the server's log that says something."""
+    """A line of the server's log that may tell of a defect."""
 
     repetition: int
     text: str
@@ -120,11 +120,11 @@ class RepetitionStarted(_Event, frozen=True):
     repetition: int
     start_ns: int
     offsets_us: tuple[tuple[str, int, int], ...] = ()
-    """The pacer's own draws: session, step, microseconds after the rendezvous."""
+    """What the pacer drew: session, step, microseconds after the rendezvous."""
     schedule: tuple[int, ...] = ()
     """In lock-step: the order in which the sessions, numbered from 1, are to take turns; empty where it is drawn on the way."""
     disturbances: tuple[Disturbance, ...] = ()
-    """What the program's perturbations are to do."""
+    """What the program's perturbations drew."""
 
 
 class RepetitionEnded(_Event, frozen=True):
@@ -135,7 +135,7 @@ class RepetitionEnded(_Event, frozen=True):
     internal: int = 0
     lost: int = 0
     findings: tuple[str, ...] = ()
-    """Ids of the findings met in this repetition."""
+    """Ids of the findings of this repetition."""
     schedule: tuple[int, ...] = ()
     """In lock-step: the order in which the sessions took their turns; as a schedule it gives the same interleaving again."""
 
@@ -154,7 +154,7 @@ class Judged(_Event, frozen=True):
 
 
 class Fault(_Event, frozen=True):
-    """Something that racehound did to the target, or noticed about it: a restart, a rebuilt database."""
+    """Something that racehound did to the target or noticed about it, such as a restart or a new working database."""
 
     repetition: int
     text: str
@@ -162,21 +162,21 @@ class Fault(_Event, frozen=True):
 
 
 Ends = Literal["nothing", "statement", "session", "server", "service"]
-"""statement: the one that was running may fail with 57014. session: it is lost. server: so are all, its processes end.
-service: one that the server needs is not to be reached for a while."""
+"""What a perturbation ends. statement: the running one may fail with 57014. session: its connection is lost. server: all
+connections are lost, and its processes end. service: one that the server needs cannot be reached for a while."""
 
 
 class Disturbed(Fault, frozen=True):
-    """A fault of a perturbation's making; `at_ns` is its beginning. Oracles excuse by it what it brings about, and no more."""
+    """A fault that a perturbation injected; `at_ns` is its beginning. Oracles report no findings for what it brings about."""
 
     perturbation: str = ""
     ends: Ends = "nothing"
     session: str = ""
-    """The one that was meant to be disturbed."""
+    """The session that was to be disturbed."""
     pid: int = 0
-    """Server process of the session's session."""
+    """Server process of the session."""
     sql: str = ""
-    """What the session was running; empty for nothing."""
+    """The statement that the session was running; empty if there was none."""
     end_ns: int = 0
 
 
@@ -199,7 +199,7 @@ _decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
 
 
 class Recorder:
-    """Appends events to one file and keeps those of the current repetition at hand. Safe to use from all sessions at once."""
+    """Appends events to a file, and keeps those of the current repetition. Several threads may use it at the same time."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -233,7 +233,7 @@ class Recorder:
 
 
 def compress(path: Path) -> Path:
-    """Pack a finished history file as `.gz`, which duckdb and zcat read as it is; the plain file goes once that is whole."""
+    """Compress a finished history file to `.gz`, which duckdb and zcat can read. The plain file is removed afterwards."""
     packed = path.with_name(path.name + ".gz")
     partial = packed.with_name(packed.name + ".part")
     with path.open("rb") as source, gzip.open(partial, "wb", compresslevel=1) as sink:
@@ -244,7 +244,7 @@ def compress(path: Path) -> Path:
 
 
 def read_history(path: Path) -> Iterator[Event]:
-    """The events of a history file, plain or packed. A last line that was cut off by a kill is left out."""
+    """The events of a history file, plain or compressed. A last line that a kill has cut off is left out."""
     with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as lines:
         for line in lines:
             if line.endswith(b"\n"):

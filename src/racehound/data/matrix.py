@@ -1,8 +1,8 @@
-"""Outcomes: the race matrix as plain data. Every operation of a catalogue against every other, and what became of each pair.
+"""The race matrix as plain data: the outcome of every operation of a catalogue against every other.
 
-An operation is a step of a kind's life: `Table.create`, `Table.rename`, `Schema.destroy`. A trial is one meeting of two of them,
-in one mode, over objects that stand to each other in one way. The cell (x, y) is all trials in which x comes first; that across
-the diagonal, (y, x), those in which y does.
+Operations are what can be done to objects of a kind: `Table.create`, `Table.rename`, `Schema.destroy`. A trial runs two of them
+against each other, in one mode, over objects with one relationship. The cell (x, y) has all trials in which x comes first; the
+cell (y, x) those in which y does.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ OUTCOMES: tuple[Outcome, ...] = (
     "blocked",
     "fine",
 )
-"""Worst first. expected: a statement met an error that the other's doing explains. blocked: both succeeded, one waited for the
-other's transaction to end. fine: both succeeded, nobody waited."""
+"""Worst first. expected: a statement met an error that the other operation explains. blocked: both succeeded, and one waited for
+the end of the other's transaction. fine: both succeeded, and neither waited."""
 
 LETTERS: dict[Outcome, str] = {
     "crash": "!",
@@ -50,18 +50,18 @@ LETTERS: dict[Outcome, str] = {
     "blocked": "b",
     "fine": ".",
 }
-"""One for each outcome, for renderings with a character per cell; a blank is a pair that was not tried."""
+"""The character of each outcome, for renderings with one per cell. A pair that was not tried is a blank."""
 
 DEFECTS: tuple[Outcome, ...] = ("crash", "corrupt", "wrong", "hang", "internal", "leak", "unexplained")
-"""What a run is said to have found; the others are as races go."""
+"""Outcomes that are reported as findings."""
 
 Mode = Literal["together", "commit", "rollback"]
 MODES: tuple[Mode, ...] = ("together", "commit", "rollback")
-"""together: x is sent, y right behind it. commit: `BEGIN; x` · `y` · `COMMIT`. rollback: the same with ROLLBACK."""
+"""together: x is sent, and y immediately after it. commit: `BEGIN; x` · `y` · `COMMIT`. rollback: the same with ROLLBACK."""
 
 Relationship = Literal["same", "y over x", "x over y", "common"]
 RELATIONSHIPS: tuple[Relationship, ...] = ("same", "y over x", "x over y", "common")
-"""How the objects of x and y stand to each other: they are one; one is built over the other; both are built over a third."""
+"""How the objects of x and y are related: they are the same; one is built over the other; both are built over a third."""
 
 
 class Operation(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -88,7 +88,7 @@ class Operation(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Trial(msgspec.Struct, frozen=True, array_like=True):
-    """One meeting of two operations, and what became of it."""
+    """Two operations that were run against each other, and the outcome."""
 
     x: str
     """Name of the operation that comes first."""
@@ -97,11 +97,11 @@ class Trial(msgspec.Struct, frozen=True, array_like=True):
     mode: Mode
     outcome: Outcome
     signature: str
-    """Why it is not fine: the worst finding's signature, or the errors of the statements; empty where it is."""
+    """Why the outcome is not fine: the signature of the worst finding, or the errors of the statements."""
     schedule: tuple[int, ...]
     """The turns as they were taken: 1 is x's session, 2 is y's."""
     setup: int
-    """The statements that came before, as a number in `Matrix.texts`."""
+    """The statements that were run before, as a number in `Matrix.texts`."""
     sessions: tuple[int, int]
     """The statements of x's session and of y's, as numbers in `Matrix.texts`."""
 
@@ -126,16 +126,16 @@ class Matrix(msgspec.Struct, frozen=True):
     """In the order in which they were tried."""
     left_out: tuple[LeftOut, ...] = ()
     seconds: float = 0.0
-    """Spent on the meetings, by all servers together."""
+    """Spent on the trials, by all servers together."""
     complete: bool = True
 
     def statements(self, trial: Trial) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """What the sessions of x and of y do."""
+        """The statements of the sessions of x and of y."""
         first, second = trial.sessions
         return self.texts[first], self.texts[second]
 
     def setup(self, trial: Trial) -> tuple[str, ...]:
-        """What is done before."""
+        """The statements that were run before."""
         return self.texts[trial.setup]
 
     def cells(self) -> dict[tuple[str, str], tuple[Trial, ...]]:
@@ -156,7 +156,7 @@ def rank(outcome: Outcome) -> int:
 
 
 def worst(trials: tuple[Trial, ...]) -> Trial:
-    """The trial that stands for a cell: the first one of the worst. There has to be one."""
+    """The trial that represents a cell: the first of the worst ones. There must be at least one trial."""
     return min(trials, key=lambda trial: rank(trial.outcome))
 
 

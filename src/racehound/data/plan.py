@@ -22,6 +22,11 @@ SEED_LIMIT = 2**63
 """Seeds are whole numbers from 0 to this limit, exclusive: one type, on the command line and in the generator."""
 
 
+def seed_or_random(seed: int | None) -> int:
+    """The seed that was asked for; where none was, one that the operating system draws."""
+    return random.SystemRandom().randrange(SEED_LIMIT) if seed is None else seed
+
+
 class KindEntry(msgspec.Struct, frozen=True):
     """What drawing needs to know of a kind."""
 

@@ -1,4 +1,4 @@
-"""Program: what will be done, as plain data. A scenario makes it from a plan; `run` does it; reduction makes it smaller."""
+"""Program: the steps of a run as plain data. A scenario makes it from a plan; `run` runs it; reduction makes it smaller."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from racehound.data.plan import ScenarioName, WindowEnd
 Phase = Literal["prepare", "create", "manipulate", "verify", "destroy"]
 
 RECREATE = "recreate"
-"""The manipulation of the base that drops it and makes it again."""
+"""The manipulation of the base object that drops it and creates it again."""
 
 
 class Step(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One step in the life of an object: a fragment of testdrive text and when and how to run it."""
+    """One operation on an object: a fragment of testdrive text, and when and how to run it."""
 
     object: str
     phase: Phase
@@ -23,7 +23,7 @@ class Step(msgspec.Struct, frozen=True, omit_defaults=True):
     manipulation: str = ""
     """Name of the manipulation, for phase `manipulate`."""
     clear: str = ""
-    """Fragment that is run before another try, outside a transaction; what becomes of it does not matter."""
+    """Fragment that is run before another try, outside a transaction. It does not matter if it fails."""
     tries: int = 1
     """How often the fragment is tried until it succeeds; every failure is recorded."""
     beat: int | None = None
@@ -34,14 +34,14 @@ class Step(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class ProgramSession(msgspec.Struct, frozen=True):
-    """One concurrent client: its steps in order, on its own sessions."""
+    """One concurrent client: its steps, in order."""
 
     name: str
     steps: tuple[Step, ...]
 
 
 class Disturbance(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What a perturbation is to do in one repetition, as drawn: to which session, and when."""
+    """What a perturbation drew for one repetition: what to do to which session, and when."""
 
     perturbation: str
     session: str
@@ -54,7 +54,7 @@ class Disturbance(msgspec.Struct, frozen=True, omit_defaults=True):
     lasts_us: int = 0
     """Microseconds, where it has an end of its own."""
     choice: int = 0
-    """Which one of several, where there are several to choose from: their number is only known when it happens."""
+    """A large drawn number that chooses one of several things, where their number is only known later (by its remainder)."""
 
 
 class Program(msgspec.Struct, frozen=True):
@@ -75,7 +75,7 @@ class Program(msgspec.Struct, frozen=True):
     """When all sessions have come to rest."""
     teardown: tuple[Step, ...]
     perturbations: tuple[str, ...] = ()
-    """Names of those that disturb it while it runs; what they do is drawn anew from the seed for each repetition."""
+    """Names of the perturbations that disturb it while it runs. What they do is drawn from the seed for each repetition."""
 
     def steps(self) -> tuple[Step, ...]:
         """All steps, in the order in which they stand."""

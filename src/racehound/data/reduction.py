@@ -1,4 +1,4 @@
-"""Reduction: what a finding was reduced to, and the file that holds it beside the finding."""
+"""Reduction: what a finding was reduced to, and the file that keeps it in the finding's directory."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Ending = Literal["minimal", "time is up", "interrupted"]
 
 
 class Pass(msgspec.Struct):
-    """What one sort of change has come to."""
+    """How many changes of one sort were tried, and with what result."""
 
     name: str
     tried: int = 0
@@ -30,17 +30,17 @@ class Pass(msgspec.Struct):
 
 
 class Reduction(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The smallest that is known to show a finding: a scene, for lock-step, or else a program, for a storm."""
+    """The smallest thing that is known to show a finding: a scene, for lock-step, or else a program, for a storm."""
 
     finding: str
     """Its id."""
     database: str
     release: str
-    """That it was reduced on."""
+    """The version of the server that it was reduced on."""
     reproduction: Reproduction
     seconds: float
     ending: Ending
-    """Whether nothing more could be taken away, or why that is not known."""
+    """Whether nothing more could be left out, or why that is not known."""
     passes: tuple[Pass, ...]
     scene: Scene | None = None
     program: Program | None = None
@@ -49,12 +49,12 @@ class Reduction(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @property
     def releases(self) -> dict[str, Reproduction]:
-        """How often it showed, by release; that which it was reduced on comes first."""
+        """How often it showed the finding, by release; the one that it was reduced on comes first."""
         return {self.release: self.reproduction, **self.replays}
 
     @property
     def facts(self) -> str:
-        """In one line."""
+        """Size, rate and effort in one line."""
         again = f"{self.reproduction.reproduced} of {self.reproduction.tried}"
         tried = sum(done.tried for done in self.passes)
         what = f"{self.scene.size}, in lock-step" if self.scene else f"{_program_size(self.program)}, in a storm"

@@ -1,4 +1,4 @@
-"""The run directory: everything that a run keeps, in files that any other program can read.
+"""The run directory: all files that a run keeps. Other programs can read them, too.
 
 ```
 run.json              what was run: version, target, release, options, seed, calendar time of the monotonic clock's zero
@@ -34,7 +34,7 @@ def redact(text: str) -> str:
 class RunDirectory:
     """Makes and names the files of a run. UserError where the directory cannot be made or is another run's.
 
-    `goes_on`: it is the directory of a run that ended early and now goes on.
+    `goes_on`: the directory is that of a run that ended early and is continued.
     """
 
     def __init__(self, path: Path, *, goes_on: bool = False) -> None:
@@ -49,7 +49,7 @@ class RunDirectory:
             raise UserError(f"--out {path}: cannot be written ({error.strerror})") from error
 
     def discard_unused(self) -> None:
-        """Remove a directory that nothing was written to: the run never began."""
+        """Remove the directory if nothing was written to it, because the run never began."""
         if (self.path / "run.json").exists() or self.server_log.exists():
             return
         for name in ("history", "findings"):
@@ -81,10 +81,13 @@ class RunDirectory:
 
 
 def read_run(path: Path) -> dict[str, Any]:
-    """run.json of a run directory; UserError when it is none."""
+    """The contents of run.json; UserError when it is no run directory, or the file does not say which database was tested."""
     try:
-        return msgspec.json.decode((path / "run.json").read_bytes(), type=dict[str, Any])
+        facts = msgspec.json.decode((path / "run.json").read_bytes(), type=dict[str, Any])
     except OSError as error:
         raise UserError(f"{path} is no run directory: run.json cannot be read ({error.strerror})") from error
     except msgspec.MsgspecError as error:
         raise UserError(f"{path / 'run.json'}: {error}") from error
+    if not isinstance(facts.get("target"), str):
+        raise UserError(f"{path / 'run.json'}: it does not name the database that was tested")
+    return facts

@@ -1,4 +1,4 @@
-"""Scene: a few sessions' statements in the order of their turns, as plain data: what a finding is reduced to."""
+"""Scene: the statements of a few sessions in the order of their turns. A finding is reduced to one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from racehound.data.program import Phase
 from racehound.data.schedule import Schedule
 
 SETUP = 0
-"""Number of the session that speaks before the others, alone."""
+"""Number of the session whose statements run alone, before those of the others."""
 
 
 class Line(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -23,10 +23,10 @@ class Line(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Size(msgspec.Struct, frozen=True, order=True):
-    """How large a scene is; compared by the first part that differs."""
+    """The size of a scene. Sizes are compared part by part, in this order."""
 
     statements: int
-    """Of the sessions: what a person has to follow."""
+    """Of the sessions, without the setup."""
     sessions: int
     setup: int
     """Statements of the setup."""
@@ -42,14 +42,14 @@ def _count(number: int, noun: str, plural: str = "") -> str:
 
 
 class Scene(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The setup's lines come first. The others stand in the order of their turns: the schedule is the order."""
+    """The lines of the setup come first, then those of the sessions in the order of their turns."""
 
     lines: tuple[Line, ...]
     refers_to: dict[str, str] = {}
-    """As in the program that the finding was met in."""
+    """As in the program that showed the finding."""
     seed: int = 0
     check: str = ""
-    """A testdrive fragment that must hold at the end, for findings that are about contents."""
+    """A testdrive fragment that must succeed at the end, for findings about contents."""
 
     @property
     def setup(self) -> tuple[Line, ...]:
@@ -78,7 +78,7 @@ class Scene(msgspec.Struct, frozen=True, omit_defaults=True):
         return tuple(line for line in self.lines if line.session == session)
 
     def with_lines(self, lines: Iterable[Line]) -> Scene:
-        """The same about other lines: the setup's first, sessions numbered in the order of their first turns."""
+        """The scene with other lines: the setup's first, sessions numbered in the order of their first turns."""
         ordered = sorted(lines, key=lambda line: line.session != SETUP)
         numbers = {SETUP: SETUP}
         for line in ordered:

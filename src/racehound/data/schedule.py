@@ -22,17 +22,17 @@ _SERIAL_LIMIT = 24
 
 
 class TurnOrder(Protocol):
-    """Names the sessions one by one, on the way: used once."""
+    """Chooses whose turn it is, turn by turn. An instance serves one schedule."""
 
     def choose(self, free: Collection[int]) -> int:
-        """Whose turn it is, of those that can go on (never none). What is chosen goes on."""
+        """Whose turn it is, of the sessions that can take one; there is at least one. The chosen session takes its turn."""
 
     def passed(self) -> tuple[int, ...]:
-        """Sessions that would have had the turn chosen last, or an earlier one, had they been free then."""
+        """Sessions that would have got the last turn, or an earlier one, if they had been free then."""
 
 
 class Listed:
-    """Follows a schedule. A turn whose session is not free waits at its place and is taken as soon as the session is."""
+    """Follows a schedule. A turn whose session is not free stays in its place, and is taken as soon as the session is free."""
 
     def __init__(self, schedule: Schedule) -> None:
         self._left = list(schedule)
@@ -50,7 +50,7 @@ class Listed:
 
 
 class Together:
-    """Everybody goes at once, in the order of their numbers, without waiting for what becomes of the others' statements."""
+    """All sessions send their statements at once, in the order of their numbers, without waiting for each other's answers."""
 
     def choose(self, free: Collection[int]) -> int:
         return min(free)

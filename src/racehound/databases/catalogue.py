@@ -26,13 +26,24 @@ def catalogue(database: Database, kinds_from: Sequence[Path] = ()) -> tuple[type
     return _catalogue(database, tuple(kinds_from))
 
 
+def nonempty_catalogue(database: Database, kinds_from: Sequence[Path] = ()) -> tuple[type[Kind], ...]:
+    """As `catalogue`, but UserError when there are no kinds."""
+    found = catalogue(database, kinds_from)
+    if not found:
+        raise UserError(
+            f"{database.name} has no kinds of objects to draw from: with scripts of your own it can be explored (racehound "
+            "explore) and tested (racehound testdrive)"
+        )
+    return found
+
+
 @functools.cache
 def _catalogue(database: Database, kinds_from: tuple[Path, ...]) -> tuple[type[Kind], ...]:
     own = tuple(database.kinds())
     bases = database.kind_bases()
     if bases is None:
         if kinds_from:
-            raise UserError(f"--kinds-from {kinds_from[0]}: {database.title} has no kinds")
+            raise UserError(f"--kinds-from {kinds_from[0]}: {database.name} has no kinds, and takes none from outside")
         return own
     found = {kind.__name__.lower(): kind for kind in own}
     packaged = [("an installed package", kind) for kind in python_kinds.kinds_in_packages(database.name, bases.python)]

@@ -120,7 +120,7 @@ class Database(abc.ABC):
         """
 
     def options(self) -> Sequence[click.Option]:
-        """Further options of the commands that open a target. No other database may have options with the same names."""
+        """Further options of the commands that open a target. An option that several databases have must be equal in all."""
         return ()
 
     def read_options(self, values: Mapping[str, Any]) -> Any:  # noqa: ANN401 whatever `opened` understands

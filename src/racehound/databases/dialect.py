@@ -42,6 +42,10 @@ def _nobody(_line: str) -> int:
     return 0
 
 
+def _whole_line(message: str) -> tuple[int, str]:
+    return 0, message
+
+
 @dataclasses.dataclass(frozen=True)
 class Dialect:
     """The rules of one database. All but the first six have a default, which assumes nothing about the database."""
@@ -70,6 +74,8 @@ class Dialect:
     """The process that was ended by SIGKILL according to a log line; 0 if it reports none."""
     internal_error_in: Callable[[str], str] = _nothing
     """The internal error of a background process that a log line reports; "" if it reports none."""
+    log_line: Callable[[str], tuple[int, str]] = _whole_line
+    """The server process and the text of a log message, without the time at its beginning. The process is 0 if unknown."""
     script_support: ScriptSupport = dataclasses.field(default_factory=ScriptSupport)
     """What the testdrive language needs from the database: version, topics of sinks, consistency checks."""
     repetitions: int = 100

@@ -72,7 +72,7 @@ def database(name: str) -> Database:
     """The database of this name; UserError when it is not installed."""
     known = databases()
     if name not in known:
-        raise UserError(f"unknown target {name!r}; there are: {', '.join(known)}")
+        raise UserError(f"unknown database {name!r}; there are: {', '.join(known)}")
     return known[name]
 
 
@@ -89,16 +89,6 @@ def recognised(session: Session) -> Database:
     return next((each for each in databases().values() if each.recognises(session)), database(default_name()))
 
 
-def require_kinds(name: str) -> None:
-    """UserError when the database of this name has no kinds."""
-    known = database(name)
-    if not known.kinds():
-        raise UserError(
-            f"{known.name} has no kinds of objects to draw from: with scripts of your own it can be explored (racehound explore) "
-            "and tested (racehound testdrive)"
-        )
-
-
 def require_possible(choice: Choice) -> None:
     """UserError when the user asks racehound to start a server, and the plug-in cannot start one."""
     if database(choice.name).can_start:
@@ -113,8 +103,8 @@ def require_possible(choice: Choice) -> None:
 def opened(choice: Choice, log_path: Path) -> Iterator[Opened]:
     """Start the chosen target. On exit, remove the run's objects, and stop the server if racehound started it."""
     chosen = database(choice.name)
-    catalogue(chosen, choice.kinds_from)  # report errors in the files before anything is started
     require_possible(choice)
+    catalogue(chosen, choice.kinds_from)  # errors in the files are reported before anything is started
     run_id = f"rh{secrets.token_hex(4)}"
     directory = scratch.create(run_id)
     try:

@@ -33,6 +33,9 @@ class Stepping(abc.ABC):
     does not show which session blocks which.
     """
 
+    deadline_s: float = 0.1
+    """Seconds after which a statement counts as blocked, if `blockers` cannot tell. They begin when another statement ends."""
+
     @property
     @abc.abstractmethod
     def pid(self) -> int:

@@ -45,7 +45,7 @@ class Target(abc.ABC):
 
     dialect: Dialect
     run_id: str
-    """See `RUN_ID`. The names of all objects that the run creates outside the working database begin with it."""
+    """`rh` and eight hexadecimal digits. Names of all objects that the run creates outside the working database begin with it."""
     owned: bool
     """Whether racehound started the server. Then it may restart the server and read its files and log."""
 

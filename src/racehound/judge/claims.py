@@ -1,9 +1,9 @@
-"""What must be there at rest, going by the statements that succeeded: names that were made or dropped, privileges.
+"""Claims: which names and privileges must exist at rest, and which must not, going by the statements that succeeded.
 
-Each successful statement says something about some names at some moment between its start and its end (its transaction's end,
-inside one). What is said last about a name holds; where several of the last overlap in time they must agree, or nothing is
-claimed. What a statement does besides, to objects that stand on the one that it names or lie in it, is not worked out: nothing
-that was said before is claimed of those any more. So a claim can be missing, but not wrong.
+A successful statement takes effect at some moment between its start and its end, or the end of its transaction. The last
+statement about a name decides whether the name exists. Where several last ones overlap in time they must agree, or there is no
+claim. What a statement does to objects that depend on the one that it names, or are contained in it, is not worked out: earlier
+statements give no claims about those any more. So a claim can be missing, but not wrong.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ _NOUNS = {
     "CONNECTION": "item", "SECRET": "item", "TYPE": "type", "SCHEMA": "schema", "DATABASE": "database", "CLUSTER": "cluster",
     "ROLE": "role",
 }  # fmt: skip
-"""What shares a space of names with what. A type and an item of one name may live side by side."""
-_NOUN = r"(?:MATERIAL\w+ )?(?P<noun>%s)" % "|".join(sorted(_NOUNS, key=len, reverse=True))
+"""Nouns of statements, and the space of names that each belongs to. A type and an item may have the same name."""
+_NOUN = rf"(?:MATERIAL\w+ )?(?P<noun>{'|'.join(sorted(_NOUNS, key=len, reverse=True))})"
 """The adjective is that of a view whose rows are stored."""
 _CREATE = re.compile(
     rf"CREATE (?:OR REPLACE |REPLACEMENT )?{_NOUN} (?:IF NOT EXISTS )?"
     rf"(?!(?:IN|ON|REPLICA) )(?P<name>{_IDENT})(?= |$|\()"
 )
 _INDEXED = re.compile(r"CREATE INDEX .*?\bON (?P<path>(?:\w+\.)*)\w+")
-"""An index is named without a schema: it lies in that of its relation."""
+"""An index is named without a schema: it is in that of its relation."""
 _DROP = re.compile(rf"DROP {_NOUN} (?:IF EXISTS )?(?P<name>{_IDENT})(?: CASCADE| RESTRICT)?$")
 _RENAME = re.compile(rf"ALTER {_NOUN} (?P<name>{_IDENT}) RENAME TO (?P<new>\w+)$")
 _RIGHT = re.compile(
@@ -41,7 +41,7 @@ _ALL_RIGHTS = re.compile(rf"(?P<verb>GRANT|REVOKE) ALL ON SCHEMA (?P<name>{_IDEN
 _OF_SCHEMAS = ("CREATE", "USAGE")
 _CONTAINERS = ("schema", "database")
 _RESHAPING = re.compile(r"SWAP WITH|OWNED|\bOWNER TO\b|\bREASSIGN\b|APPLY REPLACEMENT")
-"""What touches more than it names, or what privileges there are."""
+"""Statements that change more than the object that they name, or that change privileges."""
 
 
 @dataclasses.dataclass(frozen=True, order=True)
@@ -50,7 +50,7 @@ class Key:
 
     space: str
     name: str
-    """In full: with database and schema where it lies in some."""
+    """In full: with database and schema where it is in some."""
     right: str = ""
 
     def __str__(self) -> str:
@@ -58,8 +58,8 @@ class Key:
 
 
 @dataclasses.dataclass(frozen=True)
-class _Said:
-    """Something was so at some moment from `start_ns` to `end_ns`; None: it may be either way from then on."""
+class _Effect:
+    """What a statement did at some moment from `start_ns` to `end_ns`. present: whether the name then existed; None: unknown."""
 
     start_ns: int
     end_ns: int
@@ -69,7 +69,7 @@ class _Said:
 
 @dataclasses.dataclass(frozen=True)
 class Claim:
-    """It must be there, or must not, since the statements that said so last."""
+    """A name that must exist, or must not, because of the last statements about it."""
 
     key: Key
     present: bool
@@ -77,60 +77,60 @@ class Claim:
 
 
 class Claims:
-    """Of a repetition's statements. `database`: the one that unqualified names lie in, in its schema `public`."""
+    """The claims of a repetition. `database`: the one that unqualified names are in, in its schema `public`."""
 
-    def __init__(self, statements: Sequence[Statement], web: DependencyGraph, database: str) -> None:
+    def __init__(self, statements: Sequence[Statement], graph: DependencyGraph, database: str) -> None:
         self._database = database
-        self._web = web
-        self._said: dict[Key, list[_Said]] = defaultdict(list)
-        self._doubts: list[tuple[_Said, Callable[[Key], bool]]] = []
+        self._graph = graph
+        self._effects: dict[Key, list[_Effect]] = defaultdict(list)
+        self._doubts: list[tuple[_Effect, Callable[[Key], bool]]] = []
         for statement, end_ns, certain in lasting(statements):
             if certain:
-                self._hear(statement, end_ns)
+                self._add(statement, end_ns)
             else:
                 self._doubt(statement, end_ns, self._reached(statement))
 
     def claims(self) -> list[Claim]:
-        """What must be so, in the order of keys."""
+        """All claims, in the order of keys."""
         found = []
-        for key, said in sorted(self._said.items()):
-            last = _last([*said, *(doubt for doubt, concerns in self._doubts if concerns(key))])
+        for key, effects in sorted(self._effects.items()):
+            last = _last([*effects, *(doubt for doubt, concerns in self._doubts if concerns(key))])
             opinions = {each.present for each in last}
             if len(opinions) == 1 and (present := opinions.pop()) is not None:
                 found.append(Claim(key, present, tuple(each.statement for each in last)))
         return found
 
-    def _hear(self, statement: Statement, end_ns: int) -> None:
+    def _add(self, statement: Statement, end_ns: int) -> None:
         sql = " ".join(statement.sql.split())
         if right := _RIGHT.match(sql):
             key = Key("right", self._full("item", right["name"]), f"{right['right']} {right['role']}")
-            self._said[key].append(_Said(statement.start_ns, end_ns, right["verb"] == "GRANT", statement))
+            self._effects[key].append(_Effect(statement.start_ns, end_ns, right["verb"] == "GRANT", statement))
         elif all_rights := _ALL_RIGHTS.match(sql):
             for word in _OF_SCHEMAS:
                 key = Key("right", self._full("schema", all_rights["name"]), f"{word} {all_rights['role']}")
-                self._said[key].append(_Said(statement.start_ns, end_ns, all_rights["verb"] == "GRANT", statement))
+                self._effects[key].append(_Effect(statement.start_ns, end_ns, all_rights["verb"] == "GRANT", statement))
         elif created := _CREATE.match(sql):
             if created["noun"] == "SOURCE":
                 # It may make subsources, which it does not name.
                 self._doubt(statement, end_ns, self._reached(statement), but=self._key("SOURCE", created["name"]))
             indexed = _INDEXED.match(sql)
             path = indexed["path"] if indexed else ""
-            self._say(statement, end_ns, created["noun"], path + created["name"], present=True)
+            self._add_name(statement, end_ns, created["noun"], path + created["name"], present=True)
         elif dropped := _DROP.match(sql):
             if dropped["noun"] != "INDEX":
                 self._doubt(statement, end_ns, self._reached(statement), but=self._key(dropped["noun"], dropped["name"]))
-            self._say(statement, end_ns, dropped["noun"], dropped["name"], present=False)
+            self._add_name(statement, end_ns, dropped["noun"], dropped["name"], present=False)
         elif renamed := _RENAME.match(sql):
             path, dot, _ = renamed["name"].rpartition(".")
-            self._say(statement, end_ns, renamed["noun"], renamed["name"], present=False)
-            self._say(statement, end_ns, renamed["noun"], f"{path}{dot}{renamed['new']}", present=True)
+            self._add_name(statement, end_ns, renamed["noun"], renamed["name"], present=False)
+            self._add_name(statement, end_ns, renamed["noun"], f"{path}{dot}{renamed['new']}", present=True)
         elif sql.startswith(("CREATE ", "DROP ", "GRANT ", "REVOKE ")) or _RESHAPING.search(sql):
             self._doubt(statement, end_ns, self._reached(statement))
 
-    def _say(self, statement: Statement, end_ns: int, noun: str, name: str, *, present: bool) -> None:
-        """A name's coming or going also unsettles what lies in it, and what privileges there are on it."""
+    def _add_name(self, statement: Statement, end_ns: int, noun: str, name: str, *, present: bool) -> None:
+        """After a name was made or dropped, nothing is known of what is in it, and of privileges on it."""
         key = self._key(noun, name)
-        self._said[key].append(_Said(statement.start_ns, end_ns, present, statement))
+        self._effects[key].append(_Effect(statement.start_ns, end_ns, present, statement))
         inside = f"{key.name}." if key.space in _CONTAINERS else None
         self._doubt(
             statement,
@@ -143,12 +143,12 @@ class Claims:
         )
 
     def _doubt(self, statement: Statement, end_ns: int, concerns: Callable[[Key], bool], but: Key | None = None) -> None:
-        doubt = _Said(statement.start_ns, end_ns, None, statement)
+        doubt = _Effect(statement.start_ns, end_ns, None, statement)
         self._doubts.append((doubt, lambda key: key != but and concerns(key)))
 
     def _reached(self, statement: Statement) -> Callable[[Key], bool]:
-        """Names of the objects that a statement names, or that stand on those: what CASCADE may reach."""
-        reached = self._web.dependents(names_in(statement.sql) | {statement.object})
+        """The objects that a statement names, and those that depend on them: CASCADE may reach these."""
+        reached = self._graph.dependents(names_in(statement.sql) | {statement.object})
         return lambda key: bool(names_in(str(key)) & reached)
 
     def _key(self, noun: str, name: str) -> Key:
@@ -164,9 +164,9 @@ class Claims:
 
 
 def lasting(statements: Iterable[Statement]) -> Iterator[tuple[Statement, int, bool]]:
-    """The statements that may have had an effect, the moment by which they had it, and whether it is certain that they had.
+    """The statements that may have taken effect, by when, and whether that is certain.
 
-    What was rolled back had none. Of one whose connection was lost, or whose transaction was not ended, it is not certain.
+    Those that were rolled back are left out. It is not certain after a lost connection, and inside a transaction without an end.
     """
     open_at: dict[str, list[Statement]] = defaultdict(list)
     inside: set[str] = set()
@@ -191,14 +191,14 @@ def lasting(statements: Iterable[Statement]) -> Iterator[tuple[Statement, int, b
 
 
 def differing(claims: Iterable[Claim], there: Mapping[str, frozenset[str]]) -> list[Claim]:
-    """The claims that do not hold. `there`: by space, the names (as `str` of a key has them) that the catalog has."""
+    """The claims that are wrong. `there`: by space, the names that the catalog has, as `str` of a key writes them."""
     return [claim for claim in claims if claim.present != (str(claim.key) in there.get(claim.key.space, frozenset()))]
 
 
-def _last(said: Sequence[_Said]) -> list[_Said]:
-    """Those after which nothing was said for sure."""
-    latest = max(each.start_ns for each in said)
-    return [each for each in said if each.end_ns >= latest]
+def _last(effects: Sequence[_Effect]) -> list[_Effect]:
+    """The effects that no other one certainly follows."""
+    latest = max(each.start_ns for each in effects)
+    return [each for each in effects if each.end_ns >= latest]
 
 
 _NEVER = 2**63 - 1

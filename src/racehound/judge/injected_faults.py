@@ -53,14 +53,14 @@ class InjectedFaults:
         return self._server_was_ended(statement) or any(event.at_ns <= statement.end_ns for event in ended)
 
     def _service_was_away(self, statement: Statement) -> bool:
-        """Whether a service was away before the statement ended. After its return, old connections still fail at their next use."""
+        """Whether a service was away before the statement ended. Old connections to it fail even after its return."""
         return any(event.ends == "service" and event.at_ns <= statement.end_ns for event in self._injected)
 
     def _server_was_ended(self, statement: Statement) -> bool:
         return self.server_ended_ns is not None and self.server_ended_ns <= statement.end_ns
 
     def _cancellations(self, statements: list[Statement]) -> frozenset[int]:
-        """Identities of the statements that were cancelled: for each request the first one that it may have cancelled, and no other."""
+        """Identities of the cancelled statements: for each request the first one that it may have cancelled, and no other."""
         failed = sorted((s for s in statements if s.sqlstate == _CANCELLED), key=lambda s: s.end_ns)
         met: set[int] = set()
         for request in (event for event in self._injected if event.ends == "statement"):

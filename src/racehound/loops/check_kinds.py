@@ -220,13 +220,10 @@ class _Life:
             self._begin()
             if self._stage.run("".join(commands[:count])):
                 return  # create itself was complained of
-            trouble = self._stage.run(self._made.clear())
-            if trouble:
-                yield self._say(f"clear fails after the first {count} commands of create", trouble)
-            elif trouble := self._stage.run(self._made.create()):
-                yield self._say(
-                    f"create fails after its first {count} commands and clear, which has to remove their work", trouble
-                )
+            failed = self._stage.run(self._made.clear())
+            if trouble := self._stage.run(self._made.create()):
+                what = f"create fails after its first {count} commands and clear, which has to remove their work"
+                yield self._say(what, trouble + (f" (clear: {failed})" if failed else ""))
 
     def _say(self, what: str, trouble: str) -> str:
         return f"{what}: {trouble} {self._about}"

@@ -1,4 +1,4 @@
-"""The hunt: the loop over seeds and repetitions until time is up. It draws, runs, judges, keeps."""
+"""Hunt: draws a plan from each seed, and runs and judges its program again and again, until the time is up."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class HuntOptions(msgspec.Struct, frozen=True):
     reset: Reset
     statement_limit_s: float
     kinds: tuple[str, ...] = ()
-    """Restrict the draw to these; empty: all that the target can have."""
+    """Draw only from these kinds; empty: from all that the target can have."""
     max_findings: int | None = None
     """End when there are that many findings, known weaknesses aside."""
     perturb: tuple[str, ...] = DEFAULT
@@ -67,7 +67,7 @@ class Summary(msgspec.Struct, frozen=True):
     outcomes: dict[str, int]
     findings: list[Finding]
     silenced: int
-    """Meetings with findings that the baseline knows."""
+    """How many findings the baseline knows."""
     interrupted: bool
 
 
@@ -120,7 +120,7 @@ def _entry(kind: type[Kind]) -> KindEntry:
 
 
 class Hunt:
-    """One hunt over a started target. `run` may be interrupted by Ctrl-C and then ends as it would have when time is up."""
+    """One hunt on a started target. Ctrl-C ends `run` as if the time were up."""
 
     def __init__(self, options: HuntOptions, opened: Opened, directory: RunDirectory, store: Store, reporter: Reporter) -> None:
         self._options = options

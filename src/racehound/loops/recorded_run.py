@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,14 +13,13 @@ import msgspec
 from racehound.data.finding import Baseline, Store
 from racehound.data.run_directory import RunDirectory, redact
 from racehound.databases import registry
-from racehound.databases.catalogue import catalogue, printable_kinds
-from racehound.databases.database import Choice
+from racehound.databases.catalogue import nonempty_catalogue, printable_kinds
+from racehound.databases.database import Choice, Database
 from racehound.databases.registry import Opened, database
-from racehound.databases.registry import require_kinds as require_some_kinds
 from racehound.errors import UserError
 from racehound.loops.explore import Exploration, explore
 from racehound.loops.hunt import Hunt, HuntOptions, Summary, choose_kinds
-from racehound.loops.reduce.search import Teller
+from racehound.loops.reduce.search import Teller, say_nothing
 from racehound.loops.reduction import reduce_all
 from racehound.report.progress import Reporter
 from racehound.report.sessions import write_sessions
@@ -28,11 +28,7 @@ from racehound.run.session_script import Scripts, read_script, read_session
 from racehound.run.strategies import ExploreOptions
 
 Tell = Callable[[str], object]
-"""Hears what a person is told on the way, a line each."""
-
-
-After = Callable[[Summary, Opened], None]
-"""What is done on the started target when its hunt is over, before the server is left."""
+"""Is called with each line that a person is to read while a hunt or an exploration goes on."""
 
 
 def record_hunt(
@@ -43,48 +39,53 @@ def record_hunt(
     baseline: Baseline,
     reporter: Reporter,
     tell: Tell,
-    after: After | None = None,
+    *,
+    reduce_s: float = 0.0,
+    reduction_progress: Teller = say_nothing,
+    conclude: Callable[[Summary], object] = lambda _summary: None,
 ) -> Summary:
-    """Hunt as the options say. `perturb`: the words of `--perturb`; those of them that the target cannot have are told.
+    """Hunt as the options say, and reduce the findings for up to `reduce_s` seconds.
 
-    UserError for what the target cannot do, TargetError when the target does not do its part.
+    perturb: the words of `--perturb`. conclude: called with the summary before the server is left, whatever happens then.
+    UserError for what the target cannot do, TargetError when racehound cannot go on with the target.
     """
-    require_kinds(choice, options.kinds)
-    with registry.opened(choice, directory.server_log) as opened:
-        names, hindered = PerturbationSet(opened.database.perturbations()).possible(perturb, opened.target)
-        for name, reason in hindered.items():
-            tell(f"without {name}: {reason}")
-        options = msgspec.structs.replace(options, perturb=names)
-        _write_run(directory, choice, opened, options=options)
-        tell(f"{choice.name} {opened.target.release}, run {opened.target.run_id}, evidence in {directory.path}")
-        store = Store(directory.findings, baseline, write_sessions)
-        summary = Hunt(options, opened, directory, store, reporter).run()
-        if after is not None:
-            after(summary, opened)
-        return summary
+    with contextlib.closing(reporter):
+        require_kinds(choice, options.kinds)
+        with registry.opened(choice, directory.server_log) as opened:
+            names, hindered = PerturbationSet(opened.database.perturbations()).possible(perturb, opened.target)
+            for name, reason in hindered.items():
+                tell(f"without {name}: {reason}")
+            options = msgspec.structs.replace(options, perturb=names)
+            _write_run(directory, choice, opened, options=options)
+            tell(f"{choice.name} {opened.target.release}, run {opened.target.run_id}, evidence in {directory.path}")
+            store = Store(directory.findings, baseline, write_sessions)
+            summary = Hunt(options, opened, directory, store, reporter).run()
+            reporter.close()
+            if reduce_s and not summary.interrupted:
+                limit_s = options.statement_limit_s
+                left_out = reduce_all(summary.findings, directory, opened, reduce_s, limit_s, reduction_progress)
+                if left_out:
+                    tell(left_out)
+            conclude(summary)
+            return summary
+
+
+def pace(database: Database, repetitions: int | None) -> tuple[int, float | None]:
+    """How many repetitions a plan has, and after how many seconds its next one is the last.
+
+    Where a user asks for no number of repetitions, both are those that suit the database.
+    """
+    if repetitions is None:
+        return database.dialect.repetitions, database.dialect.plan_limit_s
+    return repetitions, None
 
 
 def require_kinds(choice: Choice, kinds: Sequence[str]) -> None:
     """UserError for kinds that no server of that choice can have, as far as that is known before one is started."""
-    require_some_kinds(choice.name)
+    chosen = database(choice.name)
+    known = nonempty_catalogue(chosen, choice.kinds_from)
     if choice.url is None:
-        chosen = database(choice.name)
-        choose_kinds(catalogue(chosen, choice.kinds_from), printable_kinds(chosen, choice), kinds)
-
-
-def reduce_findings(
-    summary: Summary,
-    opened: Opened,
-    directory: RunDirectory,
-    limit_s: float,
-    statement_limit_s: float,
-    teller: Teller,
-    tell: Tell,
-) -> None:
-    """Make the findings of a hunt smaller; tell why not all of them were, if so."""
-    said = reduce_all(summary.findings, directory, opened, limit_s, statement_limit_s, teller)
-    if said:
-        tell(said)
+        choose_kinds(known, printable_kinds(chosen, choice), kinds)
 
 
 def read_scripts(
@@ -106,9 +107,9 @@ def record_exploration(
     tell: Tell,
     servers: int = 1,
 ) -> Exploration:
-    """Explore the scripts' interleavings, on several servers at the same time where racehound can start them.
+    """Explore the interleavings of the scripts, on up to `servers` servers at the same time where racehound can start them.
 
-    UserError for what the target cannot do and for a failing setup, TargetError when the target does not do its part.
+    UserError for what the target cannot do and for a failing setup, TargetError when racehound cannot go on with the target.
     """
     with registry.opened(choice, directory.server_log) as opened:
         read = (*scripts.sessions, scripts.setup, scripts.check, scripts.teardown)
@@ -125,4 +126,6 @@ def record_exploration(
 
 def _write_run(directory: RunDirectory, choice: Choice, opened: Opened, **facts: Any) -> None:  # noqa: ANN401 whatever the run tells
     where = {"target": choice.name, "release": choice.release, "url": redact(choice.url) if choice.url else None}
+    if choice.kinds_from:
+        facts["kinds_from"] = [str(path) for path in choice.kinds_from]
     directory.write_run(run_id=opened.target.run_id, server_release=opened.target.release, **where, **facts)

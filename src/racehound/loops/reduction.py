@@ -1,4 +1,4 @@
-"""Reducing a finding on a started target: from the program that showed it to a few statements, and how often those show it."""
+"""Reduces a finding on a started target: from the program that showed it to a few statements, with the rate at which they do."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ from racehound.run.perturbations.registry import PerturbationSet
 from racehound.run.storm_runner import StormRunner
 
 _TARGET_FAILURES = 3
-"""In a row; then the target cannot be used any more."""
+"""After so many failures in a row the target is given up."""
 _RECORDINGS = 3
-"""Repetitions that showed the finding, the hunt's own among them, that guesses are made from."""
+"""How many repetitions that showed the finding guesses are made from; that of the hunt is the first."""
 _LEAST_S = 10.0
-"""Seconds for one of several findings, where that is not more than there are for all."""
+"""Seconds that each of several findings gets at least, if there are so many for all."""
 _INTERRUPTED = "interrupted"
 _GUESSING_SHARE = 0.5
-"""Of the time, for all that comes before a first guess is right."""
+"""The share of the time in which a first guess must show the finding."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,9 +51,9 @@ class ReduceOptions:
 
     limit_s: float = 60.0
     floor: float = 0.9
-    """A smaller scene that shows the finding less often than that is no reduction, if a larger one does."""
+    """The least rate. A smaller scene that shows the finding more rarely is no reduction, if a larger one does not."""
     repetitions: int = 20
-    """How often the result is tried at the end."""
+    """How often the result is run at the end."""
     statement_limit_s: float = 3.0
 
 
@@ -134,7 +134,7 @@ class ProgramRunner:
 
 
 class Reducer:
-    """Reduces one finding. `reduce` may be interrupted by Ctrl-C and then ends with the smallest that is known."""
+    """Reduces one finding. Ctrl-C ends `reduce` with the smallest scene or program that is known by then."""
 
     def __init__(self, directory: Path, opened: Opened, options: ReduceOptions, tell: Teller = say_nothing) -> None:
         self._directory = directory
@@ -163,7 +163,7 @@ class Reducer:
     # In lock-step
 
     def _first_scene(self) -> Scene | None:
-        """A scene that shows the finding; None where no guess does, or there was no time for more."""
+        """A scene that shows the finding; None where no guess does in the time for that."""
         deadline = self._started + self._options.limit_s * _GUESSING_SHARE
         for events in self._recordings(deadline):
             for scene in self._guess(events):
@@ -176,7 +176,7 @@ class Reducer:
         return None
 
     def _recordings(self, deadline: float) -> Iterator[list[Event]]:
-        """What happened in repetitions that showed the finding: in the hunt's own, then in others of the same program."""
+        """The events of repetitions that showed the finding: first of the hunt's own, then of others of the same program."""
         yield list(read_history(self._directory / "history.jsonl"))
         met = (events for events in self._programs.repetitions(self.program, deadline) if events is not None)
         fresh = list(itertools.islice(met, _RECORDINGS - 1))
@@ -184,10 +184,10 @@ class Reducer:
 
     def _guess(self, events: list[Event]) -> Iterator[Scene]:
         culprit = culprit_of(self.finding)
-        said = transcript(self.program, events, culprit.end_ns if culprit else None)
+        statements = transcript(self.program, events, culprit.end_ns if culprit else None)
         check = check_of(self.program, [event for event in events if isinstance(event, Mismatch)], self.finding.title)
         common = Scene((), self.program.refers_to, self.program.seed, check)
-        return Guesser(said, self.finding, common, self._opened.target.dialect.allows_transaction).guesses()
+        return Guesser(statements, self.finding, common, self._opened.target.dialect.allows_transaction).guesses()
 
     def _reduce_scene(self, scene: Scene) -> Reduction:
         search = Search(
@@ -202,7 +202,7 @@ class Reducer:
         return self._reduction(rate, ending, search, scene=best)
 
     def _steady(self, search: Search[Scene]) -> tuple[Scene, Rate]:
-        """The smallest of the accepted scenes that shows the finding often enough; or the one that shows it most often."""
+        """The smallest accepted scene that shows the finding often enough, or else the one that shows it most often."""
         measured: list[tuple[Scene, Rate]] = []
         back = 0
         while True:
@@ -217,7 +217,7 @@ class Reducer:
     # In a storm
 
     def _reduce_program(self) -> Reduction | None:
-        """The hunt's own program made smaller; None when it does not show the finding again in the time that is left."""
+        """A smaller program than the hunt's own; None when that does not show the finding again in the time that is left."""
         rate = self._storm_rate(self.program)
         if not rate.reproduction.reproduced:
             return None
@@ -234,7 +234,7 @@ class Reducer:
         return self._reduction(last, ending, search, program=search.best)
 
     def _storm_rate(self, program: Program) -> Rate:
-        """How often it shows in as many repetitions as a reduction ends with, or as there is time for (and a second more)."""
+        """How often a program shows the finding, in so many repetitions as the time allows, and at least a second."""
         deadline = max(self._deadline, time.monotonic() + 1)
         met = list(itertools.islice(self._programs.repetitions(program, deadline), self._options.repetitions))
         first = next((number for number, events in enumerate(met, 1) if events is not None), 0)
@@ -277,7 +277,7 @@ def reduce_all(
     statement_limit_s: float,
     tell: Teller = say_nothing,
 ) -> str:
-    """Reduce the findings of a run, worst first, as far as the time goes; why not all of them, or "".
+    """Reduce the findings of a run, worst first, as far as the time goes. Returns why not all of them were reduced, or "".
 
     Known weaknesses are left out. Ctrl-C ends it with what is known by then.
     """
@@ -303,9 +303,9 @@ def reduce_all(
 
 
 def replay_scene(directory: Path, opened: Opened, repetitions: int, statement_limit_s: float) -> Rate | None:
-    """How often the scene shows the finding that it was reduced from; None where it was not reduced to one.
+    """How often the scene that a finding was reduced to shows it; None where it was not reduced to a scene.
 
-    What is handed over says from then on how it was on this release.
+    The rate on this release is added to the reduction and to the files that are handed over.
     """
     reduction = read_reduction(directory)
     if reduction is None or reduction.scene is None:
@@ -323,7 +323,7 @@ def replay_scene(directory: Path, opened: Opened, repetitions: int, statement_li
 
 
 def _searched(passes: Callable[[], None]) -> Ending:
-    """Run passes to their end; which end that was."""
+    """Run passes, and say how they ended."""
     try:
         passes()
     except TimeIsUpError:

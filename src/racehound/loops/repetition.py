@@ -64,7 +64,7 @@ class SessionHost(Protocol):
         """Run what still belongs to the repetition when the state at rest has been judged. sound: nothing was wrong with it."""
 
     def leave(self, number: int, *, damaged: bool) -> None:
-        """Do what remains to be done when the repetition has been judged. damaged: the working database will not be used again."""
+        """Clean up when the repetition has been judged. damaged: the working database will not be used again."""
 
     def wanted_errors(self) -> KnownErrors:
         """Errors that the program asks for itself."""

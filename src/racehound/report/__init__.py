@@ -1,1 +1,1 @@
-"""Report: what people and other programs are shown of a run, while it goes and afterwards."""
+"""Report: a run as text, pages and files, for people and for other programs, while it goes on and afterwards."""

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, TextIO
 
 from racehound.data.finding import Finding
-from racehound.report.progress import Progress
+from racehound.report.progress import Progress, finding_line
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -16,7 +16,7 @@ REFRESHES_PER_S = 4
 
 
 class PlainReporter:
-    """Lines of text, for logs and CI. `verbosity`: 0 findings only, 1 progress and programs, 2 every repetition."""
+    """Lines of text, for logs and CI. `verbosity`: 0 for findings only, 1 for progress and programs, 2 for every repetition."""
 
     def __init__(self, out: TextIO, verbosity: int) -> None:
         self._out = out
@@ -37,14 +37,14 @@ class PlainReporter:
         self._print(finding_line(finding))
 
     def close(self) -> None:
-        """Nothing to put away."""
+        """Nothing is open."""
 
     def _print(self, text: str) -> None:
         print(text, file=self._out, flush=True)
 
 
 class LiveReporter:
-    """A display that is redrawn in place: time left, repetition, rate, outcomes by drawer, findings."""
+    """A display that is redrawn in place: time left, repetition, rate, statements by outcome, findings."""
 
     def __init__(self, verbosity: int) -> None:
         from rich.console import Console
@@ -86,15 +86,10 @@ class LiveReporter:
         return Group(Text(progress_line(progress), style="bold"), *([table] if shown else []))
 
 
-def finding_line(finding: Finding) -> str:
-    """A new finding, in one line."""
-    return f"*** {finding.severity}: {finding.title} ({finding.id}, seed {finding.seed})"
-
-
 def progress_line(progress: Progress) -> str:
-    """Where the hunt stands, in one line."""
+    """How far the hunt is, in one line."""
     repetitions_per_s = progress.total_repetitions / max(progress.elapsed_s, 1e-9)
-    outcomes = ", ".join(f"{count} {drawer}" for drawer, count in progress.outcomes.items() if count)
+    outcomes = ", ".join(f"{count} {outcome}" for outcome, count in progress.outcomes.items() if count)
     return (
         f"{progress.left_s:4.0f} s left · plan {progress.plan}, repetition {progress.repetition}/{progress.repetitions}"
         f" · {progress.statements_per_s:.0f} statements/s, {repetitions_per_s:.1f} repetitions/s"

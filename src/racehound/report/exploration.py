@@ -1,4 +1,4 @@
-"""An exploration as text: what came of the interleavings, and for each outcome the first schedule that shows it."""
+"""An exploration as text: how often each outcome came, and the first schedule that shows it."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from racehound.report.columns import columns
 from racehound.session import Outcome
 
 WIDTH = 46
-"""Characters of a statement, or of a reason in the table; the run directory has all of them."""
-KINDS_LIMIT = 30
+"""Characters of a statement that are shown. The run directory has the whole statement."""
+GROUPS_LIMIT = 30
 """Outcomes that are shown with a schedule."""
 
 
-class Line(msgspec.Struct, frozen=True):
-    """A turn of a schedule, as it is shown."""
+class ShownTurn(msgspec.Struct, frozen=True):
+    """One turn of a schedule."""
 
     session: int
     sql: str
@@ -27,75 +27,72 @@ class Line(msgspec.Struct, frozen=True):
     unlike: str = ""
 
 
-class Kind(msgspec.Struct, frozen=True):
-    """An outcome that some schedules share for the same reasons."""
+class ShownGroup(msgspec.Struct, frozen=True):
+    """Schedules with the same outcome for the same reasons."""
 
     name: str
     reasons: tuple[str, ...]
     count: int
     schedule: str
-    lines: tuple[Line, ...]
+    turns: tuple[ShownTurn, ...]
     """The first schedule that showed it."""
 
 
-def exploration_text(facts: str, kinds: Sequence[Kind], sessions: Sequence[str], again: str) -> str:
-    """`facts`: one line. `sessions`: names of the scripts. `again`: the command that a schedule is added to."""
-    rows = [(kind.name, str(kind.count), _short("; ".join(kind.reasons), 2 * WIDTH), kind.schedule) for kind in kinds]
+def exploration_text(facts: str, groups: Sequence[ShownGroup], sessions: Sequence[str], command: str) -> str:
+    """`facts`: one line. `sessions`: names of the scripts. `command`: runs one schedule again when `--replay` is added."""
+    rows = [(group.name, str(group.count), _short("; ".join(group.reasons), 2 * WIDTH), group.schedule) for group in groups]
     lines = ["", "=== Exploration", facts, "", columns(("outcome", "schedules", "why", "first"), rows)]
-    for kind in kinds[:KINDS_LIMIT]:
-        lines += ["", *_kind(kind, sessions, again)]
-    if len(kinds) > KINDS_LIMIT:
-        lines += ["", f"… and {len(kinds) - KINDS_LIMIT} other outcomes"]
+    for group in groups[:GROUPS_LIMIT]:
+        lines += ["", *_group(group, sessions, command)]
+    if len(groups) > GROUPS_LIMIT:
+        lines += ["", f"… and {len(groups) - GROUPS_LIMIT} other outcomes"]
     return "\n".join(lines)
 
 
-def schedule_text(lines: Sequence[Line], sessions: Sequence[str]) -> str:
-    """A statement per line, in the column of its session, and what became of it."""
+def schedule_text(turns: Sequence[ShownTurn], sessions: Sequence[str]) -> str:
+    """A statement per line, in the column of its session, with its outcome."""
     header = ("", *(f"{number}: {name}" for number, name in enumerate(sessions, 1)), "outcome")
     rows = [
-        (str(number), *(_short(line.sql, WIDTH) if line.session == session else "" for session in range(1, len(sessions) + 1)),
-         outcome_text(line))
-        for number, line in enumerate(lines, 1)
+        (str(number), *(_short(turn.sql, WIDTH) if turn.session == session else "" for session in range(1, len(sessions) + 1)),
+         outcome_text(turn))
+        for number, turn in enumerate(turns, 1)
     ]  # fmt: skip
     return columns(header, rows)
 
 
-def outcome_text(line: Line) -> str:
+def outcome_text(turn: ShownTurn) -> str:
     """E.g. `blocked by 1 → released by line 4 → ok`."""
     words = []
-    if line.passed:
-        words.append(f"(turn of {_list(line.passed)} passed)")
+    if turn.passed:
+        words.append(f"(turn of {_list(turn.passed)} passed)")
     steps = []
-    if line.behind:
-        steps.append("blocked" + (f" by {_list(line.behind)}" if min(line.behind) > 0 else _nobody(line.behind)))
-    if line.released_by is not None:
-        steps.append(f"released by line {line.released_by + 1}")
-    steps.append(_became(line))
+    if turn.behind:
+        blockers = _list(turn.behind) if min(turn.behind) > 0 else "a prepared transaction" if 0 in turn.behind else ""
+        steps.append(f"blocked by {blockers}" if blockers else "blocked")
+    if turn.released_by is not None:
+        steps.append(f"released by line {turn.released_by + 1}")
+    steps.append(_answer(turn))
     return " ".join([" → ".join(steps), *words])
 
 
-def _became(line: Line) -> str:
-    outcome = line.outcome
+def _answer(turn: ShownTurn) -> str:
+    outcome = turn.outcome
     if outcome is None:
         return "no answer"
     if outcome.error is not None:
         return " ".join(filter(None, (outcome.status, outcome.error.sqlstate, _short(outcome.error.message, 2 * WIDTH))))
-    if line.unlike:
-        return f"ok, but {line.unlike}"
-    # COMMIT of a transaction that has failed.
-    rolled_back = outcome.tag == "ROLLBACK" and not line.sql.upper().startswith(("ROLLBACK", "ABORT"))
+    if turn.unlike:
+        return f"ok, but {turn.unlike}"
+    # COMMIT of a failed transaction is answered by ROLLBACK.
+    rolled_back = outcome.tag == "ROLLBACK" and not turn.sql.upper().startswith(("ROLLBACK", "ABORT"))
     return "ok (rolled back)" if rolled_back else "ok"
 
 
-def _kind(kind: Kind, sessions: Sequence[str], again: str) -> list[str]:
-    times = "1 schedule" if kind.count == 1 else f"{kind.count} schedules"
-    lines = [f"--- {kind.name}, {times}" + (f": {'; '.join(kind.reasons)}" if kind.reasons else "")]
-    lines += [f"    {line}".rstrip() for line in schedule_text(kind.lines, sessions).splitlines()]
-    return [*lines, f"    again: {again} --replay '{kind.schedule}'"]
-
-
-def _nobody(behind: tuple[int, ...]) -> str:
-    return " by a prepared transaction" if 0 in behind else ""
+def _group(group: ShownGroup, sessions: Sequence[str], command: str) -> list[str]:
+    times = "1 schedule" if group.count == 1 else f"{group.count} schedules"
+    lines = [f"--- {group.name}, {times}" + (f": {'; '.join(group.reasons)}" if group.reasons else "")]
+    lines += [f"    {line}".rstrip() for line in schedule_text(group.turns, sessions).splitlines()]
+    return [*lines, f"    again: {command} --replay '{group.schedule}'"]
 
 
 def _list(sessions: tuple[int, ...]) -> str:

@@ -1,4 +1,4 @@
-"""Findings as annotations of a GitHub Actions job: a line per finding on standard output, which the runner turns into a note.
+"""Findings as annotations of a GitHub Actions job: the runner turns each line on standard output into an annotation.
 
 Source: "Workflow commands for GitHub Actions", GitHub.
 """
@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from racehound.data.finding import Finding
 
 _LIMIT = 4000
-"""Characters of a message; the runner cuts longer ones."""
+"""Characters of a message. The runner cuts longer ones."""
 
 
 def annotation_lines(findings: Sequence[tuple[Finding, str]]) -> str:
-    """`findings`: each with the command that shows it again. Known weaknesses are warnings, all others errors."""
+    """`findings`: each with the command that reproduces it. Known weaknesses are warnings, all others are errors."""
     return "".join(_annotation(finding, replay) for finding, replay in findings)
 
 

@@ -1,4 +1,4 @@
-"""The race matrix on the terminal: a character per cell, one cell in full, the difference of two."""
+"""The race matrix as text: a character per cell, one cell in full, the differences of two matrices."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _DEFECTS_SHOWN = 40
 
 
 def grid_text(matrix: Matrix, *, colour: bool = False) -> str:
-    """Rows come first in time, columns second; numbers at the top are those of the rows. A blank was not tried."""
+    """The operation of the row starts first, that of the column second. Columns are numbered as rows are. Blank: not tried."""
     cells = matrix.cells()
     names = [operation.name for operation in matrix.operations]
     width = max(map(len, names), default=0)
@@ -46,7 +46,7 @@ def totals_text(matrix: Matrix) -> str:
 
 
 def defects_text(matrix: Matrix, limit: int = _DEFECTS_SHOWN) -> str:
-    """What is worse than a known weakness: each signature, in how many cells, and the first of them."""
+    """The outcomes worse than a known weakness: each signature, the number of cells with it, and the first of them."""
     by_signature: dict[tuple[Outcome, str], list[Trial]] = {}
     for trial in matrix.trials:
         if rank(trial.outcome) < rank("known weakness"):
@@ -63,7 +63,7 @@ def defects_text(matrix: Matrix, limit: int = _DEFECTS_SHOWN) -> str:
 
 
 def cell_text(matrix: Matrix, x: str, y: str) -> str:
-    """All trials of a cell: what was there before, what each session does, the order, and what became of it."""
+    """All trials of a cell: the statements before, those of each session in their order, and the outcome."""
     trials = matrix.cells().get((x, y), ())
     lines = []
     for trial in trials:
@@ -86,10 +86,10 @@ def in_turn(trial: Trial, first: Sequence[str], second: Sequence[str]) -> Iterab
 
 
 def diff_text(old: Matrix, new: Matrix) -> str:
-    """Cells whose worst outcome differs between two matrices, by what it was and is.
+    """Cells whose worst outcome differs between two matrices, by both outcomes.
 
-    Only counted are pairs that one of the two did not try, and changes among outcomes that races may have: which of these comes
-    is, in the mode together, left to chance.
+    Pairs that only one of the two tried are counted, not listed. So are changes between outcomes that races may have: in the mode
+    "together" it is chance which of them comes.
     """
     before, after = old.cells(), new.cells()
     both = before.keys() & after.keys()
@@ -110,5 +110,5 @@ def diff_text(old: Matrix, new: Matrix) -> str:
 
 
 def _one_line(sql: str) -> str:
-    """To be pasted into psql: the run's id, which names in the cluster begin with, may be any word there."""
+    """Can be pasted into an SQL client: a plain word replaces the run's id at the beginning of cluster-wide names."""
     return " ".join(sql.replace("${racehound.run}", "rh").split())

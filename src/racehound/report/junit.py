@@ -13,7 +13,7 @@ from racehound.testdrive.runner import Result
 _SUITE = "testdrive"
 _HUNT = "racehound"
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""What XML 1.0 has no place for ("Characters")."""
+"""Characters that XML 1.0 does not allow (its section "Characters")."""
 
 
 def write_junit(path: Path, results: Sequence[Result], properties: Mapping[str, str]) -> None:
@@ -27,9 +27,9 @@ def write_junit(path: Path, results: Sequence[Result], properties: Mapping[str, 
 def write_hunt_junit(
     path: Path, oracles: Sequence[str], findings: Sequence[tuple[Finding, str]], seconds: float, properties: Mapping[str, str]
 ) -> None:
-    """Write a suite with a test case per oracle, the same ones for every run: it failed where it found something.
+    """Write a suite with a test case per oracle, the same for every run. A test case failed if its oracle found something.
 
-    `findings`: each with all that is to be said about it, worst first. Raises OSError.
+    `findings`: each with its description, worst first. Raises OSError.
     """
     names = list(dict.fromkeys([*oracles, *(finding.oracle for finding, _ in findings)]))
     failed = {finding.oracle for finding, _ in findings}

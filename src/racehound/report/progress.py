@@ -1,4 +1,4 @@
-"""What a hunt tells while it goes, and to whom."""
+"""The progress of a hunt, and the reporters that it is given to while the hunt goes on."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from racehound.data.finding import Finding
 
 @dataclasses.dataclass(frozen=True)
 class Progress:
-    """Where a hunt stands. Times in seconds."""
+    """How far a hunt is. Times in seconds."""
 
     left_s: float
     elapsed_s: float
@@ -21,7 +21,7 @@ class Progress:
     total_repetitions: int
     statements: int
     outcomes: dict[str, int]
-    """Statements by drawer: ok, expected, unexplained, internal, lost."""
+    """Number of statements by outcome: ok, expected, unexplained, internal, lost."""
     findings: Callable[[], list[Finding]]
 
     @property
@@ -30,26 +30,40 @@ class Progress:
 
 
 class Reporter(Protocol):
-    """Someone who is told. Called from the hunt's own thread."""
+    """Shows the progress of a hunt. Its methods are called in the thread of the hunt."""
 
     def program(self, text: str) -> None:
-        """A seed was drawn; this is its program."""
+        """A program was made from a new seed."""
 
     def progress(self, progress: Progress) -> None:
-        """A repetition is over."""
+        """A repetition has ended."""
 
     def finding(self, finding: Finding) -> None:
         """A defect was met for the first time."""
 
+    def close(self) -> None:
+        """The hunt has ended, or could not begin. May be called twice."""
 
-class Silent:
-    """A reporter that tells nobody."""
+
+class FindingReporter:
+    """Says each new finding in one line, and nothing else."""
+
+    def __init__(self, tell: Callable[[str], object]) -> None:
+        self._tell = tell
 
     def program(self, text: str) -> None:
-        pass
+        """Programs are in the run directory."""
 
     def progress(self, progress: Progress) -> None:
-        pass
+        """Nobody watches."""
 
     def finding(self, finding: Finding) -> None:
-        pass
+        self._tell(finding_line(finding))
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def finding_line(finding: Finding) -> str:
+    """A new finding, in one line."""
+    return f"*** {finding.severity}: {finding.title} ({finding.id}, seed {finding.seed})"

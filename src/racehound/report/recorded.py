@@ -1,12 +1,20 @@
-"""What a run directory says of its run, read repetition by repetition: what reports are made from."""
+"""What a run directory holds of its run, read repetition by repetition: what reports are made from."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from racehound.data.history import Event, PlanStarted, RepetitionEnded, RepetitionStarted, read_history
+from racehound.data.history import (
+    ErrorClass,
+    Event,
+    PlanStarted,
+    RepetitionEnded,
+    RepetitionStarted,
+    error_classes,
+    read_history,
+)
 from racehound.data.program import Program
 
 
@@ -20,6 +28,8 @@ class Repetition:
     number: int
     """0: what was done once, before the first repetition."""
     events: list[Event]
+    error_classes: Mapping[int, ErrorClass] = dataclasses.field(default_factory=dict)
+    """The classes of failed statements by the identity of the statement, as far as the history holds them."""
 
     @property
     def started(self) -> RepetitionStarted | None:
@@ -27,23 +37,34 @@ class Repetition:
 
     @property
     def ended(self) -> RepetitionEnded | None:
-        """None where the run was killed meanwhile."""
+        """None if the run was killed before the repetition ended."""
         return next((event for event in reversed(self.events) if isinstance(event, RepetitionEnded)), None)
 
 
 def history_paths(run: Path) -> list[Path]:
-    """The history files of a run, a plan each, in the order in which they were written."""
+    """The history files of a run, one for each plan, in the order in which they were written."""
     return sorted(path for path in (run / "history").glob("*.jsonl*") if path.suffix in (".jsonl", ".gz"))
 
 
 def repetitions(run: Path) -> Iterator[Repetition]:
-    """All that was recorded in a run, in order."""
+    """All repetitions that were recorded in a run, in order."""
     for number, path in enumerate(history_paths(run), 1):
-        yield from of_plan(number, read_history(path))
+        yield from repetitions_of_plan(number, read_history(path))
 
 
-def of_plan(number: int, events: Iterable[Event]) -> Iterator[Repetition]:
-    """The repetitions of one history file. A file that a kill left without its first line has none."""
+def repetitions_of_plan(number: int, events: Iterable[Event]) -> Iterator[Repetition]:
+    """The repetitions of one history file. A file whose first line is missing because of a kill has none."""
+    unjudged: list[Repetition] = []
+    for repetition in _split(number, events):
+        unjudged.append(repetition)
+        # Statements from before the first repetition are judged with it.
+        if repetition.ended is not None:
+            yield from _with_error_classes(unjudged)
+            unjudged = []
+    yield from _with_error_classes(unjudged)
+
+
+def _split(number: int, events: Iterable[Event]) -> Iterator[Repetition]:
     program: Program | None = None
     current: Repetition | None = None
     for event in events:
@@ -60,7 +81,13 @@ def of_plan(number: int, events: Iterable[Event]) -> Iterator[Repetition]:
         yield current
 
 
+def _with_error_classes(together: list[Repetition]) -> Iterator[Repetition]:
+    classes = error_classes(event for repetition in together for event in repetition.events)
+    for repetition in together:
+        yield dataclasses.replace(repetition, error_classes=classes)
+
+
 def kinds_of(program: Program) -> dict[str, str]:
-    """The kind of each object, as the program's title tells: `Table o_base; View o_0 over o_base`."""
+    """The kind of each object, as the title of a program says: `Table o_base; View o_0 over o_base`."""
     words = [part.split() for part in program.title.split("; ")]
     return {part[1]: part[0] for part in words if len(part) > 1 and part[1].startswith("o_")}

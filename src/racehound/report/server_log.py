@@ -1,11 +1,11 @@
-"""The server's log, cut to the moments that a report shows."""
+"""The lines of a server's log from the stretches of time that a report shows."""
 
 from __future__ import annotations
 
 import bisect
 import datetime as dt
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -13,12 +13,13 @@ import msgspec
 from racehound.data.run_directory import redact
 
 LINES_LIMIT = 4000
-"""Lines that are kept of one span; a report tells how many more there were."""
+"""Lines that are kept of one span. The report says how many more there were."""
 _MARGIN_NS = 2_000_000
-"""Logs count milliseconds, and what is logged of a statement may come a little after its end."""
+"""Logs have milliseconds, and a line about a statement may be logged shortly after the statement's end."""
 _STAMP = re.compile(r"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d(?:\.\d{1,6})?)\d*(?: ?(Z|UTC|GMT))?\s*")
-_POSTGRES = re.compile(r"(\d+)\t([^\t]*)\t([^\t]*)\t([^\t]*)\t(.*)", re.DOTALL)
-"""After the time: process, its type, application name, SQLSTATE, and what is said (`targets.postgres.server`)."""
+
+LogLineReader = Callable[[str], tuple[int, str]]
+"""Reads a logged message without its time: the server process, and the text to show (`Dialect.log_line`)."""
 
 
 class LoggedLine(msgspec.Struct, frozen=True, array_like=True):
@@ -40,8 +41,11 @@ class Span(msgspec.Struct):
     left_out: int = 0
 
 
-def fill(spans: Sequence[Span], log: Path, clock_zero_unix_s: float) -> None:
-    """Read the log once and give every span its lines. A log that is not there, or bears no times, gives none."""
+def fill(spans: Sequence[Span], log: Path, clock_zero_unix_s: float, read_line: LogLineReader) -> None:
+    """Read the log once and give every span its lines: none if the file is missing or its lines have no times.
+
+    `clock_zero_unix_s`: seconds since 1970 at the zero of the monotonic clock.
+    """
     if not spans or not log.is_file():
         return
     by_start = sorted(spans, key=lambda span: span.start_ns)
@@ -54,11 +58,11 @@ def fill(spans: Sequence[Span], log: Path, clock_zero_unix_s: float) -> None:
             first = bisect.bisect_left(starts, at_ns - longest_ns)
             for span in by_start[first:last]:
                 if at_ns <= span.end_ns + _MARGIN_NS:
-                    _add(span, at_ns, text)
+                    _add(span, at_ns, text, read_line)
 
 
 def _messages(lines: Iterable[str]) -> Iterable[tuple[int, str]]:
-    """Time in nanoseconds since 1970, and what was logged; lines without a time belong to the one before."""
+    """Time in nanoseconds since 1970, and the message. A line without a time belongs to the message before it."""
     current: tuple[int, str] | None = None
     for line in lines:
         match = _STAMP.match(line)
@@ -73,22 +77,15 @@ def _messages(lines: Iterable[str]) -> Iterable[tuple[int, str]]:
 
 
 def _unix_ns(match: re.Match[str]) -> int:
-    # Servers of racehound's own log in UTC.
+    # Servers that racehound starts log in UTC.
     moment = dt.datetime.fromisoformat(f"{match[1]}T{match[2].partition('.')[0]}+00:00")
     fraction = match[2].partition(".")[2].ljust(9, "0")
     return int(moment.timestamp()) * 1_000_000_000 + int(fraction)
 
 
-def _add(span: Span, at_ns: int, text: str) -> None:
+def _add(span: Span, at_ns: int, text: str, read_line: LogLineReader) -> None:
     if len(span.lines) >= LINES_LIMIT:
         span.left_out += 1
         return
-    match = _POSTGRES.fullmatch(text)
-    pid, said = (int(match[1]), _said(match)) if match else (0, text)
-    span.lines.append(LoggedLine((at_ns - span.start_ns) / 1e3, pid, redact(said)))
-
-
-def _said(match: re.Match[str]) -> str:
-    """Who said it (the session of a session of racehound's, whose application name ends with it, or the process), and what."""
-    who = match[3].rpartition(" ")[2] if match[2] == "client backend" else match[2]
-    return f"{who}: {match[5]}" if who else match[5]
+    pid, message = read_line(text)
+    span.lines.append(LoggedLine((at_ns - span.start_ns) / 1e3, pid, redact(message)))

@@ -1,4 +1,4 @@
-"""A finding's statements by session, in the order in which they started, for a person with a few psql windows."""
+"""The statements of a finding in the order in which they started, for a person with a window of an SQL client per session."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from racehound.data.history import Statement
 
 
 def sessions_text(finding: Finding) -> str:
-    """SQL with a comment per statement: its session, when it ran, what came of it. Every session is one psql window."""
+    """SQL with a comment before each statement: its session, when it ran, and the server's answer."""
     if not finding.statements:
         return "-- no statement of a session was under way\n"
     start_ns = finding.statements[0].start_ns
@@ -22,8 +22,8 @@ def sessions_text(finding: Finding) -> str:
 
 def _comment(number: int, statement: Statement, start_ns: int) -> str:
     start, end = ((t - start_ns) / 1e6 for t in (statement.start_ns, statement.end_ns))
-    became = statement.tag or "ok" if statement.status == "ok" else f"{statement.sqlstate} {statement.message}".strip()
-    return f"-- {number}. session {statement.session}, {start:.2f}…{end:.2f} ms: {' '.join(became.split())}"
+    answer = statement.tag or "ok" if statement.status == "ok" else f"{statement.sqlstate} {statement.message}".strip()
+    return f"-- {number}. session {statement.session}, {start:.2f}…{end:.2f} ms: {' '.join(answer.split())}"
 
 
 def write_sessions(directory: Path, finding: Finding) -> None:

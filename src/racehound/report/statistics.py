@@ -1,4 +1,4 @@
-"""What became of the steps of a run, per kind and manipulation: one that never succeeded is a hole in the test."""
+"""Outcomes of the steps of a run, by kind and manipulation: a step that never succeeded is a hole in the test."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from racehound.data.finding import normalise
 from racehound.data.history import Statement
 from racehound.data.program import Program
 from racehound.kinds.kind import Kind
-from racehound.report.drawers import BECAME, Became
+from racehound.report.error_classes import STATEMENT_OUTCOMES, StatementOutcome
 from racehound.report.recorded import Repetition, kinds_of
 
 
 class Row(msgspec.Struct):
-    """What became of one kind's steps of one sort."""
+    """The steps of one sort, of one kind."""
 
     kind: str
     step: str
     """The name of a manipulation, or a phase in parentheses: `(create)`."""
     tries: int = 0
-    """How often it was begun, over all attempts of all objects."""
+    """How often it was begun, over all attempts for all objects."""
     succeeded: int = 0
-    """How often it got through all its statements; never, and what comes after it was not put to the test."""
-    drawers: list[int] = msgspec.field(default_factory=lambda: [0] * len(BECAME))
-    """Its statements, by `BECAME`."""
+    """How often all its statements succeeded. If that is 0, what comes after it was not tested."""
+    outcomes: list[int] = msgspec.field(default_factory=lambda: [0] * len(STATEMENT_OUTCOMES))
+    """The number of its statements, by `STATEMENT_OUTCOMES`."""
     errors: Counter[str] = msgspec.field(default_factory=Counter)
-    """Messages without names and numbers, and how often."""
+    """Error messages without names and numbers, and how often each came."""
 
 
 class Statistics:
@@ -38,23 +38,23 @@ class Statistics:
     def __init__(self) -> None:
         self._rows: dict[tuple[str, str], Row] = {}
 
-    def add(self, repetition: Repetition, sorted_statements: Iterable[tuple[Statement, Became]]) -> None:
+    def add(self, repetition: Repetition, outcomes: Iterable[tuple[Statement, StatementOutcome]]) -> None:
         kinds = kinds_of(repetition.program)
         manipulations = _manipulations(repetition.program)
         attempts: dict[tuple[str, str, int, int], tuple[Row, bool]] = {}
-        for statement, became in sorted_statements:
+        for statement, outcome in outcomes:
             row = self._row(kinds.get(statement.object, statement.object), _step(statement, manipulations))
-            row.drawers[BECAME.index(became)] += 1
-            if became != "ok":
+            row.outcomes[STATEMENT_OUTCOMES.index(outcome)] += 1
+            if outcome != "ok":
                 row.errors[_message(statement.sqlstate, statement.message)] += 1
             key = statement.session, statement.phase, statement.step, statement.attempt
-            attempts[key] = row, attempts.get(key, (row, True))[1] and became == "ok"
-        for row, got_through in attempts.values():
+            attempts[key] = row, attempts.get(key, (row, True))[1] and outcome == "ok"
+        for row, succeeded in attempts.values():
             row.tries += 1
-            row.succeeded += got_through
+            row.succeeded += succeeded
 
     def rows(self, kinds: Sequence[type[Kind]] = ()) -> list[Row]:
-        """By kind and step. Of the kinds that were drawn, manipulations that never were are rows without tries."""
+        """By kind and step. Manipulations that were never drawn, of kinds that were, have a row without tries."""
         drawn = {kind for kind, _ in self._rows}
         for kind in kinds:
             if kind.__name__ in drawn:

@@ -1,4 +1,4 @@
-"""The end of a run as text: what a person needs next."""
+"""The summary of a run as text: each finding, the smallest program known, and the command that replays it."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from racehound.report.sessions import sessions_text
 
 PAIRS_LIMIT = 3
 LINES_LIMIT = 150
-"""Lines of a finding's statements on the console; the file has them all."""
+"""Lines of a finding's statements on the console. The file has all of them."""
 
 
 def summary_text(findings: Sequence[Finding], facts: str, silenced: int, directory: Path) -> str:
-    """Headlines first, each with its statements by session; known weaknesses after them, a line and their pairs each."""
+    """Findings first, each with its statements by session; then known weaknesses, each with the pairs that showed it."""
     headlines = [f for f in findings if not f.is_weakness]
     weaknesses = [f for f in findings if f.is_weakness]
     lines = ["", "=== Summary", facts]
@@ -35,7 +35,7 @@ def summary_text(findings: Sequence[Finding], facts: str, silenced: int, directo
 
 
 def finding_text(finding: Finding, directory: Path) -> str:
-    """All that is to be said about one finding."""
+    """One finding with everything that is known about it."""
     lines = _headline(finding, directory)
     if finding.pairs:
         lines += ["    pairs of statements (failed | disturbed by):", *_pairs(finding)]
@@ -46,8 +46,8 @@ def finding_text(finding: Finding, directory: Path) -> str:
 def _headline(finding: Finding, directory: Path) -> list[str]:
     lines = [f"--- {finding.severity} {finding.id}, met {_times(finding.count)}: {finding.title}"]
     lines += [f"    {line}" for line in finding.detail]
-    if again := finding.reproduction:
-        lines.append(f"    replayed: {again.reproduced} of {again.tried} repetitions showed it again")
+    if replayed := finding.reproduction:
+        lines.append(f"    replayed: {replayed.reproduced} of {replayed.tried} repetitions showed it again")
     lines.append(f"    again: racehound replay {directory / 'findings' / finding.id}")
     return [*lines, *_statements(finding, directory)]
 
@@ -61,13 +61,13 @@ def _weakness(finding: Finding, directory: Path) -> list[str]:
 
 
 def _statements(finding: Finding, directory: Path) -> list[str]:
-    """What it was reduced to, or else what ran when it was met."""
+    """The statements that it was reduced to, or else those that ran when it was met."""
     kept = directory / "findings" / finding.id
     reduction = read_reduction(kept)
     if reduction is None:
         return _shortened(sessions_text(finding), kept / "sessions.sql")
-    handed = [f"    for others to run: {kept / HANDOVER}"] if (kept / HANDOVER).is_dir() else []
-    return [*_shortened(reduction_text(reduction), kept / REDUCTION), *handed]
+    handed_over = [f"    for others to run: {kept / HANDOVER}"] if (kept / HANDOVER).is_dir() else []
+    return [*_shortened(reduction_text(reduction), kept / REDUCTION), *handed_over]
 
 
 def _shortened(text: str, file: Path) -> list[str]:

@@ -1,4 +1,4 @@
-"""A timeline: statements of some sessions as bars over time, in the shape that the page draws. Times in microseconds."""
+"""A timeline: the statements of each session as bars over time, in the form that the page draws. Times are microseconds."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import msgspec
 from racehound.data.finding import Finding
 from racehound.data.history import Blocked, Disturbed, Event, Fault, Mismatch, Overdue, Passed, Statement
 from racehound.data.program import Program
-from racehound.report.drawers import BECAME, Became
+from racehound.report.error_classes import STATEMENT_OUTCOMES, StatementOutcome
 from racehound.report.recorded import Repetition, kinds_of
 from racehound.report.server_log import Span
 
 BYSTANDER, CULPRIT, FAILED = 0, 1, 2
-"""What a statement has to do with the finding: nothing known; it is among the culprits; it is the one that showed the defect."""
+"""How a statement is related to the finding: as far as is known not at all; one of its statements; the one that showed it."""
 
 
 class Bar(msgspec.Struct, frozen=True, array_like=True):
@@ -23,21 +23,23 @@ class Bar(msgspec.Struct, frozen=True, array_like=True):
     session: int
     start_us: float
     duration_us: float
-    drawer: int
+    outcome: int
+    """An index into `STATEMENT_OUTCOMES`."""
     role: int
     sql_text: int
-    became_text: int
+    answer_text: int
+    """What the server answered."""
     step_text: int
-    """Object, phase, manipulation and try, for people."""
+    """Object, phase, manipulation and try, in words."""
     kind_text: int
     pid: int
     repetition: int
     blocked_us: float = -1
-    """Of lock-step: when it was recognised as waiting, after its start; -1: never."""
+    """In lock-step: how long after its start it was recognised as waiting; -1: never."""
 
 
 class Mark(msgspec.Struct, frozen=True, array_like=True):
-    """A moment at which something was noticed or done, on one session's lane or (session -1) on all."""
+    """Something that happened to one session or (session -1) to all of them."""
 
     at_us: float
     session: int
@@ -45,7 +47,7 @@ class Mark(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Timeline(msgspec.Struct):
-    """`span` holds where it begins and what the server logged meanwhile."""
+    """Bars and marks, with the texts that they refer to. `span` holds the beginning, and what the server logged meanwhile."""
 
     title: str
     sessions: list[str]
@@ -54,13 +56,13 @@ class Timeline(msgspec.Struct):
     marks: list[Mark]
     span: Span
     window: tuple[float, float] | None = None
-    """Where the finding's culprits ran against each other."""
+    """From when to when the statements of the finding ran against each other."""
     repetitions: list[tuple[int, float]] = []
-    """Numbers and beginnings, where the timeline shows more than one."""
+    """Number and beginning of each repetition, if the timeline shows more than one."""
 
 
 class _Texts:
-    """Each text once."""
+    """Texts without repeats, numbered in the order in which they were first seen."""
 
     def __init__(self) -> None:
         self._numbers: dict[str, int] = {}
@@ -73,18 +75,18 @@ class _Texts:
 
 
 def timeline(
-    title: str, repetitions: Sequence[tuple[Repetition, list[tuple[Statement, Became]]]], finding: Finding | None = None
+    title: str, repetitions: Sequence[tuple[Repetition, list[tuple[Statement, StatementOutcome]]]], finding: Finding | None = None
 ) -> Timeline:
-    """The timeline of some repetitions of one program, each with its statements by drawer, in order."""
+    """The timeline of some repetitions of one program, each with the outcomes of its statements, in order."""
     roles = _roles(finding) if finding else {}
     start_ns, end_ns = _extent([repetition for repetition, _ in repetitions])
     program = repetitions[0][0].program
-    sessions = _sessions(program, [pair for _, pairs in repetitions for pair in pairs])
+    sessions = _sessions(program, (statement for _, outcomes in repetitions for statement, _ in outcomes))
     texts = _Texts()
     bars, marks = [], []
-    for repetition, pairs in repetitions:
+    for repetition, outcomes in repetitions:
         draw = _Drawing(program, repetition.events, sessions, texts, start_ns)
-        bars += [draw.bar(statement, became, roles.get(_key(statement), BYSTANDER)) for statement, became in pairs]
+        bars += [draw.bar(statement, outcome, roles.get(_key(statement), BYSTANDER)) for statement, outcome in outcomes]
         marks += draw.marks()
     bars.sort(key=lambda bar: bar.start_us)
     beginnings = [(r.number, (r.started.start_ns - start_ns) / 1e3) for r, _ in repetitions if r.started]
@@ -103,9 +105,9 @@ def _roles(finding: Finding) -> dict[tuple[str, int], int]:
 
 
 def _shows(statement: Statement, finding: Finding) -> bool:
-    """Whether it is this statement's failure that was found."""
-    told = statement.message and statement.message in finding.title
-    return statement.status != "ok" and bool(told or f"statement: {statement.sql}" in finding.detail)
+    """Whether the failure of this statement is what was found."""
+    in_title = bool(statement.message) and statement.message in finding.title
+    return statement.status != "ok" and (in_title or f"statement: {statement.sql}" in finding.detail)
 
 
 def _extent(repetitions: Iterable[Repetition]) -> tuple[int, int]:
@@ -115,12 +117,12 @@ def _extent(repetitions: Iterable[Repetition]) -> tuple[int, int]:
     return min(s.start_ns for s in statements), max(s.end_ns for s in statements)
 
 
-def _sessions(program: Program, pairs: Iterable[tuple[Statement, Became]]) -> dict[str, int]:
-    """Numbers of the lanes: whoever sets up first, then the program's sessions, then anyone else."""
-    there = dict.fromkeys(statement.session for statement, _ in pairs)
-    known = [session.name for session in program.sessions if session.name in there]
-    first = [name for name in there if name == "main" and name not in known]
-    names = dict.fromkeys([*first, *known, *there])
+def _sessions(program: Program, statements: Iterable[Statement]) -> dict[str, int]:
+    """Numbers of the lanes: the session that sets up first, then those of the program, then any others."""
+    present = dict.fromkeys(statement.session for statement in statements)
+    known = [session.name for session in program.sessions if session.name in present]
+    first = [name for name in present if name == "main" and name not in known]
+    names = dict.fromkeys([*first, *known, *present])
     return {name: number for number, name in enumerate(names)}
 
 
@@ -136,7 +138,7 @@ class _Drawing:
         self._manipulations = {(a.name, at): s.manipulation for a in program.sessions for at, s in enumerate(a.steps)}
         self._blocked = {(event.session, event.sql): event.at_ns for event in events if isinstance(event, Blocked)}
 
-    def bar(self, statement: Statement, became: Became, role: int) -> Bar:
+    def bar(self, statement: Statement, outcome: StatementOutcome, role: int) -> Bar:
         number = self._texts.number
         blocked_ns = self._blocked.get((statement.session, statement.sql), 0)
         waited = statement.start_ns <= blocked_ns <= statement.end_ns
@@ -144,10 +146,10 @@ class _Drawing:
             self._sessions[statement.session],
             self._us(statement.start_ns),
             (statement.end_ns - statement.start_ns) / 1e3,
-            BECAME.index(became),
+            STATEMENT_OUTCOMES.index(outcome),
             role,
             number(statement.sql),
-            number(_outcome(statement)),
+            number(_answer(statement)),
             number(self._step(statement)),
             number(self._kinds.get(statement.object, statement.object)),
             statement.pid,
@@ -185,7 +187,7 @@ class _Drawing:
         return " · ".join(filter(None, words)) + (f" · try {statement.attempt}" if statement.attempt > 1 else "")
 
 
-def _outcome(statement: Statement) -> str:
+def _answer(statement: Statement) -> str:
     if statement.status == "ok":
         return statement.tag or "ok"
     parts = {
@@ -197,7 +199,7 @@ def _outcome(statement: Statement) -> str:
 
 
 def _window(bars: Sequence[Bar]) -> tuple[float, float] | None:
-    """From what the failed statements overlap with; without one, from the first to the last culprit that was racing."""
+    """The time of the finding's statements that overlap with the failed one; without one, of all that are not of the setup."""
     failed = [bar for bar in bars if bar.role == FAILED]
     if failed:
         start, end = failed[0].start_us, failed[0].start_us + failed[0].duration_us

@@ -1,7 +1,8 @@
 """A run as a trace in the JSON format of Chrome's tracing, which ui.perfetto.dev and chrome://tracing open.
 
-A process per plan, a thread per session, a slice per statement (its category is its drawer) and per repetition; faults, hangs and
-mismatches are instants. Times are microseconds since the run's first event. Source: "Trace Event Format", Google.
+There is a process per plan, a thread per session, and a slice per statement (its category is its outcome) and per repetition.
+Faults, hangs and mismatches are instants. Times are microseconds since the run's first event.
+Source: "Trace Event Format", Google.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import msgspec
 from racehound.data.history import Fault, LogLine, Mismatch, Overdue, Statement
 from racehound.databases.dialect import Dialect
 from racehound.judge.errors import shape
-from racehound.report.drawers import Became, became
+from racehound.report.error_classes import StatementOutcome, statement_outcomes
 from racehound.report.recorded import Repetition
 
 _REPETITIONS = 0
@@ -49,9 +50,9 @@ class _Tracing:
                 yield from self._repetition(repetition)
 
     def _repetition(self, repetition: Repetition) -> Iterator[TraceEvent]:
-        pairs = became(repetition, self._dialect)
+        outcomes = statement_outcomes(repetition, self._dialect)
         if self._zero_ns is None:
-            self._zero_ns = min((s.start_ns for s, _ in pairs), default=None)
+            self._zero_ns = min((s.start_ns for s, _ in outcomes), default=None)
         if repetition.started and repetition.ended:
             yield {
                 "name": f"repetition {repetition.number}", "cat": "repetition", "ph": "X", "pid": repetition.plan,
@@ -59,19 +60,19 @@ class _Tracing:
                 "dur": (repetition.ended.end_ns - repetition.started.start_ns) / 1e3,
                 "args": {"findings": list(repetition.ended.findings)},
             }  # fmt: skip
-        for statement, drawer in pairs:
+        for statement, outcome in outcomes:
             yield from self._thread(repetition.plan, statement.session)
-            yield self._slice(repetition.plan, statement, drawer)
+            yield self._slice(repetition.plan, statement, outcome)
         yield from self._instants(repetition)
 
-    def _slice(self, plan: int, statement: Statement, drawer: Became) -> TraceEvent:
+    def _slice(self, plan: int, statement: Statement, outcome: StatementOutcome) -> TraceEvent:
         args = {
             "sql": statement.sql, "object": statement.object, "phase": statement.phase, "repetition": statement.repetition,
             "attempt": statement.attempt, "process": statement.pid, "tag": statement.tag, "sqlstate": statement.sqlstate,
             "message": statement.message, "detail": statement.detail, "source": statement.source,
         }  # fmt: skip
         return {
-            "name": shape(statement.sql) or "statement", "cat": drawer, "ph": "X", "pid": plan,
+            "name": shape(statement.sql) or "statement", "cat": outcome, "ph": "X", "pid": plan,
             "tid": self._threads[plan, statement.session], "ts": self._us(statement.start_ns),
             "dur": (statement.end_ns - statement.start_ns) / 1e3, "args": {key: value for key, value in args.items() if value},
         }  # fmt: skip

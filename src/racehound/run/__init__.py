@@ -1,1 +1,1 @@
-"""Run: the only room with threads, sockets and clocks. Sessions, their pacer, the watchdog, and the runner that leads them."""
+"""Run: the sessions of one repetition, in a storm or in lock-step, with watchdog and perturbations."""

@@ -1,4 +1,4 @@
-"""Recorded sessions whose statements can be sent without waiting for them."""
+"""Sessions for lock-step: recorded ones whose statements are sent without waiting for the answer, and one that waits."""
 
 from __future__ import annotations
 
@@ -41,9 +41,10 @@ class SteppedRecorded(RecordedSession):
 
 
 class BlockingSession:
-    """Implements `Session` over a stepped one, for whoever runs alone: waits for each statement, up to `limit_s` seconds.
+    """Implements `Session` over a stepped one, for scripts that run alone.
 
-    Observers of racehound's own that are in its way step aside. A statement beyond its limit is cancelled.
+    It waits for each statement, and cancels one that takes longer than `limit_s` seconds. Observers of racehound that block a
+    statement release their locks.
     """
 
     def __init__(self, inner: SteppedSession, stepping: Stepping, limit_s: float) -> None:
@@ -57,7 +58,9 @@ class BlockingSession:
         self._inner.send(sql)
         while (outcome := self._inner.take()) is None:
             if not wait([self._inner.fileno], _LOOK_S):
-                with contextlib.suppress(TargetError):  # a server that crashes answers nobody: the session will tell
+                with contextlib.suppress(
+                    TargetError
+                ):  # a server that crashes does not answer; the session will lose its connection
                     self._stepping.blockers([self.pid])
                 if time.monotonic() > deadline:
                     self._inner.cancel()
@@ -75,7 +78,7 @@ class BlockingSession:
 
 
 def wait(sockets: list[int], seconds: float) -> bool:
-    """Whether there is something to read on one of the sockets within that time. `poll` counts in milliseconds, which is long."""
+    """Whether there is something to read on one of the sockets within that time. `poll` would only count in milliseconds."""
     if -1 in sockets:
         return True
     return bool(select.select(sockets, (), (), seconds)[0])

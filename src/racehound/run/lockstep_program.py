@@ -1,8 +1,8 @@
 """Programs for lock-step: the texts of a `Program`, parsed and taken apart into turns.
 
 A program of a scenario or of the matrix holds all that lock-step needs (`lockstep_program`). The scripts of a user say more than
-a program can hold: where a statement stands in its file, for messages, and that nothing is expected of the statements of an SQL
-file. They are kept parsed beside the program that is made of them (`program_of_scripts`). So does whoever makes scenes smaller.
+a program can hold: where a statement is in its file, for messages, and that nothing is expected of the statements of an SQL
+file. So a `LockstepProgram` keeps them parsed, beside the program that is made of them (`program_of_scripts`).
 """
 
 from __future__ import annotations

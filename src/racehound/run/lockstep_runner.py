@@ -56,7 +56,7 @@ class LockstepRunner:
         return self._stepping
 
     def schedule(self, program: LockstepProgram, asked: Schedule, order: TurnOrder) -> ScheduledRepetition:
-        """One repetition of a program. `asked`: the schedule as far as it is known beforehand; `order` says whose turn it is."""
+        """One repetition of a program. `asked`: the schedule, where it is known beforehand. `order` chooses whose turn it is."""
         return ScheduledRepetition(self, program, asked, order)
 
     def prepare(self, *, damaged: bool) -> bool:
@@ -215,8 +215,8 @@ class ScheduledRepetition:
     def worth_judging(self, look: Callable[[], bool]) -> bool:
         return self._runner.worth_judging(look)
 
-    def finish(self, number: int, *, sound: bool) -> None:
-        """Verify the objects that are left, where the catalogs are sound. Errors are the errors oracle's to judge."""
+    def finish(self, number: int, *, sound: bool) -> None:  # noqa: ARG002 the same as in `run`
+        """Verify the objects that are left, where the catalogs are sound. Errors are left to the oracle of errors."""
         if not sound or self.lost:
             return
         for serial in self._program.verify:

@@ -1,7 +1,4 @@
-"""The storm's pacer: every session runs as fast as it can, but for rendezvous, offsets and windows that the program names.
-
-A session asks its pacer before every step and after every try; nothing else knows which gait is on.
-"""
+"""The pacer of a storm: sessions run as fast as they can, except for the rendezvous, offsets and windows of the program."""
 
 from __future__ import annotations
 
@@ -14,7 +11,7 @@ from collections.abc import Mapping
 from racehound.data.program import Program, Step
 
 RETRY_PAUSE_S = 0.0005
-"""Pause before the second try of a step; it grows with every further one, up to the limit, or ends when another succeeds."""
+"""Pause before the second try of a step. It grows with each try, up to the limit, and ends when another session succeeds."""
 RETRY_PAUSE_LIMIT_S = 0.01
 
 
@@ -30,7 +27,7 @@ def draw_offsets(program: Program, repetition: int) -> dict[tuple[str, int], int
 
 
 class StormPacer:
-    """Rendezvous and retries of one repetition; shared by its sessions.
+    """The rendezvous and retries of one repetition; shared by its sessions.
 
     Invariant, under the lock: `_missing[beat]` sessions have neither arrived at that beat nor left.
     """
@@ -41,7 +38,7 @@ class StormPacer:
         self._missing = Counter(beat for session in program.sessions for beat in _beats(session.steps))
         self._progress: Counter[str] = Counter()
         self._abandoned = False
-        self._grounds = {session.name: _grounds(session.name, program.refers_to) for session in program.sessions}
+        self._ancestors = {session.name: _ancestors(session.name, program.refers_to) for session in program.sessions}
         self._busy = {session.name for session in program.sessions}
 
     def before(self, session: str, number: int, step: Step) -> None:
@@ -60,40 +57,41 @@ class StormPacer:
             time.sleep(step.hold_us / 1e6)
 
     def progressed(self, session: str) -> None:
-        """A step of the session succeeded: what stands on its object may succeed now."""
+        """A step of the session succeeded: steps on objects that depend on its object may succeed now."""
         with self._lock:
             self._progress[session] += 1
             self._busy.add(session)
             self._lock.notify_all()
 
     def progress(self, session: str) -> int:
-        """How many steps have succeeded so far on what the session's object stands on."""
-        return sum(self._progress[ground] for ground in self._grounds[session])
+        """How many steps have succeeded so far on the objects that the session's object depends on."""
+        return sum(self._progress[ancestor] for ancestor in self._ancestors[session])
 
     def worth_another_try(self, session: str, attempt: int, seen: int, *, transient: bool) -> bool:
-        """Wait a moment after a failed try; False when nobody is left whose doing could change the outcome.
+        """Wait a moment after a failed try; False when no other session can change its outcome any more.
 
-        Those are the sessions of what the object stands on; `seen` was their progress when the try began. A session that tries again
-        changes nothing until it succeeds: it is not busy. A transient error (a deadlock, say) is worth another try anyway.
+        Only the sessions of objects that the session's object depends on can. `seen` was their progress when the try began. A
+        session that itself tries again is not busy: it changes nothing until it succeeds. A transient error, such as a deadlock,
+        is always worth another try.
         """
-        grounds = self._grounds[session]
+        ancestors = self._ancestors[session]
         pause_s = min(RETRY_PAUSE_S * attempt, RETRY_PAUSE_LIMIT_S)
         with self._lock:
             self._busy.discard(session)
             self._lock.notify_all()
             self._lock.wait_for(
-                lambda: self.progress(session) != seen or not (transient or self._busy & grounds), timeout=pause_s
+                lambda: self.progress(session) != seen or not (transient or self._busy & ancestors), timeout=pause_s
             )
-            return not self._abandoned and (transient or self.progress(session) != seen or bool(self._busy & grounds))
+            return not self._abandoned and (transient or self.progress(session) != seen or bool(self._busy & ancestors))
 
     def abandon(self) -> None:
-        """The repetition takes too long: nobody waits for anybody any more, and nothing is tried again."""
+        """Called when the repetition takes too long: no session waits for another one any more, and nothing is tried again."""
         with self._lock:
             self._abandoned = True
             self._lock.notify_all()
 
     def leave(self, session: str, remaining: tuple[Step, ...]) -> None:
-        """The session will not keep the rendezvous of its remaining steps: nobody shall wait for it."""
+        """Called when the session has finished or failed: no session waits for it at the rendezvous of its remaining steps."""
         with self._lock:
             for beat in _beats(remaining):
                 self._missing[beat] -= 1
@@ -107,7 +105,7 @@ class StormPacer:
         self._lock.wait_for(lambda: self._abandoned or self._missing[beat] <= 0)
 
 
-def _grounds(name: str, refers_to: Mapping[str, str]) -> frozenset[str]:
+def _ancestors(name: str, refers_to: Mapping[str, str]) -> frozenset[str]:
     found = []
     while name in refers_to:
         name = refers_to[name]

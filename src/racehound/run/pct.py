@@ -1,8 +1,8 @@
 """PCT: schedules drawn so that a bug of small depth is found with a probability that can be stated.
 
 Burckhardt, Kothari, Musuvathi, Nagarakatte: "A Randomized Scheduler with Probabilistic Guarantees of Finding Bugs" (ASPLOS 2010).
-A bug has depth d if d orderings between pairs of statements suffice to show it. With n sessions and k statements in all, one drawn
-schedule shows it with a probability of at least 1/(n·k^(d-1)).
+A bug has depth d if d orderings between pairs of statements suffice to show it. With n sessions and k statements in all, one
+drawn schedule shows it with a probability of at least 1/(n·k^(d-1)).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Collection, Sequence
 
 
 class Prioritised:
-    """Of those that can go on, the session with the highest priority does; at d-1 drawn turns the one about to go falls behind all.
+    """Chooses the session with the highest priority. At d-1 drawn turns, the session about to be chosen gets the lowest one.
 
     Invariant: all priorities differ. Those drawn at the start lie above `depth`; the one given at change point i is `depth` - i.
     """
@@ -21,7 +21,7 @@ class Prioritised:
         """`lengths`: statements of each session. `depth`: at least 1; change points beyond the last turn have no effect."""
         sessions = range(1, len(lengths) + 1)
         drawn = rng.sample(sessions, len(sessions))
-        self._priority = {session: depth + place for place, session in enumerate(drawn)}
+        self._priority = {session: depth + rank for rank, session in enumerate(drawn)}
         turns = range(max(sum(lengths), depth - 1))
         self._lowered = {turn: depth - number for number, turn in enumerate(rng.sample(turns, depth - 1), 1)}
         self._turn = 0

@@ -1,4 +1,4 @@
-"""A session that records every statement it runs, and tells the watchdog which one is running."""
+"""A session that records each of its statements, and knows which one is running."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from racehound.testdrive.redaction import HIDDEN, redact, scrub_outcome
 
 @dataclasses.dataclass(frozen=True)
 class Running:
-    """A statement that has not come back yet."""
+    """A statement that has no answer yet."""
 
     sql: str
     start_ns: int
@@ -24,7 +24,7 @@ class Running:
 
 @dataclasses.dataclass
 class StepPosition:
-    """Where in the program a session is; its statements are recorded with it."""
+    """The step of a program that a session is at. Its statements are recorded with it."""
 
     session: str
     repetition: int = 0
@@ -35,13 +35,13 @@ class StepPosition:
 
 
 class StatementObserver(Protocol):
-    """Is told of every statement of a session, in the thread that sends it."""
+    """Is called for every statement of a session, in the thread that sends it."""
 
     def before(self, session: RecordedSession) -> None:
-        """A statement is about to be sent, and is not running yet."""
+        """Called before the statement counts as running; may wait."""
 
     def sending(self, session: RecordedSession) -> None:
-        """It is running from now on."""
+        """Called right before it is sent."""
 
 
 class RecordedSession:

@@ -29,8 +29,7 @@ PROMPT_ACTIONS = frozenset({"set", "set-regex", "unset-regex"})
 _BEGIN = re.compile(r"(?:BEGIN|START)(?:\s+(?:WORK|TRANSACTION))?", re.IGNORECASE)
 SUFFIXES = (".td", ".sql")
 OBJECT = "scripts"
-"""What all statements of a user's scripts are about, for oracles that ask which objects they share: racehound knows none of the
-names in scripts."""
+"""The object that all statements of a user's scripts are recorded with: which objects they really touch is not known."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,7 +63,7 @@ class SessionScript:
 
 @dataclasses.dataclass(frozen=True)
 class Scripts:
-    """What a user explores: the scripts of the sessions, and those that run alone before, at the end of, and after each schedule."""
+    """The scripts of an exploration. Those that are no session's run alone: before, at the end of, and after each schedule."""
 
     sessions: tuple[SessionScript, ...]
     setup: Script | None = None
@@ -112,7 +111,7 @@ def run_alone(script: Script, context: Context) -> None:
 
 
 def read_session(path: Path) -> SessionScript:
-    """What a session does. UserError for what cannot be run, and for commands that have no place between the turns of others."""
+    """The script of a session. UserError for what cannot be run, and for commands that may wait for other sessions."""
     script = read_script(path)
     turns: list[Turn] = []
     actions: list[Action] = []
@@ -203,7 +202,7 @@ class ScriptCursor:
             raise ScriptError(str(error), Location(self._script.file, turn.sql.position, self._script.source)) from error
 
     def judge(self, expect: Expected | None, outcome: Outcome) -> Failure | None:
-        """Why the outcome is not what the script says, if so."""
+        """How the outcome differs from what the script expects; None where it does not."""
         if expect is None:
             return None if outcome.ok else Failure("", outcome)
         return judge(expect, outcome, self._interpreter.state.rewrite)

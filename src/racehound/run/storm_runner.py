@@ -97,7 +97,7 @@ class StormRunner:
         self._run_alone(self.program.setup, number)
         self._race(StormPacer(self.program, offsets), number, drawn)
         if self._controller:
-            self._forget(self._controller.settle(self._sessions(), number))
+            self._forget(self._controller.finish(self._sessions(), number))
         self._run_alone(self.program.verify, number)
 
     def worth_judging(self, look: Callable[[], bool]) -> bool:  # noqa: ARG002 a repetition takes far longer than judging it

@@ -24,7 +24,7 @@ from racehound.run.session_script import Scripts, lengths
 Strategy = Literal["all", "random", "pct"]
 
 _DRAWS_PER_SCHEDULE = 20
-"""Draws until a schedule comes that was not there before; small programs run out of new ones."""
+"""How often to draw until a new schedule comes. Small programs run out of new ones."""
 
 
 class ExploreOptions(msgspec.Struct, frozen=True):
@@ -41,7 +41,7 @@ class ExploreOptions(msgspec.Struct, frozen=True):
 
 
 def strategy_of(scripts: Scripts, options: ExploreOptions) -> Strategy:
-    """How schedules are come by. UserError where all are asked for and there are too many."""
+    """The strategy that is used. UserError where all schedules are asked for and there are too many."""
     count = count_interleavings(lengths(scripts.sessions))
     if options.strategy == "all" and count > options.schedules:
         raise UserError(
@@ -52,7 +52,7 @@ def strategy_of(scripts: Scripts, options: ExploreOptions) -> Strategy:
 
 
 def orders(scripts: Scripts, options: ExploreOptions) -> Iterator[tuple[Schedule, TurnOrder]]:
-    """The schedules to run, in order, and what follows each: the same for the same scripts and options.
+    """The schedules to run, each with the order that follows it: the same for the same scripts and options.
 
     A schedule is empty where PCT draws it on the way.
     """

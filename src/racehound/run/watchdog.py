@@ -1,6 +1,6 @@
-"""The watchdog: looks at what every session is running and steps in when a statement is beyond its limit.
+"""The watchdog of a storm: looks at the running statement of each session and ends those that run beyond their limit.
 
-It first asks who waits for whom, then cancels; a statement that ignores that has its server session terminated.
+It first asks the server who waits for whom, and then cancels. If a statement ignores that, its server session is terminated.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ LOOK_S = 0.1
 GRACE_S = 5.0
 """How long a cancelled statement may take to end before its session is terminated."""
 PATIENCE = 3
-"""A statement that waits for no lock gets this many times the limit: a busy machine is no hang."""
+"""A statement that waits for no lock gets so many times the limit, since the machine may just be busy."""
 
 
 @dataclasses.dataclass
 class _Case:
-    """A statement beyond its limit, from the first look to its end."""
+    """A statement beyond its limit."""
 
     running: Running
     judged: bool = False
@@ -36,7 +36,7 @@ class _Case:
 
 
 class Watchdog:
-    """A thread over the sessions that `sessions()` names. `limit_s` is per statement, in seconds."""
+    """A thread that watches the sessions that `sessions()` returns. `limit_s` is per statement, in seconds."""
 
     def __init__(
         self, target: Target, recorder: Recorder, sessions: Callable[[], Iterable[RecordedSession]], limit_s: float

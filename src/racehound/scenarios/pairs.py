@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from racehound.data.matrix import RELATIONSHIPS, Mode, Operation, Relationship
+from racehound.data.matrix import RELATIONSHIPS, Operation, Relationship
 from racehound.data.object_names import BASE
 from racehound.data.program import Program, ProgramSession, Step
 from racehound.kinds.kind import Kind
@@ -197,13 +197,6 @@ class Catalogue:
 def mirrored(relationship: Relationship) -> Relationship:
     """The same relationship, named from the other side."""
     return {"y over x": "x over y", "x over y": "y over x"}.get(relationship, relationship)  # type: ignore[return-value]
-
-
-def turns(mode: Mode, commands: tuple[Sql, ...]) -> tuple[Sql, ...]:
-    """What the session of the first operation does."""
-    if mode == "together":
-        return commands
-    return Sql("BEGIN"), *commands, Sql(mode.upper())
 
 
 def shape(sql: str) -> str:

@@ -7,6 +7,7 @@ Therefore a process id that was used again, a restart of the machine and another
 from __future__ import annotations
 
 import os
+import platform
 from pathlib import Path
 
 import msgspec
@@ -21,6 +22,25 @@ class Owner(msgspec.Struct, frozen=True):
     boot: str
     namespace: str
     """The namespace in which the process id is valid."""
+
+
+class RunMark(msgspec.Struct, frozen=True):
+    """A run's mark on a server. Other racehound processes read it to find out whether the run has ended."""
+
+    racehound: Owner
+    """The process of the run."""
+    machine: str
+    """The name of the machine on which it runs. Whether a process of another machine is alive cannot be known."""
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether the run was started on this machine, so that this process can see whether the run has ended."""
+        return self.machine == platform.node()
+
+    @property
+    def is_dead(self) -> bool:
+        """Whether the run is known to have ended."""
+        return self.is_ours and not may_live(self.racehound)
 
 
 def myself() -> Owner:

@@ -12,6 +12,7 @@ import re
 import shutil
 import tempfile
 from pathlib import Path
+from types import TracebackType
 
 import msgspec
 
@@ -87,13 +88,23 @@ def remove(path: Path) -> None:
 
 
 def _remove_tree(path: Path) -> None:
+    """Remove a directory; what another process removes meanwhile (a guard, `racehound clean`) is removed just as well."""
     # The file `owner` is removed last: if this process is killed meanwhile, the rest is still recognised.
-    for entry in path.iterdir():
+    try:
+        entries = list(path.iterdir())
+    except FileNotFoundError:
+        return
+    for entry in entries:
         if entry.is_dir() and not entry.is_symlink():
-            shutil.rmtree(entry)
+            shutil.rmtree(entry, onerror=_unless_missing)
         elif entry.name != _OWNER:
-            entry.unlink()
-    shutil.rmtree(path)
+            entry.unlink(missing_ok=True)
+    shutil.rmtree(path, onerror=_unless_missing)
+
+
+def _unless_missing(_function: object, _path: str, raised: tuple[type[BaseException], BaseException, TracebackType]) -> None:
+    if not isinstance(raised[1], FileNotFoundError):
+        raise raised[1]
 
 
 def _root(*, executable: bool) -> Path:

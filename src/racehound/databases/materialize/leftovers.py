@@ -17,7 +17,7 @@ from racehound.databases.materialize.connected_services import ConnectedServices
 from racehound.databases.materialize.service_cleanup import service_cleaners
 from racehound.databases.materialize.session import MaterializeSession, literal, quoted
 from racehound.databases.materialize.settings import restore
-from racehound.services.owner import Owner, may_live, myself
+from racehound.services.owner import RunMark, myself
 
 _LIMIT_S = 60.0
 _NAMED = """
@@ -30,14 +30,10 @@ WHERE c.object_type = 'database' AND c.comment LIKE '{"racehound":%'
 """
 
 
-class Mark(msgspec.Struct, frozen=True):
+class Mark(RunMark, frozen=True):
     """The run to which a working database belongs."""
 
-    racehound: Owner
-    """The process of the run."""
-    machine: str
-    """The name of the machine on which it runs. Whether a process of another machine is alive cannot be known."""
-    settings: dict[str, str] = {}
+    settings: dict[str, str] = msgspec.field(default_factory=dict)
     """The former values of the settings that the run has changed."""
 
 
@@ -53,12 +49,12 @@ class Leftover:
     @property
     def is_ours(self) -> bool:
         """Whether its run was started on this machine, so that this process can see whether the run has ended."""
-        return self.mark is not None and self.mark.machine == platform.node()
+        return self.mark is not None and self.mark.is_ours
 
     @property
     def is_dead(self) -> bool:
         """Whether its run is known to have ended."""
-        return self.is_ours and self.mark is not None and not may_live(self.mark.racehound)
+        return self.mark is not None and self.mark.is_dead
 
 
 def mark_statement(database: str, settings: dict[str, str]) -> str:

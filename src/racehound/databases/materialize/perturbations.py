@@ -11,7 +11,7 @@ import msgspec
 from racehound.data.program import Disturbance, Program
 from racehound.databases.materialize.target import MaterializeTarget
 from racehound.databases.target import Target
-from racehound.run.perturbations.perturbation import Perturbation, draw_strikes
+from racehound.run.perturbations.perturbation import Perturbation, draw_disturbances
 from racehound.run.perturbations.proxy_links import ProxyLinks
 from racehound.run.recorded_session import RecordedSession
 
@@ -30,8 +30,8 @@ class ServiceKill(Perturbation):
     summary: ClassVar = "a service that the target needs is killed, and started again within some seconds"
     ends: ClassVar = "service"
 
-    def __init__(self, target: Target, wires: ProxyLinks) -> None:
-        super().__init__(target, wires)
+    def __init__(self, target: Target, links: ProxyLinks) -> None:
+        super().__init__(target, links)
         self._struck = False
 
     @classmethod
@@ -40,11 +40,11 @@ class ServiceKill(Perturbation):
 
     @classmethod
     def draw(cls, rng: random.Random, program: Program) -> list[Disturbance]:
-        drawn = draw_strikes(cls.name, rng, program, int(rng.random() < _SHARE), _AWAY_US)
+        drawn = draw_disturbances(cls.name, rng, program, int(rng.random() < _SHARE), _AWAY_US)
         choice = rng.randrange(len(_LASTING) * 1000)
         return [msgspec.structs.replace(each, choice=choice) for each in drawn]
 
-    def strike(self, drawn: Disturbance, session: RecordedSession) -> str:  # noqa: ARG002 what is disturbed is no session
+    def apply(self, drawn: Disturbance, session: RecordedSession) -> str:  # noqa: ARG002 what is disturbed is no session
         assert isinstance(self.target, MaterializeTarget)
         self._struck = True
         services = _services(self.target)
@@ -54,7 +54,7 @@ class ServiceKill(Perturbation):
         self.target.service_faults.inject(service, "restart")
         return f"killed {service} and started it again after {drawn.lasts_us} µs"
 
-    def settle(self) -> None:
+    def undo(self) -> None:
         if self._struck:
             assert isinstance(self.target, MaterializeTarget)
             self.target.connect_services()

@@ -27,7 +27,7 @@ _READ_LIMIT_S = 30.0
 _ROWS_MAX = 20_000
 """Relations with more rows are not compared: to read a topic with a million messages takes longer than a repetition."""
 _PLAIN = frozenset({16, 20, 21, 23, 25, 1043})
-"""OIDs of booleans, integers and texts, whose text is the same in SQL, JSON and Avro. Other rows are only counted."""
+"""OIDs of booleans, integers and texts, which read alike in SQL, JSON and Avro. Rows with other columns are only counted."""
 _SHOWN = 5
 
 _SINKS = """

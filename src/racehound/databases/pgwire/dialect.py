@@ -23,8 +23,8 @@ def allows_transaction(fragment: str) -> bool:
     More is not true of every server. Materialize has no transaction that reads and writes, nor one with UPDATE or DELETE (its
     documentation, "BEGIN"); several servers have none with DDL.
     """
-    lines = [line for line in fragment.splitlines() if line]
-    return bool(lines) and any(all(sort.match(line) for line in lines) for sort in _ALIKE)
+    commands = [line for line in fragment.splitlines() if line.startswith((">", "!", "?", "$"))]
+    return bool(commands) and any(all(sort.match(command) for command in commands) for sort in _ALIKE)
 
 
 _INTERNAL_WORDS = re.compile(r"\W*internal error\b|.*\bpanick?ed\b", re.IGNORECASE)

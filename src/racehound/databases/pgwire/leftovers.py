@@ -16,7 +16,7 @@ import msgspec
 from racehound.data.object_names import RUN_ID
 from racehound.databases.pgwire.session import PgwireSession, literal, quoted
 from racehound.errors import UserError
-from racehound.services.owner import Owner, may_live, myself
+from racehound.services.owner import RunMark, myself
 from racehound.session import Outcome
 
 LIMIT_S = 60.0
@@ -26,32 +26,24 @@ _LISTS = ("SELECT schema_name FROM information_schema.schemata", "SHOW SCHEMAS")
 """Statements whose first column names the schemas. Some servers know the one, some the other."""
 
 
-class Mark(msgspec.Struct, frozen=True):
-    """Whose a run is."""
-
-    racehound: Owner
-    machine: str
-    """The name of the machine that it runs on: of other machines' processes nothing can be known."""
-
-
 @dataclasses.dataclass(frozen=True)
 class Leftover:
     """The schemas of a run, in the order in which they are to be dropped."""
 
     run_id: str
     schemas: tuple[str, ...]
-    mark: Mark | None
+    mark: RunMark | None
     """None when it was killed before it had left one, or where the server has no views."""
 
     @property
     def is_ours(self) -> bool:
         """Whether its run was started on this machine, so that it can be known whether it is over."""
-        return self.mark is not None and self.mark.machine == platform.node()
+        return self.mark is not None and self.mark.is_ours
 
     @property
     def is_dead(self) -> bool:
         """Whether its run is known to be over."""
-        return self.is_ours and self.mark is not None and not may_live(self.mark.racehound)
+        return self.mark is not None and self.mark.is_dead
 
 
 def owner_schema(run_id: str) -> str:
@@ -64,7 +56,7 @@ def mark(session: PgwireSession, run_id: str) -> Outcome:
     schema = quoted(owner_schema(run_id))
     made = session.execute(f"CREATE SCHEMA {schema}")
     if made.ok:
-        text = literal(msgspec.json.encode(Mark(myself(), platform.node())).decode())
+        text = literal(msgspec.json.encode(RunMark(myself(), platform.node())).decode())
         session.execute(f"CREATE VIEW {schema}.{_VIEW} AS SELECT {text} AS owner")
     return made
 
@@ -100,11 +92,11 @@ def _names(session: PgwireSession) -> list[str]:
     raise UserError("racehound clean --url: the server does not list its schemas, so that what runs have left cannot be found")
 
 
-def _mark_of(session: PgwireSession, run_id: str) -> Mark | None:
+def _mark_of(session: PgwireSession, run_id: str) -> RunMark | None:
     outcome = session.execute(f"SELECT owner FROM {quoted(owner_schema(run_id))}.{_VIEW}")
     if outcome.rows is None or not outcome.rows.cells:
         return None
     try:
-        return msgspec.json.decode(outcome.rows.cells[0][0] or "", type=Mark)
+        return msgspec.json.decode(outcome.rows.cells[0][0] or "", type=RunMark)
     except msgspec.MsgspecError:
         return None  # it was not racehound that wrote this

@@ -10,12 +10,16 @@ from racehound.databases.stepping import Stepping
 if TYPE_CHECKING:
     from racehound.databases.pgwire.target import PgwireTarget
 
+_SLOWER = 5
+"""How many times slower than the slowest of racehound's own statements one of a script may be, and is not taken for blocked."""
+
 
 class PgwireStepping(Stepping):
     """See `databases.stepping.Stepping`."""
 
     def __init__(self, target: PgwireTarget) -> None:
         self._target = target
+        self.deadline_s = max(Stepping.deadline_s, _SLOWER * target.slowest_s)
         self._session = target.open("lockstep")
 
     @property

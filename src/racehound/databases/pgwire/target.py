@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextlib
 import time
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from psycopg.conninfo import make_conninfo
 
@@ -47,6 +47,8 @@ class PgwireTarget(Target):
         self._release = ""
         self._has_schemas = False
         self._can_discard = True
+        self.slowest_s = 0.0
+        """How long the slowest of racehound's own statements has taken."""
         self._number = 0
         self._observer: PgwireSession | None = None
         self._open: weakref.WeakValueDictionary[int, PgwireSession] = weakref.WeakValueDictionary()
@@ -81,7 +83,8 @@ class PgwireTarget(Target):
             if error is not None and error.sqlstate.startswith("XX"):
                 self.dialect = WITHOUT_CLASSES
             self._can_discard = session.execute("DISCARD ALL").ok
-            made = mark(session, self.run_id)
+            with self._timed():
+                made = mark(session, self.run_id)
         self._has_schemas = made.ok
         if made.error is not None:
             self._tell(
@@ -115,7 +118,8 @@ class PgwireTarget(Target):
                 drop(session, [self.schema] if self.schema else [], _DROP_LIMIT_S)
                 self._number += 1
                 create = f"CREATE SCHEMA {quoted(self.schema)}"
-                must(session.execute(create), create)
+                with self._timed():
+                    must(session.execute(create), create)
         self._observer = self.open("observer")
 
     def reset(self) -> bool:
@@ -164,6 +168,12 @@ class PgwireTarget(Target):
         from racehound.databases.pgwire.stepping import PgwireStepping
 
         return PgwireStepping(self)
+
+    @contextlib.contextmanager
+    def _timed(self) -> Iterator[None]:
+        began = time.monotonic()
+        yield
+        self.slowest_s = max(self.slowest_s, time.monotonic() - began)
 
     def _working_schemas(self) -> list[str]:
         return [f"{self.run_id}_{number}" for number in range(1, self._number + 1)]

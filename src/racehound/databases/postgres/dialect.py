@@ -107,6 +107,24 @@ def internal_error_in(line: str) -> str:
     return (line.rpartition("ERROR:  ")[2] or line) if _INTERNAL_IN_LOG.search(line) else ""
 
 
+_LOG_LINE = re.compile(
+    r"(?P<pid>\d+)\t(?P<type>[^\t]*)\t(?P<application>[^\t]*)\t(?P<sqlstate>[^\t]*)\t(?P<message>.*)", re.DOTALL
+)
+"""A log line without its time, in the format `log_line_prefix` of embedded servers (`services.embedded.server`)."""
+
+
+def log_line(message: str) -> tuple[int, str]:
+    """The process, and the message after the session's name or, for a background process, after the process's type.
+
+    The application name of a session of racehound ends with the name of the session.
+    """
+    match = _LOG_LINE.fullmatch(message)
+    if match is None:
+        return 0, message
+    speaker = match["application"].rpartition(" ")[2] if match["type"] == "client backend" else match["type"]
+    return int(match["pid"]), f"{speaker}: {match['message']}" if speaker else match["message"]
+
+
 POSTGRES = Dialect(
     name="postgres",
     title="PostgreSQL",
@@ -118,5 +136,6 @@ POSTGRES = Dialect(
     death_in=death_in,
     killed_pid=killed_pid,
     internal_error_in=internal_error_in,
+    log_line=log_line,
     script_support=SCRIPT_SUPPORT,
 )

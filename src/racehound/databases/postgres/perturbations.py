@@ -15,7 +15,7 @@ from racehound.databases.postgres.server_location import EmbeddedServerLocation
 from racehound.databases.postgres.target import PostgresTarget
 from racehound.databases.target import Target
 from racehound.errors import TargetError
-from racehound.run.perturbations.perturbation import Perturbation, draw_strikes
+from racehound.run.perturbations.perturbation import Perturbation, draw_disturbances
 from racehound.run.recorded_session import RecordedSession
 from racehound.services.embedded.server import EmbeddedServer
 
@@ -45,9 +45,9 @@ class Freeze(_OfOwnServer):
 
     @classmethod
     def draw(cls, rng: random.Random, program: Program) -> list[Disturbance]:
-        return draw_strikes(cls.name, rng, program, rng.randint(1, max(1, len(program.sessions))), (1_000, 5_000))
+        return draw_disturbances(cls.name, rng, program, rng.randint(1, max(1, len(program.sessions))), (1_000, 5_000))
 
-    def strike(self, drawn: Disturbance, session: RecordedSession) -> str:
+    def apply(self, drawn: Disturbance, session: RecordedSession) -> str:
         if session.running is None or not signalled(self.server, session.pid, signal.SIGSTOP):
             return ""
         try:
@@ -76,9 +76,9 @@ class Kill(_Deadly):
 
     @classmethod
     def draw(cls, rng: random.Random, program: Program) -> list[Disturbance]:
-        return draw_strikes(cls.name, rng, program, int(rng.random() < _KILLED_SHARE), (0, 0))
+        return draw_disturbances(cls.name, rng, program, int(rng.random() < _KILLED_SHARE), (0, 0))
 
-    def strike(self, drawn: Disturbance, session: RecordedSession) -> str:  # noqa: ARG002 the moment is all that was drawn
+    def apply(self, drawn: Disturbance, session: RecordedSession) -> str:  # noqa: ARG002 the moment is all that was drawn
         killed = session.running is not None and signalled(self.server, session.pid, signal.SIGKILL)
         return f"killed process {session.pid}" if killed else ""
 
@@ -92,9 +92,9 @@ class Restart(_Deadly):
 
     @classmethod
     def draw(cls, rng: random.Random, program: Program) -> list[Disturbance]:
-        return draw_strikes(cls.name, rng, program, int(rng.random() < _RESTARTED_SHARE), (0, 0))
+        return draw_disturbances(cls.name, rng, program, int(rng.random() < _RESTARTED_SHARE), (0, 0))
 
-    def strike(self, drawn: Disturbance, session: RecordedSession) -> str:  # noqa: ARG002 the moment is all that was drawn
+    def apply(self, drawn: Disturbance, session: RecordedSession) -> str:  # noqa: ARG002 the moment is all that was drawn
         if session.running is None or not self.server.alive():
             return ""
         with contextlib.suppress(TargetError):

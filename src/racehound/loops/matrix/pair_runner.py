@@ -98,9 +98,11 @@ RunOnce = Callable[[Program, TurnOrder], tuple[JudgedRepetition, list[Move]]]
 @contextlib.contextmanager
 def pair_runner(opened: Opened, limit_s: float, keep: Keep) -> Iterator[PairRunner]:
     """A pair runner on an open target. No history of all statements is kept: each finding is kept with its own."""
-    with contextlib.closing(Recorder(Path(os.devnull))) as recorder:
-        with contextlib.closing(PairRunner(opened, recorder, keep, limit_s)) as runner:
-            yield runner
+    with (
+        contextlib.closing(Recorder(Path(os.devnull))) as recorder,
+        contextlib.closing(PairRunner(opened, recorder, keep, limit_s)) as runner,
+    ):
+        yield runner
 
 
 def modes(pair: Pair, allowed: Callable[[str], bool]) -> Iterator[tuple[bool, Mode]]:

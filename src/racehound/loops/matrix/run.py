@@ -1,4 +1,4 @@
-"""A run of the matrix: chooses operations, measures them, and tries all pairs on several servers. It can be resumed at any time."""
+"""A run of the matrix: chooses operations, measures them, and tries all pairs on several servers. It can be resumed."""
 
 from __future__ import annotations
 
@@ -71,7 +71,9 @@ class MatrixRun:
         target, database = opened.target, opened.database
         if not database.can_step:
             raise UserError(f"{database.title} cannot be run in lock-step, and the matrix needs that")
-        facts = {"target": self._choice.name, "release": self._choice.release, "options": self._options}
+        facts: dict[str, object] = {"target": self._choice.name, "release": self._choice.release, "options": self._options}
+        if self._choice.kinds_from:
+            facts["kinds_from"] = [str(path) for path in self._choice.kinds_from]
         url = redact(self._choice.url) if self._choice.url else None
         self._directory.write_run(run_id=target.run_id, server_release=target.release, **facts, url=url)
         known, done = read_journal(path) if path.exists() else (None, [])

@@ -83,11 +83,11 @@ def _conflicts(x: Footprint, y: Footprint) -> int:
 
 
 def different(operations: Sequence[Operation], footprints: Mapping[str, Footprint]) -> list[Operation]:
-    """The operations without those that touch the same as an earlier one; the creates and the destroy of a kind are one each.
+    """The operations without those that touch the same as an earlier one. Of each kind one create and the destroy are kept.
 
-    Operations of different kinds touch the same, such as two COMMENT ON, if they write the same catalogs, apart from the kind's own
-    catalog, and change the same of the table below. If they write rows that all databases share, even the kind's own catalog must
-    be the same: such rows are locked less than others, so that each kind is worth trying.
+    Operations of different kinds, such as two COMMENT ON, touch the same if they write the same catalogs, apart from the catalog
+    of the kind itself, and change the same of the table below. Rows that all databases share are locked less than others. So if
+    operations write such rows, the catalog of the kind itself must be the same, too.
     """
     seen: set[object] = set()
     kept = []

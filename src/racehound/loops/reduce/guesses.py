@@ -1,9 +1,9 @@
-"""Guesses: scenes that may show a finding, made from the transcript of a repetition that did. Cheap ones, and likely ones, first.
+"""Guesses: scenes that may show a finding, made from the transcript of a repetition that showed it, the likeliest first.
 
-A race needs two transactions that overlap, and rarely more. So every two that ran at about the same time are put in turn: one is
-begun, the other comes in between, the first one ends. What had been done for good before is the setup. This widens the window
-of the race from microseconds to for ever: measured, from 0.1–10 % to 100 % (docs/how-it-works.md). After the pairs comes all that
-was said, in the order in which it was said, and with every transaction drawn out until its session's next one begins.
+Most races need just two transactions that overlap. So each two transactions that ran at about the same time make a few scenes:
+the first begins, the second runs, the first ends. What was committed before is the setup. In such a scene the race always takes
+place: measured, the rate rises from 0.1–10 % to 100 % (docs/how-it-works.md). The last scenes hold the whole transcript: as it
+was recorded, and with transactions that stay open until the next one of their session begins.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from racehound.data.history import Statement
 from racehound.data.object_names import names_in
 from racehound.data.scene import SETUP, Line, Scene
 from racehound.judge.dependencies import DependencyGraph, is_drop, is_read
-from racehound.loops.reduce.transcript import DIRECTOR, Spoken, Unit, units
+from racehound.loops.reduce.transcript import DIRECTOR, Recorded, Transaction, transactions
 from racehound.testdrive.printer import print_command
 from racehound.testdrive.script import Sql
 
@@ -29,151 +29,150 @@ AllowsTransaction = Callable[[str], bool]
 
 
 def culprit_of(finding: Finding) -> Statement | None:
-    """The statement that met the error which the finding is about; None where it is about something else."""
+    """The statement with the error that the finding is about; None where the finding is about something else."""
     failed = [s for s in finding.statements if s.status != "ok" and f"{s.sqlstate} {s.message}" in finding.title]
     return failed[-1] if failed else None
 
 
 @dataclasses.dataclass(frozen=True)
 class Guesser:
-    """Guesses for one repetition: `said` is its transcript, `scene` all that scenes have in common, without lines."""
+    """Guesses for one repetition. `statements` is its transcript; `scene` has what all scenes have in common, and no lines."""
 
-    said: Sequence[Spoken]
+    statements: Sequence[Recorded]
     finding: Finding
     scene: Scene
     allows_transaction: AllowsTransaction
 
     def guesses(self) -> Iterator[Scene]:
-        """Scenes, best first."""
-        everything = units(self.said)
-        for first, second in self._pairs(everything):
-            before = _lasting(everything, (first, second))
+        """Scenes, the likeliest first."""
+        known = transactions(self.statements)
+        for first, second in self._pairs(known):
+            before = _committed_before(known, (first, second))
             for lines in self._interleaved(first, second):
                 yield self.scene.with_lines([*before, *lines])
         yield from self._whole()
 
     # Pairs
 
-    def _pairs(self, everything: Sequence[Unit]) -> list[tuple[Unit, Unit]]:
-        """Pairs of units, each once: those about the same first, then those nearest in time and to the evidence."""
+    def _pairs(self, known: Sequence[Transaction]) -> list[tuple[Transaction, Transaction]]:
+        """Pairs of transactions, each once. Those about related objects come first, then those near each other in time."""
         culprit = culprit_of(self.finding)
         evidence = {(s.session, s.start_ns) for s in self.finding.statements}
-        raced = [unit for unit in everything if unit.session != DIRECTOR and any(not is_read(s.sql) for s in unit.inner)]
-        guilty = [unit for unit in everything if culprit and _holds(unit, {(culprit.session, culprit.start_ns)})]
+        raced = [each for each in known if each.session != DIRECTOR and any(not is_read(s.sql) for s in each.inner)]
+        suspected = [each for each in known if culprit and _holds(each, {(culprit.session, culprit.start_ns)})]
         pairs = [
             (first, second)
-            for first in guilty or raced
+            for first in suspected or raced
             for second in raced
-            if first.session != second.session and (guilty or first.start_ns <= second.start_ns)
+            if first.session != second.session and (suspected or first.start_ns <= second.start_ns)
         ]
 
-        def unlikeliness(pair: tuple[Unit, Unit]) -> tuple[int, int, int]:
-            return self._strangeness(*pair), _distance_ns(*pair), -sum(_holds(unit, evidence) for unit in pair)
+        def distance(pair: tuple[Transaction, Transaction]) -> tuple[int, int, int]:
+            return self._unrelatedness(*pair), _distance_ns(*pair), -sum(_holds(each, evidence) for each in pair)
 
-        return sorted(pairs, key=unlikeliness)[:PAIRS_LIMIT]
+        return sorted(pairs, key=distance)[:PAIRS_LIMIT]
 
-    def _strangeness(self, one: Unit, other: Unit) -> int:
-        """0 where one drops what the other is about or stands on, 1 where it does something else to that, else 2."""
-        web, names = (
-            DependencyGraph(self.scene),
-            [names_in(" ".join(spoken.sql for spoken in unit.inner)) for unit in (one, other)],
-        )
-        if not any(named & web.ancestors(others) for named, others in (names, reversed(names))):
+    def _unrelatedness(self, one: Transaction, other: Transaction) -> int:
+        """0 where one of them drops an object that the other depends on, 1 where it does something else to it, else 2."""
+        graph = DependencyGraph(self.scene)
+        names = [names_in(" ".join(recorded.sql for recorded in each.inner)) for each in (one, other)]
+        if not any(named & graph.ancestors(others) for named, others in (names, reversed(names))):
             return 2
-        return 0 if any(is_drop(spoken.sql) for unit in (one, other) for spoken in unit.inner) else 1
+        return 0 if any(is_drop(recorded.sql) for each in (one, other) for recorded in each.inner) else 1
 
-    def _interleaved(self, one: Unit, other: Unit) -> Iterator[list[Line]]:
+    def _interleaved(self, one: Transaction, other: Transaction) -> Iterator[list[Line]]:
         for first, second in ((one, other), (other, one)):
-            held, closed = self._transaction(first, _FIRST), self._as_said(second, _SECOND)
+            held, closed = self._opened(first, _FIRST), self._unchanged(second, _SECOND)
             if held:
                 yield [*held, *closed, _line(first, _FIRST, first.end)]
-            drawn_out = self._transaction(second, _SECOND)
-            if held and drawn_out:
-                yield [*held, *drawn_out, _line(first, _FIRST, first.end), _line(second, _SECOND, second.end)]
+            other_open = self._opened(second, _SECOND)
+            if held and other_open:
+                yield [*held, *other_open, _line(first, _FIRST, first.end), _line(second, _SECOND, second.end)]
         for first, second in ((one, other), (other, one)):
-            parts = self._transaction(first, _FIRST) or [_spoken(spoken, _FIRST) for spoken in first.said]
+            parts = self._opened(first, _FIRST) or [_recorded_line(recorded, _FIRST) for recorded in first.statements]
             end = [_line(first, _FIRST, first.end)] if parts[0].sql == "BEGIN" else []
             for at in range(1, len(parts)):
-                yield [*parts[:at], *self._as_said(second, _SECOND), *parts[at:], *end]
-                drawn_out = self._transaction(second, _SECOND)
-                if drawn_out:
-                    yield [*parts[:at], *drawn_out, *parts[at:], _line(second, _SECOND, second.end), *end]
+                yield [*parts[:at], *self._unchanged(second, _SECOND), *parts[at:], *end]
+                other_open = self._opened(second, _SECOND)
+                if other_open:
+                    yield [*parts[:at], *other_open, *parts[at:], _line(second, _SECOND, second.end), *end]
 
-    def _transaction(self, unit: Unit, session: int) -> list[Line]:
-        """The unit in a transaction that stays open; nothing where that may not be."""
-        if not self._may_be_held(unit):
+    def _opened(self, transaction: Transaction, session: int) -> list[Line]:
+        """The statements after BEGIN, without the end; nothing where they may not run in a transaction."""
+        if not self._may_be_explicit(transaction):
             return []
-        return [_line(unit, session, "BEGIN"), *(_spoken(spoken, session) for spoken in unit.inner)]
+        return [_line(transaction, session, "BEGIN"), *(_recorded_line(recorded, session) for recorded in transaction.inner)]
 
-    def _may_be_held(self, unit: Unit) -> bool:
-        return all(self.allows_transaction(print_command(Sql(spoken.sql))) for spoken in unit.inner)
+    def _may_be_explicit(self, transaction: Transaction) -> bool:
+        return all(self.allows_transaction(print_command(Sql(recorded.sql))) for recorded in transaction.inner)
 
-    def _as_said(self, unit: Unit, session: int) -> list[Line]:
-        return [_spoken(spoken, session) for spoken in unit.said]
+    def _unchanged(self, transaction: Transaction, session: int) -> list[Line]:
+        return [_recorded_line(recorded, session) for recorded in transaction.statements]
 
     # The whole
 
     def _whole(self) -> Iterator[Scene]:
         numbers = {DIRECTOR: SETUP}
-        for spoken in self.said:
-            numbers.setdefault(spoken.session, len(numbers))
+        for recorded in self.statements:
+            numbers.setdefault(recorded.session, len(numbers))
         setup, raced = self._before_race(), self._race()
-        alone = [_spoken(spoken, SETUP) for spoken in setup]
-        yield self.scene.with_lines([*alone, *(_spoken(spoken, numbers[spoken.session] or len(numbers)) for spoken in raced)])
+        alone = [_recorded_line(recorded, SETUP) for recorded in setup]
+        together = [_recorded_line(recorded, numbers[recorded.session] or len(numbers)) for recorded in raced]
+        yield self.scene.with_lines([*alone, *together])
         for stretched in (False, True):
             yield self.scene.with_lines([*alone, *self._widened(raced, numbers, stretched=stretched)])
 
-    def _before_race(self) -> list[Spoken]:
-        start_ns = min((spoken.statement.start_ns for spoken in self.said if spoken.session != DIRECTOR), default=0)
-        return [spoken for spoken in self.said if spoken.statement.end_ns <= start_ns]
+    def _before_race(self) -> list[Recorded]:
+        start_ns = min((recorded.statement.start_ns for recorded in self.statements if recorded.session != DIRECTOR), default=0)
+        return [recorded for recorded in self.statements if recorded.statement.end_ns <= start_ns]
 
-    def _race(self) -> list[Spoken]:
-        before = {id(spoken) for spoken in self._before_race()}
-        return [spoken for spoken in self.said if id(spoken) not in before]
+    def _race(self) -> list[Recorded]:
+        before = {id(recorded) for recorded in self._before_race()}
+        return [recorded for recorded in self.statements if id(recorded) not in before]
 
-    def _widened(self, raced: Sequence[Spoken], numbers: dict[str, int], *, stretched: bool) -> list[Line]:
-        """Every unit in a transaction; stretched, until the session's next one begins."""
+    def _widened(self, raced: Sequence[Recorded], numbers: dict[str, int], *, stretched: bool) -> list[Line]:
+        """Every transaction with BEGIN and end, where that is allowed. stretched: it stays open until its session goes on."""
         timed: list[tuple[int, int, Line]] = []
-        for unit in units(raced):
-            number = numbers[unit.session] or len(numbers)
-            if not self._may_be_held(unit):
-                timed += [(s.statement.start_ns, 1, _spoken(s, number)) for s in unit.said]
+        for transaction in transactions(raced):
+            number = numbers[transaction.session] or len(numbers)
+            if not self._may_be_explicit(transaction):
+                timed += [(s.statement.start_ns, 1, _recorded_line(s, number)) for s in transaction.statements]
                 continue
-            timed.append((unit.start_ns, 1, _line(unit, number, "BEGIN")))
-            timed += [(spoken.statement.start_ns, 2, _spoken(spoken, number)) for spoken in unit.inner]
-            end_ns = _next_start_ns(unit, raced) if stretched else unit.end_ns
-            timed.append((end_ns, 0, _line(unit, number, unit.end)))
+            timed.append((transaction.start_ns, 1, _line(transaction, number, "BEGIN")))
+            timed += [(recorded.statement.start_ns, 2, _recorded_line(recorded, number)) for recorded in transaction.inner]
+            end_ns = _next_start_ns(transaction, raced) if stretched else transaction.end_ns
+            timed.append((end_ns, 0, _line(transaction, number, transaction.end)))
         return [line for _, _, line in sorted(timed, key=lambda entry: entry[:2])]
 
 
-def _next_start_ns(unit: Unit, said: Sequence[Spoken]) -> int:
-    """When the unit's session goes on; never, if it does not."""
-    later = (s.statement.start_ns for s in said if s.session == unit.session and s.statement.start_ns >= unit.end_ns)
-    return min(later, default=2**63)
+def _next_start_ns(transaction: Transaction, statements: Sequence[Recorded]) -> int:
+    """When the session sends its next statement; never, if it sends none."""
+    own = (s.statement.start_ns for s in statements if s.session == transaction.session)
+    return min((start_ns for start_ns in own if start_ns >= transaction.end_ns), default=2**63)
 
 
-def _distance_ns(one: Unit, other: Unit) -> int:
-    """Between the two; 0 where they overlap."""
+def _distance_ns(one: Transaction, other: Transaction) -> int:
+    """The time between the two; 0 where they overlap."""
     return max(0, one.start_ns - other.end_ns, other.start_ns - one.end_ns)
 
 
-def _holds(unit: Unit, statements: set[tuple[str, int]]) -> bool:
-    return any((spoken.session, spoken.statement.start_ns) in statements for spoken in unit.said)
+def _holds(transaction: Transaction, statements: set[tuple[str, int]]) -> bool:
+    return any((recorded.session, recorded.statement.start_ns) in statements for recorded in transaction.statements)
 
 
-def _lasting(everything: Sequence[Unit], pair: tuple[Unit, Unit]) -> list[Line]:
-    """What had been done for good when the second of the pair began, as a setup."""
-    start_ns = max(unit.start_ns for unit in pair)
-    before = [unit for unit in everything if unit.lasted and unit.end_ns <= start_ns and unit not in pair]
-    done = [spoken for unit in before for spoken in unit.inner if spoken.statement.status == "ok"]
-    # One session does what several did: who each of them was at the moment means nothing there.
-    return [_spoken(spoken, SETUP) for spoken in done if not _IDENTITY.match(spoken.sql)]
+def _committed_before(known: Sequence[Transaction], pair: tuple[Transaction, Transaction]) -> list[Line]:
+    """What had been committed when the second of the pair began, as a setup."""
+    start_ns = max(each.start_ns for each in pair)
+    before = [each for each in known if each.committed and each.end_ns <= start_ns and each not in pair]
+    done = [recorded for each in before for recorded in each.inner if recorded.statement.status == "ok"]
+    # One session runs the setup of several: their changes of role are left out.
+    return [_recorded_line(recorded, SETUP) for recorded in done if not _IDENTITY.match(recorded.sql)]
 
 
-def _spoken(spoken: Spoken, session: int) -> Line:
-    return Line(session, spoken.sql, spoken.statement.object, spoken.statement.phase)
+def _recorded_line(recorded: Recorded, session: int) -> Line:
+    return Line(session, recorded.sql, recorded.statement.object, recorded.statement.phase)
 
 
-def _line(unit: Unit, session: int, sql: str) -> Line:
-    statement = unit.said[0].statement
+def _line(transaction: Transaction, session: int, sql: str) -> Line:
+    statement = transaction.statements[0].statement
     return Line(session, sql, statement.object, statement.phase)

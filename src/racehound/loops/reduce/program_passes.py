@@ -16,7 +16,7 @@ from racehound.testdrive.script import Script
 
 def minimise_program(search: Search[Program]) -> None:
     """All passes once, and the steps again. TimeIsUpError when there is no time left."""
-    for step in (drop_sessions, drop_objects, drop_steps, calm_steps, drop_commands, drop_steps):
+    for step in (drop_sessions, drop_objects, drop_steps, drop_timing, drop_commands, drop_steps):
         step(search)
 
 
@@ -47,10 +47,10 @@ def drop_steps(search: Search[Program]) -> None:
     without_chunks(range(len(program.steps())), attempt)
 
 
-def calm_steps(search: Search[Program]) -> None:
-    """Steps without what disturbs their timing."""
+def drop_timing(search: Search[Program]) -> None:
+    """Steps without jitter, window and retries."""
     for number in range(len(search.best.steps())):
-        search.attempt(_mapped(search.best, {number: _calm_step}), "disturbances")
+        search.attempt(_mapped(search.best, {number: _without_timing}), "disturbances")
 
 
 def drop_commands(search: Search[Program]) -> None:
@@ -61,7 +61,7 @@ def drop_commands(search: Search[Program]) -> None:
 
         def attempt(kept: Sequence[object], number: int = number) -> bool:
             fragment = print_script(Script(tuple(kept)))  # type: ignore[arg-type]
-            return search.attempt(_mapped(search.best, {number: _saying(fragment)}), "statements")
+            return search.attempt(_mapped(search.best, {number: _with_fragment(fragment)}), "statements")
 
         without_chunks(commands, attempt)
 
@@ -70,20 +70,20 @@ def _is_not_about(name: str) -> Callable[[Step], bool]:
     return lambda step: name != step.object and name not in names_in(step.fragment)
 
 
-def _saying(fragment: str) -> Callable[[Step], Step]:
+def _with_fragment(fragment: str) -> Callable[[Step], Step]:
     return lambda step: msgspec.structs.replace(step, fragment=fragment)
 
 
-def _as_it_is(step: Step) -> Step:
+def _unchanged(step: Step) -> Step:
     return step
 
 
-def _calm_step(step: Step) -> Step:
+def _without_timing(step: Step) -> Step:
     return msgspec.structs.replace(step, jitter_us=0, window="none", hold_us=0, tries=1)
 
 
 def _filtered(program: Program, keep: Callable[[Step], bool]) -> Program:
-    """The program of the steps to keep, which are asked for in order; sessions without any are none."""
+    """The program with the steps to keep, which are asked for in order. Sessions without steps are left out."""
     sections = {name: tuple(step for step in getattr(program, name) if keep(step)) for name in ("once", "setup")}
     sessions = [
         msgspec.structs.replace(session, steps=tuple(s for s in session.steps if keep(s))) for session in program.sessions
@@ -93,8 +93,8 @@ def _filtered(program: Program, keep: Callable[[Step], bool]) -> Program:
 
 
 def _mapped(program: Program, changes: dict[int, Callable[[Step], Step]]) -> Program:
-    """With some steps changed, by their numbers in `Program.steps`."""
-    steps = iter([changes.get(at, _as_it_is)(step) for at, step in enumerate(program.steps())])
+    """The program with some steps changed, by their numbers in `Program.steps`."""
+    steps = iter([changes.get(at, _unchanged)(step) for at, step in enumerate(program.steps())])
     once, setup = (tuple(next(steps) for _ in getattr(program, name)) for name in ("once", "setup"))
     sessions = tuple(
         msgspec.structs.replace(session, steps=tuple(next(steps) for _ in session.steps)) for session in program.sessions

@@ -13,11 +13,11 @@ from racehound.loops.reduce.search import Search, without_chunks
 from racehound.loops.reduce.shorten import shortened
 
 ROUNDS_LIMIT = 4
-"""What one pass takes away may let another one take away more."""
+"""How often all passes are repeated: what one removes may allow another one to remove more."""
 
 
 CanRead = Callable[[str], bool]
-"""Whether a text is a statement by its grammar, as far as the target can tell: most of what is shorter is none."""
+"""Whether a text is a statement by its grammar, as far as the target can tell. Most shorter texts are none."""
 
 
 def minimise(search: Search[Scene], can_read: CanRead) -> None:
@@ -64,7 +64,7 @@ def drop_transactions(search: Search[Scene]) -> None:
 
 
 def move_to_setup(search: Search[Scene]) -> None:
-    """What need not be raced is done before, by the setup: whole transactions, then statements."""
+    """Moves what need not run concurrently to the setup: whole transactions first, then statements."""
     _each(search, "to the setup", lambda scene: [_moved(scene, _within(scene.lines, *t)) for t in _transactions(scene.lines)])
     _each(search, "to the setup", lambda scene: [
         _moved(scene, [at]) for at, line in enumerate(scene.lines) if line.session != SETUP and not _is_control(line)
@@ -72,23 +72,23 @@ def move_to_setup(search: Search[Scene]) -> None:
 
 
 def merge_sessions(search: Search[Scene]) -> None:
-    """One session does what two did."""
+    """Gives the statements of two sessions to one."""
     for one in search.best.sessions:
         for other in search.best.sessions:
             scene = search.best
             if one < other and {one, other} <= set(scene.sessions):
-                merged = (_spoken_by(line, one) if line.session == other else line for line in scene.lines)
+                merged = (_in_session(line, one) if line.session == other else line for line in scene.lines)
                 search.attempt(scene.with_lines(merged), "merged sessions")
 
 
 def shorten_statements(search: Search[Scene], can_read: CanRead) -> None:
-    """Clauses, items and words are left out, in the longest statement first."""
+    """Leaves out clauses, items and words, in the longest statement first."""
     for at in sorted(range(len(search.best.lines)), key=lambda at: -len(search.best.lines[at].sql)):
         shortened(search.best.lines[at].sql, _put(search, at, can_read))
 
 
 def switch_less(search: Search[Scene]) -> None:
-    """Turns that follow one of the same session: a schedule with fewer switches is easier to follow."""
+    """Moves turns behind the last one of the same session: a schedule with fewer switches is easier to read."""
     for at in range(len(search.best.lines)):
         scene = search.best
         line = scene.lines[at]
@@ -117,12 +117,12 @@ def _is_control(line: Line) -> bool:
     return line.sql == "BEGIN" or ends_transaction(line.sql)
 
 
-def _spoken_by(line: Line, session: int) -> Line:
+def _in_session(line: Line, session: int) -> Line:
     return msgspec.structs.replace(line, session=session)
 
 
 def _each(search: Search[Scene], name: str, changed: Callable[[Scene], list[Scene]]) -> None:
-    """Try every change of the best scene, and those of what it becomes."""
+    """Try every change of the best scene. Whenever one is kept, the changes of the new scene are tried."""
     at = 0
     while at < len(candidates := changed(search.best)):
         at += not search.attempt(candidates[at], name)
@@ -138,8 +138,8 @@ def _without(scene: Scene, gone: set[int]) -> Scene:
 
 
 def _moved(scene: Scene, indices: Sequence[int]) -> Scene:
-    """With these lines done by the setup; the edges of their transactions go."""
-    moved = [_spoken_by(scene.lines[at], SETUP) for at in indices if not _is_control(scene.lines[at])]
+    """The scene with these lines in the setup, without BEGIN and the end of their transactions."""
+    moved = [_in_session(scene.lines[at], SETUP) for at in indices if not _is_control(scene.lines[at])]
     return scene.with_lines([*scene.setup, *moved, *_without(scene, set(indices)).turns])
 
 

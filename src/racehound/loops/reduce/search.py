@@ -1,4 +1,4 @@
-"""Search: tries candidates, keeps the smallest that still shows the finding, counts what each pass did, ends when time is up."""
+"""The search for a smaller candidate that still shows the finding, until the time is up."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ class TimeIsUpError(Exception):
 
 
 Teller = Callable[[str, int, str], None]
-"""Hears of progress: which pass is at work, how many candidates were tried, how large the best one is."""
+"""Called with the progress: the name of the pass, how many candidates it has tried, and the size of the best one."""
 
 
 def say_nothing(_doing: str, _tried: int, _best: str) -> None:
-    """A teller for whoever does not want to know."""
+    """A teller that does nothing."""
 
 
 Candidate = TypeVar("Candidate")
@@ -27,8 +27,8 @@ Candidate = TypeVar("Candidate")
 class Search(Generic[Candidate]):
     """`best` shows the finding and is what passes start from.
 
-    shows: whether a candidate still shows the finding. size: what must not grow, for candidates that compare. key: what a
-    candidate is known by; none is tried twice. deadline: as `time.monotonic` counts.
+    shows: whether a candidate still shows the finding. key: equal for candidates that are the same; none is tried twice.
+    deadline: as `time.monotonic` counts.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ def without_chunks(items: Sequence[Item], attempt: Callable[[Sequence[Item]], bo
     """Leave out as many items as can be: halves first, then smaller and smaller chunks, from the end, until none can go alone.
 
     `attempt` says whether what is left still shows it. The result is one from which no single item can be left out
-    (A. Zeller, R. Hildebrandt, "Simplifying and isolating failure-inducing input", 2002), if `attempt` is of one mind.
+    (A. Zeller, R. Hildebrandt, "Simplifying and isolating failure-inducing input", 2002), if `attempt` is deterministic.
     """
     kept = list(items)
     size = max(1, len(kept) // 2)

@@ -1,4 +1,4 @@
-"""How often to try before it can be said that a candidate shows its finding often enough: as often as it takes, and no more."""
+"""A test that decides, after as few tries as possible, whether a candidate shows its finding often enough."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import math
 class SequentialTest:
     """Wald's sequential probability ratio test (Annals of Mathematical Statistics, 1945) between two rates.
 
-    What shows in `good` of the tries or more is taken for too rare with a probability of `error` at most, and what shows in `bad`
-    of them or less for frequent enough with the same. In between either may be said. After `limit` tries the nearer one is.
+    A rate of `good` or more is taken for too low with a probability of at most `error`, and a rate of `bad` or less for high
+    enough with the same. Between the two, either may be the verdict. After `limit` tries the likelier one is.
     """
 
     good: float
@@ -24,7 +24,7 @@ class SequentialTest:
             raise ValueError(f"rates must be 0 < bad < good < 1, not {self.bad} and {self.good}")
 
     def verdict(self, shown: int, missed: int) -> bool | None:
-        """True: often enough. None: more tries are needed."""
+        """Whether the rate is high enough, after so many tries; None where more are needed."""
         ratio = shown * math.log(self.good / self.bad) + missed * math.log((1 - self.good) / (1 - self.bad))
         bound = math.log((1 - self.error) / self.error)
         if abs(ratio) >= bound:
@@ -33,6 +33,6 @@ class SequentialTest:
 
 
 def nearly(rate: float) -> SequentialTest:
-    """A test for candidates that are to show nearly as often as something that shows at that rate."""
+    """A test for candidates that should show the finding nearly as often as at that rate."""
     good = min(0.9, max(0.02, 0.6 * rate))
     return SequentialTest(good, good / 4)

@@ -1,4 +1,4 @@
-"""Shorter statements: what is left when tokens are left out. Which of it is SQL, and shows the finding, a server has to say."""
+"""Shorter statements, made by leaving out tokens. Only a server can tell which of them are SQL and show the finding."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from racehound.testdrive.statements import placed_tokens
 
 _ATOM = re.compile(r"\w*(?:\$\{[^}]*\}\w*)+|\d+(?:\.\d+)?")
-"""What is left out whole or not at all: names with variables in them (half of one would name something else), numbers."""
+"""Names with variables in them, and numbers: they are left out as a whole."""
 _OPEN, _CLOSE = "(", ")"
 _SPANS = (8, 4, 3, 2, 1)
 """Tokens that are left out together, where they are no group and no item of a list."""
@@ -23,7 +23,7 @@ class _Token:
 
 
 def shortened(sql: str, shows: Callable[[str], bool]) -> str:
-    """The statement without all that can be left out one after the other; `shows` decides."""
+    """The statement without everything that can be left out, one thing after the other. `shows` decides."""
     skip = 0
     while (found := next(((n, c) for n, c in _numbered(sql, skip) if shows(c)), None)) is not None:
         skip, sql = found
@@ -31,7 +31,7 @@ def shortened(sql: str, shows: Callable[[str], bool]) -> str:
 
 
 def _numbered(sql: str, skip: int) -> Iterator[tuple[int, str]]:
-    """Candidates from number `skip` on, then those before: what was left out last says where the next is to be looked for."""
+    """Candidates from number `skip` on, then those before: the next one that works is likely to follow the last one that did."""
     candidates = list(shorter(sql))
     yield from [*enumerate(candidates)][skip:]
     yield from [*enumerate(candidates)][:skip]

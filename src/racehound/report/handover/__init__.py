@@ -1,6 +1,6 @@
-"""Hand-over: a reduced finding in forms that others can run without racehound, with a bug report.
+"""Hand-over: files that show a reduced finding without racehound, and a bug report.
 
-Everything is text made of the scene, the finding and the reduction; nothing here talks to a server.
+All of it is text made from the finding and its reduction. Nothing here connects to a server.
 """
 
 from racehound.report.handover.directory import write_handover

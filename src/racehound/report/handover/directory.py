@@ -1,4 +1,4 @@
-"""The directory `reproduction` beside a finding: the reduced finding in forms that others can run."""
+"""The directory `reproduction` in a finding's directory: files that show the reduced finding without racehound."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from racehound.report.handover.report import report
 DIRECTORY = "reproduction"
 
 Formats = Callable[[Scene, Finding, str], HandOver | None]
-"""Makes the forms that a database's users can run (`Database.hand_over`); None where scripts of the language are to serve."""
+"""Makes the files that users of a database can run (`Database.hand_over`); None: testdrive scripts are written instead."""
 
 
 def write_handover(finding_directory: Path, finding: Finding, reduction: Reduction, formats: Formats) -> Path | None:
-    """Write all forms and a bug report; where. None for a reduction to a storm, which nobody can run by hand."""
+    """Write all files and return their directory; None for a finding that shows only in a storm, which cannot be run by hand."""
     if reduction.scene is None:
         return None
     scene = plain(reduction.scene)

@@ -1,4 +1,4 @@
-"""A scene without racehound's variables, and what several forms of it need."""
+"""A scene without racehound's variables, and the parts of it that several forms need."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ _RUN = "${racehound.run}"
 
 
 def plain(scene: Scene) -> Scene:
-    """With names of its own where a run's id stood."""
+    """The scene with a plain word in place of the run's id."""
     lines = tuple(msgspec.structs.replace(line, sql=line.sql.replace(_RUN, "rh").strip().rstrip(";")) for line in scene.lines)
     return msgspec.structs.replace(scene, lines=lines)
 
 
 def blocks(scene: Scene) -> list[tuple[int, list[tuple[int, Line]]]]:
-    """The turns, numbered from 1, in blocks of one session each."""
+    """The turns, numbered from 1. Successive turns of one session are one block, which begins with the session's number."""
     found: list[tuple[int, list[tuple[int, Line]]]] = []
     for number, line in enumerate(scene.turns, 1):
         if not found or found[-1][0] != line.session:

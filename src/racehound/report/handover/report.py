@@ -1,4 +1,4 @@
-"""A scene as a bug report in Markdown."""
+"""A bug report in Markdown."""
 
 from __future__ import annotations
 
@@ -20,13 +20,14 @@ _EXPECTED = {
 
 
 def report(scene: Scene, finding: Finding, reduction: Reduction, forms: HandOver) -> str:
-    """The text."""
+    """The bug report of a reduced finding."""
     check = forms.check
     setup = "".join(f"{sql};\n" for sql in setup_of(scene))
     return "\n".join([
         f"# {finding.title}", "",
         f"{reduction.database} {reduction.release}. Taken statement by statement, it showed:", "",
-        *(f"- {release}: {again.reproduced} times of {again.tried}" for release, again in reduction.releases.items()), "",
+        *(f"- {release}: {replayed.reproduced} times of {replayed.tried}" for release, replayed in reduction.releases.items()),
+        "",
         *(["## Before", "", "```sql", f"{setup}```", ""] if setup else []),
         "## Turns", "", *_table(scene), "",
         "## Observed", "", f"{finding.title} ({finding.severity})", *(f"- {line}" for line in finding.detail), "",
@@ -40,6 +41,6 @@ def _table(scene: Scene) -> list[str]:
     sessions = scene.sessions
     rows = [f"| turn | {' | '.join(f'session {number}' for number in sessions)} |", f"| --- |{' --- |' * len(sessions)}"]
     for turn, line in enumerate(scene.turns, 1):
-        said = " ".join(line.sql.split()).replace("|", "\\|")
-        rows.append(f"| {turn} | {' | '.join(f'`{said}`' if line.session == number else '' for number in sessions)} |")
+        sql = " ".join(line.sql.split()).replace("|", "\\|")
+        rows.append(f"| {turn} | {' | '.join(f'`{sql}`' if line.session == number else '' for number in sessions)} |")
     return rows

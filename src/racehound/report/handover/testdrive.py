@@ -1,4 +1,4 @@
-"""A scene as scripts of testdrive: for a database that has no format of its own."""
+"""A scene as testdrive scripts, for a database that has no format of its own."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from racehound.testdrive.script import Sql
 
 
 def scripts(scene: Scene) -> HandOver:
-    """The setup, and each session with comments that say whose turn it is."""
+    """A script for the setup, and one per session with comments that say in which turn its statements run."""
     found = {"setup.td": "".join(print_command(Sql(sql)) for sql in setup_of(scene))} if scene.setup else {}
     for session in scene.sessions:
         own = [turns for speaker, turns in blocks(scene) if speaker == session]

@@ -1,5 +1,5 @@
-"""The report as one HTML page that needs nothing else: no network, no other file.
+"""The report as one HTML page that needs no network and no other file.
 
-`contents` gathers what the page shows as plain data, `page` puts that with the parts in `assets/` into one text; all drawing is
-done by the scripts among them, in the order of `page.SCRIPTS`.
+`contents` gathers what the page shows as plain data. `page` puts that together with the files in `assets/`. The scripts among
+them draw everything, in the order of `page.SCRIPTS`.
 """

@@ -8,14 +8,14 @@ from typing import Any
 import msgspec
 
 from racehound.data.finding import Finding, Reproduction, read_finding
-from racehound.data.history import read_history
+from racehound.data.history import error_classes, read_history
 from racehound.data.program import Program, print_program
 from racehound.data.rate import Rate
 from racehound.data.reduction import read_reduction
 from racehound.databases.dialect import Dialect
-from racehound.report.again import again
-from racehound.report.drawers import became
+from racehound.report.error_classes import statement_outcomes
 from racehound.report.recorded import Repetition
+from racehound.report.reproduction_command import reproduction_command
 from racehound.report.sessions import sessions_text
 from racehound.report.timeline import Timeline, timeline
 
@@ -30,13 +30,13 @@ class Smallest(msgspec.Struct):
 
     facts: str
     lines: list[tuple[int, str]]
-    """Session (0: the setup) and statement, in the order of the turns."""
+    """Session (0: the setup) and statement, in the order in which they run."""
     program: str
-    """Where it does not show in lock-step."""
+    """The program, if the finding does not show in lock-step; else empty."""
 
 
 class ShownFinding(msgspec.Struct):
-    """A finding, with its rate in words, the command that shows it again, and what lies beside it."""
+    """A finding, with its rate in words, the command that reproduces it, and the files in its directory."""
 
     id: str
     severity: str
@@ -45,7 +45,7 @@ class ShownFinding(msgspec.Struct):
     signature: str
     count: int
     seed: str
-    """Digits: a browser's numbers are too small for it."""
+    """As text: it may be too large for a number of a browser."""
     repetition: int
     rate: str
     detail: tuple[str, ...]
@@ -53,15 +53,15 @@ class ShownFinding(msgspec.Struct):
     replay: str
     smallest: Smallest | None
     sessions: str
-    """The culprits' statements by session."""
+    """The statements of the finding, by session."""
     files: list[tuple[str, str]]
     """Name and text: reproductions, smaller programs, reports."""
     log: tuple[str, ...]
-    """What the server said around it, where its whole log is not there."""
+    """The lines of the server's log around it, for when the whole log is missing."""
     timeline: Timeline | None
 
 
-def shown_finding(directory: Path, run: Path, facts: dict[str, Any], spoken: Dialect) -> ShownFinding:
+def shown_finding(directory: Path, run: Path, facts: dict[str, Any], dialect: Dialect) -> ShownFinding:
     """Read a finding directory of a run. UserError when it holds none."""
     finding, program = read_finding(directory)
     return ShownFinding(
@@ -76,12 +76,12 @@ def shown_finding(directory: Path, run: Path, facts: dict[str, Any], spoken: Dia
         rate=_rate(finding.reproduction),
         detail=finding.detail,
         pairs=sorted(((count, pair) for pair, count in finding.pairs.items()), key=lambda each: (-each[0], each[1])),
-        replay=again(run, finding, program, facts),
+        replay=reproduction_command(run, finding, program, facts),
         smallest=_smallest(directory),
         sessions=sessions_text(finding),
         files=_files(directory),
         log=finding.log,
-        timeline=_timeline(directory, finding, program, spoken),
+        timeline=_timeline(directory, finding, program, dialect),
     )
 
 
@@ -100,13 +100,14 @@ def _smallest(directory: Path) -> Smallest | None:
     return Smallest(reduced.facts, lines, print_program(reduced.program) if reduced.program else "")
 
 
-def _timeline(directory: Path, finding: Finding, program: Program, spoken: Dialect) -> Timeline | None:
+def _timeline(directory: Path, finding: Finding, program: Program, dialect: Dialect) -> Timeline | None:
     path = directory / "history.jsonl"
-    repetition = Repetition(1, program, finding.repetition, list(read_history(path)) if path.is_file() else [])
-    pairs = became(repetition, spoken)
-    if not pairs:
+    events = list(read_history(path)) if path.is_file() else []
+    repetition = Repetition(1, program, finding.repetition, events, error_classes(events))
+    outcomes = statement_outcomes(repetition, dialect)
+    if not outcomes:
         return None
-    return timeline(f"Repetition {finding.repetition}, seed {finding.seed}: {program.title}", [(repetition, pairs)], finding)
+    return timeline(f"Repetition {finding.repetition}, seed {finding.seed}: {program.title}", [(repetition, outcomes)], finding)
 
 
 def _files(directory: Path) -> list[tuple[str, str]]:

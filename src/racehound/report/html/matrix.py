@@ -14,12 +14,12 @@ _BEST_FIRST = OUTCOMES[::-1]
 
 
 class ShownTrial(msgspec.Struct, array_like=True):
-    """One meeting of two operations, all by number."""
+    """One trial of two operations. All fields are numbers of what `ShownMatrix` lists."""
 
     x: int
     y: int
     meeting: int
-    """How their objects stood to each other, and the mode."""
+    """The relationship of their objects, and the mode."""
     outcome: int
     schedule: Sequence[int]
     setup: int
@@ -28,6 +28,8 @@ class ShownTrial(msgspec.Struct, array_like=True):
 
 
 class ShownMatrix(msgspec.Struct):
+    """A matrix in which each text occurs once."""
+
     release: str
     operations: list[str]
     shapes: list[str]
@@ -37,7 +39,7 @@ class ShownMatrix(msgspec.Struct):
     letters: list[str]
     """By outcome, as on the terminal."""
     texts: Sequence[Sequence[str]]
-    """Sequences of statements."""
+    """Sequences of statements, which trials refer to by number."""
     reasons: list[str]
     trials: list[ShownTrial]
     left_out: list[tuple[str, int]]
@@ -56,9 +58,9 @@ def _shown(matrix: Matrix) -> ShownMatrix:
 
     def shown(trial: Trial) -> ShownTrial:
         return ShownTrial(
-            numbers[trial.x], numbers[trial.y],
-            meetings.index((trial.relationship, trial.mode)), _BEST_FIRST.index(trial.outcome),
-            trial.schedule, trial.setup, trial.sessions, reasons.setdefault(trial.signature, len(reasons)),
+            numbers[trial.x], numbers[trial.y], meetings.index((trial.relationship, trial.mode)),
+            _BEST_FIRST.index(trial.outcome), trial.schedule, trial.setup, trial.sessions,
+            reasons.setdefault(trial.signature, len(reasons)),
         )  # fmt: skip
 
     trials = [shown(trial) for trial in matrix.trials]

@@ -1,4 +1,4 @@
-"""One HTML text out of the contents and the page's parts."""
+"""The page: its contents, scripts and styles in one HTML text."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from racehound.report.html.contents import Contents
 
 SCRIPTS = (
     "elements.js", "model.js", "scale.js", "painter.js", "timeline.js", "filters.js", "log.js", "findings.js",
-    "statistics.js", "course.js", "matrix.js", "main.js",
+    "statistics.js", "throughput.js", "matrix.js", "main.js",
 )  # fmt: skip
-"""In the order in which they are run; each uses only what those before it define, until the last one begins."""
+"""In the order in which they run. While they load, each uses only what those before it define."""
 STYLES = ("colours.css", "page.css", "parts.css")
 
 _ASSETS = importlib.resources.files(__package__) / "assets"
 
 
 def page(contents: Contents) -> str:
-    """The page. A browser lets it load nothing and run no script but its own: its policy names their hashes."""
+    """The page. Its content security policy lets a browser load nothing, and run only the script and style with these hashes."""
     script = '"use strict";\n(() => {\n' + "\n".join(map(_asset, SCRIPTS)) + "\n})();\n"
     style = "\n".join(map(_asset, STYLES))
     policy = f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(style)}'; img-src data:"
@@ -50,7 +50,7 @@ def _hash(text: str) -> str:
 
 
 def _json(contents: Contents) -> str:
-    """JSON that no tag can end: inside it, `<` stands only in strings."""
+    """JSON without `<`, so that no tag in it can end the element that contains it."""
     return (
         msgspec.json.encode(contents).decode().replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
     )

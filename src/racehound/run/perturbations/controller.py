@@ -12,7 +12,7 @@ from racehound.databases.target import Target
 from racehound.errors import TargetError, UserError
 from racehound.run.perturbations.proxy_links import ProxyLinks
 from racehound.run.perturbations.registry import PerturbationSet
-from racehound.run.perturbations.striker import Striker
+from racehound.run.perturbations.timer import DisturbanceTimer
 from racehound.run.recorded_session import RecordedSession
 from racehound.session import Session
 
@@ -22,7 +22,7 @@ _LOOK_S = 0.005
 
 
 class PerturbationController:
-    """Used by the runner's thread; what was drawn happens in the sessions' threads and in some of its own."""
+    """Used by the thread of the storm runner. Disturbances are applied in the sessions' threads and in threads of its own."""
 
     def __init__(self, target: Target, recorder: Recorder, program: Program, known: PerturbationSet) -> None:
         """UserError where the target cannot be disturbed as the program wants."""
@@ -32,78 +32,78 @@ class PerturbationController:
         self._known = known
         self._target = target
         self._recorder = recorder
-        self._wires = ProxyLinks(target)
-        self._perturbations = {name: known.perturbation(name)(target, self._wires) for name in program.perturbations}
-        self._wired = any(each.wired for each in self._perturbations.values())
-        self._striker: Striker | None = None
+        self._links = ProxyLinks(target)
+        self._perturbations = {name: known.perturbation(name)(target, self._links) for name in program.perturbations}
+        self._needs_proxy = any(each.needs_proxy for each in self._perturbations.values())
+        self._timer: DisturbanceTimer | None = None
         self._done: list[tuple[Disturbed, RecordedSession]] = []
 
     def prepare(self) -> None:
-        """There is a new working database. TargetError."""
+        """Called when there is a new working database. TargetError."""
         for each in self._perturbations.values():
             each.prepare()
 
     def open(self, session: str) -> Session:
-        """The session's session. TargetError."""
-        return self._target.open(session, self._wires.to(session).endpoint) if self._wired else self._target.open(session)
+        """Open a session. TargetError."""
+        return self._target.open(session, self._links.to(session).endpoint) if self._needs_proxy else self._target.open(session)
 
     def draw(self, repetition: int) -> tuple[Disturbance, ...]:
-        """What is to happen in a repetition."""
+        """The disturbances of a repetition."""
         return self._known.draw(self.program, repetition)
 
     def begin(self, drawn: Iterable[Disturbance], sessions: Mapping[str, RecordedSession]) -> None:
-        """Look out for the moments that were drawn, in the sessions of these sessions."""
+        """Watch these sessions for the moments that were drawn."""
         by_session: dict[str, list[Disturbance]] = defaultdict(list)
         for each in drawn:
             by_session[each.session].append(each)
-        if by_session and self._striker is None:
-            self._striker = Striker(self.strike)
+        if by_session and self._timer is None:
+            self._timer = DisturbanceTimer(self.apply)
         for session_name, session in sessions.items():
             session.observer = StatementWatcher(self, by_session[session_name]) if session_name in by_session else None
 
-    def settle(self, sessions: Iterable[RecordedSession], repetition: int) -> list[RecordedSession]:
-        """All sessions have come to rest: let nothing else happen, undo what lasts, wait for the end of what was brought about.
+    def finish(self, sessions: Iterable[RecordedSession], repetition: int) -> list[RecordedSession]:
+        """Called when all sessions have finished: drop pending disturbances, undo lasting ones, and wait for their end.
 
-        Returns those of the sessions that are of no use any more. TargetError.
+        Returns the sessions that cannot be used any more. TargetError.
         """
         everyone = list(sessions)
         for session in everyone:
             session.observer = None
-        if self._striker is not None:
-            self._striker.calm()
+        if self._timer is not None:
+            self._timer.cancel_pending()
         done, self._done = self._done, []
         for each in self._perturbations.values():
-            each.settle()
+            each.undo()
         if any(disturbed.ends == "server" for disturbed, _ in done):
             return everyone if self._recovered(repetition) else []
         for disturbed, session in done:
             if disturbed.ends == "statement" and not session.lost:
-                # The request may have met what ends a session, instead of its last statement.
+                # The request may have cancelled the first reset of the session, instead of its last statement.
                 session.reset()
         ended = {id(session): session for disturbed, session in done if disturbed.ends == "session"}
         self._await_end([session.pid for session in ended.values()], repetition)
         return list(ended.values())
 
     def close(self) -> None:
-        """The program has been run."""
-        if self._striker is not None:
-            self._striker.end()
-        self._wires.close()
+        """End the threads and the proxy."""
+        if self._timer is not None:
+            self._timer.end()
+        self._links.close()
 
-    def holds_back(self, drawn: Disturbance) -> bool:
-        """Whether it is a pause, for the session itself to make."""
-        return self._perturbations[drawn.perturbation].holds_back
+    def is_pause(self, drawn: Disturbance) -> bool:
+        """Whether it is a pause, which the session's own thread makes."""
+        return self._perturbations[drawn.perturbation].is_pause
 
     def schedule(self, drawn: Disturbance, session: RecordedSession) -> None:
-        """Strike when its time has come, counted from now."""
-        assert self._striker is not None
-        self._striker.schedule(time.monotonic_ns() + drawn.after_us * 1000, drawn, session)
+        """Apply it when its time, counted from now, has come."""
+        assert self._timer is not None
+        self._timer.schedule(time.monotonic_ns() + drawn.after_us * 1000, drawn, session)
 
-    def strike(self, drawn: Disturbance, session: RecordedSession) -> None:
-        """Now. TargetError."""
+    def apply(self, drawn: Disturbance, session: RecordedSession) -> None:
+        """Apply it now, and record it. TargetError."""
         by = self._perturbations[drawn.perturbation]
         running, at_ns = session.running, time.monotonic_ns()
-        done = by.strike(drawn, session)
+        done = by.apply(drawn, session)
         if not done:
             return
         disturbed = Disturbed(
@@ -130,13 +130,13 @@ class PerturbationController:
         return True
 
     def _await_end(self, pids: list[int], repetition: int) -> None:
-        """A server goes on with a statement though its client is gone; only when that has ended is everybody at rest."""
+        """Wait until the server has ended these sessions: it may go on with a statement though its client is gone."""
         for pid in pids:
             self._target.terminate(pid)
         deadline = time.monotonic() + _END_LIMIT_S
         while pids and {wait.pid for wait in self._target.waits() or ()} & set(pids):
             if time.monotonic() > deadline:
-                # The search for leaks tells of it.
+                # The oracle of leaks finds them.
                 text = f"of the sessions that were ended, some are still there after {_END_LIMIT_S:g} s: {pids}"
                 self._recorder.append(Fault(repetition, text, time.monotonic_ns()))
                 return
@@ -144,10 +144,10 @@ class PerturbationController:
 
 
 class StatementWatcher:
-    """Watches what one session sends in one repetition, for the moments that were drawn. Used by the session's thread."""
+    """Watches the statements of one session in one repetition for the moments that were drawn. Used by the session's thread."""
 
-    def __init__(self, turbulence: PerturbationController, drawn: Iterable[Disturbance]) -> None:
-        self._turbulence = turbulence
+    def __init__(self, controller: PerturbationController, drawn: Iterable[Disturbance]) -> None:
+        self._controller = controller
         self._pending: dict[tuple[int, int], list[Disturbance]] = defaultdict(list)
         for each in drawn:
             self._pending[each.step, each.statement].append(each)
@@ -156,26 +156,26 @@ class StatementWatcher:
         self._pause_us = 0
 
     def before(self, session: RecordedSession) -> None:
-        """Make the pause that statements of this step are to be sent after."""
+        """Pause before the statement is sent, where pauses were drawn for this step or an earlier one."""
         position = session.position
         here = (position.step, position.attempt)
         self._statement = self._statement + 1 if here == self._try else 0
         self._try = here
-        for drawn in self._due(session, holding_back=True):
+        for drawn in self._due(session, pauses=True):
             self._pause_us = max(self._pause_us, drawn.lasts_us)
-            self._turbulence.strike(drawn, session)
+            self._controller.apply(drawn, session)
         if self._pause_us:
             time.sleep(self._pause_us / 1e6)
 
     def sending(self, session: RecordedSession) -> None:
-        """Have done what is to happen to this statement."""
-        for drawn in self._due(session, holding_back=False):
-            self._turbulence.schedule(drawn, session)
+        """Schedule the disturbances of this statement."""
+        for drawn in self._due(session, pauses=False):
+            self._controller.schedule(drawn, session)
 
-    def _due(self, session: RecordedSession, *, holding_back: bool) -> list[Disturbance]:
-        """What was drawn for this statement, once."""
+    def _due(self, session: RecordedSession, *, pauses: bool) -> list[Disturbance]:
+        """The disturbances that were drawn for this statement; each is returned once."""
         pending = self._pending.get((session.position.step, self._statement), [])
-        due = [drawn for drawn in pending if self._turbulence.holds_back(drawn) == holding_back]
+        due = [drawn for drawn in pending if self._controller.is_pause(drawn) == pauses]
         for drawn in due:
             pending.remove(drawn)
         return due

@@ -1,4 +1,4 @@
-"""Perturbations that interrupt a session by the server's own means: cancel its statement, terminate its session."""
+"""Perturbations that interrupt a session by means of the server: cancel its statement, or end the session."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import ClassVar
 
 from racehound.data.program import Disturbance, Program
 from racehound.errors import TargetError
-from racehound.run.perturbations.perturbation import Perturbation, draw_strikes
+from racehound.run.perturbations.perturbation import Perturbation, draw_disturbances
 from racehound.run.recorded_session import RecordedSession
 
 _TERMINATED_SHARE = 0.5
-"""In how many of the repetitions: the session is gone for the rest of it."""
+"""In how many of the repetitions. It is not more because the session is lost for the rest of the repetition."""
 
 
 class Cancel(Perturbation):
@@ -22,9 +22,9 @@ class Cancel(Perturbation):
 
     @classmethod
     def draw(cls, rng: random.Random, program: Program) -> list[Disturbance]:
-        return draw_strikes(cls.name, rng, program, rng.randint(0, 2), (0, 0))
+        return draw_disturbances(cls.name, rng, program, rng.randint(0, 2), (0, 0))
 
-    def strike(self, drawn: Disturbance, session: RecordedSession) -> str:  # noqa: ARG002 the moment is all that was drawn
+    def apply(self, drawn: Disturbance, session: RecordedSession) -> str:  # noqa: ARG002 the moment is all that was drawn
         if session.running is None:
             return ""
         session.cancel()
@@ -34,18 +34,18 @@ class Cancel(Perturbation):
 class Terminate(Perturbation):
     name: ClassVar = "terminate"
     order: ClassVar = 50
-    summary: ClassVar = "a session's session is terminated in the middle of a statement"
+    summary: ClassVar = "a session is terminated in the middle of a statement"
     ends: ClassVar = "session"
 
     @classmethod
     def draw(cls, rng: random.Random, program: Program) -> list[Disturbance]:
-        return draw_strikes(cls.name, rng, program, int(rng.random() < _TERMINATED_SHARE), (0, 0))
+        return draw_disturbances(cls.name, rng, program, int(rng.random() < _TERMINATED_SHARE), (0, 0))
 
-    def strike(self, drawn: Disturbance, session: RecordedSession) -> str:  # noqa: ARG002 the moment is all that was drawn
+    def apply(self, drawn: Disturbance, session: RecordedSession) -> str:  # noqa: ARG002 the moment is all that was drawn
         if session.running is None:
             return ""
         try:
             self.target.terminate(session.pid)
         except TargetError:
-            return ""  # the server is being killed or restarted just now, and the session with it
+            return ""  # another perturbation is ending the server just now
         return f"terminated the session (pid {session.pid})"

@@ -1,4 +1,4 @@
-"""Perturbations of the network: each session's session goes to the server through a link of its own (`wires.py`)."""
+"""Perturbations of the network: each session reaches the server through a link of its own (`proxy_links.py`)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from racehound.data.program import Disturbance, Program
 from racehound.databases.target import Target
-from racehound.run.perturbations.perturbation import Perturbation, draw_strikes
+from racehound.run.perturbations.perturbation import Perturbation, draw_disturbances
 from racehound.run.perturbations.proxy_links import ProxyLinks
 from racehound.run.recorded_session import RecordedSession
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 _LATE_US = (1_000, 4_000)
 _CUT_SHARE = 0.5
-"""In how many of the repetitions: the session is gone for the rest of it."""
+"""In how many of the repetitions. It is not more because the session is lost for the rest of the repetition."""
 
 
 class _OfNetwork(Perturbation):
-    wired: ClassVar = True
+    needs_proxy: ClassVar = True
 
     @classmethod
     def obstacle(cls, target: Target) -> str:
@@ -28,14 +28,14 @@ class _OfNetwork(Perturbation):
 
 
 class Jitter(_OfNetwork):
-    """From a drawn step on, what a session says and hears is late, by a time that differs from message to message."""
+    """From a drawn step on, each message of a session, in both directions, is delayed by a time of its own."""
 
     name: ClassVar = "network-jitter"
     order: ClassVar = 60
     summary: ClassVar = "from some step on a session's messages are late, by 0 to 8 ms each way, differently each time"
 
-    def __init__(self, target: Target, wires: ProxyLinks) -> None:
-        super().__init__(target, wires)
+    def __init__(self, target: Target, links: ProxyLinks) -> None:
+        super().__init__(target, links)
         self._late: list[Link] = []
 
     @classmethod
@@ -46,23 +46,23 @@ class Jitter(_OfNetwork):
             for session in sessions
         ]
 
-    def strike(self, drawn: Disturbance, session: RecordedSession) -> str:  # noqa: ARG002 what is disturbed is its link
+    def apply(self, drawn: Disturbance, session: RecordedSession) -> str:  # noqa: ARG002 what is disturbed is its link
         from racehound.services.faults import Latency
 
-        link = self.wires.to(drawn.session)
+        link = self.links.to(drawn.session)
         self._late.append(link)
         late_ms = max(1, round(drawn.lasts_us / 1000))
         link.impose(Latency(late_ms, late_ms))
         return f"messages come 0 to {2 * late_ms} ms later each way"
 
-    def settle(self) -> None:
+    def undo(self) -> None:
         for link in self._late:
             link.lift()
         self._late.clear()
 
 
 class Cut(_OfNetwork):
-    """The connection ends under a statement, which the server goes on with, not knowing that nobody waits for it any more."""
+    """The connection ends while a statement runs. The server does not notice and goes on with the statement."""
 
     name: ClassVar = "network-cut"
     order: ClassVar = 70
@@ -71,14 +71,14 @@ class Cut(_OfNetwork):
 
     @classmethod
     def draw(cls, rng: random.Random, program: Program) -> list[Disturbance]:
-        return draw_strikes(cls.name, rng, program, int(rng.random() < _CUT_SHARE), (0, 0))
+        return draw_disturbances(cls.name, rng, program, int(rng.random() < _CUT_SHARE), (0, 0))
 
-    def strike(self, drawn: Disturbance, session: RecordedSession) -> str:
+    def apply(self, drawn: Disturbance, session: RecordedSession) -> str:
         from racehound.services import faults
 
         if session.running is None:
             return ""
-        link = self.wires.to(drawn.session)
+        link = self.links.to(drawn.session)
         link.impose(faults.Cut())
         link.lift()
         return f"cut the connection (pid {session.pid})"

@@ -10,23 +10,23 @@ from racehound.run.perturbations.perturbation import Perturbation
 from racehound.run.recorded_session import RecordedSession
 
 _UNITS_US = (50, 200, 1000)
-"""How much later one place further down makes each statement."""
+"""By how many microseconds each rank below the first delays every statement."""
 _CHANGES = 2
-"""Change points of priorities in a repetition: they show bugs of a depth of up to three (see `run/pct.py`)."""
+"""How often priorities change in a repetition. Two changes show bugs of a depth of up to three (see `run/pct.py`)."""
 _STARVED_US = (2_000, 10_000)
 
 
 class _OfPace(Perturbation):
-    holds_back: ClassVar = True
+    is_pause: ClassVar = True
 
-    def strike(self, drawn: Disturbance, session: RecordedSession) -> str:  # noqa: ARG002 whoever calls it pauses
+    def apply(self, drawn: Disturbance, session: RecordedSession) -> str:  # noqa: ARG002 the caller makes the pause
         return f"every statement is sent {drawn.lasts_us} µs later from here on"
 
 
 class Priorities(_OfPace):
-    """PCT's priorities in a storm: nobody is stopped, but each place further down holds every statement back some more.
+    """PCT's priorities in a storm: the lower a session ranks, the longer each of its statements is delayed.
 
-    At a change point the session about to begin that step falls behind all others. See `run/pct.py` for the paper.
+    At a change point the session that is about to begin that step becomes the last. See `run/pct.py` for the paper.
     """
 
     name: ClassVar = "priorities"
@@ -37,9 +37,7 @@ class Priorities(_OfPace):
     def draw(cls, rng: random.Random, program: Program) -> list[Disturbance]:
         unit_us = rng.choice(_UNITS_US)
         sessions = rng.sample(program.sessions, len(program.sessions))
-        drawn = [
-            Disturbance(cls.name, session.name, 0, lasts_us=place * unit_us) for place, session in enumerate(sessions) if place
-        ]
+        drawn = [Disturbance(cls.name, session.name, 0, lasts_us=rank * unit_us) for rank, session in enumerate(sessions) if rank]
         steps = [(session.name, number) for session in program.sessions for number in range(1, len(session.steps))]
         changes = rng.sample(steps, min(_CHANGES, len(steps)))
         behind_us = len(sessions) * unit_us
@@ -47,7 +45,7 @@ class Priorities(_OfPace):
 
 
 class Starvation(_OfPace):
-    """One session comes too late for everything."""
+    """One session is always late."""
 
     name: ClassVar = "starvation"
     order: ClassVar = 20

@@ -1,4 +1,4 @@
-"""What a perturbation is: it draws, for each repetition, what to do to which session and when, and does it at that moment."""
+"""Perturbations: each draws, for a repetition, what to do to which session and when, and does it at that moment."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ _SPREADS_US = (0, 100, 300, 1000, 3000)
 
 
 class Perturbation(abc.ABC):
-    """One for each program that is run. Without its state it is a name and a way to draw."""
+    """One sort of perturbation. An instance belongs to one run of a program."""
 
     name: ClassVar[str]
     summary: ClassVar[str]
     order: ClassVar[int] = 1000
     """Its place among the perturbations of a database, where they are listed and drawn: lower numbers come first."""
     ends: ClassVar[Ends] = "nothing"
-    """What oracles have to expect of it."""
-    holds_back: ClassVar[bool] = False
-    """Whether what it draws is a pause: every statement of the session, from that step on, is sent that much later."""
+    """What it ends. Oracles attribute errors and losses that follow from this to the perturbation."""
+    is_pause: ClassVar[bool] = False
+    """Whether it delays statements: from the drawn step on, each statement of the session is sent so much later."""
 
-    wired: ClassVar[bool] = False
-    """Whether the sessions' sessions have to go through the fault proxy."""
+    needs_proxy: ClassVar[bool] = False
+    """Whether sessions must connect through the fault proxy."""
 
-    def __init__(self, target: Target, wires: ProxyLinks) -> None:
+    def __init__(self, target: Target, links: ProxyLinks) -> None:
         self.target = target
-        self.wires = wires
+        self.links = links
 
     @classmethod
     def obstacle(cls, target: Target) -> str:  # noqa: ARG003 most need nothing of a target
@@ -49,17 +49,17 @@ class Perturbation(abc.ABC):
         """What to do in one repetition."""
 
     def prepare(self) -> None:  # noqa: B027 most have nothing to prepare
-        """There is a new working database. TargetError."""
+        """Called when there is a new working database. TargetError."""
 
     @abc.abstractmethod
-    def strike(self, drawn: Disturbance, session: RecordedSession) -> str:
-        """Do what was drawn to the session's session: the moment is now. Called in another thread than the session's, but for pauses.
+    def apply(self, drawn: Disturbance, session: RecordedSession) -> str:
+        """Do to the session what was drawn, now. Called in the session's own thread for pauses, else in another one.
 
-        Returns in a few words what was done; nothing where it came too late. TargetError.
+        Returns in a few words what was done, or "" where it came too late. TargetError.
         """
 
-    def settle(self) -> None:  # noqa: B027 most leave nothing behind
-        """All sessions have come to rest: end what has no end of its own. TargetError."""
+    def undo(self) -> None:  # noqa: B027 most leave nothing behind
+        """Called when all sessions have finished: undo what does not end by itself. TargetError."""
 
 
 def draw_moment(rng: random.Random, program: Program) -> tuple[str, int, int] | None:
@@ -73,8 +73,10 @@ def draw_moment(rng: random.Random, program: Program) -> tuple[str, int, int] | 
     return rng.choice(moments) if moments else None
 
 
-def draw_strikes(name: str, rng: random.Random, program: Program, count: int, lasts_us: tuple[int, int]) -> list[Disturbance]:
-    """So many disturbances in the middle of any statements, each lasting so long (at least, at most)."""
+def draw_disturbances(
+    name: str, rng: random.Random, program: Program, count: int, lasts_us: tuple[int, int]
+) -> list[Disturbance]:
+    """So many disturbances in the middle of drawn statements. `lasts_us`: the shortest and the longest duration."""
     drawn = []
     for _ in range(count):
         moment = draw_moment(rng, program)
@@ -85,7 +87,7 @@ def draw_strikes(name: str, rng: random.Random, program: Program, count: int, la
 
 
 def _statements(step: Step) -> int:
-    """How many statements one try of a step has."""
+    """How many statements one try of a step sends."""
     return _counted(step.fragment) + (0 if step.window == "none" else 2)
 
 

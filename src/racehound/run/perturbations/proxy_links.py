@@ -1,4 +1,4 @@
-"""The wires between sessions and server: a link through the fault proxy for each session, for perturbations of the network."""
+"""A link through the fault proxy for each session, for perturbations of the network."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ class ProxyLinks:
 
     @staticmethod
     def obstacle(target: Target) -> str:
-        """Why there can be no wires to that target; empty if there can."""
+        """Why there can be no links to that target; empty if there can."""
         if target.endpoint is None:
             return "the server has no TCP address"
         lacking = installation.missing([PROXY])
         return f"{PROXY} is not installed: {lacking[0].reason}" if lacking else ""
 
     def to(self, session: str) -> Link:
-        """The session's link; undisturbed when first asked for. TargetError when the proxy does not do its part."""
+        """The session's link, without any fault at first. TargetError when the proxy does not work."""
         behind = self._target.endpoint
         if behind is None:
             raise TargetError("the server has no TCP address any more")
@@ -58,9 +58,9 @@ class ProxyLinks:
             from racehound.services.composition import Composition, ServiceRequest
             from racehound.services.faults import Links
 
-            directory = scratch.create(f"{self._target.run_id}.wires")
+            directory = scratch.create(f"{self._target.run_id}.links")
             self._stack.callback(scratch.remove, directory)
-            composition = Composition("wires", directory)
+            composition = Composition("links", directory)
             self._stack.callback(composition.down, lambda _name, _what: None)
             composition.up([ServiceRequest(PROXY)], lambda _name, _what: None)
             self._links = self._stack.enter_context(Links(composition))

@@ -12,7 +12,7 @@ from racehound.kinds.text import Statements, expect, run
 
 
 class PrivilegeHolder(PostgresKind):
-    """It holds privileges on the object it refers to, or on a supporting table: nothing else of it could depend on that object."""
+    """It holds privileges on the object it refers to, or on a supporting table: nothing else of it can depend on one."""
 
     @property
     def grant_target(self) -> str:

@@ -30,7 +30,7 @@ function duration(us) {
   return `${Number(value.toPrecision(3))} ${unit}`;
 }
 
-// A share, so that neither "0 %" nor "100 %" is said of what is not quite that.
+// A share in percent. "0 %" and "100 %" are shown only where they are exact.
 function share(part, whole) {
   if (!whole) return "–";
   const percent = (100 * part) / whole;
@@ -58,12 +58,12 @@ function command(text) {
 }
 
 const SIGNS = { ok: "", expected: "–", unexplained: "?", internal: "!", lost: "×" };
-const swatch = (drawer) => el("span", { class: `swatch ${drawer}`, "aria-hidden": "true" }, SIGNS[drawer]);
+const swatch = (outcome) => el("span", { class: `swatch ${outcome}`, "aria-hidden": "true" }, SIGNS[outcome]);
 
-// Statements by drawer as one bar.
-function stack(drawers, counts) {
-  const parts = drawers.map((drawer, at) => (counts[at] ? el("span", { class: drawer, style: { flex: `${counts[at]} 0 0` } }) : null));
-  const words = drawers.map((drawer, at) => `${counts[at]} ${drawer}`).join(", ");
+// Statements by outcome as one bar.
+function stack(outcomes, counts) {
+  const parts = outcomes.map((outcome, at) => (counts[at] ? el("span", { class: outcome, style: { flex: `${counts[at]} 0 0` } }) : null));
+  const words = outcomes.map((outcome, at) => `${counts[at]} ${outcome}`).join(", ");
   return el("div", { class: "stack", role: "img", "aria-label": words, title: words }, parts);
 }
 

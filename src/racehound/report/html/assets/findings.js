@@ -1,4 +1,4 @@
-// The findings: a list of them, and one with its evidence.
+// The findings: a list of all, and the chosen one with its evidence.
 
 const SHORT = { crash: "s-crash", corruption: "s-corruption", hang: "s-hang", "wrong result": "s-wrong", "internal error": "s-internal",
   "unexplained error": "s-unexplained", leak: "s-leak", "known weakness": "s-known" };
@@ -48,10 +48,10 @@ function findingCard(finding, contents) {
     long || finding.detail.length ? el("pre", { class: "detail" }, [...(long ? [finding.title] : []), ...finding.detail].join("\n")) : null);
   return el("article", { class: "card finding", "data-id": finding.id, "aria-label": `${finding.severity}: ${finding.title}` },
     head, smallest(finding), el("div", { class: "pad" }, el("h4", {}, "See it again"), command(finding.replay)),
-    finding.timeline ? timelineParts(finding.timeline, contents.drawers, finding.log) : logLines(finding.log), texts(finding), pairs(finding));
+    finding.timeline ? timelineParts(finding.timeline, contents.outcomes, finding.log) : logLines(finding.log), texts(finding), pairs(finding));
 }
 
-// What it was reduced to: who says what, in the order of the turns.
+// What it was reduced to: the session and the statement of each turn, in order.
 function smallest(finding) {
   if (!finding.smallest) return null;
   const { facts, lines, program } = finding.smallest;
@@ -62,12 +62,12 @@ function smallest(finding) {
 }
 
 // A timeline with its filters, the chosen statement, and the log.
-function timelineParts(timeline, drawers, lines) {
-  const model = new Model(timeline, drawers);
-  const said = el("div", { class: "pad statement" });
+function timelineParts(timeline, outcomes, lines) {
+  const model = new Model(timeline, outcomes);
+  const details = el("div", { class: "pad statement" });
   const log = timeline.span.lines.length ? new Log(timeline.span, (moment) => view.point(moment)) : null;
   const view = new Timeline(model, (number) => {
-    said.replaceChildren(...statement(model, number));
+    details.replaceChildren(...statement(model, number));
     if (log && number >= 0) log.follow(model.start[number], model.end[number], model.get(number, "pid"));
   });
   drawn.add(view);
@@ -77,27 +77,27 @@ function timelineParts(timeline, drawers, lines) {
     el("button", { class: "button", type: "button", onclick: () => view.showAll() }, "All"),
     el("button", { class: "button", type: "button", "aria-label": "Zoom in", onclick: () => view.zoom(1.6) }, "+"),
     el("button", { class: "button", type: "button", "aria-label": "Zoom out", onclick: () => view.zoom(1 / 1.6) }, "−"));
-  said.replaceChildren(...statement(model, -1));
+  details.replaceChildren(...statement(model, -1));
   queueMicrotask(() => view.choose(model.beginning()));
   return [
     el("div", { class: "pad" }, el("h4", {}, "Timeline"), el("p", { class: "quiet about" }, timeline.title), el("div", { class: "row between tools" }, filters.element, zoom)),
     view.element,
-    el("div", { class: "pad legend" }, el("p", { class: "hint" }, "A line under a bar: told with the finding. The shaded stretch: where the culprits ran against each other. Stripes: waiting for another."), keysHint()),
-    el("div", { class: "beside" }, said, el("div", { class: "pad" }, el("h4", {}, "Server log"), log ? log.element : noLog(lines))),
+    el("div", { class: "pad legend" }, el("p", { class: "hint" }, "A line under a bar: a statement of the finding. The shaded stretch: where the culprits ran against each other. Stripes: waiting for another session."), keysHint()),
+    el("div", { class: "beside" }, details, el("div", { class: "pad" }, el("h4", {}, "Server log"), log ? log.element : noLog(lines))),
   ];
 }
 
 function statement(model, number) {
   if (number < 0) return [el("h4", {}, "Statement"), el("p", { class: "quiet" }, "None is chosen.")];
-  const drawer = model.drawerOf(number);
+  const outcome = model.outcomeOf(number);
   const facts = [
     ["session", model.sessionOf(number)], ["step", model.text(number, "step")], ["from", `${duration(model.start[number])}, for ${duration(model.end[number] - model.start[number])}`],
     ["process", model.get(number, "pid") || null], ["waited", model.get(number, "blocked") >= 0 ? `seen after ${duration(model.get(number, "blocked"))}` : null],
   ].filter(([, value]) => value !== null);
-  const role = ["", "told with the finding", "showed the defect"][model.role[number]];
+  const role = ["", "a statement of the finding", "showed the defect"][model.role[number]];
   return [
     el("h4", {}, `Statement ${number + 1} of ${model.size}`), el("pre", { "data-sql": true }, model.text(number, "sql")),
-    el("p", { class: "row" }, swatch(drawer), drawer, role ? el("strong", {}, role) : null), el("pre", { "data-became": true }, model.text(number, "became")),
+    el("p", { class: "row" }, swatch(outcome), outcome, role ? el("strong", {}, role) : null), el("pre", { "data-answer": true }, model.text(number, "answer")),
     el("dl", { class: "facts" }, facts.map(([name, value]) => [el("dt", {}, name), el("dd", {}, value)])),
   ];
 }

@@ -1,4 +1,5 @@
-// The server's log in step with a timeline: what is chosen there is marked here, and the other way round. Only the lines in sight exist.
+// The server's log beside a timeline: a statement chosen there is marked here, and a line pointed at here is marked there.
+// Only the lines in sight have elements.
 
 const LINE = 20, SPARE = 10;
 

@@ -27,20 +27,20 @@ function summarySection(contents) {
       el("div", { class: "card pad" }, el("h4", {}, "Run"), pairs(contents.facts)),
       el("div", { class: "card pad" }, el("h4", {}, "Settings"), pairs(contents.settings)),
       contents.commands.length === 0 ? null : el("div", { class: "card pad commands" }, contents.commands.map(([what, words]) => el("div", {}, el("h4", {}, what), command(words)))),
-      el("div", { class: "card pad all" }, el("h4", {}, `${count(all, "statement")}`), stack(contents.drawers, contents.totals),
-        el("div", { class: "totals" }, contents.drawers.map((drawer, at) => el("span", {}, swatch(drawer), `${drawer} ${grouped.format(contents.totals[at])}`, el("span", { class: "quiet" }, share(contents.totals[at], all))))))));
+      el("div", { class: "card pad all" }, el("h4", {}, `${count(all, "statement")}`), stack(contents.outcomes, contents.totals),
+        el("div", { class: "totals" }, contents.outcomes.map((outcome, at) => el("span", {}, swatch(outcome), `${outcome} ${grouped.format(contents.totals[at])}`, el("span", { class: "quiet" }, share(contents.totals[at], all))))))));
 }
 
 function plansSections(contents) {
   return contents.plans.map((plan, at) => el("section", { id: `plan-${at}`, "aria-label": plan.title }, el("h2", { "data-short": "Plan" }, "A whole plan"),
-    el("article", { class: "card finding" }, timelineParts(plan, contents.drawers, []))));
+    el("article", { class: "card finding" }, timelineParts(plan, contents.outcomes, []))));
 }
 
 function begin() {
   const contents = JSON.parse(document.getElementById("contents").textContent);
   const preferred = matchMedia("(prefers-color-scheme: dark)");
   document.documentElement.dataset.theme = preferred.matches ? "dark" : "light";
-  const sections = [summarySection(contents), findingsSection(contents), ...plansSections(contents), statisticsSection(contents), courseSection(contents), matrixSection(contents)].filter(Boolean);
+  const sections = [summarySection(contents), findingsSection(contents), ...plansSections(contents), statisticsSection(contents), throughputSection(contents), matrixSection(contents)].filter(Boolean);
   masthead(contents, sections);
   document.getElementById("page").replaceChildren(...sections);
   setTheme(document.documentElement.dataset.theme);

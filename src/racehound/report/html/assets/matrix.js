@@ -2,13 +2,13 @@
 
 const CELL_COLOUR = { fine: "fine", blocked: "blocked", expected: "explained", "known weakness": "weak", unexplained: "unexplained", leak: "unexplained",
   internal: "internal", hang: "wrong", wrong: "wrong", corrupt: "wrong", crash: "lost" };
-const CALM = 3; // outcomes that are as races go: fine, blocked, expected
+const CALM = 3; // outcomes that races may have: fine, blocked, expected
 const TRIAL = { x: 0, y: 1, meeting: 2, outcome: 3, schedule: 4, setup: 5, sessions: 6, reason: 7 };
 
 class Heat {
-  constructor(matrix, told, findings) {
+  constructor(matrix, details, findings) {
     this.matrix = matrix;
-    this.told = told;
+    this.details = details;
     this.findings = new Map(findings.map((finding) => [finding.signature, finding.id]));
     this.at = [0, 0];
     this.meeting = -1;
@@ -21,7 +21,7 @@ class Heat {
     }
     this.size = Math.min(22, Math.max(11, Math.floor(900 / matrix.operations.length)));
     this.canvas = el("canvas", { tabindex: 0, role: "application", "aria-roledescription": "heat map",
-      "aria-label": `Race matrix of ${count(matrix.operations.length, "operation")}. Arrow keys go from cell to cell; the cell's statements are told beside.` });
+      "aria-label": `Race matrix of ${count(matrix.operations.length, "operation")}. Arrow keys go from cell to cell; the cell's statements are shown beside the map.` });
     this.canvas.addEventListener("keydown", (event) => this.key(event));
     this.canvas.addEventListener("click", (event) => this.choose(...[event.offsetY, event.offsetX].map((at) => Math.floor((at - this.margin) / this.size))));
     this.draw();
@@ -90,14 +90,14 @@ class Heat {
     if (x < 0 || y < 0 || x > last || y > last) return;
     this.at = [x, y];
     this.draw();
-    this.tell();
+    this.showCell();
   }
 
-  tell() {
+  showCell() {
     const [x, y] = this.at, { operations, outcomes, shapes } = this.matrix, trials = this.of(x, y);
     announce(`${operations[x]} against ${operations[y]}: ${trials.length ? outcomes[trials[0][TRIAL.outcome]] : "not tried"}`);
     const heading = (letter, at) => el("p", {}, el("strong", {}, `${letter}: ${operations[at]} `), el("span", { class: "quiet" }, shapes[at]));
-    this.told.replaceChildren(heading("X", x), heading("Y", y),
+    this.details.replaceChildren(heading("X", x), heading("Y", y),
       ...(trials.length ? trials.map((trial, at) => this.trial(trial, at === 0)) : [el("p", { class: "quiet" }, "Not tried, or filtered out.")]));
   }
 
@@ -112,9 +112,9 @@ class Heat {
   moves(trial) {
     const { texts } = this.matrix;
     const left = trial[TRIAL.sessions].map((number) => [...texts[number]]);
-    const told = texts[trial[TRIAL.setup]].map((sql) => ["setup", sql]);
-    for (const session of trial[TRIAL.schedule]) if (left[session - 1].length) told.push(["XY"[session - 1], left[session - 1].shift()]);
-    return [...told, ...left.flatMap((rest, session) => rest.map((sql) => ["XY"[session], sql]))];
+    const shown = texts[trial[TRIAL.setup]].map((sql) => ["setup", sql]);
+    for (const session of trial[TRIAL.schedule]) if (left[session - 1].length) shown.push(["XY"[session - 1], left[session - 1].shift()]);
+    return [...shown, ...left.flatMap((rest, session) => rest.map((sql) => ["XY"[session], sql]))];
   }
 }
 
@@ -123,16 +123,16 @@ let heat = null;
 function matrixSection(contents) {
   const { matrix } = contents;
   if (!matrix) return null;
-  const told = el("div", { class: "pad told" });
-  heat = new Heat(matrix, told, contents.findings);
-  heat.tell();
+  const details = el("div", { class: "pad details" });
+  heat = new Heat(matrix, details, contents.findings);
+  heat.showCell();
   const there = new Set(matrix.trials.map((trial) => trial[TRIAL.meeting]));
-  const meetings = el("select", { class: "button", "aria-label": "How X and Y met", onchange: (event) => { heat.meeting = Number(event.target.value); heat.draw(); heat.tell(); } },
+  const meetings = el("select", { class: "button", "aria-label": "How X and Y met", onchange: (event) => { heat.meeting = Number(event.target.value); heat.draw(); heat.showCell(); } },
     el("option", { value: -1 }, "Worst of all meetings"), matrix.meetings.map((meeting, at) => (there.has(at) ? el("option", { value: at }, meeting) : null)));
   const left = matrix.left_out.map(([reason, pairs]) => el("p", { class: "quiet" }, `${pairs ? count(pairs, "pair") : "Some"} not tried: ${reason}`));
   return el("section", { id: "matrix", "aria-labelledby": "matrix-title" }, el("h2", { id: "matrix-title" }, "Race matrix"),
-    el("p", { class: "lead" }, "Each operation (row, X) against each other one (column, Y): the worst that came of it. Choose a cell to see its statements."),
-    el("div", { class: "card" }, el("div", { class: "pad row tools" }, meetings, legend(matrix), left), el("div", { class: "matrix" }, el("div", { class: "map pad" }, heat.canvas), told)));
+    el("p", { class: "lead" }, "Each operation (row, X) against each other one (column, Y): the worst outcome of all trials. Choose a cell to see its statements."),
+    el("div", { class: "card" }, el("div", { class: "pad row tools" }, meetings, legend(matrix), left), el("div", { class: "matrix" }, el("div", { class: "map pad" }, heat.canvas), details)));
 }
 
 function legend(matrix) {
@@ -143,7 +143,7 @@ function legend(matrix) {
       if (!heat.hidden.delete(at)) heat.hidden.add(at);
       event.currentTarget.setAttribute("aria-pressed", String(!heat.hidden.has(at)));
       heat.draw();
-      heat.tell();
+      heat.showCell();
     } }, el("span", { class: "swatch", style: { "--c": `var(--${colour})`, "--on": `var(--on-${colour})` }, "aria-hidden": "true" }, matrix.letters[at]), `${outcome} ${grouped.format(size)}`) : null;
   });
 }

@@ -1,18 +1,18 @@
 // A timeline's bars as columns, with what is searched for in them.
 
-const BAR = { session: 0, start: 1, duration: 2, drawer: 3, role: 4, sql: 5, became: 6, step: 7, kind: 8, pid: 9, repetition: 10, blocked: 11 };
+const BAR = { session: 0, start: 1, duration: 2, outcome: 3, role: 4, sql: 5, answer: 6, step: 7, kind: 8, pid: 9, repetition: 10, blocked: 11 };
 const ROLE = { bystander: 0, culprit: 1, failed: 2 };
 
 class Model {
-  constructor(timeline, drawers) {
+  constructor(timeline, outcomes) {
     this.raw = timeline;
-    this.drawers = drawers;
+    this.outcomes = outcomes;
     this.texts = timeline.texts;
     this.size = timeline.bars.length;
     this.start = Float64Array.from(timeline.bars, (bar) => bar[BAR.start]);
     this.end = Float64Array.from(timeline.bars, (bar) => bar[BAR.start] + bar[BAR.duration]);
     this.session = Int32Array.from(timeline.bars, (bar) => bar[BAR.session]);
-    this.drawer = Uint8Array.from(timeline.bars, (bar) => bar[BAR.drawer]);
+    this.outcome = Uint8Array.from(timeline.bars, (bar) => bar[BAR.outcome]);
     this.role = Uint8Array.from(timeline.bars, (bar) => bar[BAR.role]);
     this.whole = [0, Math.max(1, ...[this.end.reduce((most, end) => Math.max(most, end), 0)])];
     this.shown = new Uint8Array(this.size).fill(1);
@@ -23,7 +23,7 @@ class Model {
   get(number, what) { return this.raw.bars[number][BAR[what]]; }
   text(number, what) { return this.texts[this.get(number, what)]; }
   sessionOf(number) { return this.raw.sessions[this.session[number]]; }
-  drawerOf(number) { return this.drawers[this.drawer[number]]; }
+  outcomeOf(number) { return this.outcomes[this.outcome[number]]; }
 
   // Keep what `wanted(number)` says, and lanes with anything on them.
   filter(wanted) {
@@ -73,7 +73,7 @@ class Model {
   // The next shown bar that is no success.
   nextError(number, step) {
     let next = this.along(number, step);
-    while (next >= 0 && this.drawer[next] === 0) next = this.along(next, step);
+    while (next >= 0 && this.outcome[next] === 0) next = this.along(next, step);
     return next;
   }
 
@@ -88,8 +88,8 @@ class Model {
   }
 
   described(number) {
-    const became = this.text(number, "became").split("\n", 1)[0];
+    const answer = this.text(number, "answer").split("\n", 1)[0];
     const sql = this.text(number, "sql").replace(/\s+/g, " ");
-    return `${this.sessionOf(number)}, statement ${number + 1} of ${this.size}, ${this.drawerOf(number)}: ${sql} → ${became}, ${duration(this.end[number] - this.start[number])}`;
+    return `${this.sessionOf(number)}, statement ${number + 1} of ${this.size}, ${this.outcomeOf(number)}: ${sql} → ${answer}, ${duration(this.end[number] - this.start[number])}`;
   }
 }

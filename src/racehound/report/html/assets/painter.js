@@ -1,4 +1,4 @@
-// Draws a model on canvases. Knows colours and sizes; nothing of keys and pointers.
+// Draws a model on canvases. Keys and pointers are handled in timeline.js.
 
 const LANE = 30, BAR_HEIGHT = 18, AXIS = 26, OVERVIEW = 36;
 const SANS = 'system-ui, "Segoe UI", Roboto, "Noto Sans", sans-serif';
@@ -104,7 +104,7 @@ class Painter {
       if (model.start[number] > scale.to) break;
       const left = Math.max(scale.x(model.start[number]), scale.left);
       const right = Math.min(scale.x(model.end[number]), width);
-      const worst = model.drawer[number] + 8 * model.role[number];
+      const worst = model.outcome[number] + 8 * model.role[number];
       if (right - left < 1) {
         const pixel = Math.floor(left);
         if (pixel === lastPixel && worst <= lastWorst) continue;
@@ -116,8 +116,8 @@ class Painter {
 
   bar(pen, ink, number, left, width, y) {
     const { model } = this;
-    const drawer = model.drawerOf(number);
-    pen.fillStyle = ink[drawer];
+    const outcome = model.outcomeOf(number);
+    pen.fillStyle = ink[outcome];
     if (width > 4) {
       pen.beginPath();
       pen.roundRect(left, y, width - 0.5, BAR_HEIGHT, 3);
@@ -129,7 +129,7 @@ class Painter {
     }
     const waited = model.get(number, "blocked");
     if (waited >= 0) this.waiting(pen, ink, number, waited, y);
-    if (width > 14) this.label(pen, ink, number, left, width, y, SIGNS[drawer]);
+    if (width > 14) this.label(pen, ink, number, left, width, y, SIGNS[outcome]);
   }
 
   // From where it was seen to wait, a bar is thin stripes.
@@ -144,7 +144,7 @@ class Painter {
     pen.beginPath();
     pen.rect(left, y, width - 5, BAR_HEIGHT);
     pen.clip();
-    pen.fillStyle = ink[`on-${this.model.drawerOf(number)}`];
+    pen.fillStyle = ink[`on-${this.model.outcomeOf(number)}`];
     pen.textAlign = "left";
     pen.textBaseline = "middle";
     if (sign) {
@@ -222,11 +222,11 @@ class Painter {
       const worst = new Int8Array(columns + 2).fill(-1);
       for (const number of lane.bars) {
         const end = Math.floor(at(this.model.end[number])) - left;
-        for (let x = Math.floor(at(this.model.start[number])) - left; x <= end; x++) worst[x] = Math.max(worst[x], this.model.drawer[number]);
+        for (let x = Math.floor(at(this.model.start[number])) - left; x <= end; x++) worst[x] = Math.max(worst[x], this.model.outcome[number]);
       }
       for (let x = 0; x <= columns; x++) {
         if (worst[x] < 0) continue;
-        pen.fillStyle = ink[this.model.drawers[worst[x]]];
+        pen.fillStyle = ink[this.model.outcomes[worst[x]]];
         pen.fillRect(left + x, y, 1, height);
       }
     }

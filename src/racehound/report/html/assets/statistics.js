@@ -1,4 +1,4 @@
-// What became of each kind's steps. What never succeeded was never put to the test.
+// The outcomes of each kind's steps. A step that never succeeded is a hole in the test: nothing after it was tested.
 
 function statisticsSection(contents) {
   const rows = contents.statistics;
@@ -10,7 +10,7 @@ function statisticsSection(contents) {
     only.setAttribute("aria-pressed", String(pressed));
     fill(pressed ? [...holes, ...untried] : rows);
   } }, "Holes only");
-  const fill = (shown) => body.replaceChildren(...shown.map((row) => statisticsRow(row, contents.drawers)));
+  const fill = (shown) => body.replaceChildren(...shown.map((row) => statisticsRow(row, contents.outcomes)));
   fill(rows);
   const never = holes.length
     ? `${count(holes.length, "step")} of ${rows.length - untried.length} never succeeded. What comes after such a step was not put to the test: the hunt has a hole there.`
@@ -24,9 +24,9 @@ function statisticsSection(contents) {
           el("th", { scope: "col", class: at === 2 || at === 3 ? "number" : null }, name)))), body))));
 }
 
-function statisticsRow(row, drawers) {
+function statisticsRow(row, outcomes) {
   const succeeded = row.succeeded ? share(row.succeeded, row.tries) : el("span", { class: row.tries ? "hole" : "quiet" }, row.tries ? "never" : "not tried");
   return el("tr", {}, el("th", { scope: "row" }, row.kind), el("td", {}, row.step), el("td", { class: "number" }, grouped.format(row.tries)),
-    el("td", { class: "number" }, succeeded), el("td", {}, row.tries ? stack(drawers, row.drawers) : null),
+    el("td", { class: "number" }, succeeded), el("td", {}, row.tries ? stack(outcomes, row.outcomes) : null),
     el("td", { class: "errors" }, row.errors.slice(0, 3).map(([times, text]) => el("div", {}, `${grouped.format(times)} × ${text}`))));
 }

@@ -1,9 +1,9 @@
-// A timeline that is looked around in: with the wheel, by dragging, with keys.
+// A timeline that can be moved and zoomed with the wheel, by dragging, and with keys.
 
 const KEYS = [["← →", "statements in time"], ["↑ ↓", "sessions"], ["e E", "errors"], ["+ −", "zoom"], ["0", "all"], ["c", "culprits"]];
 
 class Timeline {
-  // `select(number)` is told of every statement that is chosen; -1: none.
+  // `select(number)` is called with the statement that is chosen; -1: none.
   constructor(model, select) {
     this.model = model;
     this.select = select;
@@ -25,7 +25,7 @@ class Timeline {
       class: "lanes", tabindex: 0, role: "application", "aria-roledescription": "timeline",
       "aria-label": `Timeline of ${count(this.model.size, "statement")} by ${count(this.model.raw.sessions.length, "session")}. ` +
         "Left and right arrows go through the statements in time, up and down to other sessions, e to errors, plus and minus zoom, " +
-        "0 shows all, c the culprits. The statement is told below.",
+        "0 shows all, c the culprits. The statement is shown below.",
     });
     this.tip = el("div", { class: "tip", "aria-hidden": "true" });
     this.strips = el("div", { style: { position: "relative" } }, this.overview, this.frame);
@@ -128,7 +128,7 @@ class Timeline {
     return this.selected < 0 ? (this.scale.from + this.scale.to) / 2 : (this.model.start[this.selected] + this.model.end[this.selected]) / 2;
   }
 
-  // With Ctrl (or a pinch) the wheel zooms, sideways (or with Shift) it moves; otherwise the page scrolls as ever.
+  // With Ctrl (or a pinch) the wheel zooms, sideways (or with Shift) it moves; otherwise the page scrolls.
   wheel(event) {
     const aside = event.shiftKey ? event.deltaY || event.deltaX : event.deltaX;
     if (event.ctrlKey || event.metaKey) this.zoom(Math.exp(-event.deltaY / 250), this.scale.moment(event.offsetX));
