@@ -127,7 +127,7 @@ class Database(abc.ABC):
         """The value for `Choice.options`. `values`: the values of all options of the command, by parameter name. UserError."""
         del values
 
-    def recognises(self, session: Session) -> bool:  # noqa: ARG002 nothing tells it apart
+    def recognises(self, session: Session) -> bool:  # noqa: ARG002 the default is the same for all servers
         """Whether the server of a session is one of this database."""
         return False
 

@@ -65,7 +65,7 @@ class _Broker(Service):
         return (java.JAVA, self.jars)
 
     def prepare(self, layout: ServiceLayout) -> None:
-        settings = {**SETTINGS, **_listeners(layout), "log.dirs": str(_data(layout)), **self.settings(layout)}
+        settings = {**SETTINGS, **_listeners(layout), "log.dirs": str(layout.directory / "data"), **self.settings(layout)}
         lines = [f"{name}={value}\n" for name, value in settings.items()]
         _properties(layout).write_text("".join(lines), encoding="utf-8")
 
@@ -155,10 +155,6 @@ def _listeners(layout: ServiceLayout) -> dict[str, str]:
         "listener.security.protocol.map": ",".join(f"{port.upper()}:PLAINTEXT" for port in layout.endpoints),
         "inter.broker.listener.name": CLIENT.upper(),
     }
-
-
-def _data(layout: ServiceLayout) -> Path:
-    return layout.directory / "data"
 
 
 def _properties(layout: ServiceLayout) -> Path:

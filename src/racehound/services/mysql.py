@@ -16,7 +16,7 @@ from racehound.services.artifacts.maven import MavenArchive
 from racehound.services.process import Command
 from racehound.services.service import CLIENT, LOOPBACK, Container, Endpoints, NotReadyError, Service, ServiceLayout
 
-ROOT_PASSWORD = "p@ssw0rd"  # noqa: S105 no secret: it is what public scripts of Materialize use, of a server that nobody else reaches
+ROOT_PASSWORD = "p@ssw0rd"  # noqa: S105 it is not secret: public scripts use it, and no other machine can connect
 ROOT_SQL = f"""\
 ALTER USER root@localhost IDENTIFIED BY '{ROOT_PASSWORD}';
 CREATE USER root@'%' IDENTIFIED BY '{ROOT_PASSWORD}';

@@ -13,7 +13,7 @@ from racehound.errors import TargetError, UserError
 from racehound.services.service import CLIENT, Endpoints, NotReadyError
 
 ACCESS_KEY_ID = "racehound"
-SECRET_ACCESS_KEY = "racehound-secret"  # noqa: S105 no secret: of a server that nobody else reaches
+SECRET_ACCESS_KEY = "racehound-secret"  # noqa: S105 it is not secret: no other machine can connect to the server
 REGION = "us-east-1"
 ACCOUNT = "000000000000"
 BUCKET = "racehound"

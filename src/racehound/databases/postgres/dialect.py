@@ -121,8 +121,8 @@ def log_line(message: str) -> tuple[int, str]:
     match = _LOG_LINE.fullmatch(message)
     if match is None:
         return 0, message
-    speaker = match["application"].rpartition(" ")[2] if match["type"] == "client backend" else match["type"]
-    return int(match["pid"]), f"{speaker}: {match['message']}" if speaker else match["message"]
+    name = match["application"].rpartition(" ")[2] if match["type"] == "client backend" else match["type"]
+    return int(match["pid"]), f"{name}: {match['message']}" if name else match["message"]
 
 
 POSTGRES = Dialect(

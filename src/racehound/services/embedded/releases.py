@@ -58,16 +58,12 @@ def parse(release: str) -> tuple[int, int | None]:
 
 def _cached(name: str) -> Installation | None:
     """The release if it is in the cache. Its directory is complete, since it was renamed when it was complete."""
-    directory = _releases() / name
+    directory = cache_dir() / _AREA / name
     if not directory.is_dir():
         return None
     # For a major release there is a link to the directory of the full number.
     programs = directory.resolve() / "bin"
     return Installation(programs, version_of(programs), wheel().clients)
-
-
-def _releases() -> Path:
-    return cache_dir() / _AREA
 
 
 def _fetch(name: str) -> Installation:
