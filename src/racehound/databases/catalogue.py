@@ -25,7 +25,7 @@ def catalogue(database: Database, kinds_from: Sequence[Path] = ()) -> tuple[type
 
 
 def nonempty_catalogue(database: Database, kinds_from: Sequence[Path] = ()) -> tuple[type[Kind], ...]:
-    """As `catalogue`. UserError also where there is no kind at all."""
+    """As `catalogue`, but UserError when there are no kinds."""
     found = catalogue(database, kinds_from)
     if not found:
         raise UserError(
