@@ -309,7 +309,7 @@ def test_a_container_that_is_gone_is_dead(stand_in: StandIn, postgres: DockerIns
     postgres.start()
     stand_in.answer("container", "inspect", says="[]\n", complains="Error response from daemon: No such container: x\n", code=1)
     assert not postgres.alive()
-    assert postgres.exit_summary() == "cannot be seen: Error response from daemon: No such container: x"
+    assert postgres.exit_summary() == "cannot be inspected: Error response from daemon: No such container: x"
     with pytest.raises(TargetError, match="postgres does not run"):
         postgres.pause()
 
@@ -369,7 +369,7 @@ def test_images_are_fetched_once_and_for_what_is_needed_too(stand_in: StandIn, c
     stand_in.answer("image", "inspect", "middle:1", code=1)
     lines: list[str] = []
     pull(["middle"], lines.append)
-    assert lines == ["base:1 is there", "docker pull middle:1"]
+    assert lines == ["base:1 is installed", "docker pull middle:1"]
     assert [each for each in stand_in.told() if each[0] == "pull"] == [["pull", "--quiet", "middle:1"]]
     stand_in.answer("pull", complains="no such manifest\n", code=1)
     with pytest.raises(UserError, match="cannot pull middle:1: no such manifest"):

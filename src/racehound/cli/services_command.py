@@ -14,8 +14,7 @@ from racehound.cli.options import option, together
 from racehound.errors import TargetError, UserError
 
 if TYPE_CHECKING:
-    from racehound.services.composition import Status
-    from racehound.services.composition_daemon import RequestedService
+    from racehound.services.composition import ServiceRequest, Status
 
 _composition = option(
     "--composition", default="default", metavar="NAME", help="Which composition; several can be up at the same time."
@@ -168,7 +167,7 @@ def fault(name: str, what: str, composition: str) -> None:
         click.echo(line)
 
 
-def _services(names: Sequence[str], backends: Sequence[str]) -> list[RequestedService]:
+def _services(names: Sequence[str], backends: Sequence[str]) -> list[ServiceRequest]:
     """The services that are named, or the default ones, each with its backend. UserError for a backend that does not fit."""
     from racehound.services.catalogue import DEFAULT, find
 
@@ -186,10 +185,11 @@ def _services(names: Sequence[str], backends: Sequence[str]) -> list[RequestedSe
     return [_service(name, chosen.get(name, everywhere)) for name in dict.fromkeys((*wanted, *chosen))]
 
 
-def _service(name: str, text: str) -> RequestedService:
+def _service(name: str, text: str) -> ServiceRequest:
     """A service run by `process`, `docker` or `external:HOST:PORT`."""
     from racehound.services.backends.instance import BACKENDS
-    from racehound.services.composition_daemon import RequestedService
+    from racehound.services.composition import ServiceRequest
+    from racehound.services.service import Endpoint
 
     backend = next((known for known in BACKENDS if known == text.partition(":")[0]), None)
     if backend is None:
@@ -197,11 +197,11 @@ def _service(name: str, text: str) -> RequestedService:
     if backend != "external":
         if backend != text:
             raise UserError(f"--backend {name}={text}: only external takes an address")
-        return RequestedService(name, backend)
+        return ServiceRequest(name, backend)
     host, _, port = text.partition(":")[2].rpartition(":")
     if not (host and port.isdecimal() and 0 < int(port) < 65536):
         raise UserError(f"--backend {name}={text}: write external:HOST:PORT")
-    return RequestedService(name, backend, (host, int(port)))
+    return ServiceRequest(name, backend, Endpoint(host, int(port)))
 
 
 def _install(names: Sequence[str]) -> int:
@@ -241,7 +241,7 @@ def _progress() -> Iterator[Callable[[str], object]]:
         yield show
 
 
-def _require_installed(wanted: Sequence[RequestedService]) -> None:
+def _require_installed(wanted: Sequence[ServiceRequest]) -> None:
     from racehound.services.installation import missing
 
     lacking = missing([service.name for service in wanted if service.backend == "process"])

@@ -12,8 +12,6 @@ from racehound.databases.database import Choice, Database
 from racehound.errors import UserError
 from racehound.kinds import python_kinds, text_kinds
 from racehound.kinds.kind import Kind
-from racehound.testdrive.check import check
-from racehound.testdrive.parser import parse
 
 _PARTS = ("prepare", "create", "clear", "verify", "destroy")
 
@@ -27,7 +25,7 @@ def catalogue(database: Database, kinds_from: Sequence[Path] = ()) -> tuple[type
 
 
 def nonempty_catalogue(database: Database, kinds_from: Sequence[Path] = ()) -> tuple[type[Kind], ...]:
-    """As `catalogue`. UserError also where there is no kind at all."""
+    """As `catalogue`, but UserError when there are no kinds."""
     found = catalogue(database, kinds_from)
     if not found:
         raise UserError(
@@ -87,6 +85,9 @@ def _kinds(file: Path, database: Database) -> tuple[type[Kind], ...]:
 
 
 def _check(text: str, file: str) -> None:
+    from racehound.testdrive.check import check
+    from racehound.testdrive.parser import parse
+
     check(parse(text, file))
 
 

@@ -120,14 +120,14 @@ class Database(abc.ABC):
         """
 
     def options(self) -> Sequence[click.Option]:
-        """Further options of the commands that open a target. One that another database has, too, must be the same there."""
+        """Further options of the commands that open a target. An option that several databases have must be equal in all."""
         return ()
 
     def read_options(self, values: Mapping[str, Any]) -> Any:  # noqa: ANN401 whatever `opened` understands
         """The value for `Choice.options`. `values`: the values of all options of the command, by parameter name. UserError."""
         del values
 
-    def recognises(self, session: Session) -> bool:  # noqa: ARG002 nothing tells it apart
+    def recognises(self, session: Session) -> bool:  # noqa: ARG002 the default is the same for all servers
         """Whether the server of a session is one of this database."""
         return False
 

@@ -75,7 +75,7 @@ class Dialect:
     internal_error_in: Callable[[str], str] = _nothing
     """The internal error of a background process that a log line reports; "" if it reports none."""
     log_line: Callable[[str], tuple[int, str]] = _whole_line
-    """The server process and the text of a log message whose time at the beginning was removed. The process is 0 if unknown."""
+    """The server process and the text of a log message, without the time at its beginning. The process is 0 if unknown."""
     script_support: ScriptSupport = dataclasses.field(default_factory=ScriptSupport)
     """What the testdrive language needs from the database: version, topics of sinks, consistency checks."""
     repetitions: int = 100

@@ -104,7 +104,7 @@ def opened(choice: Choice, log_path: Path) -> Iterator[Opened]:
     """Start the chosen target. On exit, remove the run's objects, and stop the server if racehound started it."""
     chosen = database(choice.name)
     require_possible(choice)
-    catalogue(chosen, choice.kinds_from)  # what is wrong with the files is said before anything is started
+    catalogue(chosen, choice.kinds_from)  # errors in the files are reported before anything is started
     run_id = f"rh{secrets.token_hex(4)}"
     directory = scratch.create(run_id)
     try:

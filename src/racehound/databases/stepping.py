@@ -34,7 +34,7 @@ class Stepping(abc.ABC):
     """
 
     deadline_s: float = 0.1
-    """Where `blockers` cannot tell: how long a statement may take, after others have ended, before it counts as blocked."""
+    """Seconds after which a statement counts as blocked, if `blockers` cannot tell. They begin when another statement ends."""
 
     @property
     @abc.abstractmethod

@@ -98,7 +98,7 @@ class Composition:
         self._busy = threading.Lock()
         self._guard: GuardedProcess | None = None
 
-    def up(self, wanted: Sequence[ServiceRequest], tell: Tell) -> None:
+    def up(self, requests: Sequence[ServiceRequest], tell: Tell) -> None:
         """Start these services and those that they need. Services that are up stay as they are.
 
         Returns when all are ready. UserError or TargetError for the first service that cannot be started; the services that this
@@ -106,7 +106,7 @@ class Composition:
         """
         with self._busy:
             self._guard_directory()
-            new = [each for each in with_needs(wanted) if each.name not in self._instances]
+            new = [each for each in with_needs(requests) if each.name not in self._instances]
             self._check_roles(new)
             check_needs({each.service.name: each.backend for each in self.instances} | {each.name: each.backend for each in new})
             made = {each.name: self._instance(each) for each in new}
@@ -256,12 +256,12 @@ class Composition:
 
     # Instances
 
-    def _instance(self, wanted: ServiceRequest) -> Instance:
-        service = find(wanted.name)
-        if wanted.backend == "external":
-            assert wanted.address is not None
-            return ExternalInstance(service, {service.ports[0]: wanted.address})
-        if wanted.backend == "docker":
+    def _instance(self, request: ServiceRequest) -> Instance:
+        service = find(request.name)
+        if request.backend == "external":
+            assert request.address is not None
+            return ExternalInstance(service, {service.ports[0]: request.address})
+        if request.backend == "docker":
             return DockerInstance(service, self.docker)
         directory = self.directory / service.name
         layout = ServiceLayout(
@@ -276,8 +276,8 @@ class Composition:
 
     def _check_roles(self, new: Sequence[ServiceRequest]) -> None:
         roles = {instance.service.role: instance.service.name for instance in self.instances}
-        for wanted in new:
-            service = find(wanted.name)
+        for request in new:
+            service = find(request.name)
             other = roles.setdefault(service.role, service.name)
             if other != service.name:
                 raise UserError(f"{other} and {service.name} are both {service.role}: a composition has one of them")
@@ -332,18 +332,18 @@ class _Peers(Mapping[str, Endpoints]):
         return len(self._composition.instances)
 
 
-def with_needs(wanted: Sequence[ServiceRequest]) -> list[ServiceRequest]:
+def with_needs(requests: Sequence[ServiceRequest]) -> list[ServiceRequest]:
     """These services and those that they need, in order: each after those that it needs.
 
-    A service that is only needed by another is run by the backend of that one. An external service needs none of ours.
+    A service that only another one needs is run by the backend of that one. An external service needs no other service.
     """
-    given = {each.name: each for each in wanted}
+    given = {each.name: each for each in requests}
     known: dict[str, ServiceRequest] = {}
-    for name in reversed(in_order([each.name for each in wanted if each.backend != "external"])):
+    for name in reversed(in_order([each.name for each in requests if each.backend != "external"])):
         users = [each for each in known.values() if each.backend != "external" and name in find(each.name).needs]
         if name in given or users:
             known[name] = given.get(name) or ServiceRequest(name, users[0].backend)
-    return [*reversed(known.values()), *(each for each in wanted if each.name not in known)]
+    return [*reversed(known.values()), *(each for each in requests if each.name not in known)]
 
 
 def _await_ready(instance: Instance) -> float:

@@ -24,10 +24,8 @@ import msgspec
 
 from racehound.errors import RacehoundError, UserError
 from racehound.services import scratch
-from racehound.services.backends.instance import BackendName
 from racehound.services.composition import Composition, ServiceRequest, Status
 from racehound.services.fault_injection import FaultInjector
-from racehound.services.service import Endpoint
 
 _NAME = "racehound-compositions"
 SOCKET = "socket"
@@ -35,16 +33,8 @@ LOG = "daemon.log"
 _LOCK = "lock"
 
 
-class RequestedService(msgspec.Struct, frozen=True):
-    """A service to start. `address` is given for a service that the user runs (backend `external`)."""
-
-    name: str
-    backend: BackendName = "process"
-    address: tuple[str, int] | None = None
-
-
 class Up(msgspec.Struct, frozen=True, tag="up"):
-    services: tuple[RequestedService, ...]
+    services: tuple[ServiceRequest, ...]
 
 
 class Down(msgspec.Struct, frozen=True, tag="down"):
@@ -130,7 +120,7 @@ class CompositionDaemon:
 
         match request:
             case Up(services):
-                self.composition.up([_wanted(service) for service in services], progress)
+                self.composition.up(services, progress)
                 return Answer(status=tuple(self.composition.status()))
             case Down():
                 self.composition.down(progress)
@@ -166,10 +156,6 @@ class CompositionDaemon:
     def wait(self) -> None:
         """Wait until no service is left, or until `end` is called."""
         self._ended.wait()
-
-
-def _wanted(service: RequestedService) -> ServiceRequest:
-    return ServiceRequest(service.name, service.backend, Endpoint(*service.address) if service.address else None)
 
 
 class _Handler(socketserver.StreamRequestHandler):

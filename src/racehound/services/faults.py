@@ -1,8 +1,8 @@
 """Faults on the links to the services of a composition: latency, little bandwidth, silence, resets, cuts.
 
-A link is an address of its own in front of a service, through the composition's toxiproxy. Who is to be disturbed connects there,
-and everybody else where they always do. What a fault is is plain data, so that a plan can draw one and a history tell of it.
-Faults of processes (pause, kill, restart) are the composition's own.
+A link is a further address of a service, which leads through the composition's toxiproxy. Clients that are to see faults connect
+to the link, and all others to the service's own address. Faults are plain data, so that plans can draw them and histories record
+them. The composition injects faults into processes (pause, kill, restart).
 """
 
 from __future__ import annotations
@@ -23,26 +23,26 @@ from racehound.services.service import CLIENT, LOOPBACK, PROXIED, Endpoint
 from racehound.tls import trusted
 
 Direction = Literal["to", "from", "both"]
-"""To the service, from it, or both."""
+"""The direction of data: to the service, from it, or both."""
 _STREAMS: dict[Direction, tuple[str, ...]] = {"to": ("upstream",), "from": ("downstream",), "both": ("upstream", "downstream")}
-"""What toxiproxy calls them."""
+"""The directions by toxiproxy's names."""
 _ANSWER_LIMIT_S = 10.0
 
 
 @dataclasses.dataclass(frozen=True)
 class Latency:
-    """All that is sent comes later; in both directions a round trip takes twice as much more."""
+    """Delays all data. In both directions, a round trip is delayed twice."""
 
     toxic: ClassVar = "latency"
     latency: int
     """Milliseconds."""
     jitter: int = 0
-    """Milliseconds more or less, drawn anew for each piece of data."""
+    """The most milliseconds by which a delay differs, drawn for each piece of data."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Bandwidth:
-    """No more passes than this."""
+    """Limits the data per second."""
 
     toxic: ClassVar = "bandwidth"
     rate: int
@@ -51,31 +51,31 @@ class Bandwidth:
 
 @dataclasses.dataclass(frozen=True)
 class Silence:
-    """Nothing passes, and what is sent is lost; connections stay open, and are closed when the fault ends.
+    """Loses all data. Connections stay open until the fault ends, which closes them.
 
-    New ones are accepted, too: it is what a client sees of a network that swallows packets.
+    New connections are accepted, too. A client sees the same in a network that loses all packets.
     """
 
     toxic: ClassVar = "timeout"
     timeout: int = 0
-    """Milliseconds after which each connection is closed; 0: not before the end."""
+    """Milliseconds after which each connection is closed; 0: when the fault ends."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Reset:
-    """What is next sent in this direction is lost, and ends the connection by TCP RST.
+    """Loses the next data in this direction and ends the connection by TCP RST.
 
-    One that was there before may end in order (FIN) instead: toxiproxy prepares a connection for a reset when it begins.
+    A connection from before the fault may end in order (FIN), since toxiproxy prepares resets when a connection begins.
     """
 
     toxic: ClassVar = "reset_peer"
     timeout: int = 0
-    """Milliseconds between the two."""
+    """Milliseconds between the data and the end of the connection."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Cut:
-    """Connections end, and new ones are refused. It has no direction."""
+    """Ends all connections, and refuses new ones. It has no direction."""
 
 
 Fault = Latency | Bandwidth | Silence | Reset | Cut
@@ -102,9 +102,9 @@ class Links:
         self.close()
 
     def open(self, service: str, port: str | None = None) -> Link:
-        """A new link to a service, by name or role; without a port, to that which clients are to use through a proxy.
+        """Make a link to a service, by name or role. Without a port, it leads to the one that is meant for a proxy.
 
-        UserError when there is no such service or port, TargetError when the proxy does not do its part.
+        UserError when there is no such service or port, TargetError when the proxy refuses or does not answer.
         """
         instance = self._composition.instance(service)
         wanted = port or (PROXIED if PROXIED in instance.endpoints else CLIENT)
@@ -113,7 +113,7 @@ class Links:
         return self._open(Link(self._api, instance.service.name, _listen(instance, wanted), instance.endpoints[wanted]))
 
     def open_to(self, name: str, behind: Endpoint) -> Link:
-        """A new link to whatever listens there, a service or not. TargetError when the proxy does not do its part."""
+        """Make a link to any address. TargetError when the proxy refuses or does not answer."""
         return self._open(Link(self._api, name, Endpoint(LOOPBACK, ports.free()), behind))
 
     def _open(self, link: Link) -> Link:
@@ -121,12 +121,12 @@ class Links:
         return link
 
     def reopen(self) -> None:
-        """Open all links again, undisturbed, at the same addresses: after a restart of the proxy, which remembers nothing."""
+        """Open all links again without faults, at the same addresses. A restart of the proxy makes this necessary."""
         for link in self._links:
             link.reopen()
 
     def close(self) -> None:
-        """Close all links, with the connections through them. They need not be there any more, nor the proxy."""
+        """Close all links and their connections. Nothing happens to links that do not exist, or if the proxy has ended."""
         try:
             for link in self._links:
                 link.close()
@@ -135,17 +135,17 @@ class Links:
 
 
 class Link:
-    """An address in front of a service, undisturbed at first. Safe to use from several threads. Made by `Links.open`.
+    """A further address of a service, without faults at first. Safe to use from several threads. `Links.open` makes it.
 
-    Methods raise TargetError when the proxy does not do its part.
+    Its methods raise TargetError when the proxy refuses or does not answer.
     """
 
     def __init__(self, api: _Api, service: str, endpoint: Endpoint, behind: Endpoint) -> None:
         self.service = service
         self.endpoint = endpoint
-        """Where to connect."""
+        """The address of the link."""
         self.behind = behind
-        """Where the service itself listens."""
+        """The service's own address."""
         self._name = f"{service}-{endpoint.port}"
         self._api = api
         self._toxics: set[str] = set()
@@ -153,7 +153,7 @@ class Link:
         self._create()
 
     def impose(self, fault: Fault, direction: Direction = "both") -> None:
-        """Begin a fault, beside those that are there; one of the same sort in the same direction ends."""
+        """Begin a fault in addition to others. It replaces a fault of the same sort in the same direction."""
         with self._lock:
             if isinstance(fault, Cut):
                 self._api.post(f"/proxies/{self._name}", {"enabled": False})
@@ -196,7 +196,7 @@ class Link:
 
 
 class _Api:
-    """toxiproxy's HTTP API (its README, "HTTP API"). TargetError when it does not answer, or not as it should."""
+    """toxiproxy's HTTP API (its README, "HTTP API"). TargetError when it does not answer, or answers with an error."""
 
     def __init__(self, url: str) -> None:
         self._client = httpx.Client(base_url=url, timeout=_ANSWER_LIMIT_S, trust_env=False, verify=trusted())
@@ -208,7 +208,7 @@ class _Api:
         self._ask("DELETE", path, None)
 
     def delete_if_there(self, path: str) -> None:
-        """Neither that nor the proxy need be there."""
+        """Delete a resource. Nothing happens if it does not exist, or the proxy has ended."""
         try:
             answer = self._client.delete(path)
         except httpx.ConnectError:
@@ -234,7 +234,7 @@ def _require_success(answer: httpx.Response, path: str, *fine: int) -> None:
 
 
 def _listen(instance: Instance, port: str) -> Endpoint:
-    """What the service tells its clients to connect to, if it tells them (Kafka), else any free port."""
+    """The address for a link: the one that the service advertises (Kafka), otherwise a free port."""
     if port != PROXIED:
         return Endpoint(LOOPBACK, ports.free())
     if instance.backend != "process":

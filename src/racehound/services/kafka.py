@@ -1,7 +1,7 @@
-"""Kafka, one broker: on ZooKeeper (3.9, the last line that can) and by KRaft, with a listener that leads through the fault proxy.
+"""Kafka with one broker, on ZooKeeper (3.9, the last release line for it) or by KRaft, with a listener for the fault proxy.
 
-A broker tells its clients where to connect: whoever reaches it by a proxy's address would leave the proxy with the second
-connection. So there is a second listener, `proxied`, which tells of the address that the layout advertises for it.
+A broker tells its clients to which address they must connect. Therefore a client that uses a proxy would bypass the proxy from
+its second connection on. To prevent this, a second listener, `proxied`, advertises the proxy's address (`ServiceLayout`).
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ _HEAP_MIB = 256
 _FORMAT_HEAP_MIB = 64
 _FORMAT_LIMIT_S = 60.0
 SETTINGS = {
-    # One broker.
+    # There is one broker.
     "offsets.topic.replication.factor": "1",
     "transaction.state.log.replication.factor": "1",
     "transaction.state.log.min.isr": "1",
-    # A small one.
+    # These save memory and time.
     "offsets.topic.num.partitions": "5",
     "transaction.state.log.num.partitions": "5",
     "log.cleaner.dedupe.buffer.size": "16777216",
     "num.network.threads": "2",
-    # A prompt one: who waits for a consumer group waits for nothing else.
+    # A consumer group with one member need not wait for others.
     "group.initial.rebalance.delay.ms": "0",
-    # One that does what scripts say and nothing else.
+    # Scripts create their topics themselves.
     "auto.create.topics.enable": "false",
     # Scripts send values of several megabytes; the default is one.
     "message.max.bytes": "15728640",
@@ -48,14 +48,14 @@ SETTINGS = {
     "log.retention.ms": "-1",
     "log.message.timestamp.after.max.ms": str(2**63 - 1),
 }
-"""Of both Kafkas, also in containers. See `documentation/#brokerconfigs` of Kafka's site."""
+"""The settings of both services, also in containers. See `documentation/#brokerconfigs` of Kafka's site."""
 SESSION_MS = 1500
-"""How long a killed broker counts as alive."""
+"""Milliseconds for which a killed broker counts as alive."""
 _RELEASE_LIMIT_S = 10.0
 
 
 class _Broker(Service):
-    """What the two have in common."""
+    """The common part of both services."""
 
     role = "kafka"
     ports: ClassVar[tuple[str, ...]] = (CLIENT, PROXIED)
@@ -65,20 +65,20 @@ class _Broker(Service):
         return (java.JAVA, self.jars)
 
     def prepare(self, layout: ServiceLayout) -> None:
-        settings = {**SETTINGS, **_listeners(layout), "log.dirs": str(_data(layout)), **self.settings(layout)}
+        settings = {**SETTINGS, **_listeners(layout), "log.dirs": str(layout.directory / "data"), **self.settings(layout)}
         lines = [f"{name}={value}\n" for name, value in settings.items()]
         _properties(layout).write_text("".join(lines), encoding="utf-8")
 
     @abc.abstractmethod
     def settings(self, layout: ServiceLayout) -> Mapping[str, str]:
-        """What goes into server.properties besides what both have."""
+        """The further settings in server.properties."""
 
     def commands(self, layout: ServiceLayout) -> tuple[Command, ...]:
         program = (*self.class_path(), "kafka.Kafka", str(_properties(layout)))
         return (java.command(layout, program, heap_mib=_HEAP_MIB, properties=LOGGING),)
 
     def class_path(self) -> tuple[str, ...]:
-        """Java's options for it."""
+        """Java's option for the class path."""
         return ("-cp", f"{installed_path(self.jars)}/*")
 
     def check(self, endpoints: Endpoints) -> None:
@@ -97,7 +97,7 @@ class KafkaService(_Broker):
     jars = JARS
 
     def commands(self, layout: ServiceLayout) -> tuple[Command, ...]:
-        # A broker ends at once when another one, its killed self, is still registered under its number.
+        # A broker fails at its start while its killed predecessor is still registered under its number.
         await_release(layout.peers[ZooKeeperService.name][CLIENT], f"/brokers/ids/{_BROKER}", _RELEASE_LIMIT_S)
         return super().commands(layout)
 
@@ -146,19 +146,15 @@ class KafkaKraftService(_Broker):
 
 
 def _listeners(layout: ServiceLayout) -> dict[str, str]:
-    """A listener for each port. The controller's is told to nobody: only the broker itself speaks to it."""
+    """A listener for each port. That of the controller is not advertised, since only the broker itself connects to it."""
     bound = [f"{port.upper()}://{endpoint}" for port, endpoint in layout.endpoints.items()]
-    told = [f"{port.upper()}://{layout.advertised.get(port, layout.endpoints[port])}" for port in (CLIENT, PROXIED)]
+    advertised = [f"{port.upper()}://{layout.advertised.get(port, layout.endpoints[port])}" for port in (CLIENT, PROXIED)]
     return {
         "listeners": ",".join(bound),
-        "advertised.listeners": ",".join(told),
+        "advertised.listeners": ",".join(advertised),
         "listener.security.protocol.map": ",".join(f"{port.upper()}:PLAINTEXT" for port in layout.endpoints),
         "inter.broker.listener.name": CLIENT.upper(),
     }
-
-
-def _data(layout: ServiceLayout) -> Path:
-    return layout.directory / "data"
 
 
 def _properties(layout: ServiceLayout) -> Path:

@@ -1,4 +1,4 @@
-"""Both Kafkas as containers, with one listener that tells other containers of the broker's name, and one for this machine."""
+"""Both Kafka services as containers. One listener is for this machine, and one advertises the container's name to others."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from racehound.services.service import CLIENT, Container
 
 INSIDE_PORT = 29092
-"""Where other containers connect."""
+"""The port to which other containers connect."""
 _CLIENT_PORT = 9092
 _CONTROLLER_PORT = 29093
 _DATA = "/var/lib/kafka/data"
 
 
 def on_zookeeper(name: str, settings: Mapping[str, str]) -> Container:
-    """Confluent's image of Kafka 3.9, the last with ZooKeeper."""
+    """Confluent's image of Kafka 3.9, the last release line with ZooKeeper."""
     return Container(
         image="confluentinc/cp-kafka:7.9.2",
         ports={CLIENT: _CLIENT_PORT},
@@ -30,7 +30,7 @@ def on_zookeeper(name: str, settings: Mapping[str, str]) -> Container:
 
 
 def by_kraft(name: str, settings: Mapping[str, str]) -> Container:
-    """Apache's own image; it formats its storage when it first starts."""
+    """Apache's image, which formats its storage at its first start."""
     return Container(
         image="apache/kafka:4.1.0",
         ports={CLIENT: _CLIENT_PORT},
@@ -62,6 +62,6 @@ def _listeners(name: str, further: Mapping[str, int] | None = None) -> dict[str,
 
 
 def _environment(settings: Mapping[str, str]) -> dict[str, str]:
-    """Both images take a broker's settings so: `log.dirs` as `KAFKA_LOG_DIRS`."""
+    """The settings as environment variables, which both images read: `log.dirs` as `KAFKA_LOG_DIRS`."""
     variables = {f"KAFKA_{name.replace('.', '_').upper()}": value for name, value in settings.items()}
     return {**variables, "KAFKA_HEAP_OPTS": "-Xms32m -Xmx256m"}

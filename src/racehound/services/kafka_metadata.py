@@ -1,7 +1,7 @@
-"""Kafka's readiness by its own protocol: one metadata request, as the first thing that every client sends.
+"""Checks whether Kafka is ready, by a metadata request of its protocol.
 
-Written out here because it is a few dozen bytes: a client of librdkafka takes threads and a second for it, and tells standard
-error of every refused connection. The layout is that of Kafka's protocol guide, Metadata request and response version 1.
+The request is built here, since it has only a few dozen bytes. A client of librdkafka would need threads and a second for it, and
+print every refused connection to standard error. See Kafka's protocol guide, Metadata request and response version 1.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _MOST_BYTES = 1 << 20
 
 
 def check_broker(endpoint: Endpoint) -> None:
-    """NotReadyError unless the broker knows itself as one that takes requests, and the controller of the cluster."""
+    """NotReadyError unless the metadata have a broker and a controller."""
     try:
         with socket.create_connection((endpoint.host, endpoint.port), _ANSWER_LIMIT_S) as connection:
             connection.sendall(_request())
@@ -31,7 +31,7 @@ def check_broker(endpoint: Endpoint) -> None:
     except (OSError, struct.error) as error:
         raise NotReadyError(f"{endpoint}: {error}") from None
     if not brokers or controller < 0:
-        raise NotReadyError(f"{endpoint}: it knows of {brokers} brokers and of {'no' if controller < 0 else 'a'} controller")
+        raise NotReadyError(f"{endpoint}: its metadata have {brokers} brokers and {'no' if controller < 0 else 'a'} controller")
 
 
 def _request() -> bytes:
@@ -40,15 +40,15 @@ def _request() -> bytes:
 
 
 def _response(stream: BinaryIO) -> tuple[int, int]:
-    """The number of brokers, and the controller's number, -1 when there is none. struct.error when it ends too soon."""
+    """The number of brokers, and the number of the controller, or -1. struct.error when the response is incomplete."""
     (size,) = struct.unpack(">i", stream.read(4))
     body = stream.read(min(size, _MOST_BYTES))
     correlation, brokers = struct.unpack_from(">ii", body)
     if correlation != _CORRELATION:
-        raise struct.error("what answers is not Kafka")
+        raise struct.error("the response is not one of Kafka")
     position = 8
     for _ in range(brokers):
-        # Number, host, port, rack; the length of a rack that is not there is -1.
+        # Each broker has a number, host, port and rack. The length of a missing rack is -1.
         (host,) = struct.unpack_from(">h", body, position + 4)
         (rack,) = struct.unpack_from(">h", body, position + 10 + host)
         position += 12 + host + max(rack, 0)

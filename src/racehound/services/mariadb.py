@@ -1,8 +1,7 @@
-"""MariaDB, the release of the machine's own Debian or Ubuntu, where MySQL itself cannot be had.
+"""MariaDB, in the release of the machine's Debian or Ubuntu, for machines on which MySQL cannot be installed.
 
-It speaks MySQL's protocol and writes rows to its binary log, but its GTIDs are others (`0-1-42`, always on) and there is no
-variable `gtid_mode`: readers of change streams that ask for it, Materialize among them, refuse this server. Statements, users and
-streams read by file and position are MySQL's.
+Its protocol, its statements and its binary log with rows are like MySQL's. However, its GTIDs have another format (`0-1-42`), and
+it has no variable `gtid_mode`. Therefore some readers of change streams, such as Materialize, refuse this server.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ _PACKAGES = DebianPackages(
 )
 _SYSTEM_TABLES = ("mysql_system_tables.sql", "mysql_performance_tables.sql", "mysql_system_tables_data.sql")
 _BEFORE = "CREATE DATABASE mysql;\nUSE mysql;\nSET @auth_root_socket = NULL;\n"
-# Without a password, and they would come before the one with a password.
+# These users have no password, and the server would match them before the one that has.
 _AFTER = "DELETE FROM mysql.global_priv WHERE User = 'root' AND Host <> 'localhost';\nFLUSH PRIVILEGES;\n"
 _INITIALISE_LIMIT_S = 180.0
 
@@ -39,7 +38,7 @@ class MariadbService(Service):
         return (_PACKAGES,)
 
     def prepare(self, layout: ServiceLayout) -> None:
-        """What `mariadb-install-db` does, without its questions to the system."""
+        """Initialise the data as `mariadb-install-db` does, which reads facts about the system that do not apply here."""
         tables = installed_path(_PACKAGES) / "usr" / "share" / "mysql"
         script, log = layout.directory / "first.sql", layout.directory / "initialise.log"
         system = "".join((tables / name).read_text(encoding="utf-8") for name in _SYSTEM_TABLES)

@@ -1,4 +1,4 @@
-"""MinIO, an S3 server built from its source: the closest to Amazon's in what it answers and refuses, where Go can build it."""
+"""MinIO, an S3 server that is built from source, for which it needs Go. Its answers and errors are most like Amazon's."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from racehound.services.process import Command
 from racehound.services.service import CLIENT, Container, Endpoints, Service, ServiceLayout
 
 MC = GoProgram("github.com/minio/mc", "v0.0.0-20250313080218-cf909e1063a9", "mc", needs=(1, 23))
-"""MinIO's own client, for whoever wants to look into a server; racehound itself speaks S3."""
+"""MinIO's client, with which users can inspect a server. racehound itself does not use it."""
 _SERVER = GoProgram("github.com/minio/minio", "v0.0.0-20260212201848-7aac2a2c5b7c", "minio", needs=(1, 24))
 _ACCOUNT = {"MINIO_ROOT_USER": s3.ACCESS_KEY_ID, "MINIO_ROOT_PASSWORD": s3.SECRET_ACCESS_KEY}
 
@@ -30,7 +30,7 @@ class MinioService(Service):
 
     def commands(self, layout: ServiceLayout) -> tuple[Command, ...]:
         arguments = ("server", "--quiet", "--address", str(layout.endpoints[CLIENT]), str(layout.directory / "data"))
-        # Without the console there is no second port; without the update check nobody is asked.
+        # The console would need a second port, and the update check would use the network.
         quiet = {"MINIO_BROWSER": "off", "MINIO_UPDATE": "off", "MINIO_REGION_NAME": s3.REGION}
         environment = {"PATH": "/usr/bin:/bin", "HOME": str(layout.directory), "TZ": "UTC", **_ACCOUNT, **quiet}
         return (Command((str(installed_path(_SERVER)), *arguments), env=environment),)

@@ -1,4 +1,4 @@
-"""MySQL as a source of change data: GTIDs, full row images in its binary log, an administrator `root` with a known password."""
+"""MySQL as a source of change data, with GTIDs, full row images in its binary log, and a known password for `root`."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from racehound.services.artifacts.maven import MavenArchive
 from racehound.services.process import Command
 from racehound.services.service import CLIENT, LOOPBACK, Container, Endpoints, NotReadyError, Service, ServiceLayout
 
-ROOT_PASSWORD = "p@ssw0rd"  # noqa: S105 no secret: it is what public scripts of Materialize use, of a server that nobody else reaches
+ROOT_PASSWORD = "p@ssw0rd"  # noqa: S105 it is not secret: public scripts use it, and no other machine can connect
 ROOT_SQL = f"""\
 ALTER USER root@localhost IDENTIFIED BY '{ROOT_PASSWORD}';
 CREATE USER root@'%' IDENTIFIED BY '{ROOT_PASSWORD}';
 GRANT ALL PRIVILEGES ON *.* TO root@'%' WITH GRANT OPTION;
 """
-"""An administrator who may come from anywhere, as in the official images; one statement a line."""
+"""The statements that let `root` connect from any host, as in the official images. Each is on a separate line."""
 STREAM_OPTIONS = (
     "--server-id=1",
     "--log-bin=binlog",
@@ -30,17 +30,17 @@ STREAM_OPTIONS = (
     "--binlog-row-image=FULL",
     "--binlog-row-metadata=FULL",
 )
-"""What every reader of its change stream wants."""
+"""The options that readers of the change stream need."""
 FRUGAL_OPTIONS = (
     "--performance-schema=OFF",
     "--innodb-buffer-pool-size=32M",
     "--key-buffer-size=1M",
     "--table-open-cache=400",
-    # Written, but not forced to the disk: a killed server loses nothing, a killed machine has no use for it.
+    # Data are written, but not synchronised to the disk. They survive the death of the server, but not that of the machine.
     "--innodb-flush-log-at-trx-commit=2",
     "--sync-binlog=0",
     "--innodb-flush-method=nosync",
-    # Not everywhere to be had in a file system in memory.
+    # Some file systems in memory do not support it.
     "--innodb-use-native-aio=OFF",
 )
 _GTID_OPTIONS = ("--gtid-mode=ON", "--enforce-gtid-consistency=ON")
@@ -73,7 +73,7 @@ class MysqlService(Service):
 
     def commands(self, layout: ServiceLayout) -> tuple[Command, ...]:
         address = (f"--bind-address={LOOPBACK}", f"--port={layout.endpoints[CLIENT].port}", "--skip-name-resolve")
-        # The sockets' paths are short whatever the directory's is: the server's own directory is its data's.
+        # The server runs in its data directory, so that the path of the socket is short.
         files = ("--socket=mysqld.sock", "--pid-file=mysqld.pid", "--secure-file-priv=NULL")
         return (self._command(layout, *address, *files, *STREAM_OPTIONS, *_GTID_OPTIONS, log=layout.log),)
 
@@ -95,7 +95,7 @@ class MysqlService(Service):
     def _command(self, layout: ServiceLayout, *arguments: str, log: Path) -> Command:
         root = installed_path(_ARCHIVE)
         where = (f"--basedir={root}", f"--datadir={layout.directory / 'data'}")
-        # Passwords need no TLS and no RSA keys then, whatever driver a client has.
+        # With this plugin, passwords need neither TLS nor RSA keys, for any driver.
         plain = ("--mysqlx=OFF", "--default-authentication-plugin=mysql_native_password")
         options = ("--no-defaults", *as_root(), *where, *plain, *FRUGAL_OPTIONS, "--innodb-redo-log-capacity=16M")
         return Command(
@@ -106,12 +106,12 @@ class MysqlService(Service):
 
 
 def as_root() -> tuple[str, ...]:
-    """The server runs as racehound does, but as root it wants to be told so."""
+    """The option that the server requires to run as root."""
     return ("--user=root",) if os.geteuid() == 0 else ()
 
 
 def check_answer(endpoints: Endpoints) -> None:
-    """NotReadyError when `root` gets no answer to a query."""
+    """NotReadyError when a query by `root` does not succeed."""
     try:
         import pymysql
     except ImportError:
@@ -126,13 +126,13 @@ def check_answer(endpoints: Endpoints) -> None:
 
 
 def variables_of(endpoints: Endpoints) -> Mapping[str, str]:
-    """What scripts find MySQL by, MariaDB likewise."""
+    """The variables of scripts with the address of MySQL or MariaDB."""
     return {"racehound.mysql-url": f"mysql://root@{endpoints[CLIENT]}", "arg.mysql-root-password": ROOT_PASSWORD}
 
 
 @functools.cache
 def _has_libaio() -> bool:
-    """Whether the loader finds the library that mysqld wants, by the very name."""
+    """Whether the dynamic loader finds the library under the name that mysqld needs."""
     try:
         ctypes.CDLL("libaio.so.1")
     except OSError:
@@ -141,6 +141,6 @@ def _has_libaio() -> bool:
 
 
 def _link_libaio(directory: Path) -> None:
-    """Under the name that mysqld wants: releases with a 64-bit time on all machines call the same library `libaio.so.1t64`."""
+    """Link the library under the name that mysqld needs. Newer releases of Debian call it `libaio.so.1t64`."""
     directory.mkdir()
     (directory / "libaio.so.1").symlink_to(min(installed_path(_LIBAIO).glob(_LIBAIO.program)))

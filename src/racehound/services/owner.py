@@ -25,20 +25,21 @@ class Owner(msgspec.Struct, frozen=True):
 
 
 class RunMark(msgspec.Struct, frozen=True):
-    """What a run leaves on a server that others use, too: it tells whether the run is over."""
+    """A run's mark on a server. Other racehound processes read it to find out whether the run has ended."""
 
     racehound: Owner
+    """The process of the run."""
     machine: str
-    """The name of the machine that it runs on: of other machines' processes nothing can be known."""
+    """The name of the machine on which it runs. Whether a process of another machine is alive cannot be known."""
 
     @property
     def is_ours(self) -> bool:
-        """Whether the run was started on this machine, so that it can be known whether it is over."""
+        """Whether the run was started on this machine, so that this process can see whether the run has ended."""
         return self.machine == platform.node()
 
     @property
     def is_dead(self) -> bool:
-        """Whether the run is known to be over."""
+        """Whether the run is known to have ended."""
         return self.is_ours and not may_live(self.racehound)
 
 

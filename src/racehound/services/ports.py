@@ -15,7 +15,7 @@ _TRIES = 1000
 
 
 def free() -> int:
-    """A port that nobody listens on, outside the range from which the kernel takes ports for outgoing connections.
+    """A port on which no program listens, outside the range from which the kernel takes ports for outgoing connections.
 
     A port inside that range (ip(7), `ip_local_port_range`) may be taken by any program's next connection before the server that
     it is meant for has started.

@@ -1,4 +1,4 @@
-"""PostgreSQL as a source of change data: logical replication on, a superuser `postgres` with the password `postgres`."""
+"""PostgreSQL as a source of change data, with logical replication, and a superuser `postgres` with the password `postgres`."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ _SETTINGS = {
     "max_wal_senders": "64",
     "max_replication_slots": "64",
     "shared_buffers": "32MB",
-    # In the data directory: removed with it, and not bound by the small /dev/shm of a container.
+    # The segments are files of the data directory, so that a small /dev/shm does not limit them, and they are removed with it.
     "dynamic_shared_memory_type": "mmap",
-    # Not fsync alone: with synchronous_commit off logical slots read short.
+    # synchronous_commit stays on, since without it logical slots miss the latest changes.
     "fsync": "off",
     "full_page_writes": "off",
     "log_timezone": "UTC",
@@ -49,7 +49,7 @@ class PostgresService(Service):
         data, user = layout.directory / "data", server_user()
         if user is not None:
             shutil.chown(layout.directory, user)
-        # The password is no secret: it stands in every example, and nobody outside this machine reaches the port.
+        # The password is not a secret: the examples have it, and no other machine can connect to the port.
         password = layout.directory / "password"
         password.write_text("postgres\n", encoding="ascii")
         password.chmod(0o644)

@@ -27,7 +27,7 @@ def send(pid: int, number: int) -> None:
 
 
 def memory_kib(pid: int) -> int:
-    """Proportional set size of a process in KiB; 0 when it is gone or not ours to see."""
+    """The proportional set size of a process in KiB; 0 when it has ended or may not be inspected."""
     try:
         lines = (_PROC / str(pid) / "smaps_rollup").read_text().splitlines()
     except OSError:

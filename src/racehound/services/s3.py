@@ -1,4 +1,4 @@
-"""What the servers that speak S3 have in common: the account, the bucket, and real requests with it."""
+"""The common part of the S3 servers: the account, the bucket, and the client."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from racehound.errors import TargetError, UserError
 from racehound.services.service import CLIENT, Endpoints, NotReadyError
 
 ACCESS_KEY_ID = "racehound"
-SECRET_ACCESS_KEY = "racehound-secret"  # noqa: S105 no secret: of a server that nobody else reaches
+SECRET_ACCESS_KEY = "racehound-secret"  # noqa: S105 it is not secret: no other machine can connect to the server
 REGION = "us-east-1"
 ACCOUNT = "000000000000"
 BUCKET = "racehound"
-"""The bucket that is there from the start."""
+"""The bucket that exists from the start."""
 _CONNECT_LIMIT_S = 2.0
 _ANSWER_LIMIT_S = 5.0
 _making = threading.Lock()
 
 
 def variables_of(endpoints: Endpoints) -> Mapping[str, str]:
-    """What scripts find S3 by."""
+    """The variables of scripts with the address and the account."""
     return {
         "testdrive.aws-endpoint": url(endpoints),
         "testdrive.aws-region": REGION,
@@ -40,13 +40,13 @@ def url(endpoints: Endpoints) -> str:
 
 
 def client(endpoints: Endpoints, secret: str = SECRET_ACCESS_KEY) -> AbstractContextManager[Any]:
-    """boto3's client with the account; it tries once, and waits seconds at most. UserError when boto3 is not installed."""
+    """boto3's client with the account. It tries once, and waits for some seconds at most. UserError without boto3."""
     return client_of(S3Account(url(endpoints), REGION, ACCOUNT, ACCESS_KEY_ID, secret))
 
 
 @contextmanager
 def client_of(account: S3Account) -> Iterator[Any]:
-    """The same, for any account."""
+    """boto3's client with the given account, as for `client`."""
     session, config = _boto()
     with _making:  # a session makes one client at a time (boto3's guide, "Multithreading")
         made = session.client(
@@ -61,7 +61,7 @@ def client_of(account: S3Account) -> Iterator[Any]:
 
 
 def check_answer(endpoints: Endpoints) -> None:
-    """NotReadyError when the account's buckets are not listed."""
+    """NotReadyError when the list of the account's buckets cannot be read."""
     _boto()
     from botocore.exceptions import BotoCoreError, ClientError
 
@@ -73,7 +73,7 @@ def check_answer(endpoints: Endpoints) -> None:
 
 
 def make_bucket(endpoints: Endpoints) -> None:
-    """TargetError when the bucket cannot be made, or nothing can be put there; it may be there already."""
+    """Create the bucket if it does not exist. TargetError when that fails, or no object can be written to it."""
     _boto()
     from botocore.exceptions import BotoCoreError, ClientError
 
@@ -90,7 +90,7 @@ def make_bucket(endpoints: Endpoints) -> None:
 
 @functools.cache
 def _boto() -> tuple[Any, Any]:
-    """A session, which keeps what boto3 reads of its own descriptions, and the configuration of its clients."""
+    """A session, which caches boto3's descriptions of services, and the configuration of its clients."""
     try:
         import boto3.session
         import botocore.config
@@ -98,7 +98,7 @@ def _boto() -> tuple[Any, Any]:
         raise UserError("S3 needs the package boto3: pip install 'racehound[services]'") from None
     config = botocore.config.Config(
         connect_timeout=_CONNECT_LIMIT_S, read_timeout=_ANSWER_LIMIT_S, retries={"total_max_attempts": 1},
-        # By path, since buckets have no host names here; and never through a proxy of the environment.
+        # Requests have the bucket in their path, since it has no host name. They do not use a proxy of the environment.
         s3={"addressing_style": "path"}, proxies={},
     )  # fmt: skip
     return boto3.session.Session(), config

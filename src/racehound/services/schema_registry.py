@@ -1,6 +1,6 @@
-"""A schema registry with Confluent's API: Apicurio's, with a small reverse proxy (`front.py`) that puts that API at the root.
+"""A schema registry with Confluent's API: Apicurio's, with a reverse proxy (`registry_proxy.py`) that moves the API to the root.
 
-Its data lie in a file, by H2, which writes each change before it answers: they are there again after a kill.
+It stores its data in a file with H2, which writes each change before it answers. Therefore a kill loses nothing.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ _HEAP_MIB = 256
 _ANSWER_LIMIT_S = 2.0
 _SETTINGS = {
     "QUARKUS_HTTP_HOST": LOOPBACK,
-    # Its own default is port 9000 of all interfaces.
+    # The default is port 9000 of all interfaces.
     "QUARKUS_MANAGEMENT_HOST": LOOPBACK,
     "QUARKUS_LOG_LEVEL": "WARN",
     "APICURIO_LOG_LEVEL": "WARN",
     "QUARKUS_HTTP_ACCESS_LOG_ENABLED": "false",
-    # Confluent's default; Apicurio's is NONE.
+    # This is Confluent's default. Apicurio's is NONE.
     "APICURIO_RULES_GLOBAL_COMPATIBILITY": "BACKWARD",
 }
 
 
 class SchemaRegistryService(Service):
-    """In a container it is Confluent's own, which keeps its schemas in Kafka."""
+    """As a native process it is Apicurio's. In a container it is Confluent's, which stores its schemas in Kafka."""
 
     name = "schema-registry"
     role = "schema-registry"
@@ -88,7 +88,7 @@ class SchemaRegistryService(Service):
 
 
 def _get(endpoints: Endpoints, path: str) -> tuple[int, bytes]:
-    """Status and body. NotReadyError when there is none."""
+    """The status and body of an answer. NotReadyError when there is none."""
     connection = http.client.HTTPConnection(endpoints[CLIENT].host, endpoints[CLIENT].port, timeout=_ANSWER_LIMIT_S)
     try:
         connection.request("GET", path)

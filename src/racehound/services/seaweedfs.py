@@ -1,7 +1,7 @@
-"""SeaweedFS, an S3 server that installs wherever Python does.
+"""SeaweedFS, an S3 server that pip installs.
 
-It is run as four processes, as it is in earnest: master, volume server, filer and S3 gateway. In one (`weed server`) they talk
-through sockets in the machine's /tmp, which nobody removes after a crash.
+It runs as four processes: master, volume server, filer and S3 gateway. With a single process (`weed server`), they would
+communicate through sockets in /tmp, which remain after a crash.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ _CONFIGURATION = {
     ]
 }
 _NO_CATALOGUES = ("-port.iceberg=0", "-port.lance=0")
-"""Catalogues of tables, which would have fixed ports."""
+"""Disables the catalogues of tables, which would have fixed ports."""
 _GRACE_S = 1.0
-"""The filer waits for its clients for longer than anybody wants; what it has said to be written, is."""
+"""Seconds before a process is killed: the filer would wait long for its clients. It has written all that it has confirmed."""
 
 
 class SeaweedfsService(Service):
@@ -49,14 +49,14 @@ class SeaweedfsService(Service):
 
     def commands(self, layout: ServiceLayout) -> tuple[Command, ...]:
         port = {name: str(endpoint.port) for name, endpoint in layout.endpoints.items()}
-        # It takes another part's gRPC port for the other one plus 10000 unless it is told.
+        # Without an explicit gRPC port, a process assumes that of another one to be its HTTP port plus 10000.
         master, filer = (f"{LOOPBACK}:{port[part]}.{port[f'{part}-grpc']}" for part in ("master", "filer"))
         return (
-            # Alone it need not wait for an election. Telemetry would send statistics to SeaweedFS's makers.
+            # A master without peers need not wait for an election. Telemetry would send statistics to the makers of SeaweedFS.
             _part(
                 layout, "master", f"-ip={LOOPBACK}", "-mdir=master", "-peers=none", "-telemetry=false", "-volumeSizeLimitMB=64"
             ),
-            # Each bucket takes seven volumes, which grow as they are filled.
+            # Each bucket needs seven volumes, which grow as they are filled.
             _part(layout, "volume", f"-ip={LOOPBACK}", "-dir=volume", f"-master={master}", "-max=1000", behind="master-grpc"),
             _part(layout, "filer", f"-ip={LOOPBACK}", "-defaultStoreDir=filer", f"-master={master}", behind="master-grpc"),
             _part(layout, "s3", f"-filer={filer}", "-config=s3.json", *_NO_CATALOGUES, behind="filer-grpc"),
@@ -72,7 +72,7 @@ class SeaweedfsService(Service):
         return s3.variables_of(endpoints)
 
     def container(self) -> Container:
-        # The gateway takes an account from the environment when it has no file of them.
+        # Without a file of accounts the gateway reads the account from the environment.
         account = {"AWS_ACCESS_KEY_ID": s3.ACCESS_KEY_ID, "AWS_SECRET_ACCESS_KEY": s3.SECRET_ACCESS_KEY}
         return Container(
             image="chrislusf/seaweedfs:4.48",
@@ -91,15 +91,15 @@ class SeaweedfsService(Service):
 
 
 def _part(layout: ServiceLayout, part: str, *arguments: str, behind: str | None = None) -> Command:
-    """One of the processes; it starts when the port `behind` listens."""
+    """The command of one of the processes. `behind`: the port of another process for which it waits before it starts."""
     own = CLIENT if part == "s3" else part
     where = (f"-ip.bind={LOOPBACK}", f"-port={layout.endpoints[own].port}", f"-port.grpc={layout.endpoints[f'{part}-grpc'].port}")
-    # The others have no such socket, which is otherwise in /tmp.
+    # By default the socket is in /tmp. The other processes have none.
     socket = (f"-localSocket={part}.sock",) if part in ("filer", "s3") else ()
     first = () if behind is None else (sys.executable, "-I", "-S", start_when_listening.__file__, str(layout.endpoints[behind]))
     return Command(
         argv=(*first, str(installed_path(_PACKAGE)), "-logtostderr=true", part, *where, *socket, *arguments),
-        # It reads settings in the home directory. Go's collector spends time to save memory.
+        # The process reads settings from the home directory. GOGC=50 makes Go's garbage collector use less memory.
         env={"PATH": "/usr/bin:/bin", "HOME": str(layout.directory), "TZ": "UTC", "GOGC": "50"},
         cwd=layout.directory,
         grace=_GRACE_S,

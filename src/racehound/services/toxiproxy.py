@@ -1,4 +1,4 @@
-"""toxiproxy: a TCP proxy whose connections can be disturbed; `faults.py` puts links through it."""
+"""toxiproxy, a TCP proxy that injects faults into connections. `faults.py` makes links through it."""
 
 from __future__ import annotations
 
@@ -44,5 +44,5 @@ class ToxiproxyService(Service):
 
 
 def url(endpoints: Endpoints) -> str:
-    """Where its API is."""
+    """The URL of its API."""
     return f"http://{endpoints[CLIENT]}"

@@ -1,4 +1,4 @@
-"""ZooKeeper, as Kafka up to 3.9 needs it: one node, from Kafka's own class path."""
+"""ZooKeeper with one node, which Kafka up to 3.9 needs. It runs from Kafka's class path."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from racehound.services.process import Command
 from racehound.services.service import CLIENT, LOOPBACK, Container, Endpoint, Endpoints, NotReadyError, Service, ServiceLayout
 
 JARS = MavenJars("kafka-3.9.2", ("org.apache.kafka:kafka_2.13:3.9.2", "org.slf4j:slf4j-simple:1.7.36"))
-"""Kafka 3.9.2, the last line that runs on ZooKeeper, with ZooKeeper among what it needs."""
+"""Kafka 3.9.2, with ZooKeeper among its dependencies. 3.9 is the last release line that runs on ZooKeeper."""
 LOGGING = {
     "org.slf4j.simpleLogger.defaultLogLevel": "warn",
     "org.slf4j.simpleLogger.showDateTime": "true",
     "org.slf4j.simpleLogger.dateTimeFormat": "yyyy-MM-dd HH:mm:ss.SSS",
 }
-"""Properties of slf4j-simple, which both Kafkas and ZooKeeper log with, to standard error."""
+"""Properties of slf4j-simple, with which Kafka and ZooKeeper log to standard error."""
 TICK_MS = 500
-"""A session lasts two ticks at least after its client was killed."""
+"""Milliseconds of a tick. A session lasts for at least two ticks after its client was killed."""
 _SETTINGS = {
     "tickTime": str(TICK_MS),
     "clientPortAddress": LOOPBACK,
-    # A web server on all interfaces.
+    # This web server would listen on all interfaces.
     "admin.enableServer": "false",
     "4lw.commands.whitelist": "srvr,dump",
-    # What was written survives the end of the process, though not that of the machine, as does everything here.
+    # Written data survive the end of the process, but not a crash of the machine, as with all services.
     "forceSync": "no",
     "preAllocSize": "1024",
 }
@@ -55,13 +55,13 @@ class ZooKeeperService(Service):
         return (java.command(layout, program, heap_mib=96, properties={**LOGGING, "zookeeper.jmx.log4j.disable": "true"}),)
 
     def check(self, endpoints: Endpoints) -> None:
-        # It accepts connections, and answers `ruok`, before it serves; only then `srvr` tells its mode.
+        # It accepts connections and answers `ruok` before it is ready. The answer to `srvr` has its mode only when it is ready.
         try:
             said = ask(endpoints[CLIENT], b"srvr")
         except OSError as error:
             raise NotReadyError(f"{endpoints[CLIENT]}: {error}") from None
         if "Mode:" not in said:
-            raise NotReadyError(" ".join(said.split()) or "it said nothing")
+            raise NotReadyError(" ".join(said.split()) or "its answer is empty")
 
     def container(self) -> Container:
         return Container(
@@ -79,28 +79,28 @@ class ZooKeeperService(Service):
 
 
 def await_release(endpoint: Endpoint, path: str, limit_s: float) -> None:
-    """Wait until no session holds the ephemeral node `path` any more, at most so long (seconds).
+    """Wait until no session holds the ephemeral node `path`, for at most `limit_s` seconds.
 
-    Returns at once when ZooKeeper does not answer: whoever needs it will say so.
+    It returns at once when ZooKeeper does not answer. Then the next service that needs ZooKeeper reports the error.
     """
     deadline = time.monotonic() + limit_s
-    # It has no word that waits.
+    # ZooKeeper has no command that waits.
     while _holds(endpoint, path) and time.monotonic() < deadline:
         time.sleep(_LOOK_S)
 
 
 def _holds(endpoint: Endpoint, path: str) -> bool:
     try:
-        # Sessions and the nodes that they hold, each on a line of its own.
+        # The answer has the sessions and the nodes that they hold, each on a separate line.
         return path in ask(endpoint, b"dump").split()
     except OSError:
         return False
 
 
 def ask(endpoint: Endpoint, word: bytes) -> str:
-    """Its answer to a four-letter word. OSError when it does not answer."""
+    """Its answer to a command of four letters. OSError when it does not answer."""
     address = endpoint.host, endpoint.port
     with socket.create_connection(address, _ANSWER_LIMIT_S) as connection, connection.makefile("rb") as answer:
         connection.sendall(word)
-        # It closes the connection behind the answer.
+        # It closes the connection after the answer.
         return answer.read().decode(errors="replace")

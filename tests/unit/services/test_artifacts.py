@@ -66,7 +66,7 @@ def test_a_go_that_is_too_old_is_told_with_the_one_needed(client: Client, versio
     client("go", go(version, "exit 1", toolchain))
     obstacle = PROGRAM.obstacle()
     assert (obstacle is None) == fine
-    assert fine or "needs Go 1.20 or newer, and this is 1." in str(obstacle)
+    assert fine or "needs Go 1.20 or newer, and Go 1." in str(obstacle)
 
 
 def test_a_go_that_fetches_newer_ones_itself_is_new_enough(client: Client) -> None:
@@ -139,13 +139,13 @@ def policy(*known: str) -> str:
 
 def test_without_apt_it_is_said_that_this_is_no_debian(client: Client) -> None:
     assert PACKAGES.obstacle() == (
-        "some-server comes in Debian packages, but there is no apt-get: this is neither Debian nor Ubuntu"
+        "some-server needs Debian packages, but there is no apt-get: this system is neither Debian nor Ubuntu"
     )
 
 
 def test_without_lists_of_packages_it_is_said_how_to_get_them(debian: Client) -> None:
     debian("apt-cache", policy())
-    assert PACKAGES.obstacle() == "apt-get knows no package some-server | other-server: apt-get update"
+    assert PACKAGES.obstacle() == "apt-get does not know the package some-server | other-server: apt-get update"
 
 
 def test_packages_are_unpacked_once(debian: Client, tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ class ServiceKill(Perturbation):
 
     @classmethod
     def obstacle(cls, target: Target) -> str:
-        return "" if _services(target) else "there is no service of a Materialize that racehound has brought up"
+        return "" if _services(target) else "racehound has started no service of a Materialize target"
 
     @classmethod
     def draw(cls, rng: random.Random, program: Program) -> list[Disturbance]:

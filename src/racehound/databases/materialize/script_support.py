@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from racehound.databases.materialize.actions import consistency
+from typing import TYPE_CHECKING
+
 from racehound.session import Session
-from racehound.testdrive.errors import ActionError
-from racehound.testdrive.state import error_text
 from racehound.testdrive.support import ScriptSupport
+
+if TYPE_CHECKING:
+    from racehound.testdrive.state import State
 
 _COLUMNS = ("sinks.name", "schemas.name", "databases.name")
 _QUERY = """\
@@ -29,6 +31,9 @@ def sink_topics(session: Session, sink: str) -> list[str]:
 
     Raises ValueError for a text that is not such a name, and `ActionError` when the catalog cannot be read.
     """
+    from racehound.testdrive.errors import ActionError
+    from racehound.testdrive.state import error_text
+
     outcome = session.execute(_QUERY + _condition(sink))
     if outcome.rows is None:
         raise ActionError(f"cannot look up the sink {sink}: {error_text(outcome)}")
@@ -46,9 +51,15 @@ def _quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
+def _check_consistency(state: State) -> None:
+    from racehound.databases.materialize.actions import consistency
+
+    consistency.check(state)
+
+
 SCRIPT_SUPPORT = ScriptSupport(
     version=version,
-    check_consistency=consistency.check,
+    check_consistency=_check_consistency,
     sink_topics=sink_topics,
     # COPY TO writes an object with this text in its key before the first file, and deletes it after the last one.
     incomplete_marker="INCOMPLETE",

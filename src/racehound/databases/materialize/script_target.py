@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 
 from racehound.data.addresses import ServiceAddresses
+from racehound.databases.materialize.session import quoted
 from racehound.errors import TargetError
 from racehound.session import Outcome, Session
 from racehound.testdrive.rows import to_text
@@ -88,14 +89,14 @@ def reset(session: Session, user: str) -> None:
     _must(session, "ALTER SYSTEM RESET ALL")
     _allow_unsafe_functions(session)
     for name in _names(session, "SHOW DATABASES"):
-        _must(session, f"DROP DATABASE {_quoted(name)}")
+        _must(session, f"DROP DATABASE {quoted(name)}")
     for name in _names(session, _IDLE_CLUSTERS):
-        _must(session, f"DROP CLUSTER {_quoted(name)}")
+        _must(session, f"DROP CLUSTER {quoted(name)}")
     _must(session, "CREATE DATABASE materialize")
     for name in _names(session, "SELECT name FROM mz_roles"):
         if name != user and not name.startswith("mz_"):
-            _must(session, f"DROP ROLE {_quoted(name)}")
-    for privilege in _privileges(_quoted(user)):
+            _must(session, f"DROP ROLE {quoted(name)}")
+    for privilege in _privileges(quoted(user)):
         _must(session, privilege)
 
 
@@ -134,8 +135,3 @@ def _must(session: Session, sql: str) -> Outcome:
 
 def _refused(sql: str, outcome: Outcome) -> TargetError:
     return TargetError(f"cannot reset Materialize (--no-reset leaves it as it is): {sql.strip()}: {error_text(outcome)}")
-
-
-def _quoted(name: str) -> str:
-    escaped = name.replace('"', '""')
-    return f'"{escaped}"'

@@ -115,7 +115,7 @@ def count_rows(envelopes: Iterator[Any], columns: tuple[str, ...]) -> RowCounts:
         for side, change in (("after", 1), ("before", -1)):
             record = envelope.get(side)
             if record is not None:
-                written[_row(record, columns)] += change
+                written[tuple(_text(record.get(column)) for column in columns)] += change
     return Counter({row: count for row, count in written.items() if count})
 
 
@@ -179,10 +179,6 @@ def _relation(session: MaterializeSession, sink: Sink) -> Relation | None:
         raise TargetError(f"{sink.relation}: {outcome.error.message if outcome.error else outcome.status}")
     columns, is_plain = outcome.rows.columns, _PLAIN.issuperset(outcome.rows.types)
     return Relation(columns, is_plain, Counter(row if is_plain else () for row in outcome.rows.cells))
-
-
-def _row(record: dict[str, Any], columns: tuple[str, ...]) -> Row:
-    return tuple(_text(record.get(column)) for column in columns)
 
 
 def _text(value: object) -> str | None:

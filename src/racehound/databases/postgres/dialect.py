@@ -110,19 +110,19 @@ def internal_error_in(line: str) -> str:
 _LOG_LINE = re.compile(
     r"(?P<pid>\d+)\t(?P<type>[^\t]*)\t(?P<application>[^\t]*)\t(?P<sqlstate>[^\t]*)\t(?P<message>.*)", re.DOTALL
 )
-"""After the time, as `log_line_prefix` of the servers that racehound starts says (`services.embedded.server`)."""
+"""A log line without its time, in the format `log_line_prefix` of embedded servers (`services.embedded.server`)."""
 
 
 def log_line(message: str) -> tuple[int, str]:
-    """The process, and what it says after the name of its session or, of a background process, after its type.
+    """The process, and the message after the session's name or, for a background process, after the process's type.
 
-    Sessions of racehound have an application name that ends with the name of the session.
+    The application name of a session of racehound ends with the name of the session.
     """
     match = _LOG_LINE.fullmatch(message)
     if match is None:
         return 0, message
-    speaker = match["application"].rpartition(" ")[2] if match["type"] == "client backend" else match["type"]
-    return int(match["pid"]), f"{speaker}: {match['message']}" if speaker else match["message"]
+    name = match["application"].rpartition(" ")[2] if match["type"] == "client backend" else match["type"]
+    return int(match["pid"]), f"{name}: {match['message']}" if name else match["message"]
 
 
 POSTGRES = Dialect(

@@ -24,8 +24,8 @@ from racehound.wire.session import LibpqSession
 
 _LAST_TO_WAIT = "1ms"
 _FIRST_TO_WAIT = "100ms"
-"""How long sessions wait for a lock before they look once for a deadlock (`deadlock_timeout`, which only superusers may set). The
-first to wait looks late: by then the last one, which closed the cycle, has found the deadlock and was cancelled."""
+"""How long sessions wait for a lock before they check once for a deadlock (`deadlock_timeout`, which only superusers may set).
+The first session to wait checks late. By then the last one, which closed the cycle, has found the deadlock and was cancelled."""
 _SYNTAX_ERROR = "42601"
 _ANSWER_LIMIT_S = 0.05
 _ROUNDS = 3

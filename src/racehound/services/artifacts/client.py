@@ -1,4 +1,4 @@
-"""Running a registry's client to its end."""
+"""Runs the client of a package registry."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ def run_client(
     cwd: Path | None = None,
     limit_s: float = INSTALL_LIMIT_S,
 ) -> str:
-    """What it prints; `env` is added to racehound's own environment.
+    """Run a client and return its standard output. `env` is added to racehound's own environment.
 
-    UserError, `failure` with the last line of what it says, when it ends with an error or does not end in time (seconds).
+    UserError when it fails, or takes longer than `limit_s` seconds: `failure`, followed by the last line of its output.
     """
     try:
         done = subprocess.run(

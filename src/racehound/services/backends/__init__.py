@@ -1,1 +1,1 @@
-"""Backends: who runs a service. `process`: racehound, natively; `docker`: containers; `external`: the user, at an address."""
+"""Backends, which run services. `process`: native processes; `docker`: containers; `external`: the user's own servers."""

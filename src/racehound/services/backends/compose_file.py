@@ -1,6 +1,6 @@
-"""The compose file of a composition: its docker services in the words of the Compose Specification, as plain data.
+"""The compose file of a composition, by the Compose Specification, as plain data.
 
-Written as JSON, which is YAML, so that `docker compose` and people read it and racehound needs no YAML library.
+It is written as JSON. Since JSON is YAML, `docker compose` reads it, and racehound needs no YAML library.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from racehound.services.service import LOOPBACK, Container, Service
 
 NAME = "compose.yaml"
 STOP_GRACE_S = 5
-"""Seconds that a container gets to end in order; a JVM under load takes two."""
+"""Seconds that a container has to end in order. A JVM under load takes two."""
 
 Document: TypeAlias = dict[str, object]
 _HOST_PORT = re.compile(r"\{host_port:([^{}]*)\}")
@@ -23,15 +23,15 @@ _HOST_PORT = re.compile(r"\{host_port:([^{}]*)\}")
 
 @dataclasses.dataclass(frozen=True)
 class ComposeService:
-    """A service that is to run in a container, and the ports of this machine that lead to it."""
+    """A service of the compose file, which runs in a container, and its published ports."""
 
     service: Service
     host_ports: Mapping[str, int]
-    """By the name of the port: each of the container's."""
+    """The published port of this machine for each of the container's ports, by the name of the port."""
 
 
 def document(project: str, compose_services: Iterable[ComposeService], labels: Mapping[str, str]) -> Document:
-    """The whole file: these services on one network that bears the project's name, everything marked with the labels."""
+    """The content of the file: these services, and one network with the project's name. All of them have the labels."""
     return {
         "name": project,
         "services": {each.service.name: _entry(project, each, labels) for each in compose_services},
@@ -40,12 +40,12 @@ def document(project: str, compose_services: Iterable[ComposeService], labels: M
 
 
 def text(file: Document) -> str:
-    """The file as it is written. Nothing in it is a variable of compose's, so every `$` stands for itself: `$$`."""
+    """The text of the file. Each `$` is written as `$$`, since the file has no variables of compose."""
     return json.dumps(file, indent=2, ensure_ascii=False).replace("$", "$$") + "\n"
 
 
 def container_name(project: str, service: str) -> str:
-    """What the container of a service is called."""
+    """The name of the container of a service."""
     return f"{project}-{service}"
 
 
@@ -54,9 +54,9 @@ def _entry(project: str, compose_service: ComposeService, labels: Mapping[str, s
     entry: Document = {
         "image": container.image,
         "container_name": container_name(project, service.name),
-        # An image that is not there is an error: nothing is downloaded while a run is going.
+        # A missing image is an error: no run downloads images.
         "pull_policy": "never",
-        # What has died stays dead: that is evidence.
+        # A container that has ended is not restarted, since it is evidence.
         "restart": "no",
         "stop_grace_period": f"{STOP_GRACE_S}s",
         "ports": [f"{LOOPBACK}:{compose_service.host_ports[name]}:{port}" for name, port in container.ports.items()],

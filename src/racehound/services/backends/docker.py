@@ -1,4 +1,4 @@
-"""The backend `docker`: a service as a container of the composition's compose project, driven through `docker compose`."""
+"""The backend `docker`: it runs a service as a container of the composition's compose project, by `docker compose`."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from racehound.services.catalogue import find, in_order
 from racehound.services.service import LOOPBACK, Endpoint, Endpoints, Service
 
 _BY_SIGNAL = 128
-"""A container that was ended by a signal has this exit code plus the signal's number."""
+"""The exit code of a container that a signal has ended is this plus the signal's number."""
 
 
 class DockerInstance:
-    """See `Instance`. This machine reaches it through published loopback ports, containers by its name in their network."""
+    """See `Instance`. This machine connects to published loopback ports, and other containers to its name in their network."""
 
     backend: Literal["docker"] = "docker"
 
@@ -61,7 +61,7 @@ class DockerInstance:
 
     def exit_summary(self) -> str:
         seen = self._inspect()
-        return f"cannot be seen: {seen}" if isinstance(seen, str) else _exit_summary(seen.state)
+        return f"cannot be inspected: {seen}" if isinstance(seen, str) else _exit_summary(seen.state)
 
     def stop(self) -> None:
         if self._project.holds(self.service.name):
@@ -101,9 +101,9 @@ class DockerInstance:
 
 
 def check_needs(backends: Mapping[str, BackendName]) -> None:
-    """UserError when a service in a container needs one that is in none: there, 127.0.0.1 is the container itself.
+    """UserError when a service in a container needs a service outside of containers, to which it cannot connect.
 
-    `backends`: of all services of a composition, by name.
+    `backends`: the backend of each service of a composition, by name.
     """
     contained = [find(name) for name, backend in backends.items() if backend == "docker"]
     by_role = {find(name).role: (name, backend) for name, backend in backends.items()}
@@ -120,13 +120,13 @@ def check_needs(backends: Mapping[str, BackendName]) -> None:
 
 
 def pull(names: Sequence[str], tell: Tell) -> None:
-    """Fetch the images of these services and of those they need. UserError when docker, its engine or an image is not there."""
+    """Fetch the images of these services and of those that they need. UserError without docker, its engine or an image."""
     docker = docker_client.find()
     docker.check()
     for name in in_order(names):
         image = find(name).container().image
         if docker.has_image(image):
-            tell(f"{image} is there")
+            tell(f"{image} is installed")
             continue
         tell(f"docker pull {image}")
         done = docker.run("pull", "--quiet", image, limit_s=INSTALL_LIMIT_S)

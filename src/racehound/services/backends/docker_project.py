@@ -107,7 +107,7 @@ class DockerProject:
             raise TargetError(f"docker compose {' '.join(arguments)}: {docker_client.last_line(done)}")
 
     def _start(self, service: str, *arguments: str) -> None:
-        """Run one start at a time, since each would create the network. It is guarded, so that none goes on without racehound."""
+        """Start a service. Only one start runs at a time, since each creates the network. The command ends with racehound."""
         log = self._directory / "logs" / f"{service}.docker.log"
         log.parent.mkdir(exist_ok=True)
         argv = (self.docker.path, *self._compose(), *arguments, service)

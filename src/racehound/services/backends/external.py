@@ -26,19 +26,19 @@ class ExternalInstance:
         return self._endpoints
 
     def prepare(self) -> None:
-        """The user has done this."""
+        """Do nothing: the user has prepared it."""
 
     def start(self) -> None:
-        """The user has done this."""
+        """Do nothing: the user has started it."""
 
     def alive(self) -> bool:
         return True
 
     def exit_summary(self) -> str:
-        return "not seen: racehound does not run it"
+        return "is unknown: racehound does not run it"
 
     def stop(self) -> None:
-        """The user stops it."""
+        """Do nothing: the user stops it."""
 
     def kill(self) -> None:
         self._refuse("killed")
@@ -59,4 +59,4 @@ class ExternalInstance:
         return []
 
     def _refuse(self, what: str) -> NoReturn:
-        raise UserError(f"{self.service.name} is external: what racehound did not start is not {what}")
+        raise UserError(f"{self.service.name} is external: a service that racehound did not start cannot be {what}")

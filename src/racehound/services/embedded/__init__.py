@@ -1,1 +1,1 @@
-"""Embedded: PostgreSQL servers that racehound starts itself, of the release that pip installs or of a fetched one."""
+"""Embedded PostgreSQL servers, which racehound starts itself: of the release that pip installs, or of one that Maven fetches."""

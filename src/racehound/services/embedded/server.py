@@ -1,4 +1,4 @@
-"""The embedded PostgreSQL server: one of our own, there in under a second, gone with racehound."""
+"""The embedded PostgreSQL server, which racehound starts in less than a second, and which ends when racehound ends."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ from racehound.services.embedded.installation import Installation, reachable, se
 from racehound.wire.session import LibpqSession
 
 StopMode = Literal["fast", "immediate"]
-"""fast: sessions are ended, a checkpoint is made. immediate: as in a crash, the next start recovers."""
+"""fast: the server ends sessions and makes a checkpoint. immediate: it stops as in a crash, and the next start recovers."""
 
 LOG_LINE_PREFIX = "%m\t%p\t%b\t%a\t%e\t"
 """Time, process id, backend type, application name and SQLSTATE, each followed by a tab.
 
-The server keeps control characters out of application names, and begins the further lines of a message with a tab, so that a line
-can be taken apart without doubt: `LOG_LINE`.
+The server removes control characters from application names, and further lines of a message begin with a tab. Therefore
+`LOG_LINE` splits each line correctly.
 """
 
 LOG_LINE = re.compile(
     r"(?P<time>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} UTC)\t(?P<pid>\d+)\t(?P<backend>[^\t]*)\t(?P<application>[^\t]*)"
     r"\t(?P<sqlstate>[0-9A-Z]{5})\t(?P<level>[A-Z0-9]+):  (?P<message>.*)"
 )
-"""The first line of a message in the log; with `log_error_verbosity=verbose` the message of an error begins with its SQLSTATE."""
+"""The first line of a message in the log. With `log_error_verbosity=verbose` the message of an error begins with its SQLSTATE."""
 
 _SETTINGS = {
     "wal_level": "logical",
@@ -51,7 +51,7 @@ _SETTINGS = {
     "max_logical_replication_workers": "16",
     "max_worker_processes": "32",
     "shared_buffers": "128MB",
-    # In the data directory: removed with it, and not bound by the small /dev/shm of a container.
+    # The segments are files of the data directory, so that a small /dev/shm does not limit them, and they are removed with it.
     "dynamic_shared_memory_type": "mmap",
     "autovacuum_naptime": "1s",
     "autovacuum_vacuum_threshold": "5",
@@ -61,31 +61,31 @@ _SETTINGS = {
     "autovacuum_analyze_threshold": "5",
     "autovacuum_analyze_scale_factor": "0",
     "autovacuum_vacuum_cost_delay": "0",
-    # A deadlock is an everyday outcome of a race, and costs its repetition this long.
+    # Deadlocks are frequent in races, and a repetition waits for this time in each.
     "deadlock_timeout": "3ms",
     "log_destination": "stderr",
     "logging_collector": "off",
     "log_line_prefix": LOG_LINE_PREFIX,
     "log_error_verbosity": "verbose",
     "log_min_messages": "warning",
-    # The history has every statement; the log would say each failed one again.
+    # The history has every statement. Therefore the log need not have the failed ones.
     "log_min_error_statement": "panic",
     "log_timezone": "UTC",
     "TimeZone": "UTC",
     "restart_after_crash": "on",
     "jit": "off",
 }
-"""The settings for the hunt; those of all releases from 14 on."""
+"""The settings for all releases from 14 on."""
 
 _SETTINGS_SINCE = {15: {"allow_in_place_tablespaces": "on"}}
-"""Those that came with a major release."""
+"""The further settings from each major release on."""
 
 _NOT_DURABLE = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
-"""Safe as long as only processes die, not the machine; but a commit just before a crash may be lost."""
+"""These are safe when only processes die, not the machine. However, a commit just before a crash may be lost."""
 
 _SETTING_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_$]*(?:\.[A-Za-z_][A-Za-z0-9_$]*)?")
 _SOCKET_LENGTH = 107
-"""Bytes that a path may have in sockaddr_un, see unix(7)."""
+"""The most bytes that a path may have in sockaddr_un (unix(7))."""
 _INITDB_LIMIT = 120.0
 _READY_LIMIT = 60.0
 _PORT_TRIES = 5
@@ -94,7 +94,7 @@ _IPC_RMID = 0
 
 @dataclasses.dataclass(frozen=True)
 class Address:
-    """Where a server listens and as whom one connects; nobody asks for a password."""
+    """The addresses of a server, and the user, who needs no password."""
 
     host: str
     port: int
@@ -103,7 +103,7 @@ class Address:
     dbname: str = "postgres"
 
     def conninfo(self, dbname: str | None = None, *, tcp: bool = False) -> str:
-        """For libpq: over the UNIX socket, which is faster, or over TCP (for proxies and for what runs elsewhere)."""
+        """A connection string for the UNIX socket, which is faster, or for TCP, which proxies and containers need."""
         return make_conninfo(
             host=self.host if tcp else str(self.socket_dir),
             port=self.port,
@@ -114,16 +114,16 @@ class Address:
         )
 
     def url(self, dbname: str | None = None) -> str:
-        """The same as a URL over TCP, for people, scripts and drivers other than libpq."""
+        """A URL for TCP, for users, scripts and drivers other than libpq."""
         name = urllib.parse.quote(dbname or self.dbname, safe="")
         return f"postgres://{self.user}@{self.host}:{self.port}/{name}?sslmode=disable"
 
 
 class EmbeddedServer:
-    """A PostgreSQL server of racehound's own, in a directory of its own in the scratch directory. Used from one thread at a time.
+    """A PostgreSQL server in a new directory of the scratch directory. One thread at a time may use it.
 
-    As root it runs as another user (`installation.server_user`). When racehound dies, the server goes within two seconds, and
-    with it its directory and the scratch directory around it, if that is one (`scratch.create`).
+    When racehound runs as root, the server runs as another user (`installation.server_user`). When racehound dies, the server
+    ends within two seconds, and its directory is removed. So is the scratch directory, if `scratch.create` made it.
     """
 
     def __init__(
@@ -135,9 +135,9 @@ class EmbeddedServer:
         *,
         durable: bool = False,
     ) -> None:
-        """Nothing is started yet. `settings` go over those for the hunt; the log is appended to.
+        """Prepare the server without starting it. `settings` override the default ones. The server appends to the log file.
 
-        UserError for a setting's name that cannot be one, or a scratch directory whose path is too long for a socket.
+        UserError for an invalid name of a setting, or a scratch directory whose path is too long for a socket.
         """
         self._user = server_user()
         self.installation = reachable(installation, self._user, scratch_dir)
@@ -156,12 +156,12 @@ class EmbeddedServer:
 
     @property
     def address(self) -> Address:
-        """Where it listens; the port stays the same over restarts unless another program has taken it meanwhile."""
+        """The address. Restarts keep the port unless another program has taken it."""
         return Address("127.0.0.1", self._port, self._base)
 
     @property
     def pid(self) -> int:
-        """Process id of the postmaster, 0 before the first start."""
+        """The process id of the postmaster; 0 before the first start."""
         return self._process.pid if self._process else 0
 
     def alive(self) -> bool:
@@ -169,10 +169,10 @@ class EmbeddedServer:
         return self._process is not None and self._process.poll() is None
 
     def start(self) -> None:
-        """Start it, on a fresh cluster the first time, and return when it takes connections. TargetError when it does not."""
+        """Start it, at first with a new cluster, and return when it accepts connections. TargetError when it does not."""
         if self.alive():
             return
-        # Of a postmaster that was killed some backends may not know yet.
+        # Backends of a killed postmaster may still run.
         self.kill()
         if not self.data_dir.exists():
             self._make_pristine()
@@ -183,15 +183,15 @@ class EmbeddedServer:
             self._launch()
             if self._until_ready():
                 return
-            complaint = self._complaint(log_size)
-            if "could not create any TCP/IP sockets" not in complaint:
+            reason = self._start_error(log_size)
+            if "could not create any TCP/IP sockets" not in reason:
                 break
-            # Between our look and the server's someone else took the port.
+            # Another program has taken the port since it was chosen.
             self._port = _free_port()
-        raise TargetError(f"PostgreSQL {self.installation.version} does not start: {complaint} (log: {self.log_path})")
+        raise TargetError(f"PostgreSQL {self.installation.version} does not start: {reason} (log: {self.log_path})")
 
     def stop(self, mode: StopMode = "immediate", grace: float = 10.0) -> None:
-        """Stop it and return when all its processes are gone; SIGKILL for what is left after the grace (seconds)."""
+        """Stop it, and return when all its processes have ended. Those that run after `grace` seconds are killed."""
         if self._process is None:
             return
         if mode == "fast":
@@ -201,18 +201,18 @@ class EmbeddedServer:
         self._remove_shared_memory()
 
     def kill(self) -> None:
-        """End all its processes by SIGKILL, as a crash does; the next start recovers."""
+        """End all its processes by SIGKILL, as in a crash. The next start recovers."""
         if self._process is not None:
             self._process.kill()
             self._remove_shared_memory()
 
     def restart(self, mode: StopMode = "fast") -> None:
-        """Stop and start on the same data. TargetError when it does not come back."""
+        """Stop it, and start it on the same data. TargetError when it does not start."""
         self.stop(mode)
         self.start()
 
     def recreate(self) -> None:
-        """Back to a fresh cluster, whatever state it is in; takes less than a second. TargetError when it does not start."""
+        """Restart it with a new cluster, whatever its state, in less than a second. TargetError when it does not start."""
         self.kill()
         if self.data_dir.exists():
             shutil.rmtree(self.data_dir)
@@ -233,7 +233,7 @@ class EmbeddedServer:
         making.rename(self._pristine)
 
     def _copy_pristine(self) -> None:
-        # cp keeps the owner, and copies the thousand files in a tenth of the time that Python needs.
+        # cp keeps the owner, and copies the thousand files ten times faster than Python.
         copied = subprocess.run(
             ["cp", "-a", "--reflink=auto", str(self._pristine), str(self.data_dir)], check=False, capture_output=True, text=True
         )
@@ -249,7 +249,7 @@ class EmbeddedServer:
     def _command(self, argv: tuple[str, ...], log: Path, stop_signal: signal.Signals) -> process.Command:
         return process.Command(
             argv=(str(self.installation.bin / argv[0]), *argv[1:]),
-            # Nothing of the user's: PGDATA, PGOPTIONS and the like would be obeyed.
+            # The user's environment is not passed on, since variables such as PGDATA and PGOPTIONS have an effect.
             env={"PATH": os.environ.get("PATH", os.defpath), "HOME": str(self._base), "LC_ALL": "C", "TZ": "UTC"},
             cwd=self._base,
             user=self._user,
@@ -259,14 +259,14 @@ class EmbeddedServer:
         )
 
     def _until_ready(self) -> bool:
-        """Wait for a connection to succeed; False when the server ends instead. TargetError when neither happens."""
+        """Wait until a connection succeeds; False when the server ends instead. TargetError when neither happens in time."""
         assert self._process is not None
         deadline = time.monotonic() + _READY_LIMIT
         while True:
             try:
                 LibpqSession.connect(self.address.conninfo(), timeout=max(0.1, deadline - time.monotonic())).close()
             except TargetError as error:
-                # Nothing tells when a server is ready; but its death is told, and ends the wait at once.
+                # There is no event for the moment in which a server is ready. Its end is an event, and ends the wait at once.
                 if self._process.wait(0.005) is not None:
                     self._process.kill()
                     return False
@@ -275,30 +275,30 @@ class EmbeddedServer:
             else:
                 return True
 
-    def _complaint(self, since: int) -> str:
-        """The first thing that the server says against starting, behind that many bytes of the log."""
+    def _start_error(self, since: int) -> str:
+        """The first reason in the log why the server does not start, after the first `since` bytes."""
         with self.log_path.open(errors="replace") as log:
             log.seek(since)
             lines = log.read().splitlines()
-        # What is wrong with a setting stands in a line of its own, before "configuration file … contains errors".
-        telling = [line for line in lines if re.search(r"\b(FATAL|PANIC|ERROR):|postgresql\.conf\" line \d|parameter \"", line)]
-        return " ".join((telling or lines[-1:] or ["it says nothing"])[0].split())
+        # The line with the error in a setting comes before "configuration file … contains errors".
+        errors = [line for line in lines if re.search(r"\b(FATAL|PANIC|ERROR):|postgresql\.conf\" line \d|parameter \"", line)]
+        return " ".join((errors or lines[-1:] or ["its log is empty"])[0].split())
 
     def _remove_shared_memory(self) -> None:
-        """Remove the System V segment (a few bytes, of which a machine has 4,096) of a server that could not do it itself.
+        """Remove the System V segment of a killed server. It has a few bytes, and a machine has at most 4,096 segments.
 
-        A server that was killed leaves postmaster.pid behind, in whose line 7 its key and id stand (PostgreSQL, pidfile.h).
+        A killed server leaves postmaster.pid, whose line 7 has the segment's key and id (PostgreSQL, pidfile.h).
         """
         with contextlib.suppress(FileNotFoundError, IndexError):
             file = self.data_dir / "postmaster.pid"
             key_and_id = file.read_text(errors="replace").splitlines()[6].split()
             ctypes.CDLL(None).shmctl(int(key_and_id[1]), _IPC_RMID, None)
-            # Or the next time the id might be another's.
+            # Otherwise the id might be that of another program's segment the next time.
             file.unlink()
 
 
 def configuration(major: int, settings: Mapping[str, str], *, durable: bool) -> str:
-    """The text to append to postgresql.conf for a major release. UserError for a name that no setting can have."""
+    """The text to append to postgresql.conf for a major release. UserError for an invalid name of a setting."""
     merged = dict(_SETTINGS)
     for since, more in _SETTINGS_SINCE.items():
         if major >= since:
@@ -318,7 +318,7 @@ def _quoted(value: str) -> str:
 
 
 def _free_port() -> int:
-    """A TCP port of the loopback interface that nobody listens on right now."""
+    """A TCP port of the loopback interface on which no program listens now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, cast
 
 from racehound.errors import UserError
 from racehound.testdrive import values
-from racehound.testdrive.errors import ActionError
 
 if TYPE_CHECKING:
     from racehound.testdrive.state import Call, Handler, State
@@ -175,4 +174,6 @@ def handler(name: str) -> Handler:
 
 
 def _unavailable(call: Call, _: State) -> None:
+    from racehound.testdrive.errors import ActionError
+
     raise ActionError(f"{call.name} is not supported")

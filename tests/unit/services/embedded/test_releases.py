@@ -33,7 +33,7 @@ def test_release_numbers(text: str, parsed: tuple[int, int | None]) -> None:
 
 @pytest.mark.parametrize("text", ["", "latest", "17.4.0", "17.", "v17", "17.4beta1", "17.4\n18"])
 def test_what_is_no_release_number_is_refused_in_one_line(text: str) -> None:
-    with pytest.raises(UserError, match="is no PostgreSQL release number") as caught:
+    with pytest.raises(UserError, match="is not a PostgreSQL release number") as caught:
         releases.find(text)
     assert "\n" not in str(caught.value)
 

@@ -20,8 +20,8 @@ def scripts(scene: Scene, check: str) -> dict[str, str]:
 
 def _session(scene: Scene, session: int) -> str:
     text = ["\\set VERBOSITY verbose"]
-    for speaker, turns in blocks(scene):
-        if speaker != session:
+    for taker, turns in blocks(scene):
+        if taker != session:
             continue
         first = turns[0][0]
         if first > 1:

@@ -192,7 +192,7 @@ class CatalogOracle:
     def _read(self, query: CatalogQuery, outcome: Outcome) -> list[Violation]:
         if outcome.error is not None and outcome.error.sqlstate.startswith(_UNREADABLE):
             # The oracle reads only catalogs. Therefore it is a catalog that the server cannot read.
-            return [Violation(_without_numbers(outcome.error.message), "pg_catalog", "*", outcome.error.sqlstate, "")]
+            return [Violation(re.sub(r"\d+", "N", outcome.error.message), "pg_catalog", "*", outcome.error.sqlstate, "")]
         self._require(outcome)
         return [self._violation(query, row) for row in (outcome.rows.cells if outcome.rows else [])]
 
@@ -238,7 +238,3 @@ class CatalogOracle:
         if not outcome.ok:
             reason = outcome.error.message if outcome.error else outcome.status
             raise TargetError(f"the catalog check could not run: {reason}")
-
-
-def _without_numbers(message: str) -> str:
-    return re.sub(r"\d+", "N", message)
