@@ -8,9 +8,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from tests.end_to_end.command import racehound
 
 from racehound.data.history import PlanStarted, RepetitionEnded, Statement, read_history
+from tests.end_to_end.command import racehound
 
 SCRIPTS = {
     "migration.sql": "BEGIN;\nALTER TABLE account ADD COLUMN total int; -- not null; later\n"

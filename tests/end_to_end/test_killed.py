@@ -8,10 +8,10 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.end_to_end.command import COMMAND, racehound
-from tests.end_to_end.test_run import servers_of
 
 from racehound.data.history import Statement, read_history
+from tests.end_to_end.command import COMMAND, racehound
+from tests.end_to_end.test_run import servers_of
 
 INSTANTS = 30
 GONE_S = 2.0

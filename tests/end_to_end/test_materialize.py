@@ -15,10 +15,10 @@ from typing import Any
 
 import psycopg
 import pytest
-from tests.end_to_end.command import COMMAND, racehound
 
 from racehound.services.backends.instance import Instance
 from racehound.services.embedded.server import EmbeddedServer
+from tests.end_to_end.command import COMMAND, racehound
 
 ALONE = "Table,View,MaterializedView,DefaultIndex,LoadGeneratorSource,WebhookSource"
 TEN = f"{ALONE},UpsertSource,PostgresSource,MySqlSource,KafkaSink"

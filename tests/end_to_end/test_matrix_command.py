@@ -6,9 +6,9 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from tests.end_to_end.command import racehound
 
 from racehound.data.matrix import Matrix, Operation, Outcome, Trial, read_matrix
+from tests.end_to_end.command import racehound
 
 X, Y = "Schema.destroy", "Function.create"
 

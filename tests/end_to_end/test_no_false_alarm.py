@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.end_to_end.command import racehound
 
 from racehound.data.plan import ScenarioName
 from racehound.databases.postgres.kinds import KINDS
+from tests.end_to_end.command import racehound
 
 SEEDS = range(1, 31)
 PLAN = ("--num-objects", "12")

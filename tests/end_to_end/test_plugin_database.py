@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from tests.end_to_end.command import racehound
 
 DISTRIBUTION = Path(__file__).parents[1] / "plugin_database"

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from tests.end_to_end.command import COMMAND, racehound
 
 SEEDS = 1000

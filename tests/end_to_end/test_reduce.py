@@ -12,13 +12,13 @@ from typing import Any
 
 import psycopg
 import pytest
-from tests.end_to_end.command import racehound
 
 from racehound.data.finding import read_finding
 from racehound.data.reduction import Reduction, read_reduction
 from racehound.data.scene import Scene
 from racehound.report.handover.plain import blocks
 from racehound.services.embedded import installation, releases
+from tests.end_to_end.command import racehound
 
 SEED = "3"
 """Its first plans show errors that PostgreSQL is known to give (docs/reading-findings.md), in any release so far."""

@@ -14,14 +14,14 @@ from typing import Any
 import msgspec
 import pytest
 from playwright.sync_api import Browser, Page
-from tests.end_to_end.browser import browser, opened
-from tests.end_to_end.command import racehound
 
 from racehound.data.finding import Reproduction, read_finding
 from racehound.data.history import Event, Statement, read_history
 from racehound.data.matrix import Matrix, Operation, Trial
 from racehound.data.reduction import Reduction, write_reduction
 from racehound.data.scene import Line, Scene
+from tests.end_to_end.browser import browser, opened
+from tests.end_to_end.command import racehound
 
 SCRIPTS = {
     "setup.sql": "CREATE TABLE account (amount int);\nINSERT INTO account VALUES (10);\n",

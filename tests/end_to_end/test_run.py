@@ -11,12 +11,12 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.end_to_end.command import COMMAND, racehound
 
 from racehound.data.finding import Finding, finding_directories, read_finding
 from racehound.data.history import RepetitionEnded, Statement, read_history
 from racehound.services.embedded.server import EmbeddedServer
 from racehound.wire.session import LibpqSession
+from tests.end_to_end.command import COMMAND, racehound
 
 
 @pytest.fixture(scope="module")

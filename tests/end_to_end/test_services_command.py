@@ -13,11 +13,11 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from tests.end_to_end import command
 
 from racehound.services import daemon_client, proc
 from racehound.services.catalogue import DEFAULT
 from racehound.services.installation import missing
+from tests.end_to_end import command
 
 GONE_LIMIT_S = 2.0
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 from psycopg.conninfo import conninfo_to_dict
-from tests.end_to_end.command import racehound
 
 from racehound.services.embedded.server import EmbeddedServer
+from tests.end_to_end.command import racehound
 
 ALL_VARIABLES = """\
 > SELECT '${testdrive.seed} ${arg.a} ${testdrive.kafka-addr} ${testdrive.kafka-addr-resolved} ${testdrive.schema-registry-url}'

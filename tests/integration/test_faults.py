@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 import httpx
 import psycopg
 import pytest
-from tests.integration.own_composition import own_composition
 
 from racehound.errors import TargetError, UserError
 from racehound.services import toxiproxy
@@ -18,6 +17,7 @@ from racehound.services.backends.instance import Instance
 from racehound.services.composition import Composition
 from racehound.services.faults import Bandwidth, Cut, Direction, Fault, Latency, Link, Links, Reset, Silence
 from racehound.services.service import CLIENT, PROXIED
+from tests.integration.own_composition import own_composition
 
 ASK_FOR_TLS = b"\x00\x00\x00\x08\x04\xd2\x16\x2f"
 """PostgreSQL answers with one byte (its documentation, "Message Formats", SSLRequest)."""

@@ -6,9 +6,9 @@ import dataclasses
 
 import pytest
 from confluent_kafka import Consumer, Message, TopicPartition
-from tests.integration.scripts import failure, hasty, misuse, run
 
 from racehound.testdrive.interpreter import Context
+from tests.integration.scripts import failure, hasty, misuse, run
 
 KEY = '{"type": "record", "name": "Key", "fields": [{"name": "key", "type": "string"}]}'
 ROW = '{"type": "record", "name": "row", "fields": [{"name": "f1", "type": "string"}, {"name": "f2", "type": "long"}]}'

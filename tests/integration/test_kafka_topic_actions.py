@@ -8,9 +8,9 @@ import time
 
 import pytest
 from confluent_kafka import Consumer, TopicPartition
-from tests.integration.scripts import failure, hasty, misuse, run
 
 from racehound.testdrive.interpreter import Context
+from tests.integration.scripts import failure, hasty, misuse, run
 
 TOPIC = "testdrive-t-${testdrive.seed}"
 CREATE = "$ kafka-create-topic topic=t\n"

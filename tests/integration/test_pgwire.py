@@ -19,10 +19,10 @@ from typing import Any
 
 import pytest
 from psycopg.conninfo import make_conninfo
-from tests.end_to_end.command import COMMAND, racehound
 
 from racehound.services.embedded.server import EmbeddedServer
 from racehound.wire.session import LibpqSession
+from tests.end_to_end.command import COMMAND, racehound
 
 MUCH = 10_000
 """Bytes of history after which an exploration is in its midst."""

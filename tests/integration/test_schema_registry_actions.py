@@ -7,9 +7,9 @@ import dataclasses
 import pytest
 from confluent_kafka import Consumer, TopicPartition
 from google.protobuf import descriptor_pb2
-from tests.integration.scripts import failure, hasty, misuse, run
 
 from racehound.testdrive.interpreter import Context
+from tests.integration.scripts import failure, hasty, misuse, run
 
 SUBJECT = "s-${testdrive.seed}"
 PUBLISH = f'$ schema-registry-publish subject={SUBJECT} schema-type=avro\n{{"type": "record", "name": "r", "fields": []}}\n'

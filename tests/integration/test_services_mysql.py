@@ -10,12 +10,12 @@ import pymysql
 import pytest
 from pymysqlreplication import BinLogStreamReader
 from pymysqlreplication.row_event import DeleteRowsEvent, UpdateRowsEvent, WriteRowsEvent
-from tests.integration.own_composition import own_composition
 
 from racehound.services.backends.instance import Instance
 from racehound.services.composition import Composition
 from racehound.services.mysql import ROOT_PASSWORD
 from racehound.services.service import CLIENT
+from tests.integration.own_composition import own_composition
 
 _numbers = itertools.count()
 

@@ -13,7 +13,6 @@ from typing import Any
 import httpx
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
-from tests.integration.own_composition import own_composition
 
 from racehound.services import s3
 from racehound.services.artifacts.artifact import installed_path
@@ -21,6 +20,7 @@ from racehound.services.backends.instance import Instance
 from racehound.services.composition import Composition
 from racehound.services.minio import MC
 from racehound.services.service import CLIENT
+from tests.integration.own_composition import own_composition
 
 MEBIBYTE = 1024 * 1024
 

@@ -7,13 +7,13 @@ import socket
 from collections.abc import Callable
 
 import pytest
-from tests.integration.web import Answer, Request, serve
 
 from racehound.data.addresses import ServiceAddresses
 from racehound.databases.materialize.script_support import SCRIPT_SUPPORT
 from racehound.testdrive.errors import CommandFailed, ScriptError
 from racehound.testdrive.interpreter import Context, run_file
 from racehound.wire.session import LibpqSession
+from tests.integration.web import Answer, Request, serve
 
 SHARD = "s0f6d0e1c-1111-2222-3333-444455556666"
 

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from tests.unit.programs import program, statement
 
 from racehound.data.finding import (
     Baseline,
@@ -19,6 +18,7 @@ from racehound.data.finding import (
     read_finding,
 )
 from racehound.errors import UserError
+from tests.unit.programs import program, statement
 
 
 def finding(signature: str = "row missing", severity: Severity = "corruption", statements: int = 3, **more: object) -> Finding:

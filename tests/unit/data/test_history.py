@@ -7,9 +7,8 @@ import sys
 import threading
 from pathlib import Path
 
-from tests.unit.programs import program, statement
-
 from racehound.data.history import Event, PlanStarted, Recorder, Statement, compress, in_flight, read_history
+from tests.unit.programs import program, statement
 
 
 def test_what_was_recorded_is_read_back_plain_and_packed(tmp_path: Path) -> None:

@@ -6,10 +6,10 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.programs import CATALOGUE
 
 from racehound.data.object_names import BASE
 from racehound.data.plan import SEED_LIMIT, KindEntry, Plan, ScenarioName, draw_plan
+from tests.unit.programs import CATALOGUE
 
 seeds = st.integers(0, SEED_LIMIT - 1)
 scenarios = st.sampled_from(typing.get_args(ScenarioName))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import msgspec
-from tests.unit.programs import program, statement
 
 from racehound.data.history import Statement
 from racehound.judge.claims import Claims, differing
 from racehound.judge.dependencies import DependencyGraph
+from tests.unit.programs import program, statement
 
 WEB = DependencyGraph(program(o_0="o_base", o_1="o_base", o_2="o_1"))
 

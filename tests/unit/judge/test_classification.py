@@ -6,14 +6,14 @@ import dataclasses
 
 import msgspec
 import pytest
-from tests.unit.programs import program, statement
-from tests.unit.scripted import CONFLICT, INTERNAL, MISSING, SCRIPTED, SYNTAX
 
 from racehound.data.history import Disturbed, ErrorClass, Event, Statement
 from racehound.databases.dialect import Dialect
 from racehound.judge.errors import judge_errors
 from racehound.judge.injected_faults import InjectedFaults
 from racehound.judge.oracle import ObservedHistory
+from tests.unit.programs import program, statement
+from tests.unit.scripted import CONFLICT, INTERNAL, MISSING, SCRIPTED, SYNTAX
 
 ANYWHERE = dataclasses.replace(SCRIPTED, may_cause=lambda _error, _other: "anywhere")
 """Any write at the same time may cause an error."""

@@ -1,9 +1,8 @@
 from __future__ import annotations
 
-from tests.unit.programs import program, statement
-
 from racehound.data.object_names import names_in
 from racehound.judge.dependencies import DependencyGraph, concerning, write_intervals
+from tests.unit.programs import program, statement
 
 
 def test_names_are_read_off_a_statement() -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TypedDict
 
 import pytest
-from tests.unit.programs import program, statement
 
 from racehound.data.finding import Finding
 from racehound.data.history import Event
 from racehound.databases.postgres.dialect import POSTGRES, allows_transaction
 from racehound.judge.errors import judge_errors, shape
 from racehound.judge.oracle import ObservedHistory
+from tests.unit.programs import program, statement
 
 
 def observed(*events: Event, **references: str) -> ObservedHistory:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from tests.unit.programs import program, statement
 
 from racehound.data.finding import Finding
 from racehound.data.history import Disturbed, Ends, Event, LogLine, Mismatch, Statement
@@ -18,6 +17,7 @@ from racehound.judge.crash import judge_crashes
 from racehound.judge.errors import judge_errors
 from racehound.judge.injected_faults import InjectedFaults
 from racehound.judge.oracle import ObservedHistory
+from tests.unit.programs import program, statement
 
 
 def disturbed(ends: Ends, at: int, pid: int) -> Disturbed:

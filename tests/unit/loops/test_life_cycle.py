@@ -7,6 +7,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+from racehound.data.finding import Severity
+from racehound.data.history import LogLine, Recorder
+from racehound.data.schedule import Listed
+from racehound.judge import oracles
+from racehound.judge.judge import Judge
+from racehound.loops.repetition import JudgedRepetition, RepetitionRunner, SessionHost
+from racehound.run.lockstep_program import lockstep_program
+from racehound.run.lockstep_runner import LockstepRunner
+from racehound.run.storm_runner import StormRunner
 from tests.unit.programs import one_statement_each
 from tests.unit.scripted import (
     BACKGROUND,
@@ -20,16 +30,6 @@ from tests.unit.scripted import (
     ScriptedTarget,
     refused,
 )
-
-from racehound.data.finding import Severity
-from racehound.data.history import LogLine, Recorder
-from racehound.data.schedule import Listed
-from racehound.judge import oracles
-from racehound.judge.judge import Judge
-from racehound.loops.repetition import JudgedRepetition, RepetitionRunner, SessionHost
-from racehound.run.lockstep_program import lockstep_program
-from racehound.run.lockstep_runner import LockstepRunner
-from racehound.run.storm_runner import StormRunner
 
 PROGRAM = one_statement_each()
 Host = Callable[[], SessionHost]

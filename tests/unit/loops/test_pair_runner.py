@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.unit.programs import Box
-from tests.unit.scripted import LOST, MISSING, SYNTAX, ScriptedDatabase, ScriptedTarget, done, opened, refused
 
 from racehound.data.finding import Finding
 from racehound.data.matrix import Mode, Outcome
@@ -15,6 +13,8 @@ from racehound.loops.matrix.journal import PairResult
 from racehound.loops.matrix.pair_runner import PairRunner, pair_runner
 from racehound.scenarios.pairs import Catalogue, Pair
 from racehound.session import Outcome as StatementOutcome
+from tests.unit.programs import Box
+from tests.unit.scripted import LOST, MISSING, SYNTAX, ScriptedDatabase, ScriptedTarget, done, opened, refused
 
 CATALOGUE = Catalogue((Box,), Box)
 OPERATIONS = {operation.name: operation for operation in CATALOGUE.operations()}

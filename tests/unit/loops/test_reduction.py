@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.unit.programs import statement
-from tests.unit.scripted import SCRIPTED, SYNTAX, ScriptedTarget, done, opened, refused
 
 from racehound.data.finding import Baseline, Store
 from racehound.data.history import Statement
@@ -17,6 +15,8 @@ from racehound.judge.errors import judge_errors
 from racehound.judge.oracle import ObservedHistory
 from racehound.loops.reduction import ReduceOptions, reduce, replay_scene
 from racehound.session import Outcome
+from tests.unit.programs import statement
+from tests.unit.scripted import SCRIPTED, SYNTAX, ScriptedTarget, done, opened, refused
 
 ALTER, CREATE, FILL, OTHER = "ALTER o_0", "CREATE o_0", "FILL o_0", "DROP o_1"
 HALF_FILLED = refused(SYNTAX, "o_0 is half filled")

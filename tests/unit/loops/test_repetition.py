@@ -8,8 +8,6 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from tests.unit.programs import program, statement
-from tests.unit.scripted import SCRIPTED, ScriptedOracle, ScriptedTarget
 
 from racehound.data.finding import Severity
 from racehound.data.history import Disturbed, Event, Fault, Judged, Recorder, RepetitionEnded, Statement, read_history
@@ -19,6 +17,8 @@ from racehound.judge import oracles
 from racehound.judge.judge import Judge
 from racehound.judge.oracle import ObservedHistory
 from racehound.loops.repetition import RepetitionRunner
+from tests.unit.programs import program, statement
+from tests.unit.scripted import SCRIPTED, ScriptedOracle, ScriptedTarget
 
 
 class Host:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from tests.unit.programs import program, statement
 
 from racehound.data.history import Statement
 from racehound.loops.reduce.transcript import transactions, transcript
+from tests.unit.programs import program, statement
 
 
 def ended(session: str, end: str, start: int, tag: str) -> Statement:

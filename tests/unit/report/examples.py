@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import msgspec
-from tests.unit.programs import program, statement
 
 from racehound.data.history import Event, PlanStarted, RepetitionEnded, RepetitionStarted
 from racehound.report.recorded import Repetition, repetitions_of_plan
+from tests.unit.programs import program, statement
 
 DROPS = statement("o_1", "DROP TABLE o_base CASCADE", 0, 10, phase="destroy")
 GONE = statement("o_0", "CREATE VIEW o_0 AS TABLE o_base", 5, 12, sqlstate="42P01", message='relation "o_base" does not exist')

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from tests.unit.report.examples import DROPS, GONE, LOOKUP, ODD, repetition
 
 from racehound.data.history import Event, Judged
 from racehound.databases.postgres.dialect import POSTGRES
 from racehound.report.error_classes import STATEMENT_OUTCOMES, statement_outcomes
+from tests.unit.report.examples import DROPS, GONE, LOOKUP, ODD, repetition
 
 LOST = msgspec.structs.replace(GONE, status="lost", sqlstate="")
 

@@ -8,8 +8,6 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.unit.programs import program
-from tests.unit.report.examples import DROPS, ODD
 
 from racehound.data.history import PlanStarted, RepetitionEnded, RepetitionStarted
 from racehound.data.matrix import Matrix, Operation, Trial
@@ -17,6 +15,8 @@ from racehound.databases.postgres.dialect import POSTGRES
 from racehound.databases.postgres.kinds import KINDS
 from racehound.report.html.contents import gather
 from racehound.report.html.page import page
+from tests.unit.programs import program
+from tests.unit.report.examples import DROPS, ODD
 
 
 @pytest.fixture

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import msgspec
-from tests.unit.programs import program
-from tests.unit.report.examples import DROPS, GONE, LOOKUP, ODD, repetition
 
 from racehound.data.history import Event, Judged, PlanStarted, RepetitionEnded, RepetitionStarted
 from racehound.report.recorded import kinds_of, repetitions_of_plan
+from tests.unit.programs import program
+from tests.unit.report.examples import DROPS, GONE, LOOKUP, ODD, repetition
 
 
 def test_a_history_is_read_repetition_by_repetition() -> None:

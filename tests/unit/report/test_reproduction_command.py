@@ -6,11 +6,11 @@ import shlex
 from pathlib import Path
 
 import msgspec
-from tests.unit.programs import program
 
 from racehound.data.finding import Finding
 from racehound.data.program import ProgramSession, Step
 from racehound.report.reproduction_command import reproduction_command
+from tests.unit.programs import program
 
 FINDING = Finding("contents", "wrong result", "x", "y", detail=("schedule: 1 2 1",))
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import msgspec
-from tests.unit.report.examples import DROPS, GONE, repetition
 
 from racehound.databases.postgres.dialect import POSTGRES
 from racehound.databases.postgres.kinds import KINDS
 from racehound.report.error_classes import statement_outcomes
 from racehound.report.statistics import Statistics
+from tests.unit.report.examples import DROPS, GONE, repetition
 
 
 def test_a_step_that_never_succeeded_is_a_hole() -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import msgspec
-from tests.unit.programs import program
-from tests.unit.report.examples import DROPS
 
 from racehound.data.history import RepetitionEnded
 from racehound.report.recorded import Repetition
 from racehound.report.throughput import BUCKETS_LIMIT, ThroughputCounter
+from tests.unit.programs import program
+from tests.unit.report.examples import DROPS
 
 
 def test_a_long_run_has_wider_buckets_and_loses_nothing() -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from tests.unit.report.examples import DROPS, GONE, ODD, repetition
 
 from racehound.data.finding import Finding
 from racehound.data.history import Blocked, Overdue
 from racehound.databases.postgres.dialect import POSTGRES
 from racehound.report.error_classes import STATEMENT_OUTCOMES, statement_outcomes
 from racehound.report.timeline import FAILED, timeline
+from tests.unit.report.examples import DROPS, GONE, ODD, repetition
 
 
 def test_a_timeline_marks_what_failed_and_what_ran_beside_it() -> None:

@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.unit.programs import one_statement_each
-from tests.unit.scripted import LOST, MISSING, ScriptedTarget, refused
 
 from racehound.data.history import Blocked, Fault, Passed, Recorder
 from racehound.data.program import Program, ProgramSession, Step
@@ -16,6 +14,8 @@ from racehound.data.schedule import Listed, Schedule
 from racehound.errors import UserError
 from racehound.run.lockstep_program import lockstep_program
 from racehound.run.lockstep_runner import LockstepRunner, ScheduledRepetition
+from tests.unit.programs import one_statement_each
+from tests.unit.scripted import LOST, MISSING, ScriptedTarget, refused
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from tests.unit.programs import CAST, CATALOGUE
 
 from racehound.data.history import Disturbed, Recorder, RepetitionStarted, read_history
 from racehound.data.plan import draw_plan
@@ -17,6 +16,7 @@ from racehound.run.perturbations.perturbation import draw_moment
 from racehound.run.perturbations.printing import print_draws
 from racehound.run.perturbations.registry import DEFAULT, TIMINGS, PerturbationSet, perturbed
 from racehound.scenarios import build_program
+from tests.unit.programs import CAST, CATALOGUE
 
 ALL = PerturbationSet((Freeze, Kill, Restart, ServiceKill))
 NAMES = ALL.names

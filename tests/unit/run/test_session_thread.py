@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from tests.unit.scripted import CONFLICT, LOST, MISSING, SCRIPTED, ScriptedTarget, done, refused, rows
 
 from racehound.data.history import Fault, Mismatch, Recorder, Statement
 from racehound.data.program import Program, ProgramSession, Step
@@ -14,6 +13,7 @@ from racehound.run.pacer import StormPacer
 from racehound.run.recorded_session import RecordedSession, StepPosition
 from racehound.run.session_thread import StepRunner
 from racehound.testdrive.state import Context
+from tests.unit.scripted import CONFLICT, LOST, MISSING, SCRIPTED, ScriptedTarget, done, refused, rows
 
 Run = Callable[[Step], bool]
 """Runs a step; whether it succeeded."""

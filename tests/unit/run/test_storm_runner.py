@@ -9,12 +9,12 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from tests.unit.scripted import LOST, MISSING, ScriptedTarget, refused
 
 from racehound.data.history import Event, Fault, Recorder, Statement
 from racehound.data.program import Program, ProgramSession, Step
 from racehound.databases.target import Reset
 from racehound.run.storm_runner import StormRunner
+from tests.unit.scripted import LOST, MISSING, ScriptedTarget, refused
 
 
 def step(name: str, word: str = "CREATE") -> Step:

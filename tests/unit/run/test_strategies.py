@@ -6,7 +6,6 @@ import random
 from collections.abc import Callable, Sequence
 
 import pytest
-from tests.unit.data.test_schedule import follow
 
 from racehound.data.schedule import (
     Schedule,
@@ -17,6 +16,7 @@ from racehound.run.pct import Prioritised
 from racehound.run.session_script import Scripts, SessionScript, Turn
 from racehound.run.strategies import ExploreOptions, Strategy, orders, strategy_of
 from racehound.testdrive.script import Sql
+from tests.unit.data.test_schedule import follow
 
 # A bug of depth d in an artificial program: d orderings of two statements are enough to show it.
 

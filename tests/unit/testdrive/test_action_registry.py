@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from tests.unit.testdrive.test_testdrive_interpreter import MemorySession
 
 from racehound.errors import UserError
 from racehound.session import Outcome
@@ -12,6 +11,7 @@ from racehound.testdrive.actions import Spec, register, spec_of
 from racehound.testdrive.errors import ScriptError
 from racehound.testdrive.interpreter import Context, run_file
 from racehound.testdrive.state import Call, State
+from tests.unit.testdrive.test_testdrive_interpreter import MemorySession
 
 
 @pytest.fixture(autouse=True)

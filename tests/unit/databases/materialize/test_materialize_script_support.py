@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from tests.unit.testdrive.test_testdrive_interpreter import MemorySession, error, rows
 
 from racehound.databases.materialize.script_support import sink_topics, version
 from racehound.session import Outcome
 from racehound.testdrive.errors import ActionError
+from tests.unit.testdrive.test_testdrive_interpreter import MemorySession, error, rows
 
 
 def test_the_version_is_that_of_its_own_function() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from tests.unit.programs import statement
 
 from racehound.cli.main import run
 from racehound.data.history import Statement
@@ -13,6 +12,7 @@ from racehound.databases.pgwire.dialect import PGWIRE, WITHOUT_CLASSES
 from racehound.errors import UserError
 from racehound.services.service import Endpoint
 from racehound.session import ServerError
+from tests.unit.programs import statement
 
 ADDRESS = "postgres://rider@db.example.org/bank"
 

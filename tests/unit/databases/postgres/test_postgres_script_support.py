@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from tests.unit.testdrive.test_testdrive_interpreter import MemorySession, error, rows
-
 from racehound.databases.postgres.script_support import version
+from tests.unit.testdrive.test_testdrive_interpreter import MemorySession, error, rows
 
 
 def test_the_version_is_the_servers_number() -> None:

@@ -20,7 +20,7 @@ from racehound.errors import UserError
 from racehound.kinds import text_kinds
 from racehound.kinds.kind import Kind
 
-EXAMPLES = Path(__file__).parents[2] / "examples" / "kinds"
+EXAMPLES = Path(__file__).parents[3] / "examples" / "kinds"
 POSTGRES = database("postgres")
 
 TD = """\

@@ -314,7 +314,7 @@ def _digest(scenario: str) -> str:
 @pytest.mark.parametrize("scenario", _SCENARIOS)
 def test_a_thousand_seeds_print_the_same_in_another_process(scenario: str) -> None:
     """With other hashes of texts, so that no order of a set shows."""
-    code = f"from tests.unit.test_materialize_kinds import _digest; print(_digest({scenario!r}))"
+    code = f"from tests.unit.databases.materialize.test_materialize_kinds import _digest; print(_digest({scenario!r}))"
     environment = {**os.environ, "PYTHONHASHSEED": "4711", "PYTHONPATH": os.pathsep.join(sys.path)}
     other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
     assert other.stdout.strip() == _digest(scenario)
