@@ -9,10 +9,13 @@ TEST_WORKERS ?= 2
 COVERAGE_TESTS ?= tests/unit
 TEST_SERVICES ?= postgres mysql mariadb kafka kafka-kraft schema-registry seaweedfs toxiproxy
 
-.PHONY: run test zoo coverage mutants services browser check docs clean
+.PHONY: run dev test zoo coverage mutants services browser check docs clean
 
 run: $(VENV)/.run
 	$(BIN)/racehound run $(RUN_ARGS)
+
+# Only sets up: then single tests can be run, as .venv/bin/pytest tests/unit.
+dev: $(VENV)/.dev
 
 test: $(VENV)/.dev services browser
 	$(BIN)/pytest -n $(TEST_WORKERS)

@@ -1,4 +1,4 @@
-"""racehound finds races in databases: it draws objects and their lives from a seed, lets them race, and judges what happened.
+"""racehound finds races in databases: it draws objects and operations from a seed, lets them race, and judges what happened.
 
 The names below are the public Python API (`racehound.api`). They are loaded when they are first used: `import racehound` is fast.
 """

@@ -112,6 +112,9 @@ def hunt(
     """
     _check("scenario", scenario, get_args(ScenarioName))
     _check("reset", reset, get_args(Reset))
+    _check_names(kinds=kinds, kinds_from=kinds_from, perturb=perturb)
+    _check_numbers(1, num_objects=num_objects, tries=tries, repetitions=repetitions, max_findings=max_findings)
+    _check_numbers(0, runtime=runtime, reduce=reduce, statement_limit=statement_limit)
     choice = _choice(target, release, url, options, kinds, kinds_from)
     chosen = database(choice.name)
     repetitions, plan_limit_s = pace(chosen, repetitions)
@@ -292,9 +295,24 @@ def _require_stepping(name: str, function: str) -> None:
 
 
 def _seed(seed: int | None) -> int:
-    if seed is not None and not 0 <= seed < SEED_LIMIT:
+    _check_numbers(0, seed=seed)
+    if seed is not None and seed >= SEED_LIMIT:
         raise UserError(f"seed: {seed} is not in the range 0 to {SEED_LIMIT - 1}")
     return seed_or_random(seed)
+
+
+def _check_names(**given: object) -> None:
+    """UserError for one text where there must be a sequence of them: its characters would be taken for names."""
+    for name, value in given.items():
+        if isinstance(value, str):
+            raise UserError(f"{name}: {value!r} is one text; give a list of them")
+
+
+def _check_numbers(least: int, **given: object) -> None:
+    """UserError for what is no number, or less than it may be."""
+    for name, value in given.items():
+        if value is not None and not (isinstance(value, int | float) and value >= least):
+            raise UserError(f"{name}: {value!r} is no number from {least} on")
 
 
 def _check(parameter: str, value: str, possible: Sequence[str]) -> None:

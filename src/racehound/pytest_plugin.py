@@ -177,6 +177,8 @@ class Hunter:
         if unknown:
             raise TypeError(f"racehound: unknown option {unknown[0]!r}; there are: {', '.join(defaults)}")
         marked = [dict(mark.kwargs) for mark in self._node.iter_markers("racehound")]
+        for name in (name for mark in marked for name in mark if name not in {**_HUNT, **_EXPLORE}):
+            raise TypeError(f"racehound: neither hunts nor explorations have the option {name!r} of the marker")
         line = {name: self._node.config.getoption(f"racehound_{name}") for name in _OPTIONS}
         asked = dict(defaults)
         for source in (*reversed(marked), call, line):

@@ -110,6 +110,8 @@ class ScriptedTarget(Target):
         self.is_alive = True
         self.can_reset = True
         """What `reset`, and `drop_leftovers` of lock-step, return."""
+        self.slow_drops: threading.Event | None = None
+        """What `drop_leftovers` of lock-step waits for; None for nothing."""
         self.log: list[str] = []
         """Lines that the server has logged since they were last asked for."""
         self.waiting: list[Wait] | None = None
@@ -324,6 +326,8 @@ class ScriptedStepping(Stepping):
         return self._target.open(session)
 
     def drop_leftovers(self) -> bool:
+        if self._target.slow_drops is not None:
+            self._target.slow_drops.wait()
         self._target.cleaned("drop leftovers")
         return self._target.can_reset
 

@@ -35,7 +35,7 @@ def test_a_wrong_option_is_refused_with_its_name(options: dict[str, Any], messag
     [
         ({"scenario": "pairs"}, "scenario: there is no 'pairs'; there are: .*concurrent"),
         ({"reset": "everything"}, "reset: there is no 'everything'; there are: objects"),
-        ({"seed": -1}, "seed: -1 is not in the range"),
+        ({"seed": -1}, "seed: -1 is no number from 0 on"),
         ({"seed": 2**63}, "seed: .* is not in the range"),
         ({"perturb": ["noise"]}, "there is no 'noise'"),
     ],
@@ -63,3 +63,19 @@ def test_a_database_is_told_which_kinds_are_hunted(monkeypatch: pytest.MonkeyPat
     with pytest.raises(racehound.UserError, match="enough"):
         racehound.hunt("materialize", kinds=["Table", "View"])
     assert told == [("Table", "View")]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"kinds": "Table"}, "kinds: 'Table' is one text"),
+        ({"perturb": "cancel"}, "perturb: 'cancel' is one text"),
+        ({"runtime": -1}, "runtime: -1 is no number"),
+        ({"runtime": "long"}, "runtime: 'long' is no number"),
+        ({"num_objects": 0}, "num_objects: 0 is no number"),
+        ({"seed": "x"}, "seed: 'x' is no number"),
+    ],
+)
+def test_what_has_another_type_or_is_too_small_is_refused(parameters: dict[str, Any], message: str) -> None:
+    with pytest.raises(racehound.UserError, match=message):
+        racehound.hunt(**parameters)

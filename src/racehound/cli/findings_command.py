@@ -15,8 +15,11 @@ def command(path: str, *, as_json: bool) -> None:
     import msgspec
 
     from racehound.data.finding import finding_directories, read_finding
+    from racehound.data.run_directory import read_run
     from racehound.report.summary import finding_text
 
+    if not (Path(path) / "finding.json").is_file():
+        read_run(Path(path))  # a directory that is none of a run is refused
     directories = finding_directories(Path(path))
     for directory in directories:
         finding, _ = read_finding(directory)

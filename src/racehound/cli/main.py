@@ -60,7 +60,7 @@ class Commands(click.Group):
 )
 @click.pass_context
 def cli(ctx: click.Context, config: str | None) -> None:
-    """racehound finds races in databases: it draws objects and their lives from a seed, lets them race, judges what happened,
+    """racehound finds races in databases: it draws objects and operations from a seed, lets them race, judges what happened,
     and hands back what shows the defect."""
     from racehound.cli.config import read_config
 

@@ -80,4 +80,6 @@ statement_limit = option(
 def scenario(*others: str) -> Callable[[_Command], _Command]:
     """`--scenario`: the scenarios that make programs from plans. `others`: further ones that the command has."""
     choices = [*get_args(ScenarioName), *others]
-    return option("--scenario", type=click.Choice(choices), default="concurrent", help="How the lives are run.")
+    return option(
+        "--scenario", type=click.Choice(choices), default="concurrent", help="How the operations are arranged in sessions."
+    )

@@ -130,7 +130,7 @@ def _summary_text(summary: Summary, directory: RunDirectory) -> str:
     outcomes = ", ".join(f"{count} {outcome}" for outcome, count in summary.outcomes.items() if count)
     facts = (
         f"{'interrupted after ' if summary.interrupted else ''}{summary.seconds:.0f} s, {summary.plans} plans, "
-        f"{summary.repetitions} repetitions, {summary.statements} statements: {outcomes}"
+        f"{summary.repetitions} repetitions, {summary.statements} statements{f': {outcomes}' if outcomes else ''}"
     )
     return summary_text(summary.findings, facts, summary.silenced, directory.path)
 

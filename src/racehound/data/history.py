@@ -77,7 +77,7 @@ class Overdue(_Event, frozen=True):
     waits: tuple[str, ...]
     """One line per session that waits or is waited for."""
     verdict: Literal["deadlock", "held", "running", "unknown", "undecided"]
-    """deadlock: a cycle of waits; held: by a session that is none of the sessions; running: waits for no lock;
+    """deadlock: a cycle of waits; held: by a session that is not the program's; running: waits for no lock;
     unknown: the server does not tell who waits for whom, and nothing that racehound knows of holds it up."""
 
 

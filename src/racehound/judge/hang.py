@@ -9,7 +9,7 @@ from racehound.judge.oracle import ObservedHistory
 
 _MEANING = {
     "deadlock": "a cycle of waits that the server never broke",
-    "held": "it waits for a session that is none of the sessions",
+    "held": "it waits for a session that is not the program's",
     "running": "it waits for no lock and does not end",
     "unknown": "nothing else goes on, and the server does not tell whom it waits for",
 }

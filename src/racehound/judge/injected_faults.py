@@ -8,13 +8,13 @@ from collections.abc import Iterable
 from racehound.data.history import Disturbed, Event, Statement
 
 _CANCELLED = "57014"
-_REACHES_OUT = re.compile(
+_SERVICE_UNREACHABLE = re.compile(
     r"connection (?:refused|reset|closed)|failed to connect|error (?:connecting|communicating)|transport fail|server closed"
     r"|unexpected eof|timed? ?out",
     re.IGNORECASE,
 )
 """How errors tell that a service cannot be reached. They have no SQLSTATE of their own."""
-_SERVER_ENDS = re.compile(r"57P0[1-3]|08...")
+_SERVER_IS_DOWN = re.compile(r"57P0[1-3]|08...")
 """SQLSTATEs of a server that shuts down, crashed, or is not up yet, and of connections that fail."""
 
 
@@ -40,9 +40,9 @@ class InjectedFaults:
             return False
         if statement.sqlstate == _CANCELLED:
             return id(statement) in self._cancelled
-        if self._server_was_ended(statement) and _SERVER_ENDS.fullmatch(statement.sqlstate):
+        if self._server_was_ended(statement) and _SERVER_IS_DOWN.fullmatch(statement.sqlstate):
             return True
-        return self._service_was_away(statement) and bool(_REACHES_OUT.search(f"{statement.message} {statement.detail}"))
+        return self._service_was_away(statement) and bool(_SERVICE_UNREACHABLE.search(f"{statement.message} {statement.detail}"))
 
     def killed(self, pid: int) -> bool:
         """Whether a perturbation killed this process of the server."""

@@ -93,7 +93,7 @@ def read_scripts(
 ) -> Scripts:
     """The scripts of an exploration. UserError for fewer than two sessions and for a file that cannot be read or run."""
     if len(sessions) < 2:
-        raise UserError("explore needs two or more session scripts: one is always alone")
+        raise UserError("explore needs two or more session scripts: one alone has nothing to interleave with")
     before, at_end, behind = (read_script(path) if path else None for path in (setup, check, teardown))
     return Scripts(tuple(map(read_session, sessions)), before, at_end, behind)
 

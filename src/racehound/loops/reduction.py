@@ -91,6 +91,10 @@ class SceneRunner:
     def measure(self, scene: Scene, repetitions: int) -> Rate:
         return measure(lambda _: self.shows(scene), repetitions)
 
+    def release(self) -> None:
+        """Leave the target to a storm: only one of the two may use it at a time."""
+        self._runner.release()
+
     def close(self) -> None:
         self._runner.close()
         self._recorder.close()
@@ -178,6 +182,7 @@ class Reducer:
     def _recordings(self, deadline: float) -> Iterator[list[Event]]:
         """The events of repetitions that showed the finding: first of the hunt's own, then of others of the same program."""
         yield list(read_history(self._directory / "history.jsonl"))
+        self._scenes.release()
         met = (events for events in self._programs.repetitions(self.program, deadline) if events is not None)
         fresh = list(itertools.islice(met, _RECORDINGS - 1))
         yield from fresh
@@ -218,6 +223,7 @@ class Reducer:
 
     def _reduce_program(self) -> Reduction | None:
         """A smaller program than the hunt's own; None when that does not show the finding again in the time that is left."""
+        self._scenes.release()
         rate = self._storm_rate(self.program)
         if not rate.reproduction.reproduced:
             return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -61,8 +62,7 @@ class LockstepRunner:
 
     def prepare(self, *, damaged: bool) -> bool:
         """Make the working database ready for a schedule; True when it is a new one. TargetError."""
-        swept, self._dropping = self._dropping, None
-        if not damaged and swept is not None and swept.result():
+        if self._dropped() and not damaged:
             return False
         self._close_sessions()
         self.target.rebuild()
@@ -114,6 +114,20 @@ class LockstepRunner:
     def drop_leftovers(self) -> None:
         """Begin to drop what a schedule left, in a thread: meanwhile the schedule's events are written down."""
         self._dropping = self._pool.submit(self.stepping.drop_leftovers)
+
+    def release(self) -> None:
+        """Wait for the end of the drops and close all sessions, since another runner is going to use the target.
+
+        The next schedule gets a new working database.
+        """
+        with contextlib.suppress(TargetError):  # the other runner makes a new working database
+            self._dropped()
+        self._close_sessions()
+
+    def _dropped(self) -> bool:
+        """Wait for the end of the drops, if any were begun. Whether the working database can take another schedule."""
+        dropping, self._dropping = self._dropping, None
+        return dropping is not None and dropping.result()
 
     def can_read(self, sql: str) -> bool:
         """Whether a text, with variables, is a statement by its grammar, as far as the target can tell."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -71,6 +72,21 @@ def test_a_database_that_cannot_be_used_again_is_rebuilt(runner: LockstepRunner,
     repetition(runner)
     assert scheduled(runner).prepare(damaged=damaged)
     assert target.count("rebuild") == 2
+
+
+def test_a_runner_that_leaves_the_target_to_another_one_has_ended_its_drops_and_its_sessions(
+    runner: LockstepRunner, target: ScriptedTarget
+) -> None:
+    target.slow_drops = threading.Event()
+    repetition(runner)
+    releasing = threading.Thread(target=runner.release)
+    releasing.start()
+    releasing.join(0.05)
+    assert releasing.is_alive(), "it waits for the drops that are under way"
+    target.slow_drops.set()
+    releasing.join(10)
+    assert target.count("drop leftovers") == 1
+    assert scheduled(runner).prepare(damaged=False), "the working database is another runner's by now"
 
 
 def test_in_a_damaged_database_nothing_is_dropped(runner: LockstepRunner, target: ScriptedTarget) -> None:

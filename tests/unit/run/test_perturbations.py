@@ -106,10 +106,11 @@ def test_names_come_in_one_order_and_words_stand_for_several() -> None:
 
 
 def test_the_order_of_names_is_that_of_their_numbers_whoever_brings_them() -> None:
-    assert WHILE_RUNNING == (
+    known = (
         "priorities", "starvation", "freeze", "cancel", "terminate", "network-jitter", "network-cut", "kill", "restart",
         "service-kill",
     )  # fmt: skip
+    assert tuple(name for name in WHILE_RUNNING if name in known) == known
 
 
 def test_a_program_that_asks_for_a_perturbation_of_another_database_is_refused() -> None:

@@ -29,7 +29,7 @@ class Perturbation(abc.ABC):
     ends: ClassVar[Ends] = "nothing"
     """What it ends. Oracles attribute errors and losses that follow from this to the perturbation."""
     is_pause: ClassVar[bool] = False
-    """Whether it delays statements: from the drawn step on, each statement of the session is sent so much later."""
+    """Whether it delays statements: from the drawn step on, each statement of the session is sent `lasts_us` later."""
 
     needs_proxy: ClassVar[bool] = False
     """Whether sessions must connect through the fault proxy."""

@@ -42,15 +42,15 @@ def _everything() -> Iterator[tuple[str, str]]:
                 yield f"{kind.__name__} over {over}, {step}", fragment
 
 
-def test_the_catalogue_has_every_kind_of_the_specification() -> None:
+def test_no_kind_has_left_the_catalogue_and_none_is_in_it_twice() -> None:
     specified = """
         Table Partition View MaterializedView Index ForeignKey UniqueConstraint CheckConstraint NotNull Sequence IdentityColumn
         EnumType CompositeType Domain RangeType Function Procedure Aggregate Operator Cast Trigger EventTrigger Rule Policy
         Role Schema Database Tablespace Extension Language Publication Subscription ReplicationSlot ForeignServer UserMapping
         ForeignTable Statistics Collation Conversion TextSearchConfig AccessMethod LargeObject Comment DefaultPrivileges
     """
-    assert set(_NAMES) == set(specified.split())
-    assert len(_NAMES) == len(KINDS)
+    assert set(specified.split()) <= set(_NAMES)
+    assert len(set(_NAMES)) == len(KINDS)
 
 
 def test_every_fragment_is_made_of_single_statements_that_may_fail_only_by_a_race() -> None:
