@@ -37,10 +37,6 @@ class Wakeup:
         self._stopped.set()
         self.notify()
 
-    @property
-    def is_stopped(self) -> bool:
-        return self._stopped.is_set()
-
     def wait(self, seconds: float, other: int | None = None, *, writing: bool = False) -> bool:
         """Wait for a notification, or until the descriptor `other` is readable (or writable).
 
