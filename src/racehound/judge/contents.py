@@ -19,7 +19,7 @@ def judge_contents(history: ObservedHistory) -> list[Finding]:
 
 
 def _caused_by_fault(history: ObservedHistory, event: Mismatch) -> bool:
-    """Whether a perturbation interrupted the creation of an object that the mismatch depends on, or emptied such an object."""
+    """Whether a perturbation explains the mismatch: it interrupted a creation, or a recovery emptied an unlogged table."""
     about = DependencyGraph(history.program).ancestors(names_in(event.sql) | {event.object})
     return bool(_incomplete(history) & about) or _emptied(history, event, about)
 

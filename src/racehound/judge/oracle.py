@@ -91,7 +91,7 @@ class RestOracle(abc.ABC):
         """Read a new working database before anything is done in it, to compare with later."""
 
     def suspects(self, rest: TargetAtRest) -> bool:  # noqa: ARG002 without a quick look nothing can be excluded
-        """Whether one quick look shows anything. Where it does not, `judge` would find nothing either."""
+        """False only if `judge` would certainly find nothing; must be quick."""
         return True
 
     @abc.abstractmethod

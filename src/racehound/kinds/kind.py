@@ -77,7 +77,7 @@ class Kind:
     single: ClassVar[bool] = False
     """Whether a plan has at most one object of it, since a second one would be the same object under another name."""
     rarely_idle: ClassVar[bool] = False
-    """Whether a seed seldom leaves it idle, where `nothing` would be much of what there is to draw from."""
+    """Whether `nothing` is drawn rarely, since the kind has few other manipulations."""
     cluster_wide: ClassVar[bool] = False
     """Whether it touches what all databases of a server share; such kinds also race among themselves."""
 

@@ -87,7 +87,7 @@ class LockstepRunner:
         return LockStep(self.target, self.stepping, self.recorder, sessions, limit_s=self._limit_s, repetition=repetition)
 
     def run_alone(self, serial: SerialScript, repetition: int) -> CommandFailed | None:
-        """Run a script in the director's session. Returned is in what way it failed, if it did."""
+        """Run a script in the session `main`. Return how it failed, if it did."""
         assert self._director is not None
         position = self._director.position
         position.object, position.phase, position.repetition = serial.object, serial.phase, repetition

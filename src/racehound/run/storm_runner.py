@@ -121,7 +121,7 @@ class StormRunner:
         return any(runner.session.lost for runner in self._step_runners.values())
 
     def session(self, name: str) -> RecordedSession:
-        """The connection of a session, or of the director; opened when it is first asked for."""
+        """The connection of a session, which may be `main`. The first call opens it."""
         return self._step_runner(name).session
 
     def pids(self) -> set[int]:
@@ -186,7 +186,7 @@ class StormRunner:
         return self.target.open(name)
 
     def _run_alone(self, steps: tuple[Step, ...], number: int) -> None:
-        """Run steps in the director's session, one after the other."""
+        """Run steps in the session `main`, one after the other."""
         runner = self._step_runner(DIRECTOR)
         runner.session.position.repetition = number
         for index, step in enumerate(steps):

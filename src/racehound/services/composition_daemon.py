@@ -1,4 +1,4 @@
-"""The composition daemon: a process that owns a composition, so that the services outlive the command that started them.
+"""The composition daemon owns a composition, so that its services outlive the command that started them.
 
 `racehound services up` starts a daemon for each name. The daemon listens on a UNIX socket in a directory of the user's and takes
 one request per connection, as a line of JSON (`Request`). It answers in lines: `ServiceProgress` while it works, then an `Answer`
@@ -51,7 +51,7 @@ class AskLog(msgspec.Struct, frozen=True, tag="log"):
 
 
 class InjectFault(msgspec.Struct, frozen=True, tag="disturb"):
-    """A fault in a service, and its value if it takes one: see `fault_injection.py`."""
+    """Inject a fault into a service; some faults take a value (see `fault_injection.py`)."""
 
     name: str
     what: str
@@ -71,13 +71,13 @@ class ServiceProgress(msgspec.Struct, frozen=True, tag="progress"):
 
 
 class Refusal(msgspec.Struct, frozen=True, tag="refusal"):
-    """Why a request could not be met, in one line."""
+    """The reason, in one line, why a request failed."""
 
     reason: str
 
 
 class Answer(msgspec.Struct, frozen=True, tag="answer", omit_defaults=True):
-    """What the request asked for; the rest is empty."""
+    """What the request asked for. Other fields are empty."""
 
     status: tuple[Status, ...] = ()
     lines: tuple[str, ...] = ()
@@ -90,7 +90,7 @@ Line: TypeAlias = ServiceProgress | Refusal | Answer
 
 
 def directory_of(name: str) -> Path:
-    """The directory of the daemon of that name. UserError where another user's directory has its name."""
+    """The directory of that daemon. Raises UserError if its parent belongs to another user or cannot be made."""
     base = Path(tempfile.gettempdir()) / f"{_NAME}-{os.geteuid()}"
     try:
         base.mkdir(mode=0o700, exist_ok=True)
@@ -113,7 +113,7 @@ class CompositionDaemon:
         self._requests = 0
 
     def answer(self, request: Request, tell: Callable[[ServiceProgress], object]) -> Answer:
-        """Do what is asked. RacehoundError when that cannot be done."""
+        """Carry out the request. Raises RacehoundError if that fails."""
 
         def progress(name: str, what: str) -> None:
             tell(ServiceProgress(name, what))
@@ -138,7 +138,7 @@ class CompositionDaemon:
 
     @contextlib.contextmanager
     def busy(self) -> Iterator[None]:
-        """Surrounds a request. When no request is under way and no service is left, the daemon ends."""
+        """Count a request while it runs. When none runs and no service is left, the daemon ends."""
         with self._count:
             self._requests += 1
         try:
@@ -174,7 +174,7 @@ class _Handler(socketserver.StreamRequestHandler):
                 self._send(Refusal(str(error)))
 
     def _send(self, line: Line) -> None:
-        # A client that has gone gets no answer; its request is carried out all the same.
+        # The client may have disconnected. Its request is carried out all the same.
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             self.wfile.write(msgspec.json.encode(line) + b"\n")
 
@@ -188,7 +188,7 @@ class _Server(socketserver.ThreadingUnixStreamServer):
 
 
 def main() -> None:
-    """Serve the composition named on the command line. `ready` on standard output says that requests are taken."""
+    """Serve the composition named on the command line. It prints `ready` once it takes requests."""
     name = sys.argv[1]
     home = directory_of(name)
     home.mkdir(mode=0o700, exist_ok=True)
@@ -196,12 +196,12 @@ def main() -> None:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            return  # another daemon of that name has been started first: the client will find it
+            return  # another daemon of that name was started first, and the client uses it
         _serve(name, home)
 
 
 def _serve(name: str, home: Path) -> None:
-    (home / SOCKET).unlink(missing_ok=True)  # of a daemon that was killed: this process holds its lock
+    (home / SOCKET).unlink(missing_ok=True)  # it was left by a killed daemon, since this process has the lock
     directory = scratch.create(f"services.{name}")
     daemon = CompositionDaemon(name, directory)
     for number in (signal.SIGTERM, signal.SIGINT):

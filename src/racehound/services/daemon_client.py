@@ -1,4 +1,4 @@
-"""Clients of composition daemons: which daemons run, how one is started, and how it is asked."""
+"""Client of composition daemons: it lists daemons, starts them and sends them requests."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class RunningComposition:
     """`HOST:PORT` by role."""
 
     def deaths(self) -> list[str]:
-        """One line for each service that has died since."""
+        """One line for each service that has died."""
         try:
             return list(ask(self.name, AskAddresses()).deaths)
         except NotUpError:
@@ -55,7 +55,7 @@ class RunningComposition:
 
 
 def running(name: str = DEFAULT) -> RunningComposition | None:
-    """The composition of that name; None if its daemon does not run."""
+    """The composition of that name, or None if its daemon does not run."""
     try:
         answer = ask(name, AskAddresses())
     except NotUpError:
@@ -64,7 +64,7 @@ def running(name: str = DEFAULT) -> RunningComposition | None:
 
 
 def asked_for(name: str) -> RunningComposition | None:
-    """The composition of that name if it is up. NotUpError for a name other than the default one that is not up."""
+    """The composition of that name if it is up. Otherwise None for the default name; others raise NotUpError."""
     found = running(name)
     if found is None and name != DEFAULT:
         raise NotUpError(name)
@@ -74,7 +74,7 @@ def asked_for(name: str) -> RunningComposition | None:
 def ask(name: str, request: Request, tell: Callable[[ServiceProgress], object] = lambda _: None) -> Answer:
     """Send a request to the daemon of that name and wait for its answer.
 
-    NotUpError when no such daemon runs. TargetError when the daemon cannot do what is asked, or ends meanwhile.
+    Raises NotUpError when no such daemon runs, TargetError when the daemon refuses the request or ends meanwhile.
     """
     with socket.socket(socket.AF_UNIX) as connection:
         try:
@@ -96,7 +96,7 @@ def ask(name: str, request: Request, tell: Callable[[ServiceProgress], object] =
 
 
 def start(name: str) -> int | None:
-    """Start a daemon of that name unless one runs; its process id if this call has started it."""
+    """Start a daemon of that name unless one runs. Return its process id if this call started it."""
     home = _directory(name)
     if _is_up(home):
         return None
@@ -126,7 +126,7 @@ def kill(name: str, pid: int) -> None:
 
 
 def forget(name: str) -> bool:
-    """Remove the directory of a daemon that was killed; whether there was one. The directory of a live daemon stays."""
+    """Remove the directory of a killed daemon. Return whether it was removed: that of a live daemon stays."""
     home = _directory(name)
     if not home.exists():
         return False
@@ -140,7 +140,7 @@ def forget(name: str) -> bool:
 
 
 def await_end(name: str) -> None:
-    """Wait until the daemon of that name has ended. TargetError when it does not end."""
+    """Wait until the daemon of that name has ended. Raises TargetError if it does not end."""
     home, deadline = _directory(name), time.monotonic() + _GONE_LIMIT_S
     while home.exists():
         if time.monotonic() > deadline:
@@ -149,7 +149,7 @@ def await_end(name: str) -> None:
 
 
 def names() -> list[str]:
-    """The compositions whose daemon runs or was killed."""
+    """Names of the compositions whose daemon runs or was killed."""
     base = _directory("x").parent
     return sorted(path.name for path in base.iterdir() if path.is_dir())
 

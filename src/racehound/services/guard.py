@@ -1,4 +1,4 @@
-"""The guard process: it runs one command for racehound and ends the command when racehound ends.
+"""The guard process runs one command for racehound and ends the command when racehound ends.
 
 It is run as a program (`python -I -S guard.py PARENT`) and uses only the standard library. It reads and writes lines:
 
@@ -42,9 +42,9 @@ class GuardedCommand(TypedDict):
     log: str | None
     stop_signal: int
     grace: float
-    """Seconds between the stop signal and SIGKILL; the same for processes that are left when the command has ended by itself."""
+    """Seconds between the stop signal and SIGKILL, or between the command's own end and SIGKILL for processes it left."""
     orphan_grace: float
-    """The same when racehound has ended."""
+    """Seconds between the stop signal and SIGKILL when racehound has ended."""
     remove: list[str]
     """Directories to remove when racehound has ended."""
 
@@ -73,7 +73,7 @@ class Guard:
                 if fd == wakeup:
                     self._signalled(os.read(wakeup, 4096))
                 elif fd == self._owner or not self._read_requests():
-                    # Either one says that racehound has ended, and stays readable for ever.
+                    # Both descriptors say that racehound has ended, and stay readable for ever.
                     events.unregister(fd)
                     self._owner_ended()
             if self._kill_at is not None and time.monotonic() >= self._kill_at:
@@ -83,20 +83,20 @@ class Guard:
             self._remove()
 
     def start(self) -> None:
-        """Start the command; OSError, KeyError (no such user) or SubprocessError when it cannot be."""
+        """Start the command. Raises OSError, KeyError (no such user) or SubprocessError."""
         command, guard = self._command, os.getpid()
 
         def end_with_guard() -> None:
-            # A background job of a shell ignores some signals.
+            # Racehound, as a shell's background job, may ignore it.
             signal.signal(command["stop_signal"], signal.SIG_DFL)
-            # This runs after the change of user, which would clear the setting.
+            # A change of user clears this setting; it has happened by now.
             _libc.prctl(_PR_SET_PDEATHSIG, command["stop_signal"], 0, 0, 0)
             if os.getppid() != guard:
                 os._exit(1)
 
         with contextlib.ExitStack() as files:
             log = files.enter_context(open(command["log"], "ab")) if command["log"] else subprocess.DEVNULL  # noqa: PTH123 (pathlib is slow to import)
-            # A Popen that is collected reaps its process, and the exit code would be lost.
+            # Without a reference, Popen's finalizer would reap the process and lose the exit code.
             self._process = subprocess.Popen(
                 command["argv"],
                 env=command["env"],
@@ -114,7 +114,7 @@ class Guard:
         _write_line(f"started {self._pid}")
 
     def _reap(self) -> bool:
-        """Collect processes that have ended; whether any is left."""
+        """Reap processes that have ended. Return whether any is left."""
         with contextlib.suppress(ChildProcessError):
             while True:
                 pid, status = os.waitpid(-1, os.WNOHANG)
@@ -131,11 +131,11 @@ class Guard:
             self._kill_at = time.monotonic() + self._command["grace"]
 
     def _poll_timeout_ms(self) -> float | None:
-        """How long to wait for an event; None: for ever."""
+        """How long to wait for an event. None means for ever."""
         return None if self._kill_at is None else max(0.0, self._kill_at - time.monotonic()) * 1000
 
     def _read_requests(self) -> bool:
-        """Do what the lines of the input ask; False at the end of the input."""
+        """Carry out the requests of the input. Return False at its end."""
         chunk = os.read(0, 4096)
         *lines, self._input = (self._input + chunk).split(b"\n")
         for line in lines:
@@ -158,7 +158,7 @@ class Guard:
             self._stopping = True
             if self._pid:
                 os.kill(self._pid, self._command["stop_signal"])
-            # A perturbation may have stopped them, and a stopped process handles no signal.
+            # A perturbation may have stopped processes; a stopped process handles no signal.
             self._signal_all(signal.SIGCONT)
 
     def _signal_all(self, number: int) -> None:
@@ -170,7 +170,7 @@ class Guard:
         import shutil
 
         for directory in self._command["remove"]:
-            # Several guards may have the same directory: another command may still write there.
+            # Another guard's command may still write to the same directory.
             for _ in range(_REMOVALS):
                 shutil.rmtree(directory, ignore_errors=True)
                 if not os.path.lexists(directory):
@@ -179,11 +179,11 @@ class Guard:
 
 
 def descendants(root: int) -> Iterator[int]:
-    """Process ids of all descendants of root, without root."""
+    """Process ids of all descendants of root; root is left out."""
     children: dict[int, list[int]] = {}
     for name in filter(str.isdigit, os.listdir("/proc")):  # noqa: PTH208 (pathlib is slow to import)
         with contextlib.suppress(OSError), open(f"/proc/{name}/stat", "rb") as stat:  # noqa: PTH123
-            # The command's name, in parentheses, may contain anything; the parent is the second field behind it.
+            # The name, in parentheses, may contain any character; the parent is the second field after it.
             parent = int(stat.read().rpartition(b")")[2].split()[1])
             children.setdefault(parent, []).append(int(name))
     todo = [root]
@@ -199,19 +199,19 @@ def _wake_up_on(*numbers: int) -> int:
     os.set_blocking(writable, False)
     signal.set_wakeup_fd(writable, warn_on_full_buffer=False)
     for number in numbers:
-        # Not SIG_IGN, which the command would inherit.
+        # The command would inherit SIG_IGN.
         signal.signal(number, lambda _number, _frame: None)
     return readable
 
 
 def _write_line(line: str) -> None:
-    # Racehound may have ended; the end of the input says so.
+    # Racehound may have ended; then the input ends, too.
     with contextlib.suppress(BrokenPipeError):
         os.write(1, line.encode(errors="replace") + b"\n")
 
 
 def _read_command() -> bytes:
-    """The first line, read without a buffer, since poll() does not see buffered input. No line follows before the answer."""
+    """Read the first line without a buffer, since poll() ignores buffered input. No line follows before the answer."""
     line = b""
     while not line.endswith(b"\n"):
         chunk = os.read(0, 65536)

@@ -1,7 +1,7 @@
-"""Owner: the process to which a scratch directory or a container belongs, so that one whose process has ended is recognised.
+"""The owner of a scratch directory or a container is a process. When it has ended, what it owned can be removed.
 
 An owner has a process id, a start time (field 22 of /proc/<pid>/stat, proc_pid_stat(5)), a boot id and a process id namespace.
-Therefore a process id that was used again, a restart of the machine and another container are told apart from the owner.
+So no other process is taken for it: not with a reused process id, nor after a reboot, nor in another container.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ import msgspec
 
 
 class Owner(msgspec.Struct, frozen=True):
-    """A process, distinguishable from all others."""
+    """What identifies a process among all others."""
 
     pid: int
     started: int
-    """Clock ticks after the boot."""
+    """Start time in clock ticks after boot."""
     boot: str
     namespace: str
     """The namespace in which the process id is valid."""
@@ -30,7 +30,7 @@ class RunMark(msgspec.Struct, frozen=True):
     racehound: Owner
     """The process of the run."""
     machine: str
-    """The name of the machine on which it runs. Whether a process of another machine is alive cannot be known."""
+    """Host name of its machine. Racehound cannot know whether a process of another machine is alive."""
 
     @property
     def is_ours(self) -> bool:
@@ -51,7 +51,7 @@ def myself() -> Owner:
 
 
 def may_live(owner: Owner) -> bool:
-    """Whether it is alive, or in another process id namespace, where this process cannot see it."""
+    """Whether it is alive or cannot be seen, because its process id namespace is another one."""
     if owner.boot != _boot():
         return False
     return owner.namespace != _namespace() or _start_time(owner.pid) == owner.started
@@ -66,7 +66,7 @@ def _namespace() -> str:
 
 
 def _start_time(pid: int) -> int | None:
-    """Clock ticks after the boot; None when there is no such process, or only a zombie."""
+    """Start time in clock ticks after boot; None if the process does not exist or is a zombie."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_bytes()
     except (FileNotFoundError, ProcessLookupError):

@@ -17,8 +17,7 @@ _TRIES = 1000
 def free() -> int:
     """A port on which no program listens, outside the range from which the kernel takes ports for outgoing connections.
 
-    A port inside that range (ip(7), `ip_local_port_range`) may be taken by any program's next connection before the server that
-    it is meant for has started.
+    Any program's next connection may take a port of that range (ip(7), `ip_local_port_range`) before the server has started.
     """
     first_ephemeral = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text(encoding="ascii").split()[0])
     with _lock:

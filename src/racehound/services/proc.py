@@ -16,12 +16,12 @@ _LISTEN = "0A"
 
 
 def tree(pid: int) -> list[int]:
-    """A process and all that descend from it."""
+    """Ids of a process and its descendants."""
     return [pid, *descendants(pid)]
 
 
 def send(pid: int, number: int) -> None:
-    """Send a signal; nothing happens when the process is gone."""
+    """Send a signal, unless the process has ended."""
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, number)
 
@@ -53,7 +53,7 @@ def _sockets(pid: int) -> list[str]:
 
 
 def _listeners() -> dict[str, str]:
-    """Address by inode of all listening TCP sockets of this network namespace."""
+    """All listening TCP sockets of this network namespace: address by inode."""
     found = {}
     for table in ("tcp", "tcp6"):
         path = _PROC / "net" / table
@@ -67,7 +67,7 @@ def _listeners() -> dict[str, str]:
 
 
 def _address(text: str) -> str:
-    """`0100007F:1F90` is 127.0.0.1:8080: words of four bytes in the machine's order, then the port."""
+    """Decode `0100007F:1F90` as 127.0.0.1:8080: little-endian words of four bytes, then the port."""
     host, _, port = text.partition(":")
     words = [bytes.fromhex(host[at : at + 8])[::-1] for at in range(0, len(host), 8)]
     address = ipaddress.ip_address(b"".join(words))

@@ -21,7 +21,7 @@ from racehound.services import guard
 _START_LIMIT = 10.0
 """Seconds that the guard may take to start the command; it takes some 50 ms."""
 _KILL_LIMIT = 10.0
-"""Seconds after SIGKILL in which everything must be gone; longer means that the kernel is stuck."""
+"""Seconds after SIGKILL within which all processes must have ended; otherwise the kernel is stuck."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,26 +30,26 @@ class Command:
 
     argv: tuple[str, ...]
     env: Mapping[str, str] | None = None
-    """The whole environment; None: racehound's own."""
+    """The whole environment. None means racehound's own."""
     cwd: Path | None = None
     user: str | None = None
-    """Run as this user and its own group, without further groups; needs root. None: as racehound itself."""
+    """The user to run as, in its own group and no others; this needs root. None means racehound's user."""
     log: Path | None = None
-    """Standard output and error are appended here; None: thrown away."""
+    """Standard output and error are appended to this file. None discards them."""
     stop_signal: signal.Signals = signal.SIGTERM
-    """The command gets this signal when its guard is killed, too."""
+    """The command also gets this signal when its guard is killed."""
     grace: float = 5.0
     """Seconds between the stop signal and SIGKILL."""
     orphan_grace: float = 1.0
-    """The same when racehound has ended, if that is less."""
+    """The grace after racehound has ended, if it is less than `grace`."""
     remove_when_orphaned: tuple[Path, ...] = ()
     """Directories that the guard removes when racehound has ended."""
 
 
 class GuardedProcess:
-    """A command, run once, with everything it starts in turn.
+    """A command that runs once, with all processes that it starts.
 
-    Ends within two seconds of racehound's own end. Safe to use from several threads.
+    They end within two seconds of racehound's end. Several threads may use the object.
     """
 
     def __init__(self, command: Command) -> None:
@@ -68,14 +68,14 @@ class GuardedProcess:
 
     @property
     def returncode(self) -> int | None:
-        """As `poll`."""
+        """What `poll` returns."""
         return self.poll()
 
     def start(self) -> None:
-        """Start the command and return when it runs. TargetError when it cannot be started."""
+        """Start the command and return when it runs. Raises TargetError when it cannot be started."""
         if self._guard is not None:
             raise RuntimeError("a guarded process is started once")
-        # -I -S: no site directory of the user's and no .pth files: a guard starts in 30 ms.
+        # -I -S skip the user's site directory and .pth files, so that a guard starts in 30 ms.
         program = [sys.executable, "-I", "-S", guard.__file__, str(os.getpid())]
         self._guard = subprocess.Popen(
             program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0, start_new_session=True, cwd="/"
@@ -89,14 +89,14 @@ class GuardedProcess:
         self._pid = int(rest)
 
     def poll(self) -> int | None:
-        """The command's exit code, negative for a signal, as soon as it has ended; None while it runs or before its start.
+        """Return the command's exit code, negative for a signal, once it has ended; None before.
 
-        When the guard was killed, the exit code is not known: then it is that of the signal which the command got.
+        When the guard was killed, the exit code is unknown; then the negative number of the stop signal is returned.
         """
         return self.wait(0)
 
     def wait(self, timeout: float | None = None) -> int | None:
-        """`poll` after waiting for the command's end, `timeout` seconds at most."""
+        """Wait up to `timeout` seconds for the command's end, and return what `poll` returns."""
         # The lock is not held while waiting, so that other threads can poll, signal and stop.
         if self._returncode is None and self._pid and self._has_output(timeout):
             with self._lock:
@@ -106,7 +106,7 @@ class GuardedProcess:
         return self._returncode
 
     def signal(self, number: int) -> bool:
-        """Send the command itself a signal; False when it has ended."""
+        """Send a signal to the command itself. Return False when it has ended."""
         if not self._pid or self.poll() is not None:
             return False
         try:
@@ -116,12 +116,12 @@ class GuardedProcess:
         return True
 
     def stop(self, grace: float | None = None) -> int | None:
-        """Send the stop signal, SIGKILL to all that is left after the grace (seconds), and return when everything is gone."""
+        """Send the stop signal, then SIGKILL to what is left after `grace` seconds; return when all processes have ended."""
         seconds = self._command.grace if grace is None else grace
         return self._finish(f"stop {seconds}", seconds)
 
     def kill(self) -> int | None:
-        """Send SIGKILL to the command and to all that it started, and return when everything is gone."""
+        """Send SIGKILL to the command and to all that it started, and return when all have ended."""
         return self._finish("kill", 0.0)
 
     def _finish(self, request: str, seconds: float) -> int | None:
@@ -158,7 +158,7 @@ class GuardedProcess:
                 self._guard.stdin.write(line.encode() + b"\n")
 
     def _has_output(self, timeout: float | None) -> bool:
-        """Whether the guard has written a line, or ended, within the time (seconds)."""
+        """Whether the guard has written a line, or ended, within `timeout` seconds."""
         assert self._guard is not None
         assert self._guard.stdout is not None
         with self._closing:
@@ -169,7 +169,7 @@ class GuardedProcess:
         return bool(events.poll(None if timeout is None else timeout * 1000))
 
     def _read_line(self, timeout: float) -> str:
-        """The guard's next line; empty when it has ended, or has written none within the time (seconds)."""
+        """The guard's next line. It is empty when the guard has ended or wrote none within `timeout` seconds."""
         assert self._guard is not None
         assert self._guard.stdout is not None
         deadline = time.monotonic() + timeout
@@ -196,7 +196,7 @@ class GuardedProcess:
 
 
 def run(command: Command, timeout: float) -> int:
-    """Run a command to its end under guard; its exit code. TargetError when it cannot be started or takes longer (seconds)."""
+    """Run a command under a guard and return its exit code. Raises TargetError if it cannot start or exceeds the timeout."""
     process = GuardedProcess(command)
     process.start()
     try:

@@ -1,1 +1,1 @@
-"""Any server that speaks the PostgreSQL protocol, at an address, used as an ordinary user."""
+"""Plug-in for any server that speaks the PostgreSQL protocol; an ordinary user suffices."""

@@ -1,8 +1,7 @@
-"""What can be said about statements and errors of any server that speaks the PostgreSQL protocol.
+"""Classifies statements and errors of any server that speaks the PostgreSQL protocol.
 
-A server tells what sort of error it is by the SQLSTATE. The meanings used here are those of the PostgreSQL documentation,
-appendix A ("PostgreSQL Error Codes"), most of which are the SQL standard's. The words of a message decide in one case only: see
-`says_internal`.
+Errors are classified by SQLSTATE, with the meanings of the PostgreSQL documentation, appendix A ("PostgreSQL Error Codes"); most
+are those of the SQL standard. Only `says_internal` reads the text of a message.
 """
 
 from __future__ import annotations
@@ -20,8 +19,8 @@ _ALIKE = (re.compile(r"> SELECT\b", re.IGNORECASE), re.compile(r"> INSERT\b", re
 def allows_transaction(fragment: str) -> bool:
     """Whether every statement of a fragment may run inside BEGIN … COMMIT: only SELECTs, or only INSERTs.
 
-    More is not true of every server. Materialize has no transaction that reads and writes, nor one with UPDATE or DELETE (its
-    documentation, "BEGIN"); several servers have none with DDL.
+    Not every server allows more. Materialize allows no transaction that reads and writes, and no UPDATE or DELETE in one (its
+    documentation, "BEGIN"); several servers allow no DDL.
     """
     commands = [line for line in fragment.splitlines() if line.startswith((">", "!", "?", "$"))]
     return bool(commands) and any(all(sort.match(command) for command in commands) for sort in _ALIKE)
@@ -31,12 +30,12 @@ _INTERNAL_WORDS = re.compile(r"\W*internal error\b|.*\bpanick?ed\b", re.IGNORECA
 
 
 def says_internal(statement: Statement) -> bool:
-    """Whether the message itself says that something went wrong inside the server."""
+    """Whether the text of the message reports an internal error or a panic."""
     return statement.status == "error" and bool(_INTERNAL_WORDS.match(statement.message))
 
 
 def is_internal(statement: Statement) -> bool:
-    """Class XX ("Internal Error"), a message that says it, and a unique violation in a table of the server's own catalog."""
+    """Whether the error has class XX ("Internal Error"), reports one in its text, or violates a constraint of a catalog table."""
     if statement.status != "error":
         return False
     in_catalog = statement.sqlstate.startswith("23") and statement.relation.startswith("pg_catalog.")
@@ -56,17 +55,17 @@ _RACE_OUTCOMES = re.compile(
     )$""",
     re.VERBOSE,
 )
-"""SQLSTATEs that a statement may meet because of what others did to the objects that it names. Every other error, such as a
-division by zero or an unreadable date, is a finding where no serial order brings it about."""
+"""SQLSTATEs that a statement may get because other sessions changed the objects that it names. Any other error, such as a
+division by zero or an invalid date, is a finding if no serial order causes it."""
 
 
 def is_race_outcome(statement: Statement) -> bool:
-    """See `_RACE_OUTCOMES`."""
+    """Whether the SQLSTATE is one of `_RACE_OUTCOMES`."""
     return statement.status == "error" and bool(_RACE_OUTCOMES.match(statement.sqlstate))
 
 
 def is_transient(error: ServerError) -> bool:
-    """Class 40 (serialization failures, deadlocks) and locks that were not to be had."""
+    """Whether it has class 40 (serialization failure, deadlock) or a lock was not available."""
     return error.sqlstate.startswith("40") or error.sqlstate == "55P03"
 
 
@@ -75,7 +74,7 @@ _DATA_CORRUPTED = "XX001"
 
 
 def shows_corruption(error: Statement, disturbed: bool) -> bool:
-    """XX002 always; XX001, which a table that is being truncated may also bring about, only where nobody changes it."""
+    """True for XX002, and for XX001 if not `disturbed`: a concurrent TRUNCATE may cause XX001, too."""
     return error.sqlstate == _INDEX_CORRUPTED or (error.sqlstate == _DATA_CORRUPTED and not disturbed)
 
 
@@ -101,4 +100,4 @@ def _never(_error: Statement, _disturbed: bool) -> bool:
 WITHOUT_CLASSES = dataclasses.replace(
     PGWIRE, is_internal=says_internal, is_race_outcome=_is_race_outcome_or_unclassified, shows_corruption=_never
 )
-"""For a server that answers with class XX where a user has simply made a mistake: there, the class tells nothing."""
+"""For a server that reports users' mistakes with class XX, so that the class does not show an internal error."""

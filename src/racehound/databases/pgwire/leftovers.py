@@ -1,7 +1,7 @@
-"""What a run leaves on a server: schemas that bear its id. How they are known for those of a dead run, and removed.
+"""Finds and drops the schemas that dead runs have left on a server; their names begin with the run's id.
 
-A run makes a schema `ID_owner` first. A view in it names the process that the run belongs to. The working schemas, `ID_1`, `ID_2`
-and so on, come after it, and it is dropped last.
+A run first creates the schema `ID_owner`. A view in it names the process of the run. Then the run creates its working schemas
+`ID_1`, `ID_2` and so on. It drops `ID_owner` last.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from racehound.services.owner import RunMark, myself
 from racehound.session import Outcome
 
 LIMIT_S = 60.0
-"""How long one schema may take to be dropped: somebody may still use what is in it."""
+"""Time limit for dropping one schema, since another session may still lock its objects."""
 _VIEW = "racehound_owner"
 _LISTS = ("SELECT schema_name FROM information_schema.schemata", "SHOW SCHEMAS")
-"""Statements whose first column names the schemas. Some servers know the one, some the other."""
+"""Statements whose first column names the schemas. Some servers support only one of them."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,11 +33,11 @@ class Leftover:
     run_id: str
     schemas: tuple[str, ...]
     mark: RunMark | None
-    """None when it was killed before it had left one, or where the server has no views."""
+    """None if the run was killed before it left one, or if the server has no views."""
 
     @property
     def is_ours(self) -> bool:
-        """Whether its run was started on this machine, so that it can be known whether it is over."""
+        """Whether its run was started on this machine, so that its end can be detected."""
         return self.mark is not None and self.mark.is_ours
 
     @property
@@ -47,12 +47,12 @@ class Leftover:
 
 
 def owner_schema(run_id: str) -> str:
-    """Name of the schema that says whose the run is."""
+    """Name of the schema that names the run's process."""
     return f"{run_id}_owner"
 
 
 def mark(session: PgwireSession, run_id: str) -> Outcome:
-    """Make that schema, with what it says in it. What becomes of the schema is returned; a server without views does without."""
+    """Create that schema, and its view if the server has views. Return the outcome of CREATE SCHEMA."""
     schema = quoted(owner_schema(run_id))
     made = session.execute(f"CREATE SCHEMA {schema}")
     if made.ok:
@@ -62,7 +62,7 @@ def mark(session: PgwireSession, run_id: str) -> Outcome:
 
 
 def runs(session: PgwireSession) -> list[Leftover]:
-    """All runs that have schemas on the server, those that are still on among them. UserError where it does not list them."""
+    """All runs with schemas on the server, live ones included. Raises UserError if the server lists no schemas."""
     schemas: dict[str, list[str]] = defaultdict(list)
     for name in _names(session):
         run_id, bar, _ = name.partition("_")
@@ -75,7 +75,7 @@ def runs(session: PgwireSession) -> list[Leftover]:
 
 
 def drop(session: PgwireSession, schemas: Iterable[str], limit_s: float = LIMIT_S) -> list[str]:
-    """Drop schemas with all that is in them; what could not be dropped, with the server's reason."""
+    """Drop schemas and their contents. Return a line with the reason for each that was not dropped."""
     failures = []
     for schema in schemas:
         outcome = session.execute_within(f"DROP SCHEMA IF EXISTS {quoted(schema)} CASCADE", limit_s)
@@ -99,4 +99,4 @@ def _mark_of(session: PgwireSession, run_id: str) -> RunMark | None:
     try:
         return msgspec.json.decode(outcome.rows.cells[0][0] or "", type=RunMark)
     except msgspec.MsgspecError:
-        return None  # it was not racehound that wrote this
+        return None  # racehound did not write this

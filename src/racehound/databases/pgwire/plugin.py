@@ -1,4 +1,4 @@
-"""Any server that speaks the PostgreSQL protocol, as a plug-in of racehound."""
+"""The plug-in for any server that speaks the PostgreSQL protocol."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class PgwireDatabase(Database):
-    """A server of any make, at an address, used as an ordinary user. It has no kinds: users bring their own scripts."""
+    """Any server at an address; an ordinary user suffices. There are no kinds, so users write their own scripts."""
 
     dialect = PGWIRE
     summary = "any server that speaks the PostgreSQL protocol, at an address (--url), for scripts of yours"
@@ -38,7 +38,7 @@ class PgwireDatabase(Database):
             target.stop()
 
     def clean(self, url: str, values: Mapping[str, Any], *, dry_run: bool) -> Iterator[str]:
-        """Runs that go on are passed over without a word; those of which that cannot be known are named to the user."""
+        """Skip live runs silently. Report runs that may be live, unless the user names them."""
         from racehound.databases.pgwire.leftovers import drop, runs
         from racehound.databases.pgwire.session import PgwireSession
 
@@ -60,7 +60,7 @@ class PgwireDatabase(Database):
 
     @contextlib.contextmanager
     def script_server(self, choice: Choice, values: Mapping[str, Any], services: ServiceAddresses) -> Iterator[ScriptServer]:  # noqa: ARG002
-        """Scripts run in the server as it is; nothing is cleaned before them."""
+        """Scripts run on the server as it is. Nothing is removed before they run."""
         from racehound.databases.addresses import script_variables
 
         assert choice.url is not None, "see can_start"

@@ -17,23 +17,23 @@ _numbers = itertools.count(1)
 
 
 class PgwireSession(LibpqSession):
-    """See `SteppedSession`. `settings` are statements that make the session what it shall be, now and after every reset."""
+    """See `SteppedSession`. `settings` are statements that configure the session, initially and after every reset."""
 
     def __init__(self, connection: PGconn) -> None:
         super().__init__(connection)
-        # A server that cannot cancel names no process. Sessions are told apart all the same.
+        # A server that cannot cancel reports no process id. Sessions need different ids.
         self.pid = self.pid or -next(_numbers)
         self.settings: tuple[str, ...] = ()
         self.can_discard = True
-        """Whether the server knows DISCARD ALL. Where it does not, a reset only ends the transaction."""
+        """Whether the server supports DISCARD ALL. Otherwise a reset only rolls back and applies the settings."""
 
     def apply(self) -> None:
-        """Make the session what it shall be. TargetError."""
+        """Execute the settings. Raises TargetError."""
         for setting in self.settings:
             must(self.execute(setting), setting)
 
     def reset(self) -> Outcome:
-        """Roll back, forget all where the server can, and be again what it was when opened."""
+        """Roll back, discard the session's state if possible, and execute the settings."""
         if self.can_discard:
             outcome = super().reset()
         elif self.transaction_status != pq.TransactionStatus.IDLE:
@@ -46,7 +46,7 @@ class PgwireSession(LibpqSession):
         return outcome
 
     def execute_within(self, sql: str, seconds: float) -> Outcome:
-        """Run a statement, and cancel it after that time; the connection is broken where that does not help either."""
+        """Run a statement and cancel it after that time. If it still runs then, the connection is closed."""
         timers = [threading.Timer(seconds, self.cancel), threading.Timer(seconds + _GRACE_S, self.sever)]
         for timer in timers:
             timer.daemon = True
@@ -59,16 +59,16 @@ class PgwireSession(LibpqSession):
 
 
 def must(outcome: Outcome, sql: str) -> None:
-    """TargetError for a statement that has not succeeded."""
+    """Raise TargetError if the statement has failed."""
     if not outcome.ok:
         raise TargetError(f"{sql}: {outcome.error.message if outcome.error else outcome.status}")
 
 
 def quoted(name: str) -> str:
-    """A name as SQL spells one that may hold anything."""
+    """The name as a quoted identifier of SQL."""
     return '"{}"'.format(name.replace('"', '""'))
 
 
 def literal(text: str) -> str:
-    """A text as SQL spells one."""
+    """The text as a string literal."""
     return "'{}'".format(text.replace("'", "''"))

@@ -1,4 +1,4 @@
-"""Lock-step on a server that does not tell who waits for whom: a statement without an answer within a deadline is blocked."""
+"""Lock-step on a server that does not report who waits for whom: a statement not answered in time counts as blocked."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from racehound.databases.pgwire.target import PgwireTarget
 
 _SLOWER = 5
-"""How many times slower than the slowest of racehound's own statements one of a script may be, and is not taken for blocked."""
+"""A script's statement that takes longer than the slowest of racehound's own, times this, counts as blocked."""
 
 
 class PgwireStepping(Stepping):

@@ -1,10 +1,9 @@
-"""The target: a server at an address, and in it a schema of the run's own, where the user may make one.
+"""The target is a server at an address. The run creates its own schema there, if the user may create one.
 
-Every session has that schema first in its search path, so that scripts that name no schema work in it. Dropping the schema
-removes what they made. What they make elsewhere (in other schemas, roles, databases) they have to remove themselves.
+Every session has that schema first in its search path, so scripts that name no schema use it. Dropping the schema removes what
+scripts create in it. Scripts themselves must remove all else (objects in other schemas, roles, databases).
 
-Where the user may make no schema, or the server has none, racehound makes nothing at all and removes nothing: --setup and
---teardown have to do it.
+If the user may not create schemas, or the server has none, racehound creates and removes nothing: --setup and --teardown must.
 """
 
 from __future__ import annotations
@@ -27,19 +26,19 @@ from racehound.errors import TargetError
 from racehound.services.service import Endpoint
 
 _BACK_LIMIT_S = 15.0
-"""How long a server that was lost may take to answer again."""
+"""Time within which a lost server must answer again."""
 _DROP_LIMIT_S = 10.0
 _LOOK_S = 0.1
 
 
 class PgwireTarget(Target):
-    """See `databases.target.Target`. Used by one thread; `terminate` and `open` also by others."""
+    """See `databases.target.Target`. One thread uses it; others may call `terminate` and `open`."""
 
     dialect: Dialect = PGWIRE
     owned = False
 
     def __init__(self, url: str, run_id: str, tell: Callable[[str], object]) -> None:
-        """`tell` is called with what the user has to know of this server. UserError for a malformed address."""
+        """`tell` gets messages for the user about this server. Raises UserError for a malformed address."""
         self._url = url
         self.run_id = run_id
         self._tell = tell
@@ -48,7 +47,7 @@ class PgwireTarget(Target):
         self._has_schemas = False
         self._can_discard = True
         self.slowest_s = 0.0
-        """How long the slowest of racehound's own statements has taken."""
+        """Duration of the slowest of racehound's own statements."""
         self._number = 0
         self._observer: PgwireSession | None = None
         self._open: weakref.WeakValueDictionary[int, PgwireSession] = weakref.WeakValueDictionary()
@@ -67,7 +66,7 @@ class PgwireTarget(Target):
 
     @property
     def schema(self) -> str:
-        """The working schema; "" where there is none."""
+        """The working schema, or "" if there is none."""
         return f"{self.run_id}_{self._number}" if self._has_schemas and self._number else ""
 
     @property
@@ -114,7 +113,7 @@ class PgwireTarget(Target):
             raise TargetError("the server does not answer any more")
         if self._has_schemas:
             with self._administration() as session:
-                # Where one cannot be dropped yet, the next one has another name, and `stop` tries again.
+                # If this fails, the next schema still has another name, and `stop` tries again.
                 drop(session, [self.schema] if self.schema else [], _DROP_LIMIT_S)
                 self._number += 1
                 create = f"CREATE SCHEMA {quoted(self.schema)}"
@@ -126,15 +125,15 @@ class PgwireTarget(Target):
         return self.drop_leftovers(self.observer)
 
     def drop_leftovers(self, session: PgwireSession) -> bool:
-        """Empty the working schema through a session; False when a rebuild is needed."""
+        """Drop and create the working schema again. Return False if a rebuild is needed."""
         if not self._can_discard:
-            return False  # only new sessions know nothing of the old ones
+            return False  # a session cannot be reset, so new ones are needed
         if not self.schema:
             return True
         return not drop(session, [self.schema], _DROP_LIMIT_S) and session.execute(f"CREATE SCHEMA {quoted(self.schema)}").ok
 
     def open(self, session: str, via: Endpoint | None = None) -> PgwireSession:
-        # The host stays what certificates are checked against.
+        # Certificates are still checked against the host.
         url = make_conninfo(self._url, hostaddr=via.host, port=via.port) if via else self._url
         opened = self._connect(session, url)
         if self.schema:
@@ -151,7 +150,7 @@ class PgwireTarget(Target):
                     if session.execute("SELECT 1").ok:
                         return True
             except TargetError:
-                pass  # it may be on its way back
+                pass  # the server may be restarting
             if time.monotonic() > deadline:
                 return False
             time.sleep(_LOOK_S)
@@ -160,7 +159,7 @@ class PgwireTarget(Target):
         return {"racehound.run": self.run_id, "racehound.schema": self.schema}
 
     def terminate(self, pid: int) -> None:
-        """The protocol has no way to end another session: the connection is broken from this side."""
+        """The protocol cannot end another session, so this side closes the connection."""
         if (session := self._open.get(pid)) is not None:
             session.sever()
 
@@ -193,7 +192,7 @@ class PgwireTarget(Target):
 
 
 def _path(schema: str, session: PgwireSession) -> str:
-    """The search path that the user has, with a schema before it."""
+    """The user's search path, with the schema put first."""
     outcome = session.execute("SHOW search_path")
     known = (outcome.rows.cells[0][0] or "").strip() if outcome.rows and outcome.rows.cells else ""
     return f"{quoted(schema)}, {known}" if known and known != '""' else quoted(schema)

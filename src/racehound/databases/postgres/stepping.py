@@ -1,11 +1,11 @@
-"""Lock-step for PostgreSQL: libpq's asynchronous calls, and `pg_blocking_pids` on a separate session.
+"""Lock-step for PostgreSQL uses libpq's asynchronous calls, and `pg_blocking_pids` on a separate session.
 
 A schedule takes milliseconds, so the check of the catalogs after it must not take longer. Its main cost is planning the queries
 again: after a CREATE or DROP of a schema, operator or foreign server, each session discards its plans (`ResetPlanCache`) when it
 next takes a lock that it does not hold yet. Fast checks avoid this: the target's observers stay in one transaction and keep its
 locks on the catalogs, so they take no new locks and keep their plans. In READ COMMITTED each statement still sees all committed
-rows, but names that a session has cached may be out of date. Therefore a finding of a fast check is only a suspicion, and is
-checked again outside of the transaction. On 18.6 a fast check of the catalogs took 2.5 ms, an ordinary one 11 ms.
+rows, but names that a session has cached may be out of date. Therefore every finding of a fast check is checked again outside of
+the transaction. On PostgreSQL 18.6 a fast check of the catalogs took 2.5 ms, an ordinary one 11 ms.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from racehound.wire.session import LibpqSession
 _LAST_TO_WAIT = "1ms"
 _FIRST_TO_WAIT = "100ms"
 """How long sessions wait for a lock before they check once for a deadlock (`deadlock_timeout`, which only superusers may set).
-The first session to wait checks late. By then the last one, which closed the cycle, has found the deadlock and was cancelled."""
+The session that waits first checks late. By then the last one, which closed the cycle, has found the deadlock and failed."""
 _SYNTAX_ERROR = "42601"
 _ANSWER_LIMIT_S = 0.05
 _ROUNDS = 3
@@ -59,7 +59,7 @@ class PostgresStepping(Stepping):
 
     @property
     def pid(self) -> int:
-        """Process id of the session that asks which sessions block others, and drops leftovers."""
+        """Process id of the session that queries blockers and drops leftovers."""
         return self._session.pid
 
     def prepare(self, session: SteppedSession, *, others_wait: bool) -> None:
@@ -104,7 +104,7 @@ class PostgresStepping(Stepping):
         self._target.observers[-1].execute("SELECT pg_stat_clear_snapshot()")
 
     def end_fast_checks(self) -> None:
-        """End that transaction: a session waits for its locks, or a suspicion is to be checked again."""
+        """End that transaction, since a session waits for its locks or a finding must be checked again."""
         for observer in self._target.observers:
             if observer.transaction_status != pq.TransactionStatus.IDLE:
                 observer.execute("ROLLBACK")

@@ -138,7 +138,7 @@ class PostgresKind(Kind):
 
     @property
     def base(self) -> PostgresKind:
-        """The object that this one is built over, or one that offers nothing."""
+        """The object that this one is built over, or `NO_BASE`."""
         return self.refers_to or NO_BASE
 
     @property

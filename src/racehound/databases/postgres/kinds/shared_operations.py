@@ -10,8 +10,8 @@ from racehound.kinds.text import Statements, run
 
 OTHER_OWNER = "${racehound.run}_owner"
 OTHER_SCHEMA = "racehound_elsewhere"
-"""A role and a schema that the target keeps for all objects. A schema of each one's own would make the server forget every plan,
-that of the catalog oracle included, in every repetition."""
+"""A role and a schema that the target keeps for all objects. If each object had a schema of its own, the server would discard
+every cached plan, those of the catalog oracle included, in every repetition."""
 
 
 class Commented(PostgresKind):
