@@ -44,7 +44,7 @@ class GuardedCommand(TypedDict):
     grace: float
     """Seconds between the stop signal and SIGKILL, or between the command's own end and SIGKILL for processes it left."""
     orphan_grace: float
-    """Seconds between the stop signal and SIGKILL when racehound has ended."""
+    """It replaces `grace` when racehound has ended."""
     remove: list[str]
     """Directories to remove when racehound has ended."""
 

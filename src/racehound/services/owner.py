@@ -66,7 +66,7 @@ def _namespace() -> str:
 
 
 def _start_time(pid: int) -> int | None:
-    """Start time in clock ticks after boot; None if the process does not exist or is a zombie."""
+    """Clock ticks after boot at the start; None if the process does not exist or is a zombie."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_bytes()
     except (FileNotFoundError, ProcessLookupError):

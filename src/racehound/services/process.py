@@ -41,7 +41,7 @@ class Command:
     grace: float = 5.0
     """Seconds between the stop signal and SIGKILL."""
     orphan_grace: float = 1.0
-    """The grace after racehound has ended, if it is less than `grace`."""
+    """It replaces `grace` when racehound has ended, if it is less."""
     remove_when_orphaned: tuple[Path, ...] = ()
     """Directories that the guard removes when racehound has ended."""
 

@@ -1,4 +1,4 @@
-"""Converts the text of single values from the server's form to that of scripts, which is that of a Rust client library."""
+"""Converts the text of single values from the server's form to the form of scripts, which a Rust library defines."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Convert = Callable[[str], str]
 
 
 def converter(oid: int) -> Convert | None:
-    """The function that converts values of this type; None where both forms are the same."""
+    """The function that converts values of this type; None if both forms are equal."""
     return _CONVERTERS.get(oid)
 
 
@@ -31,7 +31,7 @@ _OCTAL = re.compile(rb"\\(\\|[0-3][0-7]{2})")
 
 
 def _bytea(text: str) -> str:
-    """Either of the two output formats of PostgreSQL ("Binary Data Types": hex, escape) as ASCII with escapes."""
+    """Convert PostgreSQL's hex or escape format ("Binary Data Types") to ASCII with escapes."""
     try:
         raw = binascii.unhexlify(text[2:]) if text.startswith("\\x") else _unescape_octal(text)
     except (binascii.Error, UnicodeEncodeError):
@@ -47,7 +47,7 @@ _SPECIAL_FLOATS = {"Infinity": "inf", "-Infinity": "-inf"}
 
 
 def _float(text: str) -> str:
-    """Plain notation, however large; infinities and NaN as Rust displays them. The digits are the server's, shortest already."""
+    """Write a float without exponent; infinities and NaN as Rust displays them. The server's digits are the shortest."""
     return _SPECIAL_FLOATS.get(text) or _numeric(text)
 
 
@@ -59,7 +59,7 @@ _FRACTION = re.compile(r"\.(\d+)")
 
 
 def _fraction(text: str) -> str:
-    """Fractions of a second in groups of three digits, as the authors' library writes them: `.5` is `.500`."""
+    """Pad fractions of a second to groups of three digits, as that library does: `.5` becomes `.500`."""
     return _FRACTION.sub(lambda found: "." + found[1].ljust(3 if len(found[1]) <= 3 else 6, "0"), text, count=1)
 
 
@@ -67,7 +67,7 @@ _ZONED = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)?)([+-]\d\d(?::\d\
 
 
 def _timestamptz(text: str) -> str:
-    """In UTC, whatever the zone of the session. What Python cannot hold (infinity, BC, five-digit years) stays as it is."""
+    """Convert to UTC. Values that Python cannot represent (infinity, BC, five-digit years) are not changed."""
     if text.endswith("+00"):
         return f"{_fraction(text[:-3])} UTC"
     zoned = _ZONED.fullmatch(text)
@@ -90,7 +90,7 @@ _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 
 
 def _array(convert: Convert | None, text: str) -> str:
-    """`{a b,NULL}`: no quotes around elements, each written as it is by itself. Bounds before the braces stay."""
+    """Write `{a b,NULL}`: each element as a single value, without quotes. Bounds before the braces stay."""
     bounds, equals, elements = text.rpartition("={") if text.startswith("[") else ("", "", text[1:])
     return "".join([bounds, equals or "{", *_array_parts(convert, elements)])
 
@@ -109,7 +109,7 @@ _RANGE = re.compile(r'([\[(])("(?:[^"\\]|\\.|"")*"|[^,"]*),("(?:[^"\\]|\\.|"")*"
 
 
 def _range(convert: Convert, text: str) -> str:
-    """`[a b,c)`: no quotes around bounds, each written as it is by itself; one that is missing stays so."""
+    """Write `[a b,c)`: each bound as a single value, without quotes. A missing bound stays empty."""
     found = _RANGE.fullmatch(text)
     if found is None:
         return text
@@ -155,7 +155,7 @@ _ELEMENTS = {
     3913: 3912,  # daterange
     3927: 3926,  # int8range
 }
-"""Arrays of which an element is written otherwise, or is quoted by the server, and their elements."""
+"""Element type by array type, where elements need conversion or the server quotes them."""
 _CONVERTERS: dict[int, Convert] = {
     **_SIMPLE,
     **_RANGES,

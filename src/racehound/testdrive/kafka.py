@@ -15,19 +15,19 @@ if TYPE_CHECKING:
     from confluent_kafka import Consumer, KafkaError, Message, Producer
 
 GROUP = "racehound-testdrive"
-"""The consumer group whose offsets say how far scripts have verified a topic."""
+"""The consumer group whose offsets record how far scripts have verified a topic."""
 ANY_PARTITION = -1
 """librdkafka chooses a record's partition by its key, or at random (`RD_KAFKA_PARTITION_UA`)."""
 NOW = 0
 """A record's timestamp is the time at which it is sent."""
 Header: TypeAlias = tuple[str, str | bytes | None]
-"""Values are bytes, or text that is sent as UTF-8. Several headers may have one name."""
+"""Values are bytes, or text that is sent as UTF-8. Headers may share a name."""
 
 _MESSAGE_BYTES_MAX = 15 * 1024 * 1024
 # The names are those of librdkafka's CONFIGURATION.md. Logging is off: exceptions say the same.
 _COMMON = {"log_level": 0, "message.max.bytes": _MESSAGE_BYTES_MAX}
-# A script's records are small and many: full batches, a bounded queue. One request at a time keeps them in order, also when it is
-# sent again; enable.idempotence would, too, but needs half a second for the first record.
+# Scripts send many small records, so batches are large and the queue is bounded. One request at a time keeps the order, even when
+# it is sent again. enable.idempotence does so, too, but takes half a second for the first record.
 _PRODUCER = {
     "acks": "all",
     "max.in.flight.requests.per.connection": 1,
@@ -46,11 +46,11 @@ _CONSUMER = {
     "fetch.wait.max.ms": 100,
 }
 _SERVED_EVERY = 1024
-"""Delivery reports of the broker are read after this number of records."""
+"""The broker's delivery reports are read after this number of records."""
 
 
 def kafka(call: Call, state: State) -> Kafka:
-    """The clients of this script. Raises ActionError where no broker is configured, UserError without the package."""
+    """The clients of this script. Raises ActionError if no broker is configured, UserError without the package."""
     services = state.context.services
     servers = configured(services.kafka, call, "Kafka", "give --kafka-addr")
     timeout = state.policy.timeout
@@ -70,7 +70,7 @@ def wait_for_topic(client: Kafka, topic: str, state: State) -> None:
 class Kafka:
     """A producer, an admin client and consumers, which connect when they are first used.
 
-    `timeout`: seconds that the broker has for a request or for taking a record. Not thread-safe.
+    `timeout`: seconds for a request or for the delivery of a record. Not thread-safe.
     """
 
     def __init__(self, servers: str, options: Mapping[str, str], timeout: float) -> None:
@@ -118,10 +118,10 @@ class Kafka:
         timestamp: int = NOW,
         headers: Sequence[Header] = (),
     ) -> None:
-        """Send pairs of key and value in order, and return when the broker has them all. `timestamp` in milliseconds.
+        """Send pairs of key and value in order, and return when the broker has them all. `timestamp` is in milliseconds.
 
-        However many there are, few wait in memory. A broker that dies between taking some and saying so has them twice.
-        Raises ActionError for the first that the broker does not take.
+        Few records wait in memory. If the broker dies before it acknowledges stored records, they are stored twice.
+        Raises ActionError for the first record that the broker rejects.
         """
         producer = self._connected_producer()
         self._undelivered = None
@@ -129,7 +129,7 @@ class Kafka:
             try:
                 self._enqueue(producer, records, (topic, partition, timestamp, list(headers)))
             finally:
-                # In small steps, so that Ctrl-C takes effect between them.
+                # Ctrl-C takes effect only between calls, so each is short.
                 while producer.flush(0.5):
                     pass
             if self._undelivered is not None:

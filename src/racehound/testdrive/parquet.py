@@ -1,4 +1,4 @@
-"""Parquet files, read and written by DuckDB: rows as Arrow displays them, and a file with a column of every type."""
+"""Reads Parquet rows as Arrow displays them, and writes a file with a column of every type, both by DuckDB."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ CODECS = ("uncompressed", "snappy", "gzip", "zstd", "brotli", "lz4")
 
 
 def read_lines(content: bytes) -> list[str]:
-    """The rows, their columns separated by one space, as the Arrow library for Rust displays them: NULL is nothing at all.
+    """The rows, their columns separated by one space, as the Arrow library for Rust displays them. NULL is empty.
 
-    Raises `ActionError` for what is not Parquet.
+    Raises `ActionError` if the content is not Parquet.
     """
     duckdb = load("duckdb", "duckdb")
     with tempfile.NamedTemporaryFile(suffix=".parquet") as file, duckdb.connect(":memory:") as database:
@@ -44,7 +44,7 @@ def read_lines(content: bytes) -> list[str]:
 
 
 def _without_zone(position: int, type_: DuckDBPyType) -> str:
-    """A column with its times in UTC: DuckDB's driver does not return times with zones everywhere."""
+    """Cast a column's times to UTC without a zone, since DuckDB's driver may fail to return times with zones."""
     name = str(type_)
     plain = name.replace("TIMESTAMP WITH TIME ZONE", "TIMESTAMP")
     return f"#{position}" if plain == name else f"CAST(#{position} AS {plain})"
@@ -62,7 +62,7 @@ def _boolean(value: bool, _: DuckDBPyType) -> str:
 
 
 def _float(value: float, type_: DuckDBPyType) -> str:
-    """The shortest digits that are read back as the number, in scientific notation where it is large or small."""
+    """The shortest digits that identify the number. Large and small ones get scientific notation."""
     if not math.isfinite(value):
         return "NaN" if math.isnan(value) else str(value)
     is_single = type_.id == "float"
@@ -80,7 +80,7 @@ def _float(value: float, type_: DuckDBPyType) -> str:
 
 
 def _shortest(value: float, *, is_single: bool) -> tuple[str, int]:
-    """Decimal digits without zeros at their end, and the exponent of the last one."""
+    """The decimal digits without trailing zeros, and the exponent of the last digit."""
     text = repr(value)
     if is_single:
         texts = (f"{value:.{precision}g}" for precision in range(1, 10))
@@ -99,7 +99,7 @@ def _blob(value: bytes, _: DuckDBPyType) -> str:
 
 
 def _uuid(value: uuid.UUID, _: DuckDBPyType) -> str:
-    """Arrow has no such type: sixteen bytes."""
+    """Write a UUID as sixteen bytes, since Arrow has no such type."""
     return value.hex
 
 
@@ -112,12 +112,12 @@ def _time(value: dt.time, _: DuckDBPyType) -> str:
 
 
 def _grouped(text: str) -> str:
-    """Fractions of a second by three digits."""
+    """Pad fractions of a second to groups of three digits."""
     return text.removesuffix("000") if "." in text else text
 
 
 def _children(type_: DuckDBPyType) -> list[tuple[str, DuckDBPyType]]:
-    """The types within a list, a record or a map, with their names; an array has its length as well."""
+    """Names and types of the parts of a list, record or map. For an array its length is included."""
     return cast("list[tuple[str, DuckDBPyType]]", type_.children)
 
 
@@ -156,7 +156,7 @@ _DISPLAYS: Mapping[str, Callable[[Any, Any], str]] = MappingProxyType(
         "map": _map,
     }
 )
-"""By DuckDB's names of types; of any other, Python's own text is Arrow's."""
+"""Converters by DuckDB's type names. For other types, Python's text equals Arrow's."""
 
 _COLUMNS: tuple[tuple[str, str, tuple[str, str, str]], ...] = (
     ("int8_col", "TINYINT", ("-1", "2", "3")),

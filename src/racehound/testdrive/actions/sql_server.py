@@ -1,6 +1,6 @@
-"""SQL Server at an address that the user gives: racehound starts none.
+"""Actions on a SQL Server at an address that the user gives; racehound starts none.
 
-No SQL Server was to be had where this was written: what is said to the driver was tested, a real server was never asked.
+These actions were never tested on a real SQL Server; tests only check the calls of the driver.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _NAMES: Mapping[str, str] = MappingProxyType(
         "trustservercertificateca": "authority",
     }
 )
-"""The keys of a connection string, without spaces, that are used, and the fields for them. The driver knows no others."""
+"""Field by key of a connection string, without spaces. The driver has no options for other keys."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def _server(text: str) -> tuple[str, int]:
 
 
 class _Refusal:
-    """A driver's error, for the decision whether to try again."""
+    """A driver's error, and whether the attempt may be repeated."""
 
     def __init__(self, error: Exception, retried: int) -> None:
         self.error = error
@@ -115,7 +115,7 @@ _Value = TypeVar("_Value")
 def _retrying(attempt: Callable[[], _Value], retried: int, policy: Policy, state: State, pause_max: float = 60.0) -> _Value:
     """The result of `attempt`, which is repeated while the server answers this error number. Raises the driver's error.
 
-    `pause_max`: seconds that pass between two attempts at most.
+    `pause_max`: the longest pause between two attempts, in seconds.
     """
     pytds = load("pytds", "python-tds")
     values: list[_Value] = []
@@ -156,11 +156,11 @@ def _seconds(call: Call, key: str, default: float) -> float:
 
 
 def _open(ado: Ado, host: str, port: int, limit: float) -> Connection:
-    """Connect within `limit` seconds. Raises the driver's errors, OSError where nothing listens, ValueError for options."""
+    """Connect within `limit` seconds. Raises the driver's errors, OSError if nothing listens, ValueError for options."""
     pytds = load("pytds", "python-tds")
     if ado.encrypt and ado.authority is None:
         raise ValueError("Encrypt=true needs TrustServerCertificateCA=FILE: the driver trusts no certificate unseen")
-    # The driver would try a port on which nothing listens until the timeout; this fails at once.
+    # If nothing listens on the port, this fails at once; the driver would retry until the timeout.
     socket.create_connection((host, port), limit).close()
     return pytds.connect(
         dsn=host,

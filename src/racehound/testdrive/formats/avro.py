@@ -1,7 +1,7 @@
-"""Avro's binary encoding from and to JSON, as scripts write it (Avro specification, "Binary Encoding", "JSON Encoding").
+"""Encodes JSON, as scripts write it, in Avro's binary encoding (Avro specification, "Binary Encoding", "JSON Encoding").
 
-A union's value is null or an object of one member, the branch's name. Bytes, fixed and decimals are lists of numbers, or strings
-whose characters stand for bytes; logical types are written as the numbers or bytes beneath them.
+A union's value is null or an object whose only key is the branch's name. Bytes, fixed and decimals are lists of numbers, or
+strings with one character per byte. Values of logical types are written as their underlying numbers or bytes.
 """
 
 from __future__ import annotations
@@ -31,21 +31,21 @@ _FLOATS = {"float": struct.Struct("<f"), "double": struct.Struct("<d")}
 
 
 class AvroError(ValueError):
-    """A value that does not fit its schema; says where in the value, and what was expected."""
+    """A value does not fit its schema. The text says where in the value, and why."""
 
     def __init__(self, path: str, problem: str) -> None:
         super().__init__(f"{path}: {problem}" if path else problem)
 
 
 def encode(node: Node, value: object, path: str = "") -> bytes:
-    """The bytes of a JSON value, which is called `path` in errors. Raises AvroError."""
+    """Encode a JSON value. Errors call it `path`. Raises AvroError."""
     return b"".join(piece for piece in _pieces(node, value, path) if isinstance(piece, bytes))
 
 
 def prepare(node: Node, value: object) -> Piece:
-    """How the bytes of a JSON value that may hold `Varying` strings and numbers are made.
+    """Prepare the encoding of a JSON value that may contain `Varying` strings and numbers.
 
-    Raises AvroError, and so does what is returned when the value does not fit the schema for some number.
+    Raises AvroError. A returned function raises it, too, for a number with which the value does not fit.
     """
     return assemble(_pieces(node, value, ""))
 
@@ -99,7 +99,7 @@ def _record(node: Record, value: object, path: str) -> Iterator[Piece]:
 
 
 def _default(field: Field, path: str) -> bytes:
-    """A default of a union is one of its first branch, and written without its name."""
+    """A union's default is a value of its first branch, without the branch's name."""
     if field.default is NO_DEFAULT:
         raise AvroError(path, "missing, and the schema has no default")
     if isinstance(field.type, Union):

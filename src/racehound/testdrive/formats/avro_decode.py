@@ -1,10 +1,10 @@
-"""Avro's binary encoding back to JSON, in one spelling, so that equal values are equal text. fastavro reads the bytes.
+"""Decodes Avro's binary encoding to JSON. Equal values become equal text. fastavro reads the bytes.
 
-fastavro leaves out the name of a union's branch where the branch has no name of its own. Therefore each branch is given to it as
-a record with one field, named like the branch: a record adds no bytes (Avro specification, "Records").
+fastavro leaves out the name of a union's branch where the branch has no name of its own. Therefore each branch is passed to it as
+a record with one field, named like the branch; a record adds no bytes (Avro specification, "Records").
 
-fastavro counts a negative number of a branch or symbol from the end, and accepts numbers of more than ten bytes. Such bytes are
-not recognised as wrong.
+fastavro counts a negative index of a branch or symbol from the end, and accepts numbers of more than ten bytes. Such bytes are
+not reported as invalid.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from racehound.testdrive.formats.avro_schema import Array, Enum, Fixed, Map, Nod
 _FLOAT = struct.Struct("<f")
 _FLOAT_MAX = _FLOAT.unpack(bytes.fromhex("ffff7f7f"))[0]
 _AS_JSON = "racehound-json"
-"""The logical type for which fastavro calls our functions: they turn bytes and floats into what JSON has for them."""
+"""The logical type for which fastavro calls our functions, which convert bytes and floats to JSON."""
 
 
 def decode(node: Node, data: bytes) -> object:
-    """The value that all of the bytes stand for; bytes in it are lists of numbers. Raises ValueError."""
+    """Decode all of the bytes; bytes in the value become lists of numbers. Raises ValueError."""
     stream = io.BytesIO(data)
     try:
         value: object = _fastavro().schemaless_reader(stream, _schema(node), None, handle_unicode_errors="surrogatepass")
@@ -40,7 +40,7 @@ def decode(node: Node, data: bytes) -> object:
 
 
 def canonical(node: Node, value: object) -> object:
-    """The value as `decode` returns it: defaults filled in; branches, bytes and numbers in one spelling. Raises ValueError."""
+    """The value as `decode` returns it: with defaults, and branches, bytes and numbers in one form. Raises ValueError."""
     return decode(node, encode(node, value))
 
 
@@ -55,7 +55,7 @@ def _fastavro() -> Any:  # noqa: ANN401 a module without types, imported late
 
 @functools.lru_cache(maxsize=256)
 def _schema(node: Node) -> object:
-    """The schema as fastavro wants it. Raises ValueError for a schema that is not allowed."""
+    """Convert the schema to fastavro's form. Raises ValueError for an invalid schema."""
     fastavro = _fastavro()
     try:
         return fastavro.parse_schema(_Translation().of(node))
@@ -64,7 +64,7 @@ def _schema(node: Node) -> object:
 
 
 class _Translation:
-    """Writes a schema down as JSON again. Named types get other names, which are unique, so that branches can be wrapped."""
+    """Converts a schema to JSON. Named types get new, unique names, so that branches can be wrapped."""
 
     def __init__(self) -> None:
         self._numbers = itertools.count()
@@ -114,5 +114,5 @@ def _shortest(value: float) -> float:
 
 
 def _fits(value: float) -> bool:
-    """Rounding up to fewer digits may lead beyond the greatest float."""
+    """Whether it is in range: rounding up to fewer digits may exceed the greatest float."""
     return not abs(value) > _FLOAT_MAX

@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 PRIMITIVES = ("null", "boolean", "int", "long", "float", "double", "bytes", "string")
 NO_DEFAULT = object()
-"""What `Field.default` is where the schema gives none; a default may be null."""
+"""The value of `Field.default` if the schema has none, since a default may be null."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Primitive:
 
 @dataclass(frozen=True)
 class Fixed:
-    """So many bytes."""
+    """A fixed number of bytes."""
 
     name: str
     size: int
@@ -31,7 +31,7 @@ class Fixed:
 
 @dataclass(frozen=True)
 class Enum:
-    """One of the symbols, known by its index."""
+    """One of the symbols, encoded as its index."""
 
     name: str
     symbols: tuple[str, ...]
@@ -46,7 +46,7 @@ class Array:
 
 @dataclass(frozen=True)
 class Map:
-    """Values of one type by strings."""
+    """Values of one type; the keys are strings."""
 
     values: Node
 
@@ -60,7 +60,7 @@ class Union:
 
 @dataclass(frozen=True)
 class Field:
-    """A field of a record; `default` is JSON as the schema writes it: a union's stands for its first branch."""
+    """A field of a record. `default` is the schema's JSON; a union's default belongs to its first branch."""
 
     name: str
     type: Node
@@ -69,7 +69,7 @@ class Field:
 
 @dataclass(eq=False)
 class Record:
-    """Fields in order. They are filled in after it is made, since a record may hold itself."""
+    """Fields in order. They are set after construction, since a record may contain itself."""
 
     name: str
     fields: list[Field] = field(default_factory=list)
@@ -79,13 +79,13 @@ Node: TypeAlias = Primitive | Fixed | Enum | Array | Map | Union | Record
 
 
 class Names:
-    """The named types that one schema or several, in order of their dependencies, define; by full name."""
+    """The types that schemas define, by full name. Schemas are read after those that they depend on."""
 
     def __init__(self) -> None:
         self._known: dict[str, Node] = {}
 
     def read(self, text: str) -> Node:
-        """The type that a schema describes. It may refer to what was read before. Raises ValueError."""
+        """Read a schema and return its type. It may refer to types read before. Raises ValueError."""
         try:
             return self._type(json.loads(text), "")
         except json.JSONDecodeError as error:
@@ -145,14 +145,14 @@ class Names:
 
 
 def full_name(name: str, space: str) -> str:
-    """The name with its namespace; a name with a dot has its own."""
+    """The name with its namespace. A name with a dot contains one already."""
     return name if "." in name or not space else f"{space}.{name}"
 
 
 def branch_names(branch: Node) -> tuple[str, ...]:
-    """What a branch of a union may be called in JSON, its canonical name first.
+    """The names that JSON may use for a branch of a union, the canonical one first.
 
-    A named type may be called without its namespace, a logical type by itself or behind its primitive type, as other
+    The namespace of a named type may be omitted. A logical type may be named alone or after its primitive type, as other
     encoders write it.
     """
     match branch:

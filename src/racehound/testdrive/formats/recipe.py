@@ -1,4 +1,4 @@
-"""How the bytes of one message after another are made: worked out once for a line, then a call for each record."""
+"""Makes the bytes of messages: an input line is parsed once, then a function is called for each record."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable
 from typing import TypeAlias
 
 Piece: TypeAlias = bytes | Callable[[int], bytes]
-"""Bytes that are the same in every record, or what makes them from the record's number."""
+"""Bytes that are equal in every record, or a function that makes them from the record's number."""
 Recipe: TypeAlias = Piece | None
-"""A whole message; None where there is none (a tombstone, no key)."""
+"""All bytes of a key or value; None if it is absent (no key, a tombstone)."""
 
 _BYTE = tuple(bytes([byte]) for byte in range(256))
 LONG_MAX = 2**63 - 1
@@ -17,14 +17,14 @@ _DIGITS_MAX = len(str(LONG_MAX))
 
 
 def assemble(pieces: Iterable[Piece]) -> Piece:
-    """One piece that is all of them in order."""
+    """Concatenate the pieces into one."""
     merged = _merge(pieces)
     makers = [piece for piece in merged if not isinstance(piece, bytes)]
     if not makers:
         return b"".join(piece for piece in merged if isinstance(piece, bytes))
     layout = b"".join(piece.replace(b"%", b"%%") if isinstance(piece, bytes) else b"%b" for piece in merged)
     match makers:
-        # The most frequent counts by themselves: this is what each record costs.
+        # This runs for each record, so the most frequent counts have faster code.
         case [first]:
             return lambda number: layout % first(number)
         case [first, second]:
@@ -46,7 +46,7 @@ def _merge(pieces: Iterable[Piece]) -> list[Piece]:
 
 
 def varint(number: int) -> bytes:
-    """Seven bits a byte, the lowest first, the high bit set on all but the last; `number` is not negative."""
+    """Encode a non-negative number: seven bits a byte, lowest first; all bytes but the last have the high bit."""
     encoded = b""
     while number > 0x7F:
         encoded += _BYTE[number & 0x7F | 0x80]
@@ -55,18 +55,18 @@ def varint(number: int) -> bytes:
 
 
 def zigzag(number: int) -> bytes:
-    """A signed number as varint, small magnitudes first: 0, -1, 1, -2, … (Avro's int and long)."""
+    """Encode a signed number as the varint of its place in 0, -1, 1, -2, … (Avro's int and long)."""
     return varint(number << 1 if number >= 0 else ~number << 1 | 1)
 
 
-# Numbers follow one another: all but the lowest bits, those in the first byte, stay the same for 64 of them.
+# In sequential numbers, the bits after the first byte change only once in 64 numbers.
 _high_bits = functools.lru_cache(maxsize=64)(varint)
 _LOW_BITS = tuple(_BYTE[low << 1 | 0x80] for low in range(64))
 _SHORT = tuple(map(zigzag, range(64)))
 
 
 def zigzag_maker(limit: int) -> Callable[[int], bytes]:
-    """`zigzag` of the record's number, quick for numbers in sequence; raises ValueError for one that is greater than `limit`."""
+    """A `zigzag` that is fast for sequential numbers. It raises ValueError for a number greater than `limit`."""
 
     def make(number: int) -> bytes:
         if 64 <= number <= limit:
@@ -79,13 +79,13 @@ def zigzag_maker(limit: int) -> Callable[[int], bytes]:
 
 
 def text_maker(parts: tuple[str, ...]) -> Callable[[int], bytes]:
-    """The text that has the record's number between each two of the parts, in UTF-8."""
+    """Return a function that joins the parts with the record's number, as UTF-8."""
     encoded = [part.encode() for part in parts]
     return lambda number: (b"%d" % number).join(encoded)
 
 
 def counted_text_maker(parts: tuple[str, ...]) -> Callable[[int], bytes]:
-    """The same text behind its length in bytes, as `zigzag` writes it (Avro's string)."""
+    """Like `text_maker`, with the length in bytes before the text, as `zigzag` (Avro's string)."""
     encoded = [part.encode() for part in parts]
     if len(encoded) != 2:
         make = text_maker(parts)
@@ -101,5 +101,5 @@ def counted_text_maker(parts: tuple[str, ...]) -> Callable[[int], bytes]:
 
 
 def counted(content: bytes) -> bytes:
-    """The bytes behind their number."""
+    """Put the number of bytes before them."""
     return zigzag(len(content)) + content

@@ -1,4 +1,4 @@
-"""Messages as lines of a script, and the lines that a script expects: both in one spelling, so that equal ones are equal text."""
+"""Converts messages and expected lines to one form, in which equal messages are equal text."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ _WORD = re.compile(r"\S+")
 
 
 class Form(Protocol):
-    """How keys or values of one format are written."""
+    """Converts keys or values of one format."""
 
     def show(self, content: bytes) -> str:
-        """One that a message holds; whatever the bytes are, some text."""
+        """Convert a message's key or value to text. Invalid bytes give some text, too."""
 
     def spell(self, text: str, start: int, *, to_the_end: bool) -> tuple[Sequence[str], int]:
-        """What the text from `start` on, which is no white space, may stand for, as `show` writes it, and where it ends.
+        """Parse the text at `start`, which is no white space. Return what it may mean, as `show` writes it, and its end.
 
-        The likeliest first. Raises ValueError.
+        The likeliest meaning comes first. Raises ValueError.
         """
 
 
@@ -49,7 +49,7 @@ class JsonForm:
 
 
 class AvroForm:
-    """Avro in the frame of a schema registry, whose schemas are found by their number."""
+    """Avro after a schema registry's header, which has the number of the schema."""
 
     def __init__(self, schema: Callable[[int], Node]) -> None:
         self._schema = schema
@@ -65,7 +65,7 @@ class AvroForm:
             return f"<{error}> {raw.show(content)}"
 
     def spell(self, text: str, start: int, *, to_the_end: bool) -> tuple[Sequence[str], int]:  # noqa: ARG002 JSON ends by itself
-        """Read by each schema that messages were written with, since defaults and floats differ by schema."""
+        """Read the text by each schema of the messages, since defaults and floats depend on it."""
         value, end = read_value(text, start)
         return list(self._spellings(value)) or [write_value(value)], end
 
@@ -78,7 +78,7 @@ class AvroForm:
 
 
 class RawForm:
-    """Bytes or text: a word or the rest of the line, with escapes or without, or a string in quotes."""
+    """Bytes or text: a word, the rest of the line (both may have escapes), or a quoted string."""
 
     def show(self, content: bytes) -> str:
         return raw.show(content)
@@ -94,7 +94,7 @@ class RawForm:
 
 @dataclass(frozen=True)
 class Layout:
-    """What the lines of an expectation show of each message, in this order; `key` is None where keys are not shown."""
+    """What an expected line shows of a message, in this order. `key` is None if keys are not shown."""
 
     headers: tuple[str, ...]
     key: Form | None
@@ -102,7 +102,7 @@ class Layout:
     has_partition: bool = False
 
     def line(self, headers: Mapping[str, str | bytes | None], key: bytes | None, value: bytes | None, partition: int) -> str:
-        """The line of a message."""
+        """The line that shows a message."""
         cells = [_header(headers[name]) if name in headers else MISSING for name in self.headers]
         cells += [_shown(self.key, key)] if self.key is not None else []
         cells += [_shown(self.value, value)]
@@ -110,7 +110,7 @@ class Layout:
         return " ".join(cells)
 
     def spellings(self, line: str) -> list[str]:
-        """The lines that an expected one may stand for, likeliest first. Raises ValueError for one that cannot be read."""
+        """The lines that an expected line may mean, likeliest first. Raises ValueError if it cannot be parsed."""
         tail = _PARTITION.search(line)
         text = line[: tail.start()] if tail else line
         cells, at = list[Sequence[str]](), 0
@@ -138,7 +138,7 @@ def _shown(form: Form, content: bytes | None) -> str:
 
 
 def _spell(form: Form, text: str, start: int, *, to_the_end: bool) -> tuple[Sequence[str], int]:
-    """Nothing stands for a message without it."""
+    """Parse a key or value. An empty text is null."""
     start = skip_space(text, start)
     word = _WORD.match(text, start)
     if word is None or word[0] in {NULL, f'"{NULL}"'}:
@@ -158,6 +158,6 @@ def _spell_header(text: str, start: int, name: str) -> tuple[str, int]:
 
 
 def _header(value: str | bytes | None) -> str:
-    """In quotes where it is empty or has spaces."""
+    """The header's text, quoted if it is empty or has spaces."""
     text = NULL if value is None else raw.show(value.encode() if isinstance(value, str) else value)
     return text if _WORD.fullmatch(text) else write_value(text)

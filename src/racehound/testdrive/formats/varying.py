@@ -1,4 +1,4 @@
-"""Texts in which a number varies from one to the next: a line is read once, not once for each of a million records."""
+"""Text with a variable number: an input line is parsed once, not once for each of a million records."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _PRIVATE_USE = range(0xE000, 0xF8FF)
 
 @dataclass(frozen=True)
 class VaryingText:
-    """A string: the number stands between each two of the parts."""
+    """A string whose parts are joined by the number."""
 
     parts: tuple[str, ...]
 
@@ -25,17 +25,17 @@ class VaryingText:
 
 @dataclass(frozen=True)
 class VaryingNumber:
-    """A number written with the digits of another, e.g. `-N`, `N00`, `1.N`."""
+    """A number whose digits include the number N, e.g. `-N`, `N00`, `1.N`."""
 
     parts: tuple[str, ...]
 
     @property
     def is_plain(self) -> bool:
-        """Whether it is the varying number itself."""
+        """Whether it is N itself."""
         return self.parts == ("", "")
 
     def at(self, number: int) -> object:
-        """The number, an int or a float, for one number. Raises ValueError when no number comes out."""
+        """The int or float for one N. Raises ValueError when the text is not a number."""
         text = str(number).join(self.parts)
         try:
             return json.loads(text)
@@ -47,7 +47,7 @@ Varying = VaryingText | VaryingNumber
 
 
 def read_varying(text: str, variable: str) -> list[object]:
-    """The JSON values of a text that may hold `variable`; strings and numbers around it are `Varying`. Raises ValueError."""
+    """Parse JSON that may contain `variable`; strings and numbers with it become `Varying`. Raises ValueError."""
     if variable not in text:
         return read_values(text)
     hole, number = _unused(text)
@@ -63,7 +63,7 @@ def read_varying(text: str, variable: str) -> list[object]:
 
 
 def _unused(text: str) -> tuple[str, str]:
-    """Two characters that the text does not hold, nor can hold as an escape."""
+    """Two characters that the text does not contain, not even as escapes."""
     free = (chr(code) for code in _PRIVATE_USE if chr(code) not in text and f"\\u{code:04x}" not in text.lower())
     return next(free), next(free)
 
@@ -82,7 +82,7 @@ def _unmark(value: object, hole: str, number: str) -> object:
 
 
 def varies(value: object) -> bool:
-    """Whether there is anything varying in the value."""
+    """Whether the value contains a `Varying` part."""
     match value:
         case list():
             return any(map(varies, value))
