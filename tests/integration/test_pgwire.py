@@ -275,7 +275,9 @@ def test_what_a_killed_run_has_left_is_removed_and_nothing_else(server: Server, 
     running.kill()
     running.wait()
     left = server.left()
-    assert len(left) == 2, "one to work in, one that says whose it is"
+    # The one to work in is made anew for each schedule: it may just not have been there.
+    assert len(left) in (1, 2)
+    assert any(name.endswith("_owner") for name in left), "the one that says whose it is"
     assert all(f"would remove schema {name}" in clean(scripts, server, "--dry-run") for name in left)
     assert server.left() == left
     removed = clean(scripts, server)
