@@ -82,9 +82,10 @@ def test_a_runner_that_leaves_the_target_to_another_one_has_ended_its_drops_and_
     releasing = threading.Thread(target=runner.release)
     releasing.start()
     releasing.join(0.05)
-    assert releasing.is_alive(), "it waits for the drops that are under way"
+    waited = releasing.is_alive()
     target.slow_drops.set()
     releasing.join(10)
+    assert waited, "it waits for the drops that are under way"
     assert target.count("drop leftovers") == 1
     assert scheduled(runner).prepare(damaged=False), "the working database is another runner's by now"
 
