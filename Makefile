@@ -7,9 +7,11 @@ export RACEHOUND_CACHE ?= $(CURDIR)/.cache/racehound
 RUN_ARGS ?= --runtime 60
 TEST_WORKERS ?= 2
 COVERAGE_TESTS ?= tests/unit
+# The oldest and the newest release of each major release that can be fetched (there is no 15.0), and the one that pip installs.
+TEST_RELEASES ?= 14.0 14 15.1 15 16.0 16 17.0 17 18.0 newest
 TEST_SERVICES ?= postgres mysql mariadb kafka kafka-kraft schema-registry seaweedfs toxiproxy
 
-.PHONY: run dev test zoo coverage mutants services browser check docs clean
+.PHONY: run dev test zoo releases coverage mutants services browser check docs clean
 
 run: $(VENV)/.run
 	$(BIN)/racehound run $(RUN_ARGS)
@@ -19,6 +21,10 @@ dev: $(VENV)/.dev
 
 test: $(VENV)/.dev services browser
 	$(BIN)/pytest -n $(TEST_WORKERS)
+
+# No scenario without a race finds anything on any of the releases. Those that are not there yet are fetched by Maven.
+releases: $(VENV)/.dev
+	RACEHOUND_TEST_RELEASES='$(TEST_RELEASES)' $(BIN)/pytest tests/integration/test_no_false_alarm.py
 
 # Counted is what runs in the processes of the tests, not in the commands and servers that they start.
 coverage: $(VENV)/.dev

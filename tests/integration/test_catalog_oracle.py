@@ -292,6 +292,128 @@ def test_rows_of_before_the_first_oid_are_left_to_the_full_check(
     assert "pg_class.relkind: 'i' without its row in pg_index" in normalised(full)
 
 
+NAMED = (
+    ("CREATE SEQUENCE named.q", "regclass", "named.q", "pg_class"),
+    ("CREATE FUNCTION named.f(int) RETURNS int LANGUAGE sql AS 'SELECT 1'", "regprocedure", "named.f(int)", "pg_proc"),
+    ("CREATE FUNCTION named.g() RETURNS int LANGUAGE sql AS 'SELECT 1'", "regproc", "named.g", "pg_proc"),
+    ("CREATE OPERATOR named.=== (LEFTARG = int, RIGHTARG = int, FUNCTION = int4eq)", "regoper", "named.===", "pg_operator"),
+    (
+        "CREATE OPERATOR named.==== (LEFTARG = int, RIGHTARG = int, FUNCTION = int4eq)",
+        "regoperator",
+        "named.====(int,int)",
+        "pg_operator",
+    ),
+    ("CREATE TYPE named.e AS ENUM ('a')", "regtype", "named.e", "pg_type"),
+    ("CREATE COLLATION named.c (LOCALE = 'C')", "regcollation", "named.c", "pg_collation"),
+    ("CREATE TEXT SEARCH CONFIGURATION named.t (COPY = simple)", "regconfig", "named.t", "pg_ts_config"),
+    ("CREATE TEXT SEARCH DICTIONARY named.d (TEMPLATE = simple)", "regdictionary", "named.d", "pg_ts_dict"),
+    ("CREATE SCHEMA named_by_a_constant", "regnamespace", "named_by_a_constant", "pg_namespace"),
+)
+"""An object, and a constant that names it: the type, the text, and the catalog of the object."""
+
+
+@pytest.mark.parametrize(("create", "sort", "text", "catalog"), NAMED, ids=[each[1] for each in NAMED])
+def test_a_constant_whose_object_is_gone_is_found(
+    connect: Connect, database: str, create: str, sort: str, text: str, catalog: str
+) -> None:
+    session, oracle = connect(database), CatalogOracle(connect(database))
+    run(session, "CREATE SCHEMA named", create, f"CREATE TABLE t (a oid DEFAULT '{text}'::{sort})")
+    oid = value(session, f"SELECT '{text}'::{sort}::oid")
+    assert oracle.check() == []
+    # As a race does it: the object is gone, and so is what pg_depend would have said of it.
+    run(session, f"DELETE FROM pg_depend WHERE {oid} IN (objid, refobjid)", f"DELETE FROM {catalog} WHERE oid = {oid}")
+    assert [v.normalised for v in oracle.check() if v.catalog == "pg_attrdef"] == [
+        f"pg_attrdef.adbin -> {catalog}.oid: a constant names an object that does not exist"
+    ]
+
+
+EXPRESSIONS = {
+    "pg_attrdef.adbin": "CREATE TABLE t (a int DEFAULT nextval('q'))",
+    "pg_constraint.conbin": "CREATE TABLE t (a oid CHECK (a <> 'q'::regclass::oid))",
+    "pg_index.indexprs": "CREATE INDEX ON base ((a + 'q'::regclass::oid::int))",
+    "pg_index.indpred": "CREATE INDEX ON base (a) WHERE a <> 'q'::regclass::oid::int",
+    "pg_rewrite.ev_action": "CREATE VIEW v AS SELECT 'q'::regclass AS a, a AS b FROM base",
+    "pg_rewrite.ev_qual": "CREATE RULE r AS ON UPDATE TO base WHERE NEW.a = 'q'::regclass::oid::int DO INSTEAD NOTHING",
+    "pg_policy.polqual": "CREATE POLICY p ON base USING (a <> 'q'::regclass::oid::int)",
+    "pg_policy.polwithcheck": "CREATE POLICY p ON base FOR INSERT WITH CHECK (a <> 'q'::regclass::oid::int)",
+    "pg_trigger.tgqual": "CREATE TRIGGER t BEFORE INSERT ON base FOR EACH ROW WHEN (NEW.a <> 'q'::regclass::oid::int) "
+    "EXECUTE FUNCTION suppress_redundant_updates_trigger()",
+    "pg_proc.proargdefaults": "CREATE FUNCTION f(a oid DEFAULT 'q'::regclass) RETURNS oid LANGUAGE sql AS 'SELECT $1'",
+    "pg_proc.prosqlbody": "CREATE FUNCTION f() RETURNS oid LANGUAGE sql BEGIN ATOMIC SELECT 'q'::regclass::oid; END",
+    "pg_type.typdefaultbin": "CREATE DOMAIN d AS int DEFAULT nextval('q')",
+    "pg_statistic_ext.stxexprs": "CREATE STATISTICS s ON (a + 'q'::regclass::oid::int), a FROM base",
+    "pg_partitioned_table.partexprs": "CREATE TABLE p (a int) PARTITION BY RANGE ((a + 'q'::regclass::oid::int))",
+    "pg_publication_rel.prqual": "CREATE PUBLICATION p FOR TABLE base WHERE (a <> 'q'::regclass::oid::int)",
+}
+
+
+@pytest.mark.parametrize(("column", "create"), EXPRESSIONS.items(), ids=EXPRESSIONS)
+def test_constants_are_looked_at_in_every_stored_expression(connect: Connect, database: str, column: str, create: str) -> None:
+    session, oracle = connect(database), CatalogOracle(connect(database))
+    run(session, "CREATE SEQUENCE q", "CREATE TABLE base (a int)")
+    oid = value(session, "SELECT 'q'::regclass::oid")
+    if "PUBLICATION" in create:
+        # A filter takes only immutable functions, also for what makes a number of the constant.
+        create = "CREATE PUBLICATION p FOR TABLE named WHERE (a <> 'q'::regclass)"
+        run(session, "CREATE TABLE named (a regclass)")
+    run(session, create)
+    assert oracle.check() == []
+    run(session, f"DELETE FROM pg_depend WHERE {oid} IN (objid, refobjid)", f"DELETE FROM pg_class WHERE oid = {oid}")
+    expected = f"{column} -> pg_class.oid: a constant names an object that does not exist"
+    assert expected in normalised(oracle.check())
+    assert expected in normalised(oracle.check_everything())
+
+
+def test_constants_that_statements_in_a_row_may_leave_are_not_reported(connect: Connect, database: str) -> None:
+    session, oracle = connect(database), CatalogOracle(connect(database))
+    run(
+        session,
+        "CREATE SEQUENCE q",
+        "CREATE TABLE several (a regclass[] DEFAULT '{q}'::regclass[])",
+        "CREATE TABLE parted (a regclass) PARTITION BY LIST (a)",
+        "CREATE TABLE part PARTITION OF parted FOR VALUES IN ('q')",
+        "CREATE TABLE fixed (a regclass DEFAULT 'pg_class', b regclass DEFAULT '-', c regclass DEFAULT NULL)",
+        "DROP SEQUENCE q",
+    )
+    assert oracle.check() == []
+    assert oracle.check_everything() == []
+
+
+def test_large_objects_with_numbers_below_all_others_are_looked_at(connect: Connect, database: str) -> None:
+    session, oracle = connect(database), CatalogOracle(connect(database), helper=connect(database))
+    owner = "CREATE ROLE owner_of_large_objects"
+    run(
+        session,
+        owner,
+        "SELECT lo_from_bytea(1234, 'x')",
+        "COMMENT ON LARGE OBJECT 1234 IS 'low'",
+        "ALTER LARGE OBJECT 1234 OWNER TO owner_of_large_objects",
+    )
+    assert oracle.check() == []
+    run(session, "DELETE FROM pg_shdepend WHERE objid = 1234")
+    assert normalised(oracle.check()) == {"pg_largeobject_metadata.lomowner -> pg_authid.oid: no owner row in pg_shdepend"}
+    run(session, "DELETE FROM pg_largeobject_metadata WHERE oid = 1234")
+    assert normalised(oracle.check()) == {
+        "pg_largeobject.loid -> pg_largeobject_metadata.oid: row missing",
+        "pg_description.objoid -> pg_largeobject.oid: row missing",
+    }
+    run(
+        session,
+        "DELETE FROM pg_largeobject",
+        "DELETE FROM pg_description WHERE objoid = 1234",
+        "DROP ROLE owner_of_large_objects",
+    )
+    assert oracle.check() == []
+
+
+def test_an_empty_large_object_of_another_owner_is_in_order(connect: Connect, database: str) -> None:
+    session, oracle = connect(database), CatalogOracle(connect(database))
+    run(session, "CREATE ROLE owner_of_an_empty_one", "SELECT lo_create(70000)")
+    run(session, "ALTER LARGE OBJECT 70000 OWNER TO owner_of_an_empty_one")
+    assert oracle.check() == []
+    run(session, "SELECT lo_unlink(70000)", "DROP ROLE owner_of_an_empty_one")
+
+
 def test_an_object_that_other_sessions_orphan_is_found(server: EmbeddedServer, connect: Connect, database: str) -> None:
     oracle, session = CatalogOracle(connect(database)), connect(database)
     run(session, "CREATE SCHEMA s", "CREATE TABLE s.t (a int)", "DELETE FROM pg_namespace WHERE nspname = 's'")

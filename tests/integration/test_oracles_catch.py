@@ -79,6 +79,31 @@ def test_a_deleted_catalog_row_is_corruption(judge: Judge) -> None:
     assert [f for f in found if f.signature.startswith("pg_dump")], "pg_dump must have failed, too"
 
 
+def test_a_default_whose_text_search_configuration_is_gone_is_corruption(judge: Judge) -> None:
+    """As CREATE TABLE leaves it beside DROP TEXT SEARCH CONFIGURATION … CASCADE: nothing in pg_depend tells of it."""
+    table = "CREATE TABLE o_0_table (v tsvector DEFAULT to_tsvector('o_0'::regconfig, 'x'))"
+    gone = "(SELECT oid FROM pg_ts_config WHERE cfgname = 'o_0')"
+    damage = "\n> ".join(
+        (
+            "> CREATE TEXT SEARCH CONFIGURATION o_0 (COPY = simple)",
+            table,
+            "SET allow_system_table_mods = on",
+            f"DELETE FROM pg_depend WHERE {gone} IN (objid, refobjid)",
+            f"DELETE FROM pg_ts_config_map WHERE mapcfg = {gone}",
+            "DELETE FROM pg_ts_config WHERE cfgname = 'o_0'",
+        )
+    )
+    drop = Step("o_0", "destroy", "> DROP TABLE o_0_table")
+    found = judge(program(session(damage), teardown=(drop, DROP)))
+    assert [(f.severity, f.signature) for f in found if f.signature.startswith("pg_attrdef")] == [
+        ("corruption", "pg_attrdef.adbin -> pg_ts_config.oid: a constant names an object that does not exist")
+    ]
+
+
+def test_a_constant_that_a_statement_writes_as_a_number_needs_no_object(judge: Judge) -> None:
+    assert judge(program(session("> CREATE TABLE o_0 (a regclass DEFAULT '4123456789'::regclass)\n> SELECT 1\n1"))) == []
+
+
 def test_broken_rows_of_shared_catalogs_are_told_once(judge: Judge, place: Opened) -> None:
     role = f"{place.target.run_id}_o_0"
     damage = f"> CREATE ROLE {role}\n> GRANT pg_monitor TO {role}\n{CHEAT}> DELETE FROM pg_authid WHERE rolname = '{role}'"

@@ -5,28 +5,39 @@ from __future__ import annotations
 import pytest
 
 from racehound.databases.postgres.oracles.catalog_map import (
+    FIRST_UNPINNED_OID,
     Catalog,
     CatalogCheckUnavailableError,
     CatalogMap,
     ForeignKey,
     read_catalog_map,
 )
-from racehound.databases.postgres.oracles.catalog_queries import EVERYTHING, FIRST_UNPINNED_OID, Scope, build_catalog_query
+from racehound.databases.postgres.oracles.catalog_queries import EVERYTHING, Scope, build_catalog_query, build_occupancy_query
 from racehound.databases.postgres.oracles.catalog_rules import RULES
+from racehound.databases.postgres.oracles.stored_expressions import CATALOG_OF_TYPE, DANGLING_CONSTANT
 from racehound.session import Outcome, Rows
 
 # In the catalogs named here and nowhere else do the rules and bonds have something to say.
 NAMED = ("pg_class", "pg_proc", "pg_type", "pg_namespace", "pg_authid", "pg_database", "pg_largeobject", "pg_constraint",
-         "pg_inherits", "pg_attribute", "pg_index", "pg_shdepend", "pg_replication_origin")  # fmt: skip
+         "pg_largeobject_metadata",         "pg_inherits", "pg_attribute", "pg_index", "pg_shdepend", "pg_replication_origin")  # fmt: skip
 SHARED = ("pg_authid", "pg_database", "pg_shdepend", "pg_replication_origin")
 KEYS = {"pg_largeobject": ("loid", "pageno"), "pg_inherits": ("inhrelid",), "pg_attribute": ("attrelid", "attnum"),
         "pg_index": ("indexrelid",), "pg_shdepend": (), "pg_replication_origin": ("roident",)}  # fmt: skip
 QUICK = Scope(20000, FIRST_UNPINNED_OID)
 
 
-def catalog_map(*keys: ForeignKey, version: int = 180006) -> CatalogMap:
-    catalogs = {name: Catalog(name, 1000 + n, name in SHARED, KEYS.get(name, ("oid",)), ()) for n, name in enumerate(NAMED)}
-    return CatalogMap(version, 5, catalogs, keys)
+def catalog_map(
+    *keys: ForeignKey,
+    version: int = 180006,
+    first_unpinned: int = FIRST_UNPINNED_OID,
+    trees: dict[str, tuple[str, ...]] = {},  # noqa: B006 it is only read
+) -> CatalogMap:
+    names = dict.fromkeys((*NAMED, *(CATALOG_OF_TYPE.values() if trees else ()), *trees))
+    catalogs = {
+        name: Catalog(name, 1000 + n, name in SHARED, KEYS.get(name, ("oid",)), (), trees.get(name, ()))
+        for n, name in enumerate(names)
+    }
+    return CatalogMap(version, 5, first_unpinned, catalogs, keys)
 
 
 def arms(sql: str, column: str) -> list[str]:
@@ -103,22 +114,77 @@ def test_rules_of_later_releases_and_lawful_leftovers_are_left_out() -> None:
     assert problems(170000, legal=True) == everything - later
 
 
-def test_before_14_the_check_says_that_it_is_unavailable() -> None:
-    class Old:
-        """A session with a server of release 13, of which none is at hand."""
+class Answering:
+    """A session that answers the questions of `read_catalog_map`, and has no catalogs."""
 
-        pid = 0
+    pid = 0
+
+    def __init__(self, version: str = "180006", pinned_until: str | None = None) -> None:
+        self.server: tuple[str | None, ...] = (version, "5", "a release", pinned_until)
+
+    def execute(self, sql: str) -> Outcome:
+        cells = [self.server] if "server_version_num" in sql else []
+        return Outcome("ok", rows=Rows(("v", "d", "r", "p"), (25, 26, 25, 20), cells))
+
+    def cancel(self) -> None: ...
+
+    def reset(self) -> Outcome:
+        return Outcome("ok")
+
+    def close(self) -> None: ...
+
+
+def test_14_says_itself_which_objects_are_pinned() -> None:
+    """On 14.0 the array types of catalogs, with OIDs from 12000 on, are pinned: nothing records what they depend on."""
+    assert read_catalog_map(Answering()).first_unpinned == FIRST_UNPINNED_OID
+    of_14 = read_catalog_map(Answering("140000", "12216"))
+    assert of_14.first_unpinned == 12216
+    sql = build_catalog_query(catalog_map(version=140000, first_unpinned=12216), EVERYTHING).sql
+    assert "(obj < 12216 AND" in sql
+    assert "(value < 12216 AND" in sql
+    assert "12000" not in sql
+
+
+def test_a_row_that_says_that_an_object_is_pinned_has_no_dependent() -> None:
+    (arm,) = arms(build_catalog_query(catalog_map(version=140000), EVERYTHING).sql, "FROM pg_catalog.pg_shdepend c")[:1]
+    assert "CASE WHEN c.deptype <> 'p' THEN c.objid END" in arm
+
+
+def test_large_objects_are_looked_at_whatever_their_number() -> None:
+    key = ForeignKey("pg_largeobject", ("loid",), "pg_largeobject", ("oid",), is_array=False, is_opt=False)
+    (arm,) = arms(build_catalog_query(catalog_map(key), QUICK).sql, "ARRAY[c.loid")
+    assert "c.loid::oid >= 1)" in arm
+    occupied = build_occupancy_query(catalog_map(), QUICK)
+    assert "pg_largeobject WHERE loid::oid >= 1)" in occupied
+    assert "pg_proc WHERE oid::oid >= 20000)" in occupied
+
+
+def test_large_objects_and_databases_are_never_pinned() -> None:
+    built = catalog_map()
+    never = ", ".join(str(built.catalogs[name].oid) for name in ("pg_database", "pg_largeobject", "pg_largeobject_metadata"))
+    sql = build_catalog_query(built, QUICK).sql
+    assert f"obj < 12000 AND class NOT IN ({never})" in sql
+    assert f"s.value < 12000 AND s.target NOT IN ({never})" in sql
+
+
+def test_constants_are_looked_up_in_all_expressions_with_dependencies() -> None:
+    built = catalog_map(trees={"pg_class": ("relpartbound",), "pg_rewrite": ("ev_qual", "ev_action")})
+    query = build_catalog_query(built, QUICK)
+    (arm,) = arms(query.sql, ":constvalue")
+    numbers = [number for number, check in enumerate(query.checks) if check.problem == DANGLING_CONSTANT]
+    assert [query.checks[number].column for number in numbers] == ["ev_qual", "ev_action"]
+    assert f"({numbers[0]}, c.ev_qual::text), ({numbers[1]}, c.ev_action::text)" in arm
+    assert f"WHEN '3734' THEN {built.catalogs['pg_ts_config'].oid} " in arm
+    assert "c.oid::oid >= 20000 AND" in arm
+
+
+def test_before_14_the_check_says_that_it_is_unavailable() -> None:
+    class Old(Answering):
+        """A session with a server of release 13, of which none is at hand."""
 
         def execute(self, sql: str) -> Outcome:
             assert "server_version_num" in sql
-            return Outcome("ok", rows=Rows(("v", "d", "r"), (25, 26, 25), [("130022", "5", "13.22")]))
-
-        def cancel(self) -> None: ...
-
-        def reset(self) -> Outcome:
-            return Outcome("ok")
-
-        def close(self) -> None: ...
+            return Outcome("ok", rows=Rows(("v", "d", "r", "p"), (25, 26, 25, 20), [("130022", "5", "13.22", "12000")]))
 
     with pytest.raises(CatalogCheckUnavailableError, match=r"PostgreSQL 13\.22.*came with 14"):
         read_catalog_map(Old())

@@ -110,6 +110,11 @@ class PostgresKind(Kind):
         return None
 
     @property
+    def table_owner(self) -> str | None:
+        """The role that owns `table`, where it is not the session's user."""
+        return self.base.table_owner if self.table == self.base.table else self.base.role
+
+    @property
     def server(self) -> str | None:
         """A foreign server."""
         return None
@@ -235,5 +240,13 @@ def owner_statement(role: str | None, thing: str) -> Statements:
     return (f"ALTER {thing} OWNER TO {role}",) if role else ()
 
 
-NO_BASE = PostgresKind("")
+class _NoBase(PostgresKind):
+    """Nothing, over which nothing is built."""
+
+    @property
+    def table_owner(self) -> str | None:
+        return None
+
+
+NO_BASE = _NoBase("")
 """The base of an object that is built over none."""

@@ -44,12 +44,21 @@ class Sequence(SchemaObject, OnTable):
         return f"SEQUENCE {self.ident}"
 
     def create_statements(self) -> Statements:
-        bound = "" if self.base.role else f" OWNED BY {self.on}.a"
+        bound = "" if self._owner else f" OWNED BY {self.on}.a"
         return *self.table_statements, f"CREATE SEQUENCE {self.ident} CACHE {self.cache}{bound}"
 
     def owner_statements(self) -> Statements:
         """A sequence and its table must have the same owner, before they are bound."""
-        return (*super().owner_statements(), self._bind) if self.base.role else ()
+        return (*self.owned_by(self._owner), self._bind) if self._owner else ()
+
+    @property
+    def _owner(self) -> str | None:
+        """The owner of its table, where it is not the session's user."""
+        return self.base.role or self.base.table_owner
+
+    @changes
+    def restore_owner(self) -> Fragment:
+        return run(*self.owned_by(self._owner or "SESSION_USER"))
 
     @property
     def _bind(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterable
 from typing import cast
@@ -14,6 +15,7 @@ from racehound.databases.postgres.oracles.dump import dump_error
 from racehound.databases.postgres.oracles.growth import Size, grown, sizes
 from racehound.databases.postgres.oracles.leaks import Leak, find_leaks
 from racehound.databases.postgres.oracles.relation_files import FileViolation, check_relation_files
+from racehound.databases.postgres.oracles.stored_expressions import DANGLING_CONSTANT
 from racehound.databases.postgres.target import PostgresTarget
 from racehound.databases.target import Target
 from racehound.judge.dependencies import DependencyGraph, concerning
@@ -52,15 +54,15 @@ class CatalogJudge(RestOracle):
         return self._oracle
 
     def suspects(self, rest: TargetAtRest) -> bool:
-        return bool(self._new(self._on(rest).check()))
+        return bool(self._new(rest, self._on(rest).check()))
 
     def judge(self, rest: TargetAtRest) -> list[Finding]:
-        return _violations(rest.history, self._new(self._on(rest).check()))
+        return _violations(rest.history, self._new(rest, self._on(rest).check()))
 
     def judge_plan(self, rest: TargetAtRest) -> list[Finding]:
         """Check all rows, including the template's, run pg_dump, and check the files of the relations."""
         target = _postgres(rest)
-        found = _violations(rest.history, self._new(self._on(rest).check_everything()))
+        found = _violations(rest.history, self._new(rest, self._on(rest).check_everything()))
         data_dir, clients = target.data_dir(), target.location.clients()
         if data_dir is not None and _nobody_writes(target.observer):
             violations = check_relation_files(target.observer, data_dir)
@@ -73,8 +75,12 @@ class CatalogJudge(RestOracle):
         self.begin(rest.target)
         return self._on_session()
 
-    def _new(self, violations: list[Violation]) -> list[Violation]:
-        return [violation for violation in violations if _identity(violation) not in self._known]
+    def _new(self, rest: TargetAtRest, violations: list[Violation]) -> list[Violation]:
+        return [
+            violation
+            for violation in violations
+            if _identity(violation) not in self._known and not _written_as_number(rest.history, violation)
+        ]
 
 
 class LeakJudge(RestOracle):
@@ -118,6 +124,14 @@ class LeakJudge(RestOracle):
 
 def _identity(violation: Violation) -> tuple[str, str, str]:
     return violation.normalised, violation.row, violation.refers_to
+
+
+def _written_as_number(history: ObservedHistory, violation: Violation) -> bool:
+    """Whether a statement wrote the OID itself, as `'99999'::regclass` does: then there need never have been such an object."""
+    if violation.check != DANGLING_CONSTANT:
+        return False
+    number = re.compile(rf"(?<!\d){violation.refers_to.split()[1]}(?!\d)")
+    return any(number.search(statement.sql) for statement in history.statements)
 
 
 def _oid_of_database(session: Session) -> int:

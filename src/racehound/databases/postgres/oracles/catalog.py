@@ -26,7 +26,6 @@ import msgspec
 from racehound.databases.postgres.oracles.catalog_map import read_catalog_map
 from racehound.databases.postgres.oracles.catalog_queries import (
     EVERYTHING,
-    FIRST_UNPINNED_OID,
     CatalogQuery,
     Scope,
     build_catalog_query,
@@ -109,7 +108,7 @@ class CatalogOracle:
         self._map = read_catalog_map(session)
         self._legal_leftovers = legal_leftovers
         self._names = {catalog.oid: catalog.name for catalog in self._map.catalogs.values()}
-        scope = Scope(first_oid, FIRST_UNPINNED_OID)
+        scope = Scope(first_oid, self._map.first_unpinned)
         settled = self._text(build_occupancy_query(self._map, scope, settled=True)).split()
         self._scope = msgspec.structs.replace(scope, settled=frozenset(settled))
         self._queries: dict[str, tuple[str, CatalogQuery]] = {}

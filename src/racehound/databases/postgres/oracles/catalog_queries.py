@@ -15,6 +15,7 @@ import msgspec
 from racehound.databases.postgres.oracles.catalog_map import Catalog, CatalogMap, ForeignKey
 from racehound.databases.postgres.oracles.catalog_rules import RULES, CatalogRule
 from racehound.databases.postgres.oracles.recorded_dependencies import DEPENDENCIES, OWNERS
+from racehound.databases.postgres.oracles.stored_expressions import DANGLING_CONSTANT, WITHOUT_DEPENDENCIES, constants
 
 ROW_MISSING = "row missing"
 NO_DEPENDENCY = "no pg_depend row"
@@ -57,6 +58,11 @@ _ADDRESSES: dict[str, tuple[str, str, str]] = {
 }
 """Catalogs whose rows describe an object of any catalog: the columns with its catalog, OID and column number."""
 
+_LARGE_OBJECTS = ("pg_largeobject", "pg_largeobject_metadata")
+"""Catalogs of objects whose OIDs the user may choose, also below all others (`lo_create`)."""
+_NEVER_PINNED = ("pg_database", *_LARGE_OBJECTS)
+"""Catalogs of which no object is pinned, however low its OID (`IsPinnedObject` in `catalog.c`)."""
+
 _RESOLVED_FIRST = ("pg_class", "pg_type", "pg_proc", "pg_namespace", "pg_authid")
 _ROLES_IN_INIT_PRIVS_SINCE = 170000
 """Before this release DROP ROLE ignored `pg_init_privs` (release notes of PostgreSQL 17)."""
@@ -78,9 +84,9 @@ class Scope(msgspec.Struct, frozen=True):
     """The rows that are checked, and the references that are followed."""
 
     first_oid: int
-    """Rows of objects with a lower OID are not checked, except in catalogs of a few rows."""
+    """Rows of objects with a lower OID are not checked, except in catalogs of a few rows, and large objects."""
     pinned_below: int
-    """References to lower OIDs are not followed: PostgreSQL drops no pinned object (`IsPinnedObject` in `catalog.c`)."""
+    """References to lower OIDs are not followed: PostgreSQL drops no pinned object (`CatalogMap.first_unpinned`)."""
     occupied: frozenset[str] | None = None
     """Catalogs that have rows in scope. The query omits the others. None: unknown, and the query has all catalogs."""
     settled: frozenset[str] | None = None
@@ -89,6 +95,10 @@ class Scope(msgspec.Struct, frozen=True):
     def bounds(self, catalog: Catalog) -> bool:
         """Whether only its rows from `first_oid` on are checked."""
         return bool(self.first_oid) and bool(catalog.key) and not catalog.shared and catalog.name not in _TINY
+
+    def first_of(self, catalog: Catalog) -> int:
+        """The lowest OID whose rows are checked, in a catalog of which not all rows are."""
+        return 1 if catalog.name in _LARGE_OBJECTS else self.first_oid
 
     def leaves_out(self, catalog: Catalog) -> bool:
         """Whether the catalog is known to have no row in scope."""
@@ -100,8 +110,6 @@ class Scope(msgspec.Struct, frozen=True):
 
 
 EVERYTHING = Scope(first_oid=0, pinned_below=0)
-FIRST_UNPINNED_OID = 12000
-"""`FirstUnpinnedObjectId` of `access/transam.h`, PostgreSQL 14 and later."""
 
 
 class CatalogQuery(msgspec.Struct, frozen=True):
@@ -149,14 +157,20 @@ class _Builder:
 
     def rows(self, catalog: Catalog) -> str:
         """FROM and WHERE for the rows of a catalog that are in scope, for a range scan of its primary key."""
-        where = f"c.{catalog.key[0]}::oid >= {self.scope.first_oid}" if self.scope.bounds(catalog) else "true"
+        where = f"c.{catalog.key[0]}::oid >= {self.scope.first_of(catalog)}" if self.scope.bounds(catalog) else "true"
         return f"FROM pg_catalog.{catalog.name} c WHERE {where}"
 
 
 def build_catalog_query(catalog_map: CatalogMap, scope: Scope, *, legal_leftovers: bool = False) -> CatalogQuery:
     """The query over the rows in scope. `legal_leftovers`: include the rules for what failed statements may legally leave."""
     builder = _Builder(catalog_map, scope)
-    stream = [*_foreign_key_arms(builder), *_acl_arms(builder), *_address_arms(builder), *_dependency_arms(builder)]
+    stream = [
+        *_foreign_key_arms(builder),
+        *_acl_arms(builder),
+        *_address_arms(builder),
+        *_dependency_arms(builder),
+        *_expression_arms(builder),
+    ]
     rules = [rule for rule in RULES if _applies(rule, catalog_map, scope) and (legal_leftovers or not rule.legal)]
     judged = _judge(builder, "\nUNION ALL\n".join(stream))
     return CatalogQuery(judged, "\nUNION ALL\n".join(_rule_arms(builder, rules)), tuple(builder.checks))
@@ -167,14 +181,23 @@ def build_occupancy_query(catalog_map: CatalogMap, scope: Scope, *, settled: boo
 
     `settled`: the catalogs that have rows which are neither pinned nor in scope, instead.
     """
-    first, last = (scope.pinned_below, f" AND {{key}} < {scope.first_oid}") if settled else (scope.first_oid, "")
-    names = (
-        f"CASE WHEN EXISTS (SELECT FROM pg_catalog.{c.name} WHERE {key} >= {first}{last.format(key=key)}) THEN '{c.name}' END"
-        for c in catalog_map.catalogs.values()
-        for key in [f"{c.key[0]}::oid" if c.key else ""]
-        if scope.bounds(c)
-    )
+    names = []
+    for catalog in catalog_map.catalogs.values():
+        if not scope.bounds(catalog):
+            continue
+        key, first = f"{catalog.key[0]}::oid", scope.first_of(catalog)
+        wanted = [f"{key} >= {scope.pinned_below} AND {key} < {first}" if settled else f"{key} >= {first}"]
+        if catalog.name in _ADDRESSES and not settled:
+            wanted.append(_of_large_objects(catalog, catalog_map, scope).replace("c.", ""))
+        exist = " OR ".join(f"EXISTS (SELECT FROM pg_catalog.{catalog.name} WHERE {each})" for each in wanted)
+        names.append(f"CASE WHEN {exist} THEN '{catalog.name}' END")
     return f"SELECT pg_catalog.concat_ws(' ', {', '.join(names)})"
+
+
+def _of_large_objects(catalog: Catalog, catalog_map: CatalogMap, scope: Scope) -> str:
+    """An SQL condition on a row that describes an object: it is a large object with an OID below all others in scope."""
+    class_column, oid_column, _ = _ADDRESSES[catalog.name]
+    return f"c.{class_column} = {catalog_map.catalogs['pg_largeobject'].oid} AND c.{oid_column} < {scope.first_oid}"
 
 
 def _applies(rule: CatalogRule, catalog_map: CatalogMap, scope: Scope) -> bool:
@@ -265,16 +288,40 @@ def _address_arms(builder: _Builder) -> Iterator[str]:
             continue
         subid = "0" if sub_column == "0" else f"c.{sub_column}"
         number = builder.number(Check(name, oid_column))
+        sources = [builder.rows(catalog)]
+        if builder.scope.bounds(catalog):
+            sources.append(f"FROM pg_catalog.{name} c WHERE {_of_large_objects(catalog, builder.map, builder.scope)}")
+        for rows in sources:
+            yield _arm(
+                f"c.{class_column}",
+                f"c.{oid_column}",
+                subid,
+                number=str(number),
+                target=f"c.{class_column}",
+                oid=f"c.{oid_column}",
+                column=subid,
+                record="''::text",
+                rows=rows,
+            )
+
+
+def _expression_arms(builder: _Builder) -> Iterator[str]:
+    """An arm for each catalog with expressions, for the constants in them that name an object by its OID."""
+    oids = {catalog.name: catalog.oid for catalog in builder.map.catalogs.values()}
+    for catalog in builder.map.catalogs.values():
+        columns = [column for column in catalog.trees if (catalog.name, column) not in WITHOUT_DEPENDENCIES]
+        if not columns or builder.scope.leaves_out(catalog):
+            continue
+        trees = {column: builder.number(Check(catalog.name, column, problem=DANGLING_CONSTANT)) for column in columns}
+        joins, condition, named, oid = constants(trees, oids)
         yield _arm(
-            f"c.{class_column}",
-            f"c.{oid_column}",
-            subid,
-            number=str(number),
-            target=f"c.{class_column}",
-            oid=f"c.{oid_column}",
-            column=subid,
+            *builder.subject(catalog),
+            number="e.n",
+            target=named,
+            oid=oid,
+            column="0",
             record="''::text",
-            rows=builder.rows(catalog),
+            rows=f"{builder.rows(catalog).replace(' WHERE', f' {joins}WHERE')} AND {condition}",
         )
 
 
@@ -302,7 +349,8 @@ def _dependency_arm(builder: _Builder, name: str, where: str) -> str:
         "c.objsubid",
         number=f"unnest('{{{_list(numbers)}}}'::int[])",
         target="unnest(ARRAY[c.classid, c.refclassid])",
-        oid="unnest(ARRAY[c.objid, c.refobjid])",
+        # 14 says by a row of deptype 'p', which has no dependent object, that the other object is pinned.
+        oid="unnest(ARRAY[CASE WHEN c.deptype <> 'p' THEN c.objid END, c.refobjid])",
         column=f"unnest(ARRAY[c.objsubid, {referenced_column}])",
         record="''::text",
         rows=f"FROM pg_catalog.{name} c WHERE {where}",
@@ -332,7 +380,7 @@ def _rule_arms(builder: _Builder, rules: Iterable[CatalogRule]) -> Iterator[str]
     for rule in rules:
         number = builder.number(Check(rule.catalog, rule.column, problem=rule.problem))
         subject = builder.class_oid(rule.subject or rule.catalog)
-        query = rule.sql(builder.scope.first_oid, builder.map.database)
+        query = rule.sql(builder.scope.first_oid, builder.map)
         yield f"SELECT {number}, 'r', {subject}::oid, r.obj, r.sub::int, 0::oid, 0::oid, 0 FROM ({query}) r(obj, sub)"
 
 
@@ -348,7 +396,7 @@ def _judge(builder: _Builder, stream: str) -> str:
 ) s WHERE s.value IS NOT NULL AND {_unpinned(builder)})
 SELECT n, problem, class, obj, sub, target, value, attnum FROM (SELECT refs.*, CASE
 WHEN ({_resolver(builder)}) IS NULL THEN 'm'
-WHEN obj < {FIRST_UNPINNED_OID} OR value < {FIRST_UNPINNED_OID} AND NOT {_is_public(builder, "refs")} THEN NULL
+WHEN {_pinned(builder, "class", "obj")} OR {_pinned(builder, "target", "value")} THEN NULL
 WHEN bond = 'd' AND (SELECT 1 FROM pg_catalog.pg_depend d WHERE d.classid = class AND d.objid = obj AND d.objsubid = sub
  AND d.refclassid::int8 = target AND d.refobjid::int8 = value AND (attnum = 0 OR d.refobjsubid = attnum) LIMIT 1) IS NULL THEN 'd'
 WHEN bond = 'o' AND (SELECT 1 FROM pg_catalog.pg_shdepend d WHERE d.dbid = {_database_of(builder)}
@@ -358,19 +406,17 @@ END AS problem FROM refs OFFSET 0) j WHERE problem IS NOT NULL"""
 
 
 def _unpinned(builder: _Builder) -> str:
-    """An SQL condition: the referenced object is not pinned.
-
-    Databases, large objects and the schema `public` are never pinned (`IsPinnedObject` in `catalog.c`).
-    """
-    below = builder.scope.pinned_below
-    if not below:
+    """An SQL condition: the referenced object is not pinned, or all references are followed."""
+    if not builder.scope.pinned_below:
         return "true"
-    never = _list(builder.class_oid(name) for name in ("pg_database", "pg_largeobject"))
-    return f"(s.value >= {below} OR s.value = 0 OR s.target IN ({never}) OR {_is_public(builder, 's')})"
+    return f"(s.value = 0 OR NOT {_pinned(builder, 's.target', 's.value')})"
 
 
-def _is_public(builder: _Builder, stream: str) -> str:
-    return f"({stream}.target = {builder.class_oid('pg_namespace')} AND {stream}.value = 2200)"
+def _pinned(builder: _Builder, class_oid: str, oid: str) -> str:
+    """An SQL condition: the object is pinned. Databases, large objects and the schema `public` never are."""
+    never = _list(builder.class_oid(name) for name in _NEVER_PINNED)
+    public = f"{class_oid} = {builder.class_oid('pg_namespace')} AND {oid} = 2200"
+    return f"({oid} < {builder.map.first_unpinned} AND {class_oid} NOT IN ({never}) AND NOT ({public}))"
 
 
 def _resolver(builder: _Builder) -> str:
@@ -381,8 +427,9 @@ def _resolver(builder: _Builder) -> str:
     )
     cases = [f"WHEN {builder.class_oid('pg_class')} THEN {relation}"]
     for catalog in _resolvable(builder.map):
-        if catalog.name != "pg_class" and not builder.scope.holds_nothing(catalog):
-            table = "pg_largeobject_metadata" if catalog.name == "pg_largeobject" else catalog.name
+        # Large objects are of the class `pg_largeobject`, but the catalog that has a row for each is another one.
+        table = "pg_largeobject_metadata" if catalog.name == "pg_largeobject" else catalog.name
+        if catalog.name != "pg_class" and not builder.scope.holds_nothing(builder.map.catalogs.get(table, catalog)):
             cases.append(f"WHEN {catalog.oid} THEN (SELECT 1 FROM pg_catalog.{table} t WHERE t.oid = value)")
     return f"CASE target::int8 {' '.join(cases)} END"
 

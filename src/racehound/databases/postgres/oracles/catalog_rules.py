@@ -12,8 +12,8 @@ import string
 
 import msgspec
 
-_PINNED_BELOW = 12000
-"""Dependencies of and on objects below `FirstUnpinnedObjectId` are not stored (`access/transam.h`)."""
+from racehound.databases.postgres.oracles.catalog_map import CatalogMap
+
 _FIRST_NORMAL = 16384
 """Objects that initdb made have an OID below `FirstNormalObjectId` (`access/transam.h`). Some rules do not apply to them."""
 
@@ -40,9 +40,11 @@ class CatalogRule(msgspec.Struct, frozen=True):
         catalog = bound and re.search(rf"\bpg_catalog\.(\w+) {bound[1]}\b", self.query)
         return catalog[1] if catalog else ""
 
-    def sql(self, first: int, database: int) -> str:
-        """The query over objects with an OID of at least `first` in the database of that OID."""
-        return string.Template(self.query).substitute(first=first, database=database, pinned=_PINNED_BELOW, normal=_FIRST_NORMAL)
+    def sql(self, first: int, catalog_map: CatalogMap) -> str:
+        """The query over objects with an OID of at least `first` in the database of the map."""
+        return string.Template(self.query).substitute(
+            first=first, database=catalog_map.database, pinned=catalog_map.first_unpinned, normal=_FIRST_NORMAL
+        )
 
 
 def _flag(flag: str, catalog: str, relation: str, key: str) -> CatalogRule:

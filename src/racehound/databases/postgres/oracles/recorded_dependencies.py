@@ -22,7 +22,7 @@ _TABLE_COLUMN = (
     "attnum > 0 AND {column} >= 12000 AND "
     "(SELECT k.relkind NOT IN ('i', 'I', 't') FROM pg_catalog.pg_class k WHERE k.oid = attrelid)"
 )
-"""The comparison comes first: for most columns it makes the query of their relation unnecessary."""
+"""The comparison comes first: for most columns it makes the query of their relation unnecessary. It may let pinned types pass."""
 
 
 def _all(catalog: str, *columns: str) -> dict[tuple[str, str], str]:
