@@ -125,6 +125,16 @@ def test_an_index_that_misses_rows_is_a_wrong_result(judge: Judge) -> None:
     assert [f for f in found if f.severity == "corruption" and "lacks matching index tuple" in f.title], found
 
 
+def test_an_index_that_misses_rows_is_corruption_where_the_check_runs_after_all_sessions(judge: Judge) -> None:
+    """amcheck says XX001 of it. While others write that proves nothing, but here they have finished."""
+    damage = (
+        f"> CREATE INDEX o_0 ON o_base (a)\n{CHEAT}> UPDATE pg_index SET indisready = false WHERE indexrelid = 'o_0'::regclass\n"
+        "> INSERT INTO o_base VALUES ('x', 'y')\n> UPDATE pg_index SET indisready = true WHERE indexrelid = 'o_0'::regclass\n"
+    )
+    found = judge(program(session(damage), verify="> SELECT racehound.bt_index_check('o_0'::regclass, true)\n\"\"\n"))
+    assert [f.severity for f in found if "lacks matching index tuple" in f.title] == ["corruption"], found
+
+
 def test_a_backend_that_dies_by_a_signal_is_a_crash_and_the_next_repetition_goes_on(judge: Judge) -> None:
     found = judge(program(session("> COPY (SELECT 1) TO PROGRAM 'kill -SEGV $PPID'")))
     crash = only(found, "crash")
@@ -191,3 +201,22 @@ def test_a_slot_that_stays_is_a_leak(judge: Judge, place: Opened) -> None:
 def test_a_lock_that_outlives_its_session_state_is_a_leak(judge: Judge) -> None:
     found = judge(program(session("> BEGIN\n> CREATE TABLE o_0 (a TEXT)\n> PREPARE TRANSACTION 'stays'"), teardown=()))
     assert "prepared transaction" in only(found, "leak").title
+
+
+@pytest.mark.parametrize("name", ["'made'", "'ma' || 'de'"])
+def test_a_slot_that_the_setup_makes_is_no_leak(judge: Judge, name: str) -> None:
+    made = f"> SELECT count(*) FROM pg_create_logical_replication_slot({name}, 'test_decoding')\n1\n"
+    assert judge(program(session("> INSERT INTO o_base SELECT * FROM o_base"), setup=TABLE + made)) == []
+
+
+def test_a_slot_that_a_session_adds_to_that_of_the_setup_is_a_leak(judge: Judge) -> None:
+    made = "> SELECT count(*) FROM pg_create_logical_replication_slot('made', 'test_decoding')\n1\n"
+    added = "> SELECT count(*) FROM pg_create_logical_replication_slot('added', 'test_decoding')\n1\n"
+    found = judge(program(session(added), setup=TABLE + made))
+    assert [finding.title.split(" is still")[0] for finding in found] == ["replication slot added"]
+
+
+def test_a_transaction_that_the_setup_prepares_is_no_leak(judge: Judge) -> None:
+    prepared = "> BEGIN\n> INSERT INTO o_base VALUES ('x', 'y')\n> PREPARE TRANSACTION 'in doubt'\n"
+    finished = Step("o_base", "destroy", "> ROLLBACK PREPARED 'in doubt'\n> DROP TABLE o_base")
+    assert judge(program(session("> SELECT 1\n1"), setup=TABLE + prepared, teardown=(finished,))) == []

@@ -31,6 +31,10 @@ KnownErrors: TypeAlias = frozenset[tuple[str, int, str]]
 or the step itself asks for them."""
 
 
+_ALONE = "main"
+"""The session that does setup, verification and teardown, while all others rest."""
+
+
 class Classification:
     """The classes of one repetition."""
 
@@ -61,7 +65,17 @@ class Classification:
 
     def concurrent_writes(self, statement: Statement) -> list[Statement]:
         """What other sessions changed, while the statement ran, of the objects that the statement depends on."""
-        return concurrent_writes(statement, self._intervals, self._graph, self._view_ns(statement))
+        since_ns = statement.start_ns if self._runs_alone(statement) else self._view_ns(statement)
+        return concurrent_writes(statement, self._intervals, self._graph, since_ns)
+
+    def _runs_alone(self, statement: Statement) -> bool:
+        """Whether no session did anything while the statement ran, as in setup, verification and teardown.
+
+        Its session last ran a statement before all that the others did, so the time of that one says nothing.
+        """
+        return statement.session == _ALONE and not any(
+            s.session != _ALONE and s.start_ns <= statement.end_ns and s.end_ns >= statement.start_ns for s in self._statements
+        )
 
     @functools.cached_property
     def _intervals(self) -> list[WriteInterval]:

@@ -107,6 +107,38 @@ def test_an_internal_error_while_nobody_changes_the_object_is_a_headline() -> No
     assert severities(judge_errors(case)) == ["internal error"]
 
 
+@pytest.mark.parametrize("sqlstate", ["XX001", "XX002"])
+def test_damage_that_a_check_finds_when_all_others_have_finished_is_corruption(sqlstate: str) -> None:
+    """amcheck says XX001 of a heap tuple that lacks its index tuple. The session last ran a statement before all writes."""
+    missing = Failure(
+        sqlstate=sqlstate, message='heap tuple (0,1) from table "o_base" lacks matching index tuple within index "o_0"'
+    )
+    case = observed(
+        statement("main", "CREATE TABLE o_base (a TEXT)", 0, 1, phase="create", about="o_base"),
+        statement("o_0", "CREATE INDEX CONCURRENTLY o_0 ON o_base (a)", 2, 9),
+        statement("o_1", "UPDATE o_base SET a = 'x'", 2, 8),
+        statement("main", "SELECT bt_index_check('o_0'::regclass, true)", 10, 12, phase="verify", about="o_0", **missing),
+    )
+    assert severities(judge_errors(case)) == ["corruption"]
+
+
+def test_damaged_data_while_another_session_writes_proves_nothing() -> None:
+    case = observed(
+        statement("o_1", "TRUNCATE o_base", 0, 10),
+        statement("o_0", "SELECT a FROM o_base", 5, 9, sqlstate="XX001", message="could not read blocks 0..0"),
+    )
+    assert severities(judge_errors(case)) == ["known weakness"]
+
+
+def test_an_internal_error_of_a_check_when_all_others_have_finished_is_a_headline() -> None:
+    case = observed(
+        statement("main", "CREATE TABLE o_base (a TEXT)", 0, 1, phase="create", about="o_base"),
+        statement("o_1", "ALTER TABLE o_base ADD COLUMN c TEXT", 2, 8),
+        statement("main", "SELECT count(*) FROM o_base", 10, 12, phase="verify", about="o_base", **LOOKUP),
+    )
+    assert severities(judge_errors(case)) == ["internal error"]
+
+
 def test_readers_disturb_nobody() -> None:
     case = observed(
         statement("o_1", "SELECT * FROM o_0", 0, 10), statement("o_0", "ALTER TABLE o_0 ADD COLUMN c TEXT", 5, 9, **LOOKUP)

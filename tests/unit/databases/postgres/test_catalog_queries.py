@@ -19,7 +19,8 @@ from racehound.session import Outcome, Rows
 
 # In the catalogs named here and nowhere else do the rules and bonds have something to say.
 NAMED = ("pg_class", "pg_proc", "pg_type", "pg_namespace", "pg_authid", "pg_database", "pg_largeobject", "pg_constraint",
-         "pg_largeobject_metadata",         "pg_inherits", "pg_attribute", "pg_index", "pg_shdepend", "pg_replication_origin")  # fmt: skip
+         "pg_largeobject_metadata", "pg_inherits", "pg_attribute", "pg_index", "pg_shdepend",
+         "pg_replication_origin")  # fmt: skip
 SHARED = ("pg_authid", "pg_database", "pg_shdepend", "pg_replication_origin")
 KEYS = {"pg_largeobject": ("loid", "pageno"), "pg_inherits": ("inhrelid",), "pg_attribute": ("attrelid", "attnum"),
         "pg_index": ("indexrelid",), "pg_shdepend": (), "pg_replication_origin": ("roident",)}  # fmt: skip

@@ -29,6 +29,9 @@ _WARM = 10
 """Number of the repetition after which a session's caches hardly grow."""
 
 
+_SETUP_SESSION = "main"
+
+
 class CatalogJudge(RestOracle):
     """Checks the references of new catalog rows after every repetition, and runs slow checks after the last one of a plan."""
 
@@ -151,6 +154,8 @@ def _nobody_writes(session: Session) -> bool:
 def _is_ours(rest: TargetAtRest, leak: Leak) -> bool:
     """Whether the leak is not a session or slot of another program, nor held by an object that could not be destroyed."""
     run_id = rest.target.run_id
+    if _made_by_setup(rest.history, leak):
+        return False
     if leak.sort == "temporary object" and rest.history.injected_faults.server_ended_ns is not None:
         return False  # it is dropped when another session gets the number of the killed one
     if leak.sort == "backend":
@@ -159,6 +164,22 @@ def _is_ours(rest: TargetAtRest, leak: Leak) -> bool:
         ours = leak.name.startswith(f"{run_id}_") or rest.target.owned
         return ours and not names_in(leak.name) - _destroyed(rest.history)
     return True
+
+
+_MAKES = {
+    "replication slot": re.compile(r"_replication_slot\s*\(|\bCREATE\s+SUBSCRIPTION\b", re.IGNORECASE),
+    "prepared transaction": re.compile(r"\bPREPARE\s+TRANSACTION\b", re.IGNORECASE),
+}
+"""What statements say that make such a thing, which outlives their session."""
+
+
+def _made_by_setup(history: ObservedHistory, leak: Leak) -> bool:
+    """Whether the setup made it, so that no session left it: such a statement names it, or only the setup has such statements."""
+    if leak.sort not in _MAKES:
+        return False
+    makers = [s for s in history.statements if s.status == "ok" and _MAKES[leak.sort].search(s.sql)]
+    in_setup = [s for s in makers if s.session == _SETUP_SESSION and s.phase in ("prepare", "create")]
+    return any(leak.name in s.sql for s in in_setup) or (bool(in_setup) and len(in_setup) == len(makers))
 
 
 def _destroyed(history: ObservedHistory) -> set[str]:
