@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection
 
 from racehound.data.object_names import RUN_ID
 from racehound.databases.postgres.cleanup import SUBSCRIPTIONS
+from racehound.databases.postgres.shared_catalogs import broken_rows, remove_rows
 from racehound.errors import TargetError
 from racehound.session import Outcome, Session
 from racehound.wire.session import LibpqSession
@@ -86,6 +87,15 @@ def remove_run(session: Session, run_id: str, connect: Callable[[str], LibpqSess
         if not statements:
             break
     return failures
+
+
+def remove_noted_rows(session: Session, run_id: str, noted_rows: Collection[str], *, dry_run: bool = False) -> list[str]:
+    """Remove the rows of shared catalogs that a run has noted as left by it (`shared_catalogs`). Returns a line for each."""
+    if dry_run:
+        removed = [row.statement for row in broken_rows(session) if row.statement in noted_rows]
+    else:
+        removed = remove_rows(session, noted_rows) if noted_rows else []
+    return [f"a row that run {run_id} left: {statement}" for statement in removed]
 
 
 def _remove_blocking(database: str, connect: Callable[[str], LibpqSession]) -> list[str]:

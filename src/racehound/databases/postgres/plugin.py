@@ -54,7 +54,8 @@ class PostgresDatabase(Database):
     def clean(self, url: str, values: Mapping[str, Any], *, dry_run: bool) -> Iterator[str]:  # noqa: ARG002 it has no option
         from psycopg.conninfo import make_conninfo
 
-        from racehound.databases.postgres.leftovers import dead_runs, remove_run
+        from racehound.databases.postgres.leftovers import dead_runs, remove_noted_rows, remove_run
+        from racehound.databases.postgres.shared_catalogs import noted
         from racehound.wire.session import LibpqSession
 
         def connect(database: str) -> LibpqSession:
@@ -62,10 +63,12 @@ class PostgresDatabase(Database):
 
         with contextlib.closing(LibpqSession.connect(url)) as session:
             for run_id, left in dead_runs(session).items():
+                rows = noted(session, f"{run_id}_owner")
                 failures = [] if dry_run else remove_run(session, run_id, connect)
                 if failures:
                     raise TargetError(f"run {run_id} could not be removed: {failures[0]}")
                 yield from left
+                yield from remove_noted_rows(session, run_id, rows, dry_run=dry_run)
 
     @contextlib.contextmanager
     def script_server(self, choice: Choice, values: Mapping[str, Any], services: ServiceAddresses) -> Iterator[ScriptServer]:  # noqa: ARG002

@@ -19,6 +19,7 @@ from racehound.databases.postgres.dialect import POSTGRES
 from racehound.databases.postgres.inventory import inventory
 from racehound.databases.postgres.kinds import OTHER_SCHEMA, PostgresKind
 from racehound.databases.postgres.server_location import ServerLocation
+from racehound.databases.postgres.shared_catalogs import BrokenRow, broken_rows, note, remove_rows
 from racehound.databases.stepping import Stepping
 from racehound.databases.target import Target, Wait
 from racehound.errors import TargetError, UserError
@@ -35,6 +36,7 @@ _LOOK_S = 0.005
 OBSERVERS = 3
 """Number of observers: two for the two halves of the catalog check, one for the search for leaks."""
 
+_OID_OF_ROLE = "SELECT oid FROM pg_roles WHERE rolname = '{role}'"
 _EXTENSIONS = ("amcheck", "postgres_fdw", "dblink")
 """They are created in the template where the server has them, so that they need not be created in every repetition."""
 
@@ -75,6 +77,11 @@ class PostgresTarget(Target):
         self._template = f"{run_id}_template"
         self._owner = f"{run_id}_owner"
         self._number = 0
+        self._broken_before: frozenset[BrokenRow] = frozenset()
+        self._first_oid = 0
+        """All objects of the run have a higher OID."""
+        self._broken_here: set[BrokenRow] = set()
+        """Rows of shared catalogs that name missing objects: those from before the run, and those that the run has left."""
         self._server_facts: ServerFacts | None = None
         self._observers: tuple[LibpqSession, ...] = ()
         self._cleaner: DatabaseCleaner | None = None
@@ -110,13 +117,41 @@ class PostgresTarget(Target):
         if self._server_facts.major < OLDEST:
             raise UserError(f"PostgreSQL {self._server_facts.release} is too old: racehound needs {OLDEST} or newer")
         self._make_template()
+        if not self.owned:
+            with self._administration() as administration:
+                self._broken_before = frozenset(broken_rows(administration))
+                self._first_oid = int(_value(administration.execute(_OID_OF_ROLE.format(role=self._owner))))
+
+    def note_broken_rows(self) -> None:
+        """On a server of the user's: note the rows of shared catalogs that a repetition of this run has just broken."""
+        if self.owned:
+            return
+        with self._administration() as administration:
+            new = {row for row in broken_rows(administration) if row.oldest > self._first_oid} - self._broken_before
+            if new - self._broken_here:
+                self._broken_here |= new
+                note(administration, self._owner, self._broken_here)
 
     def stop(self) -> None:
         self._close_observers()
-        left = self._remove() if self._server_facts is not None and not self.owned else []
+        left = self._remove() + self._broken_rows_left() if self._server_facts is not None and not self.owned else []
         self.location.stop()
         if left:
             raise TargetError(f"the run could not remove all of its objects; `racehound clean --url …` may do so: {left[0]}")
+
+    def _broken_rows_left(self) -> list[str]:
+        """Remove the rows that the run has broken. Returns a line that names those of which it is not certain."""
+        if not self._first_oid:
+            return []
+        with self._administration() as administration:
+            remove_rows(administration, {row.statement for row in self._broken_here})
+            left = [row for row in broken_rows(administration) if row.oldest > self._first_oid and row not in self._broken_before]
+        if not left:
+            return []
+        statements = "; ".join(row.statement for row in left)
+        return [
+            f"rows of shared catalogs name objects that are gone; where nobody else made them, this removes them: {statements}"
+        ]
 
     def can_have(self, kind: type[Kind]) -> bool:
         return is_available(kind, self._facts.major, self._facts.capabilities)

@@ -60,7 +60,10 @@ class CatalogJudge(RestOracle):
         return bool(self._new(rest, self._on(rest).check()))
 
     def judge(self, rest: TargetAtRest) -> list[Finding]:
-        return _violations(rest.history, self._new(rest, self._on(rest).check()))
+        violations = self._new(rest, self._on(rest).check())
+        if violations:
+            _postgres(rest).note_broken_rows()
+        return _violations(rest.history, violations)
 
     def judge_plan(self, rest: TargetAtRest) -> list[Finding]:
         """Check all rows, including the template's, run pg_dump, and check the files of the relations."""

@@ -63,6 +63,9 @@ _LARGE_OBJECTS = ("pg_largeobject", "pg_largeobject_metadata")
 _NEVER_PINNED = ("pg_database", *_LARGE_OBJECTS)
 """Catalogs of which no object is pinned, however low its OID (`IsPinnedObject` in `catalog.c`)."""
 
+_GRANTORS = ("pg_auth_members", ("grantor",))
+_GRANTORS_KEPT_SINCE = 160000
+"""Before this release DROP ROLE ignored who had granted memberships (release notes of PostgreSQL 16)."""
 _RESOLVED_FIRST = ("pg_class", "pg_type", "pg_proc", "pg_namespace", "pg_authid")
 _ROLES_IN_INIT_PRIVS_SINCE = 170000
 """Before this release DROP ROLE ignored `pg_init_privs` (release notes of PostgreSQL 17)."""
@@ -210,11 +213,16 @@ def _foreign_key_arms(builder: _Builder) -> Iterator[str]:
     for catalog in builder.map.catalogs.values():
         if builder.scope.leaves_out(catalog):
             continue
-        keys = [key for key in builder.map.keys if key.catalog == catalog.name and catalog.key]
+        keys = [key for key in builder.map.keys if key.catalog == catalog.name and catalog.key and _always_holds(builder, key)]
         scalars = [key for key in keys if not key.is_array]
         if scalars:
             yield _scalar_arm(builder, catalog, scalars)
         yield from (_array_arm(builder, catalog, key) for key in keys if key.is_array)
+
+
+def _always_holds(builder: _Builder, key: ForeignKey) -> bool:
+    """Whether the server never leaves the reference without its object, except in a race."""
+    return builder.map.version >= _GRANTORS_KEPT_SINCE or (key.catalog, key.columns) != _GRANTORS
 
 
 def _scalar_arm(builder: _Builder, catalog: Catalog, keys: list[ForeignKey]) -> str:
