@@ -26,6 +26,8 @@ from racehound.run.storm_runner import StormRunner
 NEWEST = "newest"
 """The release that pip installs."""
 RELEASES = os.environ.get("RACEHOUND_TEST_RELEASES", f"14.0 {NEWEST}").split()
+BROKEN = {"Subscription": ("14.0", "15.1", "16.0", "17.0")}
+"""Kinds that need no race to go wrong on a release: there DROP SUBSCRIPTION may wait for itself (docs/findings-postgresql.md)."""
 SEEDS = range(1, 200)
 WORTH_A_PLAN = 4
 """So many kinds that no plan before had."""
@@ -45,13 +47,14 @@ def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("scenario", ["subsequent", "subsequent-chain"])
 def test_no_plan_of_any_kind_finds_anything(scenario: ScenarioName, place: Opened, tmp_path: Path) -> None:
-    kinds = choose_kinds(place.catalogue, place.kinds, ())
+    release = place.target.release
+    kinds = [kind for kind in choose_kinds(place.catalogue, place.kinds, ()) if release not in BROKEN.get(kind.__name__, ())]
     missing = {kind.__name__ for kind in kinds}
     found: list[str] = []
     for drawn, program in plans(place, kinds, scenario, missing):
         missing -= drawn
         found += [f"seed {program.seed}: {finding.title} {finding.detail[:3]}" for finding in findings(place, program, tmp_path)]
-    assert not found, f"PostgreSQL {place.target.release}, scenario {scenario}:\n" + "\n".join(found)
+    assert not found, f"PostgreSQL {release}, scenario {scenario}:\n" + "\n".join(found)
     assert not missing
 
 
