@@ -168,6 +168,14 @@ def test_large_objects_and_databases_are_never_pinned() -> None:
     assert f"s.value < 12000 AND s.target NOT IN ({never})" in sql
 
 
+def test_before_16_a_membership_may_name_a_grantor_that_is_gone() -> None:
+    grantor = ForeignKey("pg_auth_members", ("grantor",), "pg_authid", ("oid",), is_array=False, is_opt=False)
+    for version, looks in ((150019, False), (160000, True)):
+        built = catalog_map(grantor, version=version)
+        built.catalogs["pg_auth_members"] = Catalog("pg_auth_members", 1261, True, ("roleid", "member", "grantor"), ())
+        assert bool(arms(build_catalog_query(built, QUICK).sql, "c.grantor")) == looks
+
+
 def test_constants_are_looked_up_in_all_expressions_with_dependencies() -> None:
     built = catalog_map(trees={"pg_class": ("relpartbound",), "pg_rewrite": ("ev_qual", "ev_action")})
     query = build_catalog_query(built, QUICK)

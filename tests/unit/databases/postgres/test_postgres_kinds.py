@@ -171,6 +171,19 @@ def test_operators_of_different_objects_have_different_names() -> None:
     assert len({match[1] for match in symbols if match}) == len(names)
 
 
+def test_a_sequence_gets_the_owner_of_its_table_before_it_is_bound_to_it() -> None:
+    """Also where the table belongs to a role that stands further down in a chain."""
+    role = _NAMES["Role"]("o_0")
+    constraint = _NAMES["UniqueConstraint"]("o_1", role)
+    sequence = _NAMES["Sequence"]("o_2", constraint)
+    owner = f"ALTER SEQUENCE o_2 OWNER TO {role.ident}"
+    bind = "ALTER SEQUENCE o_2 OWNED BY o_1_table.a"
+    assert sequence.create().splitlines()[-3:] == ["> CREATE SEQUENCE o_2 CACHE 1", f"> {owner}", f"> {bind}"]
+    assert f"> {owner}" in sequence.manipulate("change_owner").splitlines()
+    alone = _NAMES["Sequence"]("o_2", _NAMES["UniqueConstraint"]("o_1"))
+    assert alone.create().splitlines()[-1] == "> CREATE SEQUENCE o_2 CACHE 1 OWNED BY o_1_table.a"
+
+
 def test_large_objects_of_different_objects_have_different_numbers() -> None:
     names = ["o_base", *(f"o_{number}" for number in range(64))]
     numbers = {re.search(r"lo_unlink\((\d+)\)", _NAMES["LargeObject"](name).destroy())[1] for name in names}  # type: ignore[index]

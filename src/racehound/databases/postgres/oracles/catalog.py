@@ -36,7 +36,7 @@ from racehound.errors import TargetError
 from racehound.session import Outcome
 
 FIRST_NORMAL_OID = 16384
-"""`FirstNormalObjectId`: objects that users create have no lower OID."""
+"""`FirstNormalObjectId`: objects that users create have no lower OID, but for large objects, whose OID they may choose."""
 
 _SETTINGS = (
     "SET search_path = pg_catalog, pg_temp",
