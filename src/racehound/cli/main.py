@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from racehound.errors import RacehoundError
+from racehound.errors import RacehoundError, reason_of
 from racehound.version import __version__
 
 COMMANDS = {
@@ -87,7 +87,7 @@ def run(arguments: list[str]) -> int:
     except RacehoundError as error:
         return _refuse(str(error))
     except OSError as error:
-        return _refuse(f"{error.filename or 'input or output'}: {error.strerror}")
+        return _refuse(reason_of(error))
     return result if isinstance(result, int) else 0
 
 

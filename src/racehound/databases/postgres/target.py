@@ -6,13 +6,16 @@ database, or in the cluster under names that begin with the run's id. Dropping t
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
+import threading
 import time
+import weakref
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from racehound.databases.postgres.cleanup import DatabaseCleaner
 from racehound.databases.postgres.dialect import POSTGRES
@@ -20,18 +23,27 @@ from racehound.databases.postgres.inventory import inventory
 from racehound.databases.postgres.kinds import OTHER_SCHEMA, PostgresKind
 from racehound.databases.postgres.server_location import ServerLocation
 from racehound.databases.stepping import Stepping
-from racehound.databases.target import Target, Wait
-from racehound.errors import TargetError, UserError
+from racehound.databases.target import Condition, ServerStart, Target, Traces, Wait
+from racehound.errors import LeftBehindError, TargetError, UnreachableError, UserError
 from racehound.kinds.kind import Kind
 from racehound.services.embedded import installation
 from racehound.services.service import Endpoint
-from racehound.session import Outcome, Session
+from racehound.session import Outcome, ServerError, Session
 from racehound.wire.session import LibpqSession
 
 OLDEST = 14
 _NOTICE_LIMIT_S = 10.0
 """The server must notice the death of one of its processes within this time."""
 _LOOK_S = 0.005
+_ANSWER_LIMIT_S = 5.0
+"""A server that answers at all answers a trivial query within this time."""
+_NO_WORD = ServerError("08006", "")
+"""The last message of a connection that ended without any."""
+_STARTED = """
+SELECT to_char(pg_postmaster_start_time() AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US'),
+  coalesce((SELECT to_char(backend_start AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US')
+            FROM pg_stat_activity WHERE backend_type = 'checkpointer'), '')
+"""
 OBSERVERS = 3
 """Number of observers: two for the two halves of the catalog check, one for the search for leaks."""
 
@@ -78,6 +90,9 @@ class PostgresTarget(Target):
         self._server_facts: ServerFacts | None = None
         self._observers: tuple[LibpqSession, ...] = ()
         self._cleaner: DatabaseCleaner | None = None
+        self._sessions: weakref.WeakSet[LibpqSession] = weakref.WeakSet()
+        """All that it has opened, as long as somebody uses them."""
+        self._sessions_lock = threading.Lock()
 
     @property
     def release(self) -> str:
@@ -107,16 +122,22 @@ class PostgresTarget(Target):
         self.location.start()
         with self._administration() as administration:
             self._server_facts = _read_facts(administration)
+            self.location.mark_log(administration)
         if self._server_facts.major < OLDEST:
             raise UserError(f"PostgreSQL {self._server_facts.release} is too old: racehound needs {OLDEST} or newer")
         self._make_template()
 
     def stop(self) -> None:
         self._close_observers()
-        left = self._remove() if self._server_facts is not None and not self.owned else []
+        left: list[str] = []
+        if self._server_facts is not None and not self.owned:
+            try:
+                left = self._remove()
+            except TargetError as error:
+                left = [str(error)]
         self.location.stop()
         if left:
-            raise TargetError(f"the run could not remove all of its objects; `racehound clean --url …` may do so: {left[0]}")
+            raise LeftBehindError(left[0], self.left_behind())
 
     def can_have(self, kind: type[Kind]) -> bool:
         return is_available(kind, self._facts.major, self._facts.capabilities)
@@ -140,7 +161,7 @@ class PostgresTarget(Target):
         self._close_observers()
         if not self.location.alive():
             if not self.owned:
-                raise TargetError("the server does not answer any more")
+                raise UnreachableError("the server does not answer any more")
             self.location.renew()
             self._make_template()
         self._clear()
@@ -206,6 +227,39 @@ class PostgresTarget(Target):
         with self._administration() as administration:
             administration.execute(f"SELECT pg_terminate_backend({pid})")
 
+    def started(self) -> ServerStart:
+        with contextlib.closing(self._connect(None, "administration")) as session:
+            outcome = session.ask_within(_STARTED, _ANSWER_LIMIT_S)
+        if outcome.rows is None:
+            raise UnreachableError(f"the server does not tell since when it runs: {_message(outcome)}")
+        server, processes = outcome.rows.cells[0]
+        return ServerStart(f"{server} UTC", f"{processes} UTC")
+
+    def farewells(self) -> list[ServerError]:
+        told = [(observer.farewell(), observer.fileno) for observer in self._observers]
+        return [error or _NO_WORD for error, fileno in told if error or fileno < 0]
+
+    def traces(self) -> Traces:
+        try:
+            return self.location.traces(lambda: self._connect(None, "administration"))
+        except TargetError:
+            return Traces()  # it does not answer now
+
+    def condition(self) -> Condition:
+        return self.location.condition()
+
+    def abandon(self) -> None:
+        with self._sessions_lock:
+            opened = list(self._sessions)
+        for session in opened:
+            session.sever()
+
+    def left_behind(self) -> tuple[str, ...]:
+        if self.owned or self._server_facts is None:
+            return ()
+        databases = (self._template, *((self.database,) if self._number else ()))
+        return (f"role {self._owner}", *(f"database {name}" for name in databases))
+
     def stepping(self) -> Stepping:
         from racehound.databases.postgres.stepping import PostgresStepping
 
@@ -235,7 +289,19 @@ class PostgresTarget(Target):
         if via is not None:
             # The host is kept, since certificates are checked against it.
             conninfo = make_conninfo(conninfo, hostaddr=via.host, port=via.port)
-        return LibpqSession.connect(conninfo, f"racehound {self.run_id} {session}")
+        return self._kept(LibpqSession.connect(conninfo, f"racehound {self.run_id} {session}"))
+
+    def open_with(self, session: str, options: str) -> LibpqSession:
+        """Open a session in the working database, with these command-line options of a server process."""
+        conninfo = self.location.conninfo(self.database)
+        known = conninfo_to_dict(conninfo).get("options") or ""
+        conninfo = make_conninfo(conninfo, options=f"{known} {options}".strip())
+        return self._kept(LibpqSession.connect(conninfo, f"racehound {self.run_id} {session}"))
+
+    def _kept(self, session: LibpqSession) -> LibpqSession:
+        with self._sessions_lock:
+            self._sessions.add(session)
+        return session
 
     def _close_observers(self) -> None:
         for observer in self._observers:
@@ -310,6 +376,8 @@ def _read_facts(session: Session) -> ServerFacts:
 
 
 def _value(outcome: Outcome) -> str:
+    if outcome.status == "lost":
+        raise UnreachableError(f"the connection was lost: {_message(outcome)}")
     if outcome.rows is None or not outcome.rows.cells:
         raise TargetError(f"a query for the server's version and capabilities failed: {_message(outcome)}")
     return outcome.rows.cells[0][0] or ""
@@ -317,6 +385,8 @@ def _value(outcome: Outcome) -> str:
 
 def _must_run(session: Session, sql: str) -> None:
     outcome = session.execute(sql)
+    if outcome.status == "lost":
+        raise UnreachableError(f"{sql}: {_message(outcome)}")
     if not outcome.ok:
         raise TargetError(f"{sql}: {_message(outcome)}")
 
