@@ -1,8 +1,9 @@
 """Lost connections: is each told as what it was?
 
-Each run is a hunt of some seconds during which the server is ended by SIGKILL, frozen for 20 s, cut off by a TCP proxy for 5 s, or cut
-off for good: once for a server that racehound starts itself, once for one at `--url`. In further runs a server process dies by SIGSEGV
-behind `--url`. For each run a line says which verdict came, and whether the run ended with its summary and left nothing after `clean`.
+Each run is a hunt of some seconds during which the server is ended by SIGKILL, frozen for 20 s, cut off by a TCP proxy for 5 s,
+or cut off for good: once for a server that racehound starts itself, once for one at `--url`. In further runs a server process
+dies by SIGSEGV behind `--url`. For each run a line says which verdict came, and whether the run ended with its summary and left
+nothing after `clean`.
 
 Run: `python bench/lost_connections.py [--rounds 4] [--crashes 10] [--only freeze]`. Exit code 1 if a run did not end as it must.
 """
@@ -20,7 +21,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -142,7 +142,8 @@ WANTED = {"kill": "ended from outside", "freeze": "unresponsive", "cut": "networ
 
 
 def _embedded(directory: Path, case: Case) -> Verdict:
-    through_proxy = ("--perturb", "default,network-jitter") if case.startswith("cut") else ()
+    # Every plan has a proxy of its own, so that there must be only one plan.
+    through_proxy = ("--perturb", "default,network-jitter", "--repetitions", "100000") if case.startswith("cut") else ()
     run = Run(directory, case, *through_proxy)
     run.await_hunt()
     postmaster = _child(run.process.pid, lambda words: words[0].endswith("/postgres") and "-D" in words)
@@ -263,10 +264,8 @@ def _left_after_clean(run: Run, url: str, server: EmbeddedServer) -> list[str]:
 
 def _common_complaints(run: Run, case: Case) -> list[str]:
     """What is wrong with how a run ended."""
-    text, complaints = run.text, []
-    for needed in ("=== Summary", "=== Lost connections", "everything is in"):
-        if needed not in text:
-            complaints.append(f"its output has no {needed!r}")
+    text, needed = run.text, ("=== Summary", "=== Lost connections", "everything is in")
+    complaints = [f"its output has no {words!r}" for words in needed if words not in text]
     severities = run.severities
     expected = 1 if case == "crash" or severities else 2 if "ended early: " in text else 0
     if run.process.returncode != expected:
@@ -302,17 +301,22 @@ def _freeze(postmaster: int) -> None:
     frozen = proc.tree(postmaster)
     for pid in frozen:
         proc.send(pid, signal.SIGSTOP)
-    thaw = threading.Timer(FROZEN_S, lambda: [proc.send(pid, signal.SIGCONT) for pid in frozen])
-    thaw.start()
-    thaw.join()
+    try:
+        time.sleep(FROZEN_S)
+    finally:
+        for pid in frozen:
+            proc.send(pid, signal.SIGCONT)
 
 
 def _child(pid: int, wanted: Callable[[list[str]], bool]) -> int:
     """The process among the descendants of another whose command line is the wanted one."""
-    found = [each for each in proc.tree(pid) if (words := _words(each)) and wanted(words)]
-    if not found:
-        raise RuntimeError("there is no such process")
-    return found[0]
+    deadline = time.monotonic() + STARTED_LIMIT_S
+    while time.monotonic() < deadline:
+        for each in proc.tree(pid):
+            if (words := _words(each)) and wanted(words):
+                return each
+        time.sleep(0.05)
+    raise RuntimeError("there is no such process")
 
 
 def _words(pid: int) -> list[str]:

@@ -79,6 +79,9 @@ class Target(abc.ABC):
     """Whether racehound started the server. Then it may restart the server and read its files and log."""
     reconnect_s: float = 30.0
     """Seconds for which racehound tries to come back to a server that it has lost."""
+    answers_beside: bool = False
+    """Whether the server answers a new session (`started`) whatever the statements of others do: then one that answers nobody has
+    not come to a stop because of a statement."""
     last_start: ServerStart | None = None
     """What `started` returned when racehound last had reason to ask; kept by the core."""
 
@@ -99,7 +102,8 @@ class Target(abc.ABC):
     def rebuild(self) -> None:
         """Make a new working database. Sessions opened before cannot be used afterwards.
 
-        If racehound started the server and it has ended, it is started again.
+        If racehound started the server and it has ended, it is started again. UnreachableError where nobody has asked yet what it
+        has left (`traces`), or where racehound did not start it.
         """
 
     @abc.abstractmethod

@@ -143,6 +143,8 @@ def _by_start(seen: Seen, dialect: Dialect) -> Decision:
         return Decision("undecided", "the server was started again, and the cause cannot be read")
     if seen.condition == "stopped" or seen.silent:
         return Decision("unresponsive", STOPPED if seen.condition == "stopped" else SILENT)
+    if seen.lost and not seen.after.processes:
+        return Decision("undecided", "connections were lost, and the server ran on: whether a process crashed is not known")
     what = "connections were lost" if seen.lost else "the server could not be reached for a time"
     return Decision("network", f"{what}, and the server and all its processes ran on")
 

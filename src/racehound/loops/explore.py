@@ -132,7 +132,7 @@ class Explorer:
         recorder: Recorder,
         store: Store,
         serial: SerialErrors,
-        on_outage: OnOutage,
+        on_outage: OnOutage = lambda _outage: None,
     ) -> None:
         self._program = program_of_scripts(scripts, options.seed)
         self._runner = LockstepRunner(opened.target, recorder, opened.scratch, options.statement_limit_s)

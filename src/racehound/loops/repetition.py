@@ -122,8 +122,6 @@ class RepetitionRunner:
         self._last_outage: Outage | None = None
         self._spoiled_since: float | None = None
         """When the first of the last repetitions in a row was spoiled; None if the last one was not."""
-        self._server_was_ended = False
-        """Whether a perturbation ended the server in the last repetition."""
         self._damaged = True
         self._prepared = False
 
@@ -138,8 +136,6 @@ class RepetitionRunner:
         An outage is waited for. ServerGoneError when the server does not come back, TargetError for other reasons.
         """
         deadline: float | None = None
-        if host.target.condition() == "ended" and not self._server_was_ended:
-            self._examine(host, 0, [], UnreachableError("the server has ended"))
         while True:
             self._require_server(host)
             try:
@@ -162,7 +158,7 @@ class RepetitionRunner:
             self._damaged = True  # until the oracles have looked at it
             self._judge.begin(target)
             start = target.started()
-            if start != target.last_start and not target.owned:
+            if target.last_start not in (None, start) and not target.owned:
                 # Nobody had a statement in flight then. The next repetition is judged with it.
                 self._examine(host, 0, [], UnreachableError("the server was started again"))
             target.last_start = start
@@ -266,7 +262,6 @@ class RepetitionRunner:
         events += host.recorder.take()
         self._tell_all(events)
         history = dataclasses.replace(_history(host, number, events), known_errors=host.wanted_errors() | known_errors(events))
-        self._server_was_ended = history.injected_faults.server_ended_ns is not None
         findings = without_consequences(distinct([*at_rest, *self._judge.history(history)]))
         counts = history.classification.counts
         self._damaged = is_damaged(host, events, findings, counts, unjudged=bool(unjudged or outage))

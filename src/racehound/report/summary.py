@@ -27,7 +27,7 @@ def summary_text(
     outages: Sequence[Outage] = (),
     early: Sequence[str] = (),
 ) -> str:
-    """Findings first, each with its statements by session; then known weaknesses, each with the pairs that showed it; then outages.
+    """Findings, each with its statements by session; then known weaknesses, each with the pairs that showed it; then outages.
 
     `early`: why the run ended before its time, and what to do, a line each.
     """

@@ -25,7 +25,7 @@ _RETRY_S = 0.2
 class Pulse:
     """A thread. When the server has not answered for as long as the user allows, it breaks all connections: nothing is to wait.
 
-    It ends by itself where the target does not tell since when its server runs.
+    Where the server may be silent because of a statement, it does nothing: then every statement's time counts.
     """
 
     def __init__(self, target: Target, recorder: Recorder) -> None:
@@ -38,7 +38,8 @@ class Pulse:
         """When the first question without an answer was asked; 0 where there is none."""
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._loop, name="pulse", daemon=True)
-        self._thread.start()
+        if target.answers_beside:
+            self._thread.start()
 
     @property
     def silent_s(self) -> float:
@@ -56,7 +57,8 @@ class Pulse:
     def stop(self) -> None:
         """End the thread, which may take as long as the server's answer to its last question."""
         self._end.set()
-        self._thread.join()
+        if self._thread.is_alive():
+            self._thread.join()
 
     def _loop(self) -> None:
         condition: Condition = "unknown"
@@ -69,9 +71,7 @@ class Pulse:
                 condition = self._target.condition()
             wait_s = _RETRY_S
             try:
-                if self._target.started() is None:
-                    self._asking_since_ns = 0
-                    return
+                self._target.started()
             except UnreachableError as error:
                 refused = refused or not error.silent
                 if time.monotonic_ns() - self._asking_since_ns > self._target.reconnect_s * 1e9 and not abandoned:

@@ -79,6 +79,7 @@ class PostgresTarget(Target):
     """See `databases.target.Target`. One thread uses it, except that any thread may call `waits`, `terminate` and `open`."""
 
     dialect = POSTGRES
+    answers_beside = True
 
     def __init__(self, location: ServerLocation, run_id: str) -> None:
         self.location = location
@@ -93,6 +94,8 @@ class PostgresTarget(Target):
         self._sessions: weakref.WeakSet[LibpqSession] = weakref.WeakSet()
         """All that it has opened, as long as somebody uses them."""
         self._sessions_lock = threading.Lock()
+        self._end_is_known = False
+        """Whether the core has asked what the end of a server of racehound's own has left, so that it can be renewed."""
 
     @property
     def release(self) -> str:
@@ -160,10 +163,9 @@ class PostgresTarget(Target):
     def rebuild(self) -> None:
         self._close_observers()
         if not self.location.alive():
-            if not self.owned:
+            if not (self.owned and self._end_is_known):
                 raise UnreachableError("the server does not answer any more")
-            self.location.renew()
-            self._make_template()
+            self._renew()
         self._clear()
         with self._administration() as administration:
             self._number += 1
@@ -189,6 +191,7 @@ class PostgresTarget(Target):
                 raise TargetError("the server did not notice that one of its processes was killed")
             time.sleep(_LOOK_S)
         if not self.alive():
+            self._end_is_known = True
             raise TargetError("the server did not come back after a perturbation had ended it")
         self.reconnect()
 
@@ -203,7 +206,11 @@ class PostgresTarget(Target):
 
     def restart(self) -> None:
         self._close_observers()
+        self._renew()
+
+    def _renew(self) -> None:
         self.location.renew()
+        self._end_is_known = False
         self._make_template()
 
     def alive(self) -> bool:
@@ -240,6 +247,7 @@ class PostgresTarget(Target):
         return [error or _NO_WORD for error, fileno in told if error or fileno < 0]
 
     def traces(self) -> Traces:
+        self._end_is_known = True
         try:
             return self.location.traces(lambda: self._connect(None, "administration"))
         except TargetError:
