@@ -1,6 +1,6 @@
 """The entry point: finds the command, and turns errors into one line and an exit code.
 
-Exit codes: 0 clean, 1 findings, 2 bad input (or a target that cannot be used), 130 interrupted.
+Exit codes: 0 clean, 1 findings, 2 bad input (or a target that cannot be used, or an early end without findings), 130 interrupted.
 """
 
 from __future__ import annotations

@@ -132,15 +132,17 @@ class PostgresTarget(Target):
 
     def stop(self) -> None:
         self._close_observers()
-        left: list[str] = []
+        failures: list[str] = []
+        left = self.left_behind()
         if self._server_facts is not None and not self.owned:
             try:
-                left = self._remove()
+                failures = self._remove()
+                left = self._named() if failures else ()
             except TargetError as error:
-                left = [str(error)]
+                failures = failures or [str(error)]
         self.location.stop()
-        if left:
-            raise LeftBehindError(left[0], self.left_behind())
+        if failures:
+            raise LeftBehindError(failures[0], left)
 
     def can_have(self, kind: type[Kind]) -> bool:
         return is_available(kind, self._facts.major, self._facts.capabilities)
@@ -337,6 +339,13 @@ class PostgresTarget(Target):
         if not self.owned:
             raise TargetError(f"an object of the run cannot be dropped: {left[0]}")
         self.restart()
+
+    def _named(self) -> tuple[str, ...]:
+        """The sort and name of everything outside the run's databases that bears its id."""
+        from racehound.databases.postgres.leftovers import dead_runs
+
+        with self._administration() as administration:
+            return tuple(dead_runs(administration, self.run_id).get(self.run_id, ()))
 
     def _remove(self, keep: Collection[str] = ()) -> list[str]:
         """Drop the run's objects, except those in `keep`. Returns a line with the server's reason for each failed drop."""
