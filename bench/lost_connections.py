@@ -42,6 +42,8 @@ RECONNECT = {"kill": 8, "freeze": 30, "cut": 20, "cut for good": 4, "crash": 20}
 RUNTIME = {"kill": 12, "freeze": 32, "cut": 16, "cut for good": 16, "crash": 12}
 """Seconds."""
 STARTED_LIMIT_S = 30.0
+SESSIONS = 5
+"""A hunt has one for each object, and mostly one for the base."""
 LEFT = "SELECT datname FROM pg_database WHERE datname ~ '^rh' UNION ALL SELECT rolname FROM pg_roles WHERE rolname ~ '^rh'"
 
 
@@ -169,8 +171,10 @@ def _embedded(directory: Path, case: Case) -> Verdict:
 
 
 def _enable_all(port: str, *, enabled: bool) -> None:
-    """Cut, or open again, all links of a proxy that racehound has started (toxiproxy, "HTTP API")."""
+    """Cut, or open again, all links of a proxy that racehound has started: one for each session (toxiproxy, "HTTP API")."""
     with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:
+        while len(client.get("/proxies").json()) < SESSIONS:
+            time.sleep(0.05)
         for name in client.get("/proxies").json():
             client.post(f"/proxies/{name}", json={"enabled": enabled}).raise_for_status()
 

@@ -81,7 +81,7 @@ def test_what_a_server_of_the_users_does_not_let_go_of_is_told(embedded_server: 
         hold(elsewhere, role)
     with pytest.raises(TargetError, match=f"an object of the run cannot be dropped: DROP ROLE IF EXISTS {role}: "):
         target.rebuild()
-    with pytest.raises(TargetError, match=f"the run could not remove all of its objects: DROP ROLE IF EXISTS {role}: ") as stopped:
+    with pytest.raises(TargetError, match=f"could not remove all of its objects: DROP ROLE IF EXISTS {role}: ") as stopped:
         target.stop()
     assert isinstance(stopped.value, LeftBehindError)
     assert stopped.value.left == (f"role {role}",)
