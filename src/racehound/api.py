@@ -17,6 +17,7 @@ These parameters mean the same in all functions:
 - `options`: options of the database, by the names of its command-line options with `_` for `-`: `{"upsert_records": 1000}`.
 - `kinds`: names of kinds; empty: all. `kinds_from`: files and directories with further kinds.
 - `statement_limit`: a statement that runs longer is judged as a hang.
+- `reconnect`: how long to try to come back to a server that was lost.
 - `seed`: a whole number from 0; None: a new one.
 - `baseline`: a file that names known findings, which are then left out.
 - `out`: the run directory; None: a new one in `racehound-runs`.
@@ -102,6 +103,7 @@ def hunt(
     reset: Reset = "objects",
     reduce: float = 0.0,
     statement_limit: float = 10.0,
+    reconnect: float = 30.0,
     baseline: str | Path | None = None,
     out: str | Path | None = None,
     tell: Callable[[str], object] = _say_nothing,
@@ -115,7 +117,7 @@ def hunt(
     _check_names(kinds=kinds, kinds_from=kinds_from, perturb=perturb)
     _check_numbers(1, num_objects=num_objects, tries=tries, repetitions=repetitions, max_findings=max_findings)
     _check_numbers(0, runtime=runtime, reduce=reduce, statement_limit=statement_limit)
-    choice = _choice(target, release, url, options, kinds, kinds_from)
+    choice = _choice(target, release, url, options, reconnect, kinds, kinds_from)
     chosen = database(choice.name)
     repetitions, plan_limit_s = pace(chosen, repetitions)
     asked = HuntOptions(
@@ -157,6 +159,7 @@ def explore(
     servers: int = 2,
     seed: int | None = None,
     statement_limit: float = 10.0,
+    reconnect: float = 30.0,
     baseline: str | Path | None = None,
     out: str | Path | None = None,
     tell: Callable[[str], object] = _say_nothing,
@@ -167,7 +170,7 @@ def explore(
     """
     if strategy is not None:
         _check("strategy", strategy, get_args(Strategy))
-    choice = _choice(target, release, url, options)
+    choice = _choice(target, release, url, options, reconnect)
     _require_stepping(choice.name, "explore")
     lone = (Path(each) if each else None for each in (setup, check, teardown))
     scripts = read_scripts([Path(each) for each in sessions], *lone)
@@ -203,6 +206,7 @@ def matrix(
     runtime: float = float("inf"),
     servers: int = 2,
     statement_limit: float = 10.0,
+    reconnect: float = 30.0,
     out: str | Path | None = None,
 ) -> Matrix:
     """Try operations of a database's kinds against each other as `racehound matrix` does. Ctrl-C ends it early.
@@ -212,7 +216,7 @@ def matrix(
     from racehound.loops.matrix.run import MatrixOptions, MatrixRun
     from racehound.report.sessions import write_sessions
 
-    choice = _choice(target, release, url, options, kinds, kinds_from)
+    choice = _choice(target, release, url, options, reconnect, kinds, kinds_from)
     _require_stepping(choice.name, "matrix")
     nonempty_catalogue(database(choice.name), choice.kinds_from)
     asked = MatrixOptions(tuple(kinds), tuple(operations), every or bool(operations), runtime, servers, statement_limit)
@@ -233,6 +237,7 @@ def replay(
     options: Mapping[str, Any] | None = None,
     storm: bool = False,
     statement_limit: float = 10.0,
+    reconnect: float = 30.0,
 ) -> Reproduction:
     """Run the program of a finding again, or what it was reduced to, and count how often it shows the finding.
 
@@ -246,7 +251,7 @@ def replay(
     read_finding(path)
     run = read_run(path.parent.parent)
     known = None if release or url else run.get("release")
-    choice = _choice(run["target"], release or known, url, options)
+    choice = _choice(run["target"], release or known, url, options, reconnect)
     with opened(choice, path.parent.parent / "replay-server.log") as server:
         rate = None if storm else replay_scene(path, server, repetitions, statement_limit)
         if rate is None:
@@ -264,13 +269,15 @@ def _choice(
     release: str | None,
     url: str | None,
     options: Mapping[str, Any] | None,
+    reconnect: float,
     kinds: Sequence[str] = (),
     kinds_from: Sequence[str | Path] = (),
 ) -> Choice:
+    _check_numbers(0, reconnect=reconnect)
     chosen = database(target or default_name())
     values = _option_values(chosen, options or {})
     own = chosen.read_options({**values, "kinds": tuple(kinds)})
-    return Choice(chosen.name, release, url, own, tuple(map(Path, kinds_from)))
+    return Choice(chosen.name, release, url, own, tuple(map(Path, kinds_from)), reconnect)
 
 
 def _option_values(chosen: Database, given: Mapping[str, Any]) -> dict[str, Any]:

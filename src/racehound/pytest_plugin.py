@@ -137,6 +137,10 @@ class Hunter:
         summary = run.summary
         if summary.interrupted:
             raise KeyboardInterrupt
+        from racehound.errors import TargetError
+
+        if summary.ended_early and not run.findings:
+            raise TargetError(summary.ended_early)
         did = f"{summary.plans} plans, {summary.repetitions} repetitions, {summary.statements} statements"
         return self._hunted(run, f"{summary.seconds:.0f} s, {did}")
 
@@ -162,6 +166,10 @@ class Hunter:
         explored = run.exploration
         if explored.interrupted:
             raise KeyboardInterrupt
+        from racehound.errors import TargetError
+
+        if explored.ended_early and not run.findings:
+            raise TargetError(explored.ended_early)
         return self._hunted(run, f"{explored.schedules} schedules of {explored.interleavings} interleavings")
 
     def remove_clean_runs(self) -> None:

@@ -142,9 +142,13 @@ def test_a_backend_that_dies_by_a_signal_is_a_crash_and_the_next_repetition_goes
     assert judge(program(session("> SELECT 1\n1"))) == []
 
 
-def test_a_connection_that_somebody_ended_is_a_crash_without_a_death(judge: Judge) -> None:
-    found = judge(program(session("> SELECT pg_terminate_backend(pg_backend_pid())\nt")))
-    assert "connection lost" in only(found, "crash").signature
+def test_a_connection_that_somebody_ended_is_no_crash(judge: Judge) -> None:
+    assert judge(program(session("> SELECT pg_terminate_backend(pg_backend_pid())\nt"))) == []
+
+
+def test_a_backend_that_somebody_killed_is_no_crash(judge: Judge) -> None:
+    assert judge(program(session("> COPY (SELECT 1) TO PROGRAM 'kill -KILL $PPID'"))) == []
+    assert judge(program(session("> SELECT 1\n1"))) == []
 
 
 def test_a_lock_that_a_stranger_holds_for_ever_is_a_hang_that_names_him(

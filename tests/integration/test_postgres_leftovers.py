@@ -14,7 +14,7 @@ from racehound.databases.postgres.leftovers import remove_run
 from racehound.databases.postgres.server_location import RemoteServerLocation
 from racehound.databases.postgres.target import PostgresTarget
 from racehound.databases.registry import opened
-from racehound.errors import TargetError
+from racehound.errors import LeftBehindError, TargetError
 from racehound.services.embedded.server import EmbeddedServer
 from racehound.wire.session import LibpqSession
 
@@ -81,8 +81,10 @@ def test_what_a_server_of_the_users_does_not_let_go_of_is_told(embedded_server: 
         hold(elsewhere, role)
     with pytest.raises(TargetError, match=f"an object of the run cannot be dropped: DROP ROLE IF EXISTS {role}: "):
         target.rebuild()
-    with pytest.raises(TargetError, match=f"the run could not remove all of its objects; .*: DROP ROLE IF EXISTS {role}: "):
+    with pytest.raises(TargetError, match=f"could not remove all of its objects: DROP ROLE IF EXISTS {role}: ") as stopped:
         target.stop()
+    assert isinstance(stopped.value, LeftBehindError)
+    assert stopped.value.left == (f"role {role}",)
     assert made(admin, target.run_id) == {role}
     run(admin, "DROP DATABASE elsewhere", f"DROP ROLE {role}")
 

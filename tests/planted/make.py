@@ -17,10 +17,10 @@ FINDING = "tests/unit/data/test_finding.py"
 
 PLANTED = [
     ("1-damage", "Damage after a repetition is not acted on.", (LIFE_CYCLE,), "loops/repetition.py",
-     "        self._damaged = is_damaged(host, events, findings, counts, unjudged=bool(unjudged))\n",
+     "        self._damaged = is_damaged(host, events, findings, counts, unjudged=bool(unjudged or outage))\n",
      "        self._damaged = False\n"),
     ("2-unjudged", "A repetition that could not be judged to the end is not followed by a rebuild.", (LIFE_CYCLE,),
-     "loops/repetition.py", "unjudged=bool(unjudged))\n", "unjudged=False)\n"),
+     "loops/repetition.py", "unjudged=bool(unjudged or outage))\n", "unjudged=False)\n"),
     ("3-lost-in-a-storm", "In a storm, a lost session is not noticed.", (LIFE_CYCLE, STORM), "run/storm_runner.py",
      "        return any(runner.session.lost for runner in self._step_runners.values())\n", "        return False\n"),
     ("3-lost-in-lock-step", "In lock-step, a lost session is not noticed.", (LOCKSTEP,), "run/lockstep_runner.py",

@@ -18,11 +18,11 @@ from typing import TypeAlias
 from racehound.data.finding import Finding, Severity
 from racehound.data.history import Statement
 from racehound.databases.database import CORE_ORACLES, Choice, Database
-from racehound.databases.dialect import Dialect
+from racehound.databases.dialect import Dialect, Farewell
 from racehound.databases.registry import Opened
 from racehound.databases.stepping import Stepping
-from racehound.databases.target import Target, Wait
-from racehound.errors import TargetError
+from racehound.databases.target import Condition, ServerStart, Target, Traces, Wait
+from racehound.errors import TargetError, UnreachableError
 from racehound.judge.oracle import Oracle, RestOracle, TargetAtRest
 from racehound.kinds.kind import Kind
 from racehound.services.service import Endpoint
@@ -33,6 +33,9 @@ Answer: TypeAlias = Outcome | Callable[[str], Outcome]
 """An outcome, or a function of the statement's text that returns it."""
 
 LOST = Outcome("lost", error=ServerError("08006", "server closed the connection unexpectedly"))
+CRASHED = Outcome("lost", error=ServerError("57P02", "another server process crashed"))
+ENDED = Outcome("lost", error=ServerError("57P01", "an administrator ended it"))
+"""The connection was lost: without a word, or with the server's last words."""
 
 
 def done(tag: str) -> Outcome:
@@ -54,8 +57,10 @@ def refused(sqlstate: str, message: str = "") -> Outcome:
 
 INTERNAL, MISSING, CONFLICT, SYNTAX = "XX000", "42P01", "40001", "42601"
 """SQLSTATEs: of an internal error, of something that does not exist, of a conflict that may not come again, of no race at all."""
-DEATH, BACKGROUND = "PANIC: ", "BACKGROUND ERROR: "
-"""How the lines of its log begin that tell of the death of a process, and of an internal error of a background process."""
+DEATH, KILLED, BACKGROUND = "PANIC: ", "KILLED: ", "BACKGROUND ERROR: "
+"""How the lines of its log begin that tell of the death of a process, of one that somebody killed, and of an internal error of a
+background process."""
+FAREWELLS: Mapping[str, Farewell] = {"57P01": "command", "57P02": "crash", "57P03": "orphaned"}
 
 
 def _is(*sqlstates: str) -> Callable[[Statement | ServerError], bool]:
@@ -75,6 +80,9 @@ SCRIPTED = Dialect(
     is_transient=_is(CONFLICT),
     is_missing=_is(MISSING),
     death_in=_behind(DEATH),
+    ended_from_outside=_behind(KILLED),
+    farewell=lambda error: FAREWELLS.get(error.sqlstate, ""),
+    tells_every_session=True,
     internal_error_in=_behind(BACKGROUND),
 )
 
@@ -107,7 +115,15 @@ class ScriptedTarget(Target):
     def __init__(self, dialect: Dialect = SCRIPTED, run_id: str = "rh00c0ffee") -> None:
         self.dialect = dialect
         self.run_id = run_id
+        self.reconnect_s = 0.3
         self.is_alive = True
+        self.since: ServerStart | None = None
+        """Since when it runs, as it tells; None if it does not tell."""
+        self.gives_no_answer = False
+        """Whether it gives no answer when it is asked that, in contrast to a refusal."""
+        self.seen = Traces()
+        """What can be read of its end."""
+        self.doing: Condition = "unknown"
         self.can_reset = True
         """What `reset`, and `drop_leftovers` of lock-step, return."""
         self.slow_drops: threading.Event | None = None
@@ -226,6 +242,17 @@ class ScriptedTarget(Target):
     def alive(self) -> bool:
         self.asked.append("alive")
         return self.is_alive
+
+    def started(self) -> ServerStart | None:
+        if self.since is not None and not self.is_alive:
+            raise UnreachableError("no connection", silent=self.gives_no_answer)
+        return self.since
+
+    def traces(self) -> Traces:
+        return self.seen
+
+    def condition(self) -> Condition:
+        return self.doing
 
     def variables(self) -> Mapping[str, str]:
         return {"racehound.run": self.run_id}

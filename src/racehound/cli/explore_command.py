@@ -11,6 +11,7 @@ import click
 
 from racehound.cli.options import default_target, option, statement_limit, target_option
 from racehound.cli.target_options import own_options, require_stepping, stepping_options
+from racehound.cli.termination import report_on_terminate
 from racehound.data.plan import SEED_LIMIT
 
 if TYPE_CHECKING:
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
     from racehound.report.exploration import ShownGroup
 
 _SAME_AS_API = (
-    "setup", "teardown", "check", "strategy", "schedules", "depth", "seed", "servers", "release", "url", "statement_limit", "out",
+    "setup", "teardown", "check", "strategy", "schedules", "depth", "seed", "servers", "release", "url", "reconnect",
+    "statement_limit", "out",
 )  # fmt: skip
 """Options that are also parameters of `api.explore`."""
 _ALSO_FOR_REPLAY = ("setup", "teardown", "check", "release")
@@ -45,11 +47,12 @@ def command(*, files: tuple[str, ...], **options: Any) -> int:  # noqa: ANN401 c
     """Explore the interleavings of two or more session SCRIPTS (.td or .sql): each has a session, one statement is let go at a
     time, all oracles judge after each schedule.
 
-    Exit code 0: nothing worse than an expected error, 1: findings, 2: bad input, 130: interrupted.
+    Exit code 0: nothing worse than an expected error, 1: findings, 2: bad input, or it ended early, 130: interrupted.
     """
     from racehound import api
 
     require_stepping(options["target"], "racehound explore")
+    report_on_terminate()
     explored = api.explore(
         *files,
         target=options["target"],
@@ -59,14 +62,19 @@ def command(*, files: tuple[str, ...], **options: Any) -> int:  # noqa: ANN401 c
         **{name: options[name] for name in _SAME_AS_API},
     )
     exploration = explored.exploration
-    _print(exploration, files, _command_line(files, options), explored.directory)
+    _print(exploration, files, options, explored.directory)
     if exploration.interrupted:
         return 130
-    return 1 if any(group.outcome not in ("fine", "fail") for group in exploration.classes) else 0
+    if any(group.outcome not in ("fine", "fail") for group in exploration.classes):
+        return 1
+    return 2 if exploration.ended_early else 0
 
 
-def _print(exploration: Exploration, files: Sequence[str], command_line: str, directory: Path) -> None:
+def _print(exploration: Exploration, files: Sequence[str], options: Mapping[str, Any], directory: Path) -> None:
+    from racehound.databases.database import Choice
+    from racehound.databases.registry import clean_command
     from racehound.report.exploration import exploration_text
+    from racehound.report.summary import early_lines, outage_lines
 
     facts = (
         f"{'interrupted after ' if exploration.interrupted else ''}{exploration.seconds:.1f} s: {exploration.schedules:,} "
@@ -74,10 +82,15 @@ def _print(exploration: Exploration, files: Sequence[str], command_line: str, di
         f"{exploration.different:,} different, {exploration.rate:.0f} per second"
     )
     names = [Path(file).name for file in files]
-    click.echo(exploration_text(facts, [_shown(group) for group in exploration.classes], names, command_line))
+    click.echo(exploration_text(facts, [_shown(group) for group in exploration.classes], names, _command_line(files, options)))
     for finding in exploration.findings:
         click.echo(f"\n*** {finding.severity}, met {finding.count} times: {finding.title}")
         click.echo(f"    {directory / 'findings' / finding.id}")
+    for outage in exploration.outages:
+        click.echo("\n" + "\n".join(outage_lines(outage)))
+    if exploration.ended_early:
+        choice = Choice(options["target"], url=options["url"])
+        click.echo("\n" + "\n".join(early_lines(exploration.ended_early, clean_command(choice))))
     click.echo(f"\n{len(exploration.findings)} findings; everything is in {directory}")
 
 

@@ -1,6 +1,6 @@
 """The entry point: finds the command, and turns errors into one line and an exit code.
 
-Exit codes: 0 clean, 1 findings, 2 bad input (or a target that cannot be used), 130 interrupted.
+Exit codes: 0 clean, 1 findings, 2 bad input (or a target that cannot be used, or an early end without findings), 130 interrupted.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from racehound.errors import RacehoundError
+from racehound.errors import RacehoundError, reason_of
 from racehound.version import __version__
 
 COMMANDS = {
@@ -87,7 +87,7 @@ def run(arguments: list[str]) -> int:
     except RacehoundError as error:
         return _refuse(str(error))
     except OSError as error:
-        return _refuse(f"{error.filename or 'input or output'}: {error.strerror}")
+        return _refuse(reason_of(error))
     return result if isinstance(result, int) else 0
 
 

@@ -15,7 +15,8 @@ from click.core import ParameterSource
 
 from racehound.cli.options import default_target, kinds_from_option, names, option, statement_limit
 from racehound.cli.target_options import choice, require_stepping, stepping_options
-from racehound.databases.registry import database, databases
+from racehound.cli.termination import report_on_terminate
+from racehound.databases.registry import clean_command, database, databases
 from racehound.errors import UserError
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def command(ctx: click.Context, /, **options: Any) -> int | None:  # noqa: ANN40
     """Try every operation of DATABASE's catalogue against every other on the same objects: started together, and each within the
     other's transaction, committed and rolled back.
 
-    Exit code 0: nothing worse than known weaknesses, 1: findings, 2: bad input, 130: interrupted.
+    Exit code 0: nothing worse than known weaknesses, 1: findings, 2: bad input, or it ended early, 130: interrupted.
     """
     if ctx.invoked_subcommand is not None:
         return None
@@ -97,23 +98,32 @@ def run_matrix(choice: Choice, options: MatrixOptions, out: str | None, *, goes_
     from racehound.databases.catalogue import nonempty_catalogue
     from racehound.loops.matrix.run import MatrixRun
     from racehound.report.sessions import write_sessions
+    from racehound.report.summary import early_lines, outage_lines
 
     nonempty_catalogue(database(choice.name), choice.kinds_from)
+    report_on_terminate()
     named = f"racehound-runs/{time.strftime('%Y%m%d-%H%M%S')}-matrix-{choice.release or 'own'}"
     directory = RunDirectory(Path(out or named), goes_on=goes_on)
     try:
         click.echo(f"--- race matrix, evidence in {directory.path}")
         store = Store(directory.findings, Baseline(), write_sessions)
-        matrix = MatrixRun(choice, options, directory, store, _ProgressLines()).run()
+        tell = lambda line: click.echo(f"--- {line}")  # noqa: E731 a name for a line of code
+        matrix = MatrixRun(choice, options, directory, store, _ProgressLines(), tell).run()
     finally:
         directory.discard_unused()
     _print(matrix)
+    for outage in matrix.outages:
+        click.echo("\n" + "\n".join(outage_lines(outage)))
+    if matrix.ended_early:
+        click.echo("\n" + "\n".join(early_lines(matrix.ended_early, clean_command(choice))))
     click.echo(f"\nracehound matrix show {directory.path} X Y   shows a cell; it is all in {directory.path}")
     if not matrix.complete:
         click.echo(f"not all is done; go on with: racehound matrix --resume {shlex.quote(str(directory.path))}")
-        if options.runtime_s == float("inf"):
+        if options.runtime_s == float("inf") and not matrix.ended_early:
             return 130
-    return 1 if any(trial.outcome in DEFECTS for trial in matrix.trials) else 0
+    if any(trial.outcome in DEFECTS for trial in matrix.trials):
+        return 1
+    return 2 if matrix.ended_early else 0
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,6 +10,7 @@ import click
 
 from racehound.cli.options import option, statement_limit
 from racehound.cli.target_options import choice, target_options
+from racehound.cli.termination import ending_early, tell
 
 if TYPE_CHECKING:
     from racehound.loops.reduce.search import Teller
@@ -35,7 +36,7 @@ def command(
     """Make the program of each finding of RUN_DIR (or of one FINDING, its directory) as small as it will go.
 
     It is shown, and kept as `reduction.json` beside the finding. Ctrl-C ends with the smallest that is known by then.
-    Exit code 1 when something smaller shows a finding, 0 when nothing does.
+    Exit code 1 when something smaller shows a finding, 0 when nothing does, 2 when it ended early and nothing had.
     """
     from racehound.data.finding import finding_directories
     from racehound.data.run_directory import read_run
@@ -52,7 +53,7 @@ def command(
     chosen = choice(run["target"], options, run.get("release"))
     reduce_options = ReduceOptions(runtime, floor, repetitions, statement_limit)
     reduced = 0
-    with opened(chosen, run_directory / "reduce-server.log") as server:
+    with opened(chosen, run_directory / "reduce-server.log", tell) as server, ending_early(chosen, run_directory) as early:
         for directory in directories:
             finding, reduction = reduce(directory, server, reduce_options, reduction_progress())
             click.echo(f"--- {finding.id}  {finding.severity}: {finding.title}")
@@ -60,7 +61,7 @@ def command(
             reduced += reduction is not None
             if reduction is not None and reduction.ending == "interrupted":
                 return 130
-    return 1 if reduced else 0
+    return 1 if reduced else 2 * early.ended
 
 
 def reduction_progress() -> Teller:

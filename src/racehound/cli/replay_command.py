@@ -9,6 +9,7 @@ import click
 
 from racehound.cli.options import option, statement_limit
 from racehound.cli.target_options import choice, target_options
+from racehound.cli.termination import ending_early, tell
 
 
 @click.command("replay")
@@ -29,7 +30,7 @@ def command(
 
     What `racehound reduce` has made of it is run in its place.
 
-    Exit code 1 when a finding was met again, 0 when none was.
+    Exit code 1 when a finding was met again, 0 when none was, 2 when it ended early and none had been.
     """
     from racehound.data.finding import finding_directories, read_finding
     from racehound.data.run_directory import read_run
@@ -45,7 +46,7 @@ def command(
     run = read_run(run_directory)
     chosen = choice(run["target"], options, run.get("release"))
     met = 0
-    with opened(chosen, run_directory / "replay-server.log") as server:
+    with opened(chosen, run_directory / "replay-server.log", tell) as server, ending_early(chosen, run_directory) as early:
         click.echo(f"--- {chosen.name} {server.target.release}, {repetitions} repetitions each")
         for directory in directories:
             rate = None if storm else replay_scene(directory, server, repetitions, statement_limit)
@@ -60,4 +61,4 @@ def command(
                 f"({low:.0%}–{high:.0%}){f', first in number {rate.first}' if rate.first else ''}: {finding.title}"
             )
             met += bool(rate.reproduction.reproduced)
-    return 1 if met else 0
+    return 1 if met else 2 * early.ended

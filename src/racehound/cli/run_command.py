@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -17,6 +15,7 @@ from racehound.cli.matrix_command import run_matrix
 from racehound.cli.options import option, program_options, scenario, statement_limit, target_argument
 from racehound.cli.target_options import choice as chosen_target
 from racehound.cli.target_options import require_stepping, target_options
+from racehound.cli.termination import report_on_terminate
 from racehound.data.plan import seed_or_random
 from racehound.errors import UserError
 
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
 
 PAIRS = "pairs"
 """The scenario that runs the matrix instead of a hunt."""
-_PAIRS_OPTIONS = ("target", "scenario", "release", "url", "kinds", "kinds_from", "runtime", "statement_limit", "out")
+_PAIRS_OPTIONS = ("target", "scenario", "release", "url", "reconnect", "kinds", "kinds_from", "runtime", "statement_limit", "out")
 
 
 @click.command("run")
@@ -54,12 +53,12 @@ def command(ctx: click.Context, /, **options: Any) -> int:  # noqa: ANN401 click
 
     With --scenario pairs nothing is drawn: every operation meets every other one, as by racehound matrix, until all is done.
 
-    Ends with a summary. Exit code 0: clean, 1: findings, 2: bad input, 130: interrupted.
+    Ends with a summary. Exit code 0: clean, 1: findings, 2: bad input, or it ended early without findings, 130: interrupted.
     """
     from racehound.cli.reduce_command import reduction_progress
     from racehound.data.finding import Baseline, read_baseline
     from racehound.data.run_directory import RunDirectory
-    from racehound.databases.registry import database
+    from racehound.databases.registry import clean_command, database
     from racehound.loops.hunt import HuntOptions
     from racehound.loops.recorded_run import pace, record_hunt, require_kinds
     from racehound.run.perturbations.registry import PerturbationSet
@@ -87,20 +86,22 @@ def command(ctx: click.Context, /, **options: Any) -> int:  # noqa: ANN401 click
         max_findings=options["max_findings"],
         perturb=PerturbationSet(chosen.perturbations()).named(perturb),
     )
-    _interrupt_on_terminate()
+    report_on_terminate()
     click.echo(f"--- Random seed is {seed}")
     directory = RunDirectory(Path(options["out"] or f"racehound-runs/{time.strftime('%Y%m%d-%H%M%S')}-{seed}"))
     try:
         summary = record_hunt(
             choice, hunt_options, perturb, directory, baseline, _reporter(quiet=options["quiet"]), _tell,
             reduce_s=options["reduce"], reduction_progress=reduction_progress(),
-            conclude=lambda summary: click.echo(_summary_text(summary, directory)),
+            conclude=lambda summary: click.echo(_summary_text(summary, directory, clean_command(choice))),
         )  # fmt: skip
     finally:
         directory.discard_unused()
     if summary.interrupted:
         return 130
-    return 1 if summary.findings else 0
+    if summary.findings or any(outage.verdict == "server crashed" for outage in summary.outages):
+        return 1
+    return 2 if summary.ended_early else 0
 
 
 def _run_pairs(ctx: click.Context, options: Mapping[str, Any]) -> int:
@@ -124,15 +125,16 @@ def _tell(line: str) -> None:
     click.echo(f"--- {line}")
 
 
-def _summary_text(summary: Summary, directory: RunDirectory) -> str:
-    from racehound.report.summary import summary_text
+def _summary_text(summary: Summary, directory: RunDirectory, command_to_clean: str) -> str:
+    from racehound.report.summary import early_lines, summary_text
 
     outcomes = ", ".join(f"{count} {outcome}" for outcome, count in summary.outcomes.items() if count)
     facts = (
         f"{'interrupted after ' if summary.interrupted else ''}{summary.seconds:.0f} s, {summary.plans} plans, "
         f"{summary.repetitions} repetitions, {summary.statements} statements{f': {outcomes}' if outcomes else ''}"
     )
-    return summary_text(summary.findings, facts, summary.silenced, directory.path)
+    early = early_lines(summary.ended_early, command_to_clean) if summary.ended_early else []
+    return summary_text(summary.findings, facts, summary.silenced, directory.path, summary.outages, early)
 
 
 def _reporter(*, quiet: bool | None) -> Reporter:
@@ -140,12 +142,3 @@ def _reporter(*, quiet: bool | None) -> Reporter:
 
     verbosity = {True: 0, None: 1, False: 2}[quiet]
     return LiveReporter(verbosity) if sys.stdout.isatty() else PlainReporter(sys.stdout, verbosity)
-
-
-def _interrupt_on_terminate() -> None:
-    """Make SIGTERM end a run as Ctrl-C does, so that it is cleaned up and reported."""
-
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    signal.signal(signal.SIGTERM, interrupt)

@@ -19,12 +19,19 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
 def server_options(command: _Command) -> _Command:
-    """`--release` and `--url`."""
+    """`--release`, `--url` and `--reconnect`."""
     names = [name for each in databases().values() for name in each.url_options()]
     decorate: Callable[[_Command], _Command] = together(
         option("--release", metavar="X.Y", help="Start this release of the target instead of the embedded one."),
         option(
             "--url", *names, metavar="URL", help="Hunt in a server that runs already; only what racehound creates is touched."
+        ),
+        option(
+            "--reconnect",
+            type=click.FloatRange(0),
+            default=30.0,
+            metavar="SECONDS",
+            help="How long to try to come back to a server that was lost.",
         ),
     )
     return decorate(command)
@@ -82,7 +89,7 @@ def choice(name: str, values: Mapping[str, Any], release: str | None = None) -> 
     chosen = database(name)
     release = values["release"] or (None if values["url"] else release)
     options = chosen.read_options(own_options(name, values) | dict(values))
-    return Choice(name, release, values["url"], options, tuple(values.get("kinds_from", ())))
+    return Choice(name, release, values["url"], options, tuple(values.get("kinds_from", ())), values["reconnect"])
 
 
 def own_options(name: str, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -180,6 +180,39 @@ class Disturbed(Fault, frozen=True):
     end_ns: int = 0
 
 
+Verdict = Literal["server crashed", "ended from outside", "network", "unresponsive", "undecided"]
+"""Why the server, or the connections to it, were lost.
+
+server crashed: a server process ended by its own fault. ended from outside: somebody ended the server, a process of it or a
+session, or memory or disk space ran out. network: connections were lost, and the server ran on. unresponsive: it did not answer,
+and no connection was lost. undecided: it was started again, or is gone, and the cause cannot be read.
+"""
+
+
+STOPPED = "a signal had stopped the server's processes, and they went on later"
+SILENT = "the server did not answer new sessions for a time, and then went on"
+"""Why the verdict is unresponsive."""
+
+
+class Outage(_Event, frozen=True):
+    """The server, or connections to it, were lost, and racehound had not brought that about."""
+
+    repetition: int
+    verdict: Verdict
+    why: str
+    """What speaks for the verdict, in one sentence without times and names."""
+    at_ns: int
+    """When it was noticed first."""
+    away_s: float = 0.0
+    """Seconds until the server answered a new session, or racehound gave it up."""
+    back: bool = True
+    """Whether the run could go on."""
+    evidence: tuple[str, ...] = ()
+    """What was seen, a line each."""
+    in_flight: tuple[str, ...] = ()
+    """The statements that had no answer, each with its session."""
+
+
 Event = (
     Statement
     | Mismatch
@@ -193,6 +226,7 @@ Event = (
     | RepetitionEnded
     | Fault
     | Disturbed
+    | Outage
 )
 
 _decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)

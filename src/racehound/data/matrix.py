@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from racehound.data.history import Outage
 from racehound.data.program import Phase
 from racehound.errors import UserError
 
@@ -128,6 +129,10 @@ class Matrix(msgspec.Struct, frozen=True):
     seconds: float = 0.0
     """Spent on the trials, by all servers together."""
     complete: bool = True
+    ended_early: str = ""
+    """Why the run could not go on; empty where it could. Ctrl-C and the end of the time are no reasons."""
+    outages: tuple[Outage, ...] = ()
+    """When a server, or connections to it, were lost, and why."""
 
     def statements(self, trial: Trial) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """The statements of the sessions of x and of y."""

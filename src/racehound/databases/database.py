@@ -51,6 +51,8 @@ class Choice:
     """The values of the database's own options (`Database.read_options`)."""
     kinds_from: tuple[Path, ...] = ()
     """Files and directories with further kinds (`databases.catalogue`)."""
+    reconnect_s: float = 30.0
+    """Seconds for which racehound tries to come back to a server that it has lost."""
 
     def __post_init__(self) -> None:
         if self.release and self.url:

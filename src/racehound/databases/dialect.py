@@ -17,6 +17,11 @@ none: it cannot have caused it. exact: it names what the error names. named: it 
 related: both statements are about objects that are built over a common one. anywhere: it ran at the same time.
 """
 
+Farewell = Literal["", "crash", "signal", "command", "orphaned", "internal", "other"]
+"""What a server tells a session when it ends it. Empty: nothing. crash: another server process crashed. signal: a signal from
+outside ended this session's process. command: somebody ended the session, or the server, by a command. orphaned: the server
+itself is gone. internal: something went wrong inside the server. other: another reason, which the message gives."""
+
 
 def _never(_statement: Statement) -> bool:
     return False
@@ -40,6 +45,10 @@ def _nothing(_line: str) -> str:
 
 def _nobody(_line: str) -> int:
     return 0
+
+
+def _silent(_error: ServerError) -> Farewell:
+    return ""
 
 
 def _whole_line(message: str) -> tuple[int, str]:
@@ -72,6 +81,13 @@ class Dialect:
     """The part of a log line that reports the death of a server process; "" if it reports none."""
     killed_pid: Callable[[str], int] = _nobody
     """The process that was ended by SIGKILL according to a log line; 0 if it reports none."""
+    ended_from_outside: Callable[[str], str] = _nothing
+    """How somebody ended the server or a process of it from outside, according to a log line: the signal, the request, or what
+    ran out; "" if the line reports no such end. Such a line reports no crash, whatever `death_in` says of it."""
+    farewell: Callable[[ServerError], Farewell] = _silent
+    """What the last message of a lost connection says about the reason."""
+    tells_every_session: bool = False
+    """Whether at least idle sessions are told when the server ends, unless all of its processes are killed at the same time."""
     internal_error_in: Callable[[str], str] = _nothing
     """The internal error of a background process that a log line reports; "" if it reports none."""
     log_line: Callable[[str], tuple[int, str]] = _whole_line

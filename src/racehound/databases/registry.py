@@ -7,13 +7,15 @@ import dataclasses
 import functools
 import importlib.metadata
 import secrets
-from collections.abc import Iterator, Mapping
+import shlex
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+from racehound.data.run_directory import redact
 from racehound.databases.catalogue import catalogue
 from racehound.databases.database import Choice, Database
 from racehound.databases.target import Target
-from racehound.errors import UserError
+from racehound.errors import LeftBehindError, TargetError, UserError
 from racehound.kinds.kind import Kind
 from racehound.services import scratch
 from racehound.session import Session
@@ -99,9 +101,23 @@ def require_possible(choice: Choice) -> None:
         raise UserError(f"{choice.name} needs the address of a server that runs: --url")
 
 
+def clean_command(choice: Choice, run_id: str = "") -> str:
+    """The command that removes what a run has left. A password in the address is left out."""
+    words = ["racehound", "clean"]
+    if choice.url:
+        words += ["--url", redact(choice.url)]
+        words += [] if choice.name == default_name() else ["--target", choice.name]
+        words += ["--run", run_id] if run_id else []
+    return shlex.join(words)
+
+
 @contextlib.contextmanager
-def opened(choice: Choice, log_path: Path) -> Iterator[Opened]:
-    """Start the chosen target. On exit, remove the run's objects, and stop the server if racehound started it."""
+def opened(choice: Choice, log_path: Path, tell: Callable[[str], object] | None = None) -> Iterator[Opened]:
+    """Start the chosen target. On exit, remove the run's objects, and stop the server if racehound started it.
+
+    `tell` is called with a line about what could not be removed, and one with the command that removes it. Without it that is an
+    error.
+    """
     chosen = database(choice.name)
     require_possible(choice)
     catalogue(chosen, choice.kinds_from)  # errors in the files are reported before anything is started
@@ -109,6 +125,18 @@ def opened(choice: Choice, log_path: Path) -> Iterator[Opened]:
     directory = scratch.create(run_id)
     try:
         with chosen.opened(choice, run_id, directory, log_path) as target:
+            target.reconnect_s = choice.reconnect_s
+            target.last_start = target.started()
             yield Opened(chosen, target, directory, choice.kinds_from)
+    except LeftBehindError as error:
+        command = clean_command(choice, run_id)
+        if tell is None:
+            raise TargetError(f"{error}; remove the rest: {command}") from error
+        tell(str(error))
+        named = f"{', '.join(error.left)}, and whatever else has {run_id} in its name"
+        tell(f"left behind: {named}")
+        tell(f"remove it when the server can be reached: {command}")
+        if error.__context__ is not None and not isinstance(error.__context__, LeftBehindError):
+            raise error.__context__ from None
     finally:
         scratch.remove(directory)

@@ -13,7 +13,7 @@ from racehound.databases.stepping import Stepping
 from racehound.errors import TargetError, UserError
 from racehound.kinds.kind import Kind
 from racehound.services.service import Endpoint
-from racehound.session import Session
+from racehound.session import ServerError, Session
 
 Reset = Literal["objects", "database", "services"]
 """The reset before a repetition. objects: drop the leftovers of the repetition before. database: make a new working database.
@@ -36,6 +36,35 @@ class Wait:
         return f"{self.session} (pid {self.pid}, {self.state}, {self.event or 'no wait event'}){behind}: {self.query}"
 
 
+@dataclasses.dataclass(frozen=True)
+class ServerStart:
+    """Since when a server runs, in the server's own words. Two values are equal if nothing was started again in between."""
+
+    server: str
+    """The start of the server itself."""
+    processes: str = ""
+    """The last start of the processes that serve all sessions: after the crash of a process they are started again."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Traces:
+    """What the end of a server, or of a process of it, has left where racehound can read it."""
+
+    log: tuple[str, ...] | None = None
+    """New log lines about ends of processes, oldest first; None if the log cannot be read."""
+    signal: int = 0
+    """The signal that ended the server, as racehound knows where it is the parent; else 0."""
+    exit_code: int | None = None
+    """The exit code of the server, if it ended by itself and racehound is the parent."""
+    memory: str = ""
+    """Whether the kernel killed processes for lack of memory since the run began; "" if that is not known."""
+    memory_ran_out: bool = False
+
+
+Condition = Literal["unknown", "running", "stopped", "ended"]
+"""What the server's processes do, as far as racehound can see from outside. stopped: a signal has stopped them (SIGSTOP)."""
+
+
 class Target(abc.ABC):
     """A server and the working database in it that a run uses.
 
@@ -48,6 +77,13 @@ class Target(abc.ABC):
     """`rh` and eight hexadecimal digits. Names of all objects that the run creates outside the working database begin with it."""
     owned: bool
     """Whether racehound started the server. Then it may restart the server and read its files and log."""
+    reconnect_s: float = 30.0
+    """Seconds for which racehound tries to come back to a server that it has lost."""
+    answers_beside: bool = False
+    """Whether the server answers a new session (`started`) whatever the statements of others do: then one that answers nobody has
+    not come to a stop because of a statement."""
+    last_start: ServerStart | None = None
+    """What `started` returned when racehound last had reason to ask; kept by the core."""
 
     @property
     @abc.abstractmethod
@@ -66,7 +102,8 @@ class Target(abc.ABC):
     def rebuild(self) -> None:
         """Make a new working database. Sessions opened before cannot be used afterwards.
 
-        If racehound started the server and it has ended, it is started again.
+        If racehound started the server and it has ended, it is started again. UnreachableError where nobody has asked yet what it
+        has left (`traces`), or where racehound did not start it.
         """
 
     @abc.abstractmethod
@@ -131,6 +168,32 @@ class Target(abc.ABC):
     def log_around(self, pids: Collection[int]) -> list[str]:  # noqa: ARG002 no log, no lines
         """The last lines of the server's log about these processes or about the whole server."""
         return []
+
+    def started(self) -> ServerStart | None:
+        """Since when the server runs, asked through a new session; None if the server does not tell. Any thread may call it.
+
+        UnreachableError, within 15 seconds, when it does not answer.
+        """
+        return None
+
+    def farewells(self) -> list[ServerError]:
+        """The last words of the server to each of racehound's own idle sessions that were lost."""
+        return []
+
+    def traces(self) -> Traces:
+        """What can be read of the last end of the server or of a process of it. Log lines are returned once."""
+        return Traces()
+
+    def condition(self) -> Condition:
+        """What the server's processes do now. Any thread may call it."""
+        return "unknown"
+
+    def abandon(self) -> None:  # noqa: B027 a target without it waits for the server's answer
+        """Break all connections to a server that does not answer, so that nothing waits for it. Any thread may call it."""
+
+    def left_behind(self) -> tuple[str, ...]:
+        """What the run has left on a server that it could not clean up, as far as that is known without asking it."""
+        return ()
 
     def stepping(self) -> Stepping:
         """The lock-step support of this target, for the present working database."""

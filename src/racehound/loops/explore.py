@@ -16,11 +16,13 @@ from typing import Literal
 import msgspec
 
 from racehound.data.finding import Finding, Severity, Store
-from racehound.data.history import Event, PlanStarted, Recorder, Statement, compress
+from racehound.data.history import Event, Outage, PlanStarted, Recorder, Statement, compress
 from racehound.data.run_directory import RunDirectory
 from racehound.data.schedule import Schedule, TurnOrder, count_interleavings, print_schedule, serial_schedules
 from racehound.databases.registry import Opened
+from racehound.errors import TERMINATED, TargetError, TerminatedError, reason_of
 from racehound.judge.classification import KnownErrors
+from racehound.loops.outages import OnOutage
 from racehound.loops.repetition import RepetitionRunner
 from racehound.run.lockstep import Move
 from racehound.run.lockstep_program import program_of_scripts
@@ -92,6 +94,10 @@ class Exploration(msgspec.Struct, frozen=True):
     """Worst first, then most frequent."""
     findings: list[Finding]
     interrupted: bool
+    ended_early: str = ""
+    """Why it ended before all schedules were run; empty where it did not. Ctrl-C is no reason."""
+    outages: list[Outage] = []
+    """When the server, or connections to it, were lost, and why."""
 
     @property
     def rate(self) -> float:
@@ -119,11 +125,18 @@ class Explorer:
     """Runs and judges schedules on one target."""
 
     def __init__(
-        self, scripts: Scripts, options: ExploreOptions, opened: Opened, recorder: Recorder, store: Store, serial: SerialErrors
+        self,
+        scripts: Scripts,
+        options: ExploreOptions,
+        opened: Opened,
+        recorder: Recorder,
+        store: Store,
+        serial: SerialErrors,
+        on_outage: OnOutage = lambda _outage: None,
     ) -> None:
         self._program = program_of_scripts(scripts, options.seed)
         self._runner = LockstepRunner(opened.target, recorder, opened.scratch, options.statement_limit_s)
-        self._repetitions = RepetitionRunner.of(opened.database)
+        self._repetitions = RepetitionRunner.of(opened.database, on_outage)
         self._store = store
         self._serial = serial
         recorder.append(PlanStarted(self._program.program))
@@ -192,21 +205,27 @@ def explore(
     directory: RunDirectory,
     store: Store,
     others: Sequence[OpenTarget] = (),
+    on_outage: OnOutage = lambda _outage: None,
 ) -> Exploration:
     """Run and judge the schedules. Ctrl-C ends it as if all had been run. The history of each target is kept in the directory.
 
     The serial schedules run on the target that is open. The others are shared with `others`, as many of these as are worth it.
-    An error of one target ends the exploration and is raised: TargetError, or UserError for a setup that fails.
+    When a target cannot go on, the exploration ends early with what is known. UserError for a setup that fails.
     """
     agenda, serial = _Agenda(scripts, options), SerialErrors(scripts)
-    started, interrupted = time.monotonic(), False
+    started, interrupted, ended_early = time.monotonic(), False, ""
+    outages: list[Outage] = []
+
+    def note(outage: Outage) -> None:
+        outages.append(outage)
+        on_outage(outage)
 
     @contextlib.contextmanager
     def explorer_on(target: Opened, number: int) -> Iterator[Explorer]:
         path = directory.history(number, options.seed)
         with (
             contextlib.closing(Recorder(path)) as recorder,
-            contextlib.closing(Explorer(scripts, options, target, recorder, store, serial)) as explorer,
+            contextlib.closing(Explorer(scripts, options, target, recorder, store, serial, note)) as explorer,
         ):
             yield explorer
         compress(path)
@@ -226,13 +245,23 @@ def explore(
             agenda.run(explorer)
             for helped in helping:
                 helped.result()
+        except TerminatedError:
+            ended_early = TERMINATED
         except KeyboardInterrupt:
             interrupted = True
+        except TargetError as error:
+            ended_early = str(error)
+        except OSError as error:
+            ended_early = reason_of(error)
         finally:
             agenda.end()
         seconds = time.monotonic() - started
-    store.flush()
-    return _exploration(scripts, options, agenda, store, seconds, interrupted=interrupted)
+    try:
+        store.flush()
+    except OSError as error:
+        ended_early = ended_early or reason_of(error)
+    found = _exploration(scripts, options, agenda, store, seconds, interrupted=interrupted)
+    return msgspec.structs.replace(found, ended_early=ended_early, outages=outages)
 
 
 def _count(scripts: Scripts, options: ExploreOptions) -> int:

@@ -10,14 +10,14 @@ from collections.abc import Sequence
 import msgspec
 
 from racehound.data.finding import Finding, Store
-from racehound.data.history import PlanStarted, Recorder, compress
+from racehound.data.history import Outage, PlanStarted, Recorder, compress
 from racehound.data.plan import KindEntry, Plan, ScenarioName, draw_plan
 from racehound.data.program import Program, print_program
 from racehound.data.run_directory import RunDirectory
 from racehound.databases.dialect import Dialect
 from racehound.databases.registry import Opened
 from racehound.databases.target import Reset
-from racehound.errors import UserError
+from racehound.errors import TERMINATED, TargetError, TerminatedError, UserError, reason_of
 from racehound.kinds.kind import Kind
 from racehound.loops.repetition import JudgedRepetition, RepetitionRunner
 from racehound.report.progress import Progress, Reporter
@@ -69,6 +69,10 @@ class Summary(msgspec.Struct, frozen=True):
     silenced: int
     """How many findings the baseline knows."""
     interrupted: bool
+    ended_early: str = ""
+    """Why the hunt ended before its time; empty where it did not. A hunt that was interrupted by Ctrl-C has no reason."""
+    outages: list[Outage] = []
+    """When the server, or connections to it, were lost, and why."""
 
 
 def choose_kinds(catalogue: Sequence[type[Kind]], available: Sequence[type[Kind]], names: Sequence[str]) -> list[type[Kind]]:
@@ -120,7 +124,7 @@ def _entry(kind: type[Kind]) -> KindEntry:
 
 
 class Hunt:
-    """One hunt on a started target. Ctrl-C ends `run` as if the time were up."""
+    """One hunt on a started target. Ctrl-C ends `run` as if the time were up, and so does what makes it impossible to go on."""
 
     def __init__(self, options: HuntOptions, opened: Opened, directory: RunDirectory, store: Store, reporter: Reporter) -> None:
         self._options = options
@@ -134,22 +138,33 @@ class Hunt:
         self._deadline = self._started + options.runtime_s
         self._counts: Counter[str] = Counter()
         self._outcomes: Counter[str] = Counter()
+        self._outages: list[Outage] = []
 
     def run(self) -> Summary:
         """Hunt until the runtime is over; the summary is also kept in the run directory."""
         kinds = choose_kinds(self._opened.catalogue, self._opened.kinds, self._options.kinds)
-        interrupted = False
+        interrupted, ended_early = False, ""
         seed = self._options.seed
         try:
             while not self._is_over():
                 plan, program = self._draw(kinds, seed)
                 self._run_plan(program)
                 seed = plan.next_seed
+        except TerminatedError:
+            ended_early = TERMINATED
         except KeyboardInterrupt:
             interrupted = True
-        self._store.flush()
-        summary = self._summary(interrupted=interrupted)
-        self._directory.write_summary(summary)
+        except TargetError as error:
+            ended_early = str(error)
+        except OSError as error:
+            ended_early = reason_of(error)
+        summary = self._summary(interrupted=interrupted, ended_early=ended_early)
+        try:
+            self._store.flush()
+            self._directory.write_summary(summary)
+        except OSError as error:
+            # What is known is shown all the same.
+            return msgspec.structs.replace(summary, ended_early=ended_early or reason_of(error))
         return summary
 
     def _draw(self, kinds: Sequence[type[Kind]], seed: int) -> tuple[Plan, Program]:
@@ -185,11 +200,11 @@ class Hunt:
                 self._repeat(runner)
         finally:
             recorder.close()
-            self._store.flush()
+        self._store.flush()
         compress(path)
 
     def _repeat(self, runner: StormRunner) -> None:
-        repetitions = RepetitionRunner.of(self._opened.database)
+        repetitions = RepetitionRunner.of(self._opened.database, self._note_outage)
         repetitions.prepare(runner)
         began = time.monotonic()
         for number in range(1, self._options.repetitions + 1):
@@ -200,6 +215,10 @@ class Hunt:
             self._reporter.progress(self._progress(number))
             if last:
                 return
+
+    def _note_outage(self, outage: Outage) -> None:
+        self._outages.append(outage)
+        self._reporter.outage(outage)
 
     def _keep(self, repetition: JudgedRepetition, program: Program) -> None:
         self._counts["repetitions"] += 1
@@ -223,7 +242,7 @@ class Hunt:
             findings=self._store.sorted,
         )
 
-    def _summary(self, *, interrupted: bool) -> Summary:
+    def _summary(self, *, interrupted: bool, ended_early: str) -> Summary:
         return Summary(
             seed=self._options.seed,
             seconds=round(time.monotonic() - self._started, 3),
@@ -234,4 +253,6 @@ class Hunt:
             findings=self._store.sorted(),
             silenced=sum(self._store.silenced.values()),
             interrupted=interrupted,
+            ended_early=ended_early,
+            outages=self._outages,
         )

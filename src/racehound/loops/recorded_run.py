@@ -16,12 +16,12 @@ from racehound.databases import registry
 from racehound.databases.catalogue import nonempty_catalogue, printable_kinds
 from racehound.databases.database import Choice, Database
 from racehound.databases.registry import Opened, database
-from racehound.errors import UserError
+from racehound.errors import UserError, reason_of
 from racehound.loops.explore import Exploration, explore
 from racehound.loops.hunt import Hunt, HuntOptions, Summary, choose_kinds
 from racehound.loops.reduce.search import Teller, say_nothing
 from racehound.loops.reduction import reduce_all
-from racehound.report.progress import Reporter
+from racehound.report.progress import Reporter, outage_line
 from racehound.report.sessions import write_sessions
 from racehound.run.perturbations.registry import PerturbationSet
 from racehound.run.session_script import Scripts, read_script, read_session
@@ -51,7 +51,7 @@ def record_hunt(
     """
     with contextlib.closing(reporter):
         require_kinds(choice, options.kinds)
-        with registry.opened(choice, directory.server_log) as opened:
+        with registry.opened(choice, directory.server_log, tell) as opened:
             names, hindered = PerturbationSet(opened.database.perturbations()).possible(perturb, opened.target)
             for name, reason in hindered.items():
                 tell(f"without {name}: {reason}")
@@ -61,7 +61,7 @@ def record_hunt(
             store = Store(directory.findings, baseline, write_sessions)
             summary = Hunt(options, opened, directory, store, reporter).run()
             reporter.close()
-            if reduce_s and not summary.interrupted:
+            if reduce_s and not summary.interrupted and not summary.ended_early:
                 limit_s = options.statement_limit_s
                 left_out = reduce_all(summary.findings, directory, opened, reduce_s, limit_s, reduction_progress)
                 if left_out:
@@ -111,7 +111,7 @@ def record_exploration(
 
     UserError for what the target cannot do and for a failing setup, TargetError when racehound cannot go on with the target.
     """
-    with registry.opened(choice, directory.server_log) as opened:
+    with registry.opened(choice, directory.server_log, tell) as opened:
         read = (*scripts.sessions, scripts.setup, scripts.check, scripts.teardown)
         _write_run(directory, choice, opened, options=options, scripts=[script.file for script in read if script])
         target = opened.target
@@ -119,8 +119,11 @@ def record_exploration(
         further = range(2, servers + 1 if opened.database.can_start and not choice.url else 1)
         others = [functools.partial(registry.opened, choice, directory.path / f"server-{number}.log") for number in further]
         store = Store(directory.findings, baseline, write_sessions)
-        exploration = explore(scripts, options, opened, directory, store, others)
-        directory.write_summary(exploration)
+        exploration = explore(scripts, options, opened, directory, store, others, lambda outage: tell(outage_line(outage)))
+        try:
+            directory.write_summary(exploration)
+        except OSError as error:
+            tell(f"summary.json was not written: {reason_of(error)}")
         return exploration
 
 

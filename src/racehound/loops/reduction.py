@@ -20,7 +20,7 @@ from racehound.data.run_directory import RunDirectory
 from racehound.data.scene import Scene
 from racehound.data.schedule import Listed
 from racehound.databases.registry import Opened
-from racehound.errors import RacehoundError, TargetError
+from racehound.errors import RacehoundError, ServerGoneError, TargetError
 from racehound.loops.reduce.guesses import Guesser, culprit_of
 from racehound.loops.reduce.program_passes import minimise_program
 from racehound.loops.reduce.scene_passes import minimise
@@ -74,9 +74,9 @@ class SceneRunner:
         self._count += 1
         try:
             repetition = self._repetitions.run(scheduled, self._count)
-        except TargetError:
+        except TargetError as error:
             self._failures += 1
-            if self._failures >= _TARGET_FAILURES:
+            if self._failures >= _TARGET_FAILURES or isinstance(error, ServerGoneError):
                 raise
             return False
         except RacehoundError:

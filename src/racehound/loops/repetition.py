@@ -13,15 +13,23 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
 from racehound.data.finding import Finding, Severity
-from racehound.data.history import Disturbed, ErrorClass, Event, LogLine, Recorder, RepetitionEnded, Statement, judged
+from racehound.data.history import Disturbed, ErrorClass, Event, LogLine, Outage, Recorder, RepetitionEnded, Statement, judged
 from racehound.data.program import Program
 from racehound.data.schedule import Schedule
 from racehound.databases.database import Database
 from racehound.databases.target import Target
+from racehound.errors import RacehoundError, ServerGoneError, TargetError, UnreachableError, UserError
 from racehound.judge import oracles
 from racehound.judge.classification import KnownErrors
+from racehound.judge.crash import judge_crashes
 from racehound.judge.judge import Judge, distinct, without_consequences
 from racehound.judge.oracle import ObservedHistory, TargetAtRest
+from racehound.loops.outages import OnOutage, examine
+
+_TRIES = 3
+"""How often a repetition is run that outages spoil. A statement that always ends its session must not be tried for ever."""
+_PAUSE_S = 0.2
+"""Before a working database is asked for again."""
 
 
 class SessionHost(Protocol):
@@ -47,6 +55,10 @@ class SessionHost(Protocol):
     @property
     def lost(self) -> bool:
         """Whether a session that is still in use has lost its connection."""
+
+    @property
+    def silent_s(self) -> float:
+        """For how many seconds the server has not answered new sessions; 0 where that is not unusual."""
 
     def prepare(self, *, damaged: bool) -> bool:
         """Make the working database ready for a repetition; True when it is a new one.
@@ -87,6 +99,8 @@ class JudgedRepetition:
     findings: list[Finding]
     classes: Counter[ErrorClass]
     """How many failed statements are in each class."""
+    spoiled: bool = False
+    """Whether an outage kept it from being run or judged to its end."""
 
     @property
     def statements(self) -> int:
@@ -102,21 +116,77 @@ def no_known_errors(_events: Sequence[Event]) -> KnownErrors:
 class RepetitionRunner:
     """Runs and judges repetitions on one target, one after the other."""
 
-    def __init__(self, judge: Judge) -> None:
+    def __init__(self, judge: Judge, on_outage: OnOutage = lambda _outage: None) -> None:
         self._judge = judge
+        self._on_outage = on_outage
+        self._last_outage: Outage | None = None
+        self._spoiled_since: float | None = None
+        """When the first of the last repetitions in a row was spoiled; None if the last one was not."""
         self._damaged = True
         self._prepared = False
 
     @classmethod
-    def of(cls, database: Database) -> RepetitionRunner:
-        """With all oracles of a database."""
-        return cls(Judge(oracles(database.oracles, database.own_oracles())))
+    def of(cls, database: Database, on_outage: OnOutage = lambda _outage: None) -> RepetitionRunner:
+        """With all oracles of a database. `on_outage` is called when connections were lost and it was found out why."""
+        return cls(Judge(oracles(database.oracles, database.own_oracles())), on_outage)
 
     def prepare(self, host: SessionHost) -> None:
-        """Make the working database ready for the next repetition, and let the oracles look at it if it is a new one."""
+        """Make the working database ready for the next repetition, and let the oracles look at it if it is a new one.
+
+        An outage is waited for. ServerGoneError when the server does not come back, TargetError for other reasons.
+        """
+        deadline: float | None = None
+        while True:
+            self._require_server(host)
+            try:
+                self._prepare(host)
+            except TargetError as error:
+                self._damaged = True
+                deadline = deadline or time.monotonic() + host.target.reconnect_s
+                outage = self._examine(host, 0, [], error)
+                if outage is None:
+                    raise
+                if time.monotonic() > deadline:
+                    raise ServerGoneError(str(error)) from error
+                time.sleep(_PAUSE_S)
+            else:
+                return
+
+    def _prepare(self, host: SessionHost) -> None:
+        target = host.target
         if host.prepare(damaged=self._damaged):
-            self._judge.begin(host.target)
+            self._damaged = True  # until the oracles have looked at it
+            self._judge.begin(target)
+            start = target.started()
+            if target.last_start not in (None, start) and not target.owned:
+                # Nobody had a statement in flight then. The next repetition is judged with it.
+                self._examine(host, 0, [], UnreachableError("the server was started again"))
+            target.last_start = start
         self._prepared = True
+
+    def _require_server(self, host: SessionHost) -> None:
+        """ServerGoneError where the server was lost and has not come back."""
+        gone = self._last_outage
+        if gone is not None and not gone.back and not host.target.owned:
+            raise ServerGoneError(f"{gone.verdict}: {gone.why}")
+
+    def _examine(self, host: SessionHost, number: int, events: Sequence[Event], error: RacehoundError | None) -> Outage | None:
+        """What became of the server, if anything did (`outages.examine`)."""
+        outage = examine(host, number, events, error)
+        if outage is not None:
+            self._tell(outage)
+        return outage
+
+    def _tell_all(self, events: Sequence[Event]) -> None:
+        for event in events:
+            if isinstance(event, Outage):
+                self._tell(event)
+
+    def _tell(self, outage: Outage) -> None:
+        """Report an outage, unless it is the same one that was reported last: several parts of a run may notice it."""
+        last, self._last_outage = self._last_outage, outage
+        if last is None or last.verdict != outage.verdict or outage.at_ns > last.at_ns + (last.away_s + 1) * 1e9:
+            self._on_outage(outage)
 
     def run(
         self,
@@ -126,19 +196,38 @@ class RepetitionRunner:
         whole_plan: bool = False,
         known_errors: Callable[[Sequence[Event]], KnownErrors] = no_known_errors,
     ) -> JudgedRepetition:
-        """One repetition. TargetError when the target cannot go on.
+        """One repetition. TargetError when the target cannot go on, ServerGoneError when the server does not come back.
+
+        Where connections are lost though no server process crashed, it is run again when the server is back.
 
         whole_plan: add the checks that are too slow for every repetition. known_errors: errors, besides those that the program
         asks for, that need no race to explain them; called with the events of the repetition.
         """
-        if not self._prepared:
-            self.prepare(host)
-        self._prepared, self._damaged = False, True  # until the repetition has been judged
-        try:
-            return self._run(host, number, whole_plan=whole_plan, known_errors=known_errors)
-        except BaseException:
-            host.recorder.take()  # what was recorded so far belongs to no other repetition
-            raise
+        tries = 0
+        while True:
+            if not self._prepared:
+                self.prepare(host)
+            self._prepared, self._damaged = False, True  # until the repetition has been judged
+            try:
+                repetition = self._run(host, number, whole_plan=whole_plan, known_errors=known_errors)
+            except BaseException:
+                host.recorder.take()  # what was recorded so far belongs to no other repetition
+                raise
+            if not repetition.spoiled or repetition.findings:
+                self._spoiled_since = None
+                return repetition
+            tries += repetition.statements > 0
+            if tries == _TRIES:
+                return repetition
+            self._wait_after_spoiled(host)
+
+    def _wait_after_spoiled(self, host: SessionHost) -> None:
+        """ServerGoneError when no repetition has come to its end for longer than the user allows."""
+        self._spoiled_since = self._spoiled_since or time.monotonic()
+        if time.monotonic() - self._spoiled_since > host.target.reconnect_s:
+            assert self._last_outage is not None
+            raise ServerGoneError(f"{self._last_outage.verdict}: {self._last_outage.why}")
+        time.sleep(_PAUSE_S)
 
     def _run(
         self,
@@ -148,20 +237,47 @@ class RepetitionRunner:
         whole_plan: bool,
         known_errors: Callable[[Sequence[Event]], KnownErrors],
     ) -> JudgedRepetition:
-        host.run(number)
+        error: RacehoundError | None = None
+        try:
+            host.run(number)
+        except (TargetError, UserError) as raised:
+            error = raised
         events = host.recorder.take()
+        outage = self._examine(host, number, events, error)
+        if outage is not None:
+            return self._spoiled(host, number, events, outage)
+        if error is not None:
+            raise error
         at_rest, unjudged = self._judge_at_rest(host, number, events, whole_plan=whole_plan)
-        host.finish(number, sound=not at_rest)
+        try:
+            host.finish(number, sound=not at_rest)
+        except TargetError as raised:
+            error = raised
+        events += host.recorder.take()
+        outage = self._examine(host, number, events, error or (TargetError(unjudged) if unjudged else None))
+        if error is not None and outage is None:
+            raise error
         for text in host.target.new_log_lines():
             host.recorder.append(LogLine(number, text))
         events += host.recorder.take()
+        self._tell_all(events)
         history = dataclasses.replace(_history(host, number, events), known_errors=host.wanted_errors() | known_errors(events))
         findings = without_consequences(distinct([*at_rest, *self._judge.history(history)]))
         counts = history.classification.counts
-        self._damaged = is_damaged(host, events, findings, counts, unjudged=bool(unjudged))
+        self._damaged = is_damaged(host, events, findings, counts, unjudged=bool(unjudged or outage))
         host.leave(number, damaged=self._damaged)
         _record_judgement(host, number, history, findings)
         return JudgedRepetition(number, host.schedule, events + host.recorder.take(), findings, counts)
+
+    def _spoiled(self, host: SessionHost, number: int, events: list[Event], outage: Outage) -> JudgedRepetition:
+        """The verdict about a repetition that lost its connections. Only whether the server crashed can be judged of it."""
+        events += host.recorder.take()
+        self._tell_all(events)
+        history = dataclasses.replace(_history(host, number, events), known_errors=host.wanted_errors())
+        findings = distinct(self._judge.history(history) if outage.verdict == "server crashed" else judge_crashes(history))
+        _record_judgement(host, number, history, findings)
+        counts = history.classification.counts
+        return JudgedRepetition(number, host.schedule, events + host.recorder.take(), findings, counts, spoiled=True)
 
     def _judge_at_rest(
         self, host: SessionHost, number: int, events: list[Event], *, whole_plan: bool

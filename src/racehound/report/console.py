@@ -6,7 +6,8 @@ import time
 from typing import TYPE_CHECKING, TextIO
 
 from racehound.data.finding import Finding
-from racehound.report.progress import Progress, finding_line
+from racehound.data.history import Outage
+from racehound.report.progress import Progress, finding_line, outage_line
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -35,6 +36,9 @@ class PlainReporter:
 
     def finding(self, finding: Finding) -> None:
         self._print(finding_line(finding))
+
+    def outage(self, outage: Outage) -> None:
+        self._print(f"--- {outage_line(outage)}")
 
     def close(self) -> None:
         """Nothing is open."""
@@ -68,6 +72,9 @@ class LiveReporter:
 
     def finding(self, finding: Finding) -> None:
         self._console.print(finding_line(finding), markup=False, style="bold")
+
+    def outage(self, outage: Outage) -> None:
+        self._console.print(f"--- {outage_line(outage)}", markup=False)
 
     def close(self) -> None:
         self._live.stop()

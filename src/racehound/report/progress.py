@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from racehound.data.finding import Finding
+from racehound.data.history import Outage
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,6 +42,9 @@ class Reporter(Protocol):
     def finding(self, finding: Finding) -> None:
         """A defect was met for the first time."""
 
+    def outage(self, outage: Outage) -> None:
+        """Connections were lost, and it was found out why."""
+
     def close(self) -> None:
         """The hunt has ended, or could not begin. May be called twice."""
 
@@ -60,6 +64,9 @@ class FindingReporter:
     def finding(self, finding: Finding) -> None:
         self._tell(finding_line(finding))
 
+    def outage(self, outage: Outage) -> None:
+        self._tell(outage_line(outage))
+
     def close(self) -> None:
         """Nothing is open."""
 
@@ -67,3 +74,9 @@ class FindingReporter:
 def finding_line(finding: Finding) -> str:
     """A new finding, in one line."""
     return f"*** {finding.severity}: {finding.title} ({finding.id}, seed {finding.seed})"
+
+
+def outage_line(outage: Outage) -> str:
+    """An outage, in one line."""
+    after = f"back after {outage.away_s:g} s" if outage.back else f"not back after {outage.away_s:g} s"
+    return f"{outage.verdict}: {outage.why} ({after})"

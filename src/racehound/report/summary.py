@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from racehound.data.finding import Finding
+from racehound.data.history import Outage
 from racehound.data.reduction import FILE as REDUCTION
 from racehound.data.reduction import read_reduction
 from racehound.report.handover.directory import DIRECTORY as HANDOVER
+from racehound.report.progress import outage_line
 from racehound.report.scenes import reduction_text
 from racehound.report.sessions import sessions_text
 
@@ -17,8 +19,18 @@ LINES_LIMIT = 150
 """Lines of a finding's statements on the console. The file has all of them."""
 
 
-def summary_text(findings: Sequence[Finding], facts: str, silenced: int, directory: Path) -> str:
-    """Findings first, each with its statements by session; then known weaknesses, each with the pairs that showed it."""
+def summary_text(
+    findings: Sequence[Finding],
+    facts: str,
+    silenced: int,
+    directory: Path,
+    outages: Sequence[Outage] = (),
+    early: Sequence[str] = (),
+) -> str:
+    """Findings, each with its statements by session; then known weaknesses, each with the pairs that showed it; then outages.
+
+    `early`: why the run ended before its time, and what to do, a line each.
+    """
     headlines = [f for f in findings if not f.is_weakness]
     weaknesses = [f for f in findings if f.is_weakness]
     lines = ["", "=== Summary", facts]
@@ -30,8 +42,24 @@ def summary_text(findings: Sequence[Finding], facts: str, silenced: int, directo
         lines += ["", "=== Known weaknesses: internal errors while another session changed the same object"]
     for finding in weaknesses:
         lines += ["", *_weakness(finding, directory)]
-    lines += ["", _total(headlines, weaknesses), f"everything is in {directory}"]
+    if outages:
+        lines += ["", "=== Lost connections"]
+        for outage in outages:
+            lines += ["", *outage_lines(outage)]
+    lines += ["", _total(headlines, weaknesses), *early, f"everything is in {directory}"]
     return "\n".join(lines)
+
+
+def outage_lines(outage: Outage) -> list[str]:
+    """When the server, or connections to it, were lost: why, what was seen, and what was in flight."""
+    what = [*outage.evidence, *(f"in flight: {statement}" for statement in outage.in_flight)]
+    meaning = [] if outage.verdict == "server crashed" else ["no finding of the database"]
+    return [f"--- {outage_line(outage)}", *(f"    {line}" for line in (*what, *meaning))]
+
+
+def early_lines(reason: str, command: str) -> list[str]:
+    """Why a run ended before its time, and the command that removes what it may have left."""
+    return [f"ended early: {reason}", f"what may be left behind is removed by: {command}"]
 
 
 def finding_text(finding: Finding, directory: Path) -> str:

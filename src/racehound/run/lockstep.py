@@ -23,10 +23,11 @@ from racehound.data.history import Blocked, Fault, Overdue, Passed, Recorder
 from racehound.data.schedule import Schedule, Together, TurnOrder
 from racehound.databases.stepping import Stepping
 from racehound.databases.target import Target
-from racehound.errors import TargetError
+from racehound.errors import TargetError, UnreachableError
 from racehound.run.blocking import SteppedRecorded, wait
+from racehound.run.pulse import Pulse
 from racehound.run.session_script import Request, ScriptCursor
-from racehound.run.watchdog import GRACE_S, PATIENCE, judge_waits
+from racehound.run.watchdog import GRACE_S, PATIENCE, SLOW_S, judge_waits
 from racehound.session import Outcome
 from racehound.testdrive.redaction import redact, scrub_outcome
 
@@ -102,6 +103,7 @@ class LockStep:
         stepping: Stepping,
         recorder: Recorder,
         sessions: Sequence[LockstepSession],
+        pulse: Pulse,
         *,
         limit_s: float,
         repetition: int,
@@ -111,6 +113,7 @@ class LockStep:
         self._recorder = recorder
         self._sessions = {each.number: each for each in sessions}
         self._numbers = {each.connection.pid: each.number for each in sessions}
+        self._pulse = pulse
         self._limit_s = limit_s
         self._repetition = repetition
         self._progress_ns = time.monotonic_ns()
@@ -288,7 +291,7 @@ class LockStep:
     def _check_limit(self, waiting: Sequence[LockstepSession]) -> None:
         """If no statement has ended for longer than the limit: record who waits for whom, cancel, and later terminate."""
         now_ns = time.monotonic_ns()
-        age_s = (now_ns - self._progress_ns) / 1e9
+        age_s = self._pulse.age_s(self._progress_ns)
         if age_s < self._limit_s:
             return
         if not self._cancelled_ns:
@@ -299,14 +302,18 @@ class LockStep:
             for each in waiting:
                 text = f"terminated session {each.number} (pid {each.connection.pid}): it ignored the request to cancel"
                 self._recorder.append(Fault(self._repetition, text, now_ns))
-                self._target.terminate(each.connection.pid)
+                with contextlib.suppress(UnreachableError):  # the pulse takes care of a server that does not answer
+                    self._target.terminate(each.connection.pid)
 
     def _cancel_overdue(self, waiting: Sequence[LockstepSession], age_s: float) -> bool:
         """Record the pending statements as overdue and ask the server to cancel them; False where it is too early for that."""
+        asked = time.monotonic()
         try:
             waits = self._target.waits()
         except TargetError:
             return False  # the server does not answer just now: it is asked again, and a crash is found by its oracle
+        if time.monotonic() - asked > SLOW_S:
+            return False  # it had stopped answering, and what it shows in this moment says nothing about a hang
         own = set(self._numbers)
         verdicts = {each.number: judge_waits(waits, each.connection.pid, own) for each in waiting}
         told = tuple(map(str, waits or ()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -18,6 +19,7 @@ from racehound.errors import RacehoundError, TargetError, UserError
 from racehound.run.blocking import BlockingSession, SteppedRecorded
 from racehound.run.lockstep import LockStep, LockstepSession, Move
 from racehound.run.lockstep_program import LockstepProgram, SerialScript
+from racehound.run.pulse import Pulse
 from racehound.run.recorded_session import RecordedSession, StepPosition
 from racehound.run.session_script import OBJECT, ScriptCursor, SessionScript, run_alone
 from racehound.session import Session
@@ -41,6 +43,7 @@ class LockstepRunner:
         self.recorder = recorder
         self._temp_dir = temp_dir
         self._limit_s = limit_s
+        self.pulse = Pulse(target, recorder)
         self._stepping: Stepping | None = None
         self._variables: dict[str, str] = {}
         self._sessions: list[SteppedRecorded] = []
@@ -84,7 +87,9 @@ class LockstepRunner:
         for number, (session, script) in enumerate(zip(self._sessions, scripts, strict=False), 1):
             session.position.repetition = repetition
             sessions.append(LockstepSession(number, session, ScriptCursor(script, self._context(session))))
-        return LockStep(self.target, self.stepping, self.recorder, sessions, limit_s=self._limit_s, repetition=repetition)
+        return LockStep(
+            self.target, self.stepping, self.recorder, sessions, self.pulse, limit_s=self._limit_s, repetition=repetition
+        )
 
     def run_alone(self, serial: SerialScript, repetition: int) -> CommandFailed | None:
         """Run a script in the session `main`. Return how it failed, if it did."""
@@ -150,6 +155,7 @@ class LockstepRunner:
     def close(self) -> None:
         """Wait for the end of the drops and close all sessions."""
         self._pool.shutdown()
+        self.pulse.stop()
         self._close_sessions()
 
     def _close_sessions(self) -> None:
@@ -205,6 +211,11 @@ class ScheduledRepetition:
     def pids(self) -> set[int]:
         return self._runner.pids()
 
+    @property
+    def silent_s(self) -> float:
+        """For how many seconds the server has not answered new sessions; 0 where that is not unusual."""
+        return self._runner.pulse.silent_s
+
     def note(self, text: str) -> None:
         """Record something that racehound did or noticed."""
         self.recorder.append(Fault(self._number, text, time.monotonic_ns()))
@@ -214,14 +225,16 @@ class ScheduledRepetition:
 
     def run(self, number: int) -> None:
         """Setup, all turns, and the check. UserError for a setup that has to succeed and fails."""
-        self._number = number
+        self._number = self._runner.pulse.repetition = number
+        self.moves = []
+        order = copy.deepcopy(self._order)  # a schedule that an outage spoils is run again
         self.recorder.append(RepetitionStarted(number, time.monotonic_ns(), schedule=self._asked))
         self._runner.open_sessions(len(self._program.sessions))
         for serial in self._program.setup:
             failure = self._runner.run_alone(serial, number)
             if failure is not None and not self._program.setup_may_fail:
                 raise UserError(f"{serial.label}: {failure}")
-        self.moves = self._runner.lockstep(self._program.sessions, number).run(self._order)
+        self.moves = self._runner.lockstep(self._program.sessions, number).run(order)
         self._runner.reset_sessions()
         for serial in self._program.check:
             self._expect(serial)

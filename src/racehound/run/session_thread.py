@@ -137,5 +137,6 @@ class SessionThread:
                 if runner.session.lost:
                     break
         finally:
+            # Also where it cannot go on: others may wait for what its transaction holds.
             pacer.leave(self.name, steps[number + 1 :])
-        runner.session.reset()
+            runner.session.reset()

@@ -12,9 +12,11 @@ from racehound.data.history import Fault, Recorder, RepetitionStarted
 from racehound.data.program import Disturbance, Program, Step
 from racehound.data.schedule import Schedule
 from racehound.databases.target import Reset, Target
+from racehound.errors import TargetError
 from racehound.run.pacer import StormPacer, draw_offsets
 from racehound.run.perturbations.controller import PerturbationController
 from racehound.run.perturbations.registry import PerturbationSet
+from racehound.run.pulse import Pulse
 from racehound.run.recorded_session import RecordedSession, StepPosition
 from racehound.run.session_thread import SessionThread, StepRunner
 from racehound.run.watchdog import Watchdog
@@ -65,7 +67,8 @@ class StormRunner:
         self._number = 0
         known = perturbations or PerturbationSet()
         self._controller = PerturbationController(target, recorder, program, known) if program.perturbations else None
-        self._watchdog = Watchdog(target, recorder, self._sessions, statement_limit_s)
+        self._pulse = Pulse(target, recorder)
+        self._watchdog = Watchdog(target, recorder, self._sessions, statement_limit_s, self._pulse)
 
     def prepare(self, *, damaged: bool) -> bool:
         """Make the working database ready for a repetition; True when it is a new one. TargetError."""
@@ -89,15 +92,20 @@ class StormRunner:
 
     def run(self, number: int) -> None:
         """One repetition, until all sessions have finished and what they left has been verified."""
-        self._number = number
+        self._number = self._pulse.repetition = number
         offsets = draw_offsets(self.program, number)
         named = tuple((session, step, offset) for (session, step), offset in offsets.items())
         drawn = self._controller.draw(number) if self._controller else ()
         self.recorder.append(RepetitionStarted(number, time.monotonic_ns(), named, disturbances=drawn))
         self._run_alone(self.program.setup, number)
-        self._race(StormPacer(self.program, offsets), number, drawn)
-        if self._controller:
-            self._forget(self._controller.finish(self._sessions(), number))
+        try:
+            self._race(StormPacer(self.program, offsets), number, drawn)
+            if self._controller:
+                self._forget(self._controller.finish(self._sessions(), number))
+        except TargetError:
+            if self._controller:
+                self._controller.give_up(self._sessions())
+            raise
         self._run_alone(self.program.verify, number)
 
     def worth_judging(self, look: Callable[[], bool]) -> bool:  # noqa: ARG002 a repetition takes far longer than judging it
@@ -128,6 +136,11 @@ class StormRunner:
         """Server processes of all open sessions."""
         return {session.pid for session in self._sessions()}
 
+    @property
+    def silent_s(self) -> float:
+        """For how many seconds the server has not answered new sessions; 0 where that is not unusual."""
+        return self._pulse.silent_s
+
     def note(self, text: str) -> None:
         """Record something that racehound did or noticed."""
         self.recorder.append(Fault(self._number, text, time.monotonic_ns()))
@@ -135,6 +148,7 @@ class StormRunner:
     def close(self) -> None:
         """End sessions, threads and watchdog."""
         self._watchdog.stop()
+        self._pulse.stop()
         for thread in self._threads.values():
             thread.end()
         if self._controller:

@@ -5,6 +5,7 @@ It first asks the server who waits for whom, and then cancels. If a statement ig
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import threading
 import time
@@ -13,12 +14,15 @@ from typing import Literal
 
 from racehound.data.history import Fault, Overdue, Recorder
 from racehound.databases.target import Target, Wait
-from racehound.errors import TargetError
+from racehound.errors import TargetError, UnreachableError
+from racehound.run.pulse import Pulse
 from racehound.run.recorded_session import RecordedSession, Running
 
 Verdict = Literal["deadlock", "held", "running", "unknown", "undecided"]
 
 LOOK_S = 0.1
+SLOW_S = 2.0
+"""A server that takes longer to say who waits for whom was not able to answer."""
 GRACE_S = 5.0
 """How long a cancelled statement may take to end before its session is terminated."""
 PATIENCE = 3
@@ -36,15 +40,19 @@ class _Case:
 
 
 class Watchdog:
-    """A thread that watches the sessions that `sessions()` returns. `limit_s` is per statement, in seconds."""
+    """A thread that watches the sessions that `sessions()` returns. `limit_s` is per statement, in seconds.
+
+    `pulse` tells for how long the server has answered: a statement's time counts only while it does.
+    """
 
     def __init__(
-        self, target: Target, recorder: Recorder, sessions: Callable[[], Iterable[RecordedSession]], limit_s: float
+        self, target: Target, recorder: Recorder, sessions: Callable[[], Iterable[RecordedSession]], limit_s: float, pulse: Pulse
     ) -> None:
         self._target = target
         self._recorder = recorder
         self._sessions = sessions
         self._limit_s = limit_s
+        self._pulse = pulse
         self._cases: dict[int, _Case] = {}
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._loop, name="watchdog", daemon=True)
@@ -65,7 +73,7 @@ class Watchdog:
         if running is None or (known and known.running is not running):
             self._cases.pop(id(session), None)
             return
-        age_s = (time.monotonic_ns() - running.start_ns) / 1e9
+        age_s = self._pulse.age_s(running.start_ns)
         if age_s < self._limit_s:
             return
         case = self._cases.setdefault(id(session), _Case(running))
@@ -77,13 +85,17 @@ class Watchdog:
                 f"terminated {session.position.session} (pid {session.pid}): it ignored the request to cancel {case.running.sql}"
             )
             self._recorder.append(Fault(session.position.repetition, text, time.monotonic_ns()))
-            self._target.terminate(session.pid)
+            with contextlib.suppress(UnreachableError):  # the pulse takes care of a server that does not answer
+                self._target.terminate(session.pid)
 
     def _judge(self, session: RecordedSession, case: _Case, age_s: float) -> None:
+        asked = time.monotonic()
         try:
             waits = self._target.waits()
         except TargetError:
             return  # the server does not answer just now: looked at again in LOOK_S, and a dead one is the crash oracle's
+        if time.monotonic() - asked > SLOW_S:
+            return  # it had stopped answering, and what it shows in this moment says nothing about a hang
         verdict = judge_waits(waits, session.pid, {s.pid for s in self._sessions()})
         if verdict not in ("deadlock", "held") and age_s < self._limit_s * PATIENCE:
             return

@@ -26,6 +26,15 @@ def send(pid: int, number: int) -> None:
         os.kill(pid, number)
 
 
+def is_stopped(pid: int) -> bool:
+    """Whether a signal has stopped a process (state T in proc_pid_stat(5))."""
+    try:
+        stat = (_PROC / str(pid) / "stat").read_text(errors="replace")
+    except OSError:
+        return False
+    return stat.rpartition(")")[2].split()[0] == "T"
+
+
 def memory_kib(pid: int) -> int:
     """The proportional set size of a process in KiB; 0 when it has ended or may not be inspected."""
     try:

@@ -7,6 +7,7 @@ and ending a COPY use libpq's asynchronous calls and wait on the socket.
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import select
 import socket
@@ -14,13 +15,14 @@ import time
 from collections.abc import Callable
 from typing import Self
 
+import msgspec
 import psycopg
 from psycopg import pq
 from psycopg.conninfo import make_conninfo
 from psycopg.pq import DiagnosticField as Field
 from psycopg.pq.abc import PGcancelConn, PGconn, PGresult
 
-from racehound.errors import TargetError, UserError
+from racehound.errors import UnreachableError, UserError
 from racehound.session import Outcome, Rows, ServerError
 
 # Plain integers, because a comparison with members of an enumeration costs more than a fast `execute`.
@@ -36,12 +38,20 @@ _CONNECTION_OK = int(pq.ConnStatus.OK)
 _CONNECTION_FAILURE = "08006"
 _NOT_SUPPORTED = "0A000"
 _NOT_IN_REPERTOIRE = "22021"
+_LAST_WORDS = (b"FATAL", b"PANIC")
+"""Severities of messages after which a server ends the connection (PostgreSQL documentation, "Message Severity Levels")."""
+_SESSION_ENDS = b"57P"
+"""How SQLSTATEs begin by which a server tells a session why it ends it (PostgreSQL documentation, appendix A). A server process
+that must end at once tells it in a warning."""
 _CANCEL_LIMIT = 5.0
 """Seconds for a cancel request, which opens a connection to the server."""
 
 
 class LibpqSession:
-    """One connection. Methods return outcomes and raise nothing for what the server does. Notices are ignored."""
+    """One connection. Methods return outcomes and raise nothing for what the server does.
+
+    Notices are ignored, except those by which a server tells why it ends the connection.
+    """
 
     def __init__(self, connection: PGconn) -> None:
         """`connection` is established and blocking; the session owns it."""
@@ -52,13 +62,17 @@ class LibpqSession:
         self._refused: Outcome | None = None
         self._result: PGresult | None = None
         """The first error of the statement that was sent, else its last result so far."""
+        self._farewells: list[ServerError] = []
+        """What the server told when it ended the connection while no statement ran, or in a warning."""
+        # The handler does not refer to the session, so that a session that nobody uses any more is closed at once.
+        connection.notice_handler = functools.partial(_keep_farewell, self._farewells)
 
     @classmethod
     def connect(cls, conninfo: str, application_name: str = "racehound", *, timeout: float = 10.0) -> Self:
         """Connect within `timeout` seconds.
 
         `conninfo`: key=value pairs or a postgres:// URL, as libpq takes them; the session's client encoding is UTF-8. UserError
-        when the text is malformed; TargetError, with libpq's reason in one line, when the connection fails.
+        when the text is malformed; UnreachableError, with libpq's reason in one line, when the connection fails.
         """
         try:
             full = make_conninfo(conninfo, application_name=application_name, client_encoding="UTF8")
@@ -69,7 +83,7 @@ class LibpqSession:
         if state != pq.PollingStatus.OK:
             reason = _one_line(_text(connection.error_message)) if state is not None else f"no answer within {timeout:g} s"
             connection.finish()
-            raise TargetError(f"cannot connect to PostgreSQL: {reason}")
+            raise UnreachableError(f"cannot connect to PostgreSQL: {reason}", silent=state is None)
         return cls(connection)
 
     @property
@@ -90,8 +104,9 @@ class LibpqSession:
     def execute(self, sql: str) -> Outcome:
         """Run one statement and return its outcome.
 
-        A lost connection has SQLSTATE 08006, and the server's last message, if any, as its message. Several statements in one
-        text are one transaction for the server; the outcome is that of the last. COPY from or to the client is an error.
+        A lost connection has the server's last message, if any, as its message, and its SQLSTATE where libpq tells it, else
+        08006. Several statements in one text are one transaction for the server; the outcome is that of the last. COPY from or to
+        the client is an error.
         """
         try:
             query = sql.encode()
@@ -101,8 +116,26 @@ class LibpqSession:
         except UnicodeEncodeError as error:
             return _refusal(_NOT_IN_REPERTOIRE, f"a statement must be Unicode text: {error.reason}")
         except psycopg.Error as error:
-            return _loss(error)
+            return self._loss(error)
         return self._outcome(result)
+
+    def ask_within(self, sql: str, seconds: float) -> Outcome:
+        """As `execute`; after so many seconds without an answer the connection is closed. Then UnreachableError is raised."""
+        deadline = time.monotonic() + seconds
+        self.send(sql)
+        while (outcome := self.take()) is None:
+            if not _wait(self._connection.socket, select.POLLIN, max(0.0, deadline - time.monotonic())):
+                self.close()
+                raise UnreachableError(f"no answer within {seconds:g} s", silent=True)
+        return outcome
+
+    def farewell(self) -> ServerError | None:
+        """What the server told when it ended this connection, which is idle; None while it has not ended it, or said nothing."""
+        if self.fileno >= 0:
+            with contextlib.suppress(psycopg.Error):
+                self._connection.consume_input()
+                self._connection.notifies()  # libpq parses what it has read
+        return self._farewells[-1] if self._farewells else None
 
     def send(self, sql: str) -> None:
         """Send a statement without waiting. `take` or `finish` returns its outcome and must do so before the next statement."""
@@ -116,7 +149,7 @@ class LibpqSession:
         except UnicodeEncodeError as error:
             self._refused = _refusal(_NOT_IN_REPERTOIRE, f"a statement must be Unicode text: {error.reason}")
         except psycopg.Error as error:
-            self._refused = _loss(error)
+            self._refused = self._loss(error)
 
     def take(self) -> Outcome | None:
         """The outcome of the statement that was sent; None while the server works. It waits only for the end of a COPY."""
@@ -136,7 +169,7 @@ class LibpqSession:
                 if self._result is None or self._result.status in _DONE:
                     self._result = result
         except psycopg.Error as error:
-            return _loss(error)
+            return self._loss(error)
         return None
 
     def finish(self) -> Outcome:
@@ -186,12 +219,28 @@ class LibpqSession:
     def _failure(self, result: PGresult) -> Outcome:
         # Every error of a server has a SQLSTATE, and none of libpq's own has. The status is not enough: when the statement could
         # not be sent, libpq still reports the connection as good.
-        if result.error_field(Field.SQLSTATE) and self._connection.status == _CONNECTION_OK:
-            return Outcome("error", error=_server_error(result))
-        # The result says only that the connection was lost; the connection has the server's last message, too.
+        told = _server_error(result) if result.error_field(Field.SQLSTATE) else None
+        if (
+            told
+            and self._connection.status == _CONNECTION_OK
+            and result.error_field(Field.SEVERITY_NONLOCALIZED) not in _LAST_WORDS
+        ):
+            return Outcome("error", error=told)
+        # The result may say only that the connection was lost; the connection has the server's last message, too.
         last_words = _one_line(_text(self._connection.error_message)) or _one_line(_text(result.error_message))
         self._connection.finish()
-        return Outcome("lost", error=ServerError(_CONNECTION_FAILURE, last_words))
+        return self._lost(last_words, told)
+
+    def _loss(self, error: psycopg.Error) -> Outcome:
+        return self._lost(_one_line(str(error)))
+
+    def _lost(self, last_words: str, told: ServerError | None = None) -> Outcome:
+        """The connection has ended. `told`: why, as the server said in answer to a statement."""
+        told = told or (self._farewells[-1] if self._farewells else None)
+        if told is None:
+            return Outcome("lost", error=ServerError(_CONNECTION_FAILURE, last_words))
+        message = last_words if told.message in last_words else f"{told.message}; {last_words}"
+        return Outcome("lost", error=msgspec.structs.replace(told, message=message))
 
     def _end_copy(self, status: int) -> Outcome:
         """End a COPY, so that the session can go on."""
@@ -207,7 +256,7 @@ class LibpqSession:
                 return Outcome("lost", error=ServerError(_NOT_SUPPORTED, "replication is not supported in a session"))
             last = self._last_result()
         except psycopg.Error as error:
-            return _loss(error)
+            return self._loss(error)
         if last is not None and last.status not in (_COMMAND_OK, _TUPLES_OK):
             return self._failure(last)
         return _refusal(_NOT_SUPPORTED, message)
@@ -292,13 +341,16 @@ def _server_error(result: PGresult) -> ServerError:
     )
 
 
+def _keep_farewell(farewells: list[ServerError], result: PGresult) -> None:
+    """Called by libpq for each notice, and for an error that comes while no statement runs."""
+    sqlstate = result.error_field(Field.SQLSTATE) or b""
+    if sqlstate.startswith(_SESSION_ENDS) or result.error_field(Field.SEVERITY_NONLOCALIZED) in _LAST_WORDS:
+        farewells.append(_server_error(result))
+
+
 def _refusal(sqlstate: str, message: str) -> Outcome:
     """An error of racehound's own."""
     return Outcome("error", error=ServerError(sqlstate, message))
-
-
-def _loss(error: psycopg.Error) -> Outcome:
-    return Outcome("lost", error=ServerError(_CONNECTION_FAILURE, _one_line(str(error))))
 
 
 def _text(value: bytes | None) -> str:

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from racehound.data.finding import Finding
-from racehound.data.history import Disturbed, Ends, Event, LogLine, Mismatch, Statement
+from racehound.data.history import Disturbed, Ends, Event, Fault, LogLine, Mismatch, Statement
 from racehound.data.plan import WindowEnd
 from racehound.data.program import ProgramSession, Step
 from racehound.databases.dialect import Dialect
@@ -17,6 +17,7 @@ from racehound.judge.crash import judge_crashes
 from racehound.judge.errors import judge_errors
 from racehound.judge.injected_faults import InjectedFaults
 from racehound.judge.oracle import ObservedHistory
+from racehound.judge.outage import lost_from_outside
 from tests.unit.programs import program, statement
 
 
@@ -73,8 +74,9 @@ def test_another_error_is_not_excused_by_a_request_to_cancel() -> None:
     assert not InjectedFaults([disturbed("statement", 15, PID), internal]).cover(internal)
 
 
-def test_a_session_that_a_perturbation_ended_is_no_crash() -> None:
-    assert judge_crashes(observed(disturbed("session", 15, PID), lost(10, 20))) == []
+def test_a_session_that_a_perturbation_ended_was_not_lost_from_outside() -> None:
+    assert lost_from_outside([disturbed("session", 15, PID), lost(10, 20)]) == []
+    assert lost_from_outside([Fault(1, f"terminated o_0 (pid {PID}): it ignored", 15), lost(10, 20)]) == []
 
 
 @pytest.mark.parametrize(
@@ -88,8 +90,9 @@ def test_a_session_that_a_perturbation_ended_is_no_crash() -> None:
     ],
     ids=["nobody did it", "later", "another session", "only cancelled", "the server was ended later"],
 )
-def test_a_connection_that_is_lost_otherwise_is_a_crash(events: tuple[Event, ...]) -> None:
-    assert [finding.severity for finding in judge_crashes(observed(*events))] == ["crash"]
+def test_a_connection_that_is_lost_otherwise_was(events: tuple[Event, ...]) -> None:
+    assert lost_from_outside(events) == [events[-1]]
+    assert judge_crashes(observed(*events)) == [], "why it was lost is another question"
 
 
 @pytest.mark.parametrize("killed", ["server process (PID 7)", "client backend (PID 7)"], ids=["up to 17", "since 18"])
@@ -97,8 +100,10 @@ def test_the_death_of_a_process_that_was_killed_is_excused_and_no_other(killed: 
     ours = LogLine(1, f"LOG:  00000: {killed} was terminated by signal 9: Killed")
     events = (disturbed("server", 15, 7), lost(10, 20), lost(12, 22, "o_1"))
     assert judge_crashes(observed(*events, ours)) == []
-    for other in (ours.text.replace("PID 7", "PID 8"), ours.text.replace("signal 9: Killed", "signal 11: Segmentation fault")):
-        assert [f.severity for f in judge_crashes(observed(*events, LogLine(1, other)))] == ["crash"]
+    foreign = ours.text.replace("PID 7", "PID 8")
+    assert judge_crashes(observed(*events, LogLine(1, foreign))) == [], "SIGKILL comes from outside, whoever sent it"
+    crashed = ours.text.replace("signal 9: Killed", "signal 11: Segmentation fault")
+    assert [f.severity for f in judge_crashes(observed(*events, LogLine(1, crashed)))] == ["crash"]
 
 
 def test_errors_of_a_server_that_was_ended_are_expected_from_then_on() -> None:

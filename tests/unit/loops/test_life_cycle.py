@@ -9,18 +9,21 @@ from pathlib import Path
 import pytest
 
 from racehound.data.finding import Severity
-from racehound.data.history import LogLine, Recorder
+from racehound.data.history import LogLine, Outage, Recorder, Verdict
 from racehound.data.schedule import Listed
-from racehound.judge import oracles
-from racehound.judge.judge import Judge
+from racehound.databases.target import ServerStart
+from racehound.errors import ServerGoneError
 from racehound.loops.repetition import JudgedRepetition, RepetitionRunner, SessionHost
 from racehound.run.lockstep_program import lockstep_program
 from racehound.run.lockstep_runner import LockstepRunner
 from racehound.run.storm_runner import StormRunner
+from racehound.session import Outcome
 from tests.unit.programs import one_statement_each
 from tests.unit.scripted import (
     BACKGROUND,
+    CRASHED,
     DEATH,
+    ENDED,
     INTERNAL,
     LOST,
     MISSING,
@@ -28,6 +31,7 @@ from tests.unit.scripted import (
     ScriptedDatabase,
     ScriptedOracle,
     ScriptedTarget,
+    done,
     refused,
 )
 
@@ -54,13 +58,14 @@ class Repetitions:
     def __init__(self, target: ScriptedTarget, host: Host, database: ScriptedDatabase) -> None:
         self.target = target
         self.oracle: ScriptedOracle = database.oracle
+        self.outages: list[Outage] = []
         self._host = host
-        self._runner = RepetitionRunner.of(database)
+        self._runner = RepetitionRunner.of(database, self.outages.append)
         self._number = 0
 
-    def judged_by(self, *names: str) -> None:
-        """From now on only these oracles judge."""
-        self._runner = RepetitionRunner(Judge(oracles(names, {})))
+    @property
+    def verdicts(self) -> list[Verdict]:
+        return [outage.verdict for outage in self.outages]
 
     def run(self) -> JudgedRepetition:
         self._number += 1
@@ -135,35 +140,65 @@ def test_what_cannot_be_dropped_is_followed_by_a_rebuild(repetitions: Repetition
 # Lost sessions
 
 
-def test_a_lost_session_is_a_crash_and_is_followed_by_a_rebuild(repetitions: Repetitions) -> None:
-    repetitions.target.answer("ALTER o_0", LOST, refused(MISSING))
+def test_a_crash_is_a_finding_and_is_followed_by_a_rebuild(repetitions: Repetitions) -> None:
+    repetitions.target.answer("ALTER o_0", CRASHED, refused(MISSING))
     lost = repetitions.run()
     assert severities(lost) == ["crash"]
     assert lost.classes == {"lost": 1}
+    assert repetitions.verdicts == ["server crashed"]
+    assert repetitions.oracle.asked == [], "the state at rest of a server that crashed is not judged"
     assert severities(repetitions.run()) == []
     assert repetitions.rebuilt == 2
 
 
-@pytest.mark.parametrize("statement", ["ALTER o_0", "VERIFY o_0", "DROP o_0"])
-def test_a_lost_session_is_followed_by_a_rebuild_whatever_the_oracles_say(repetitions: Repetitions, statement: str) -> None:
-    repetitions.judged_by()
-    repetitions.target.answer(statement, LOST)
-    assert severities(repetitions.run()) == []
+def test_a_repetition_that_lost_a_session_otherwise_is_run_again_in_a_new_working_database(repetitions: Repetitions) -> None:
+    repetitions.target.answer("ALTER o_0", ENDED, done("OK"))
+    again = repetitions.run()
+    assert severities(again) == []
+    assert not again.spoiled
+    assert repetitions.verdicts == ["ended from outside"]
+    assert repetitions.rebuilt == 2
+    assert repetitions.oracle.asked == [1], "only the one that came to its end is judged"
+
+
+def test_a_session_that_is_lost_in_the_teardown_does_not_spoil_what_was_judged(repetitions: Repetitions) -> None:
+    repetitions.target.answer("DROP o_0", ENDED, done("DROP"))
+    assert not repetitions.run().spoiled
     repetitions.run()
     assert repetitions.rebuilt == 2
 
 
-def test_the_state_of_a_server_that_does_not_answer_any_more_is_not_judged(repetitions: Repetitions) -> None:
-    repetitions.target.answer("ALTER o_0", LOST)
-    repetitions.target.is_alive = False
-    assert severities(repetitions.run()) == ["crash"]
+def test_a_statement_that_always_ends_its_session_is_not_tried_for_ever(repetitions: Repetitions) -> None:
+    repetitions.target.reconnect_s = 60.0
+    repetitions.target.answer("ALTER o_0", ENDED)
+    spoiled = repetitions.run()
+    assert spoiled.spoiled
+    assert repetitions.target.texts("o_0" if "o_0" in dict(repetitions.target.sent) else "1").count("ALTER o_0") == 3
+    assert repetitions.rebuilt == 3
+
+
+def test_where_nothing_comes_to_its_end_any_more_the_run_ends(repetitions: Repetitions) -> None:
+    repetitions.target.reconnect_s = 0.0
+    repetitions.target.answer("ALTER o_0", ENDED)
+    with pytest.raises(ServerGoneError, match="ended from outside"):
+        repetitions.run()
+
+
+def test_a_server_that_is_gone_for_good_ends_the_run(repetitions: Repetitions) -> None:
+    target = repetitions.target
+    target.owned, target.since = False, ServerStart("noon")
+    target.last_start = target.since
+    target.answer("ALTER o_0", lambda _sql: _dead(target))
+    with pytest.raises(ServerGoneError, match="network: the server cannot be reached any more"):
+        repetitions.run()
+    assert repetitions.verdicts == ["network"]
     assert repetitions.oracle.asked == []
 
 
-def test_a_server_that_answers_is_judged_although_a_session_was_lost(repetitions: Repetitions) -> None:
-    repetitions.target.answer("ALTER o_0", LOST)
-    repetitions.run()
-    assert repetitions.oracle.asked == [1]
+def _dead(target: ScriptedTarget) -> Outcome:
+    """The server is gone with this statement."""
+    target.is_alive = False
+    return LOST
 
 
 # The log

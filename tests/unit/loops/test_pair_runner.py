@@ -14,7 +14,7 @@ from racehound.loops.matrix.pair_runner import PairRunner, pair_runner
 from racehound.scenarios.pairs import Catalogue, Pair
 from racehound.session import Outcome as StatementOutcome
 from tests.unit.programs import Box
-from tests.unit.scripted import LOST, MISSING, SYNTAX, ScriptedDatabase, ScriptedTarget, done, opened, refused
+from tests.unit.scripted import CRASHED, MISSING, SYNTAX, ScriptedDatabase, ScriptedTarget, done, opened, refused
 
 CATALOGUE = Catalogue((Box,), Box)
 OPERATIONS = {operation.name: operation for operation in CATALOGUE.operations()}
@@ -129,7 +129,7 @@ def test_without_a_defect_nothing_is_compared(trials: Trials) -> None:
 
 
 def test_a_crash_is_a_defect_even_if_it_comes_in_every_order(trials: Trials) -> None:
-    trials.target.answer(PAINT, LOST)
+    trials.target.answer(PAINT, CRASHED)
     assert set(trials.cells().values()) == {"crash"}
     assert {finding.severity for finding in trials.kept} == {"crash"}
 

@@ -10,8 +10,9 @@ import msgspec
 import pytest
 
 from racehound.data.finding import Severity
-from racehound.data.history import Disturbed, Event, Fault, Judged, Recorder, RepetitionEnded, Statement, read_history
+from racehound.data.history import Disturbed, Event, Fault, Judged, Outage, Recorder, RepetitionEnded, Statement, read_history
 from racehound.data.program import Program
+from racehound.databases.target import ServerStart
 from racehound.errors import TargetError
 from racehound.judge import oracles
 from racehound.judge.judge import Judge
@@ -31,6 +32,7 @@ class Host:
         self.recorder = recorder
         self.program = what
         self.lost = False
+        self.silent_s = 0.0
         self.looks_first = False
         self.events: list[Event] = []
         self.prepared: list[bool] = []
@@ -173,16 +175,28 @@ def test_after_a_repetition_that_did_not_come_to_its_end_a_new_one_is_made_and_i
 # What is judged
 
 
-def test_a_lost_connection_is_a_crash_and_the_state_of_a_dead_server_is_not_judged(
-    host: Host, runs: RepetitionRunner, oracle: ScriptedOracle
-) -> None:
-    host.events, host.target.is_alive = [lost()], False
+def test_the_state_of_a_server_that_crashed_is_not_judged(host: Host, runs: RepetitionRunner, oracle: ScriptedOracle) -> None:
+    host.events = [msgspec.structs.replace(lost(), sqlstate="57P02", message="another process crashed")]
     repetition = runs.run(host, 1)
     assert [finding.severity for finding in repetition.findings] == ["crash"]
     assert oracle.asked == []
-    host.target.is_alive = True
+    host.events = []
     runs.run(host, 2)
     assert oracle.asked == [2]
+    assert host.prepared == [True, True]
+
+
+def test_an_outage_while_the_state_is_judged_is_told(host: Host, runs: RepetitionRunner, oracle: ScriptedOracle) -> None:
+    host.target.since = ServerStart("noon", "noon")
+    host.target.last_start = ServerStart("noon", "noon")
+    host.events = [statement("o_0", "CREATE TABLE o_0 (a TEXT)", 1, 2)]
+    oracle.cannot = "the connection was lost"
+    runs.prepare(host)
+    host.target.since = ServerStart("noon", "one")
+    found = runs.run(host, 1)
+    (outage,) = (event for event in found.events if isinstance(event, Outage))
+    assert outage.verdict == "server crashed"
+    assert [finding.severity for finding in found.findings] == ["crash"]
 
 
 def test_the_working_database_of_a_dead_server_is_not_used_again_even_if_a_perturbation_ended_the_session(

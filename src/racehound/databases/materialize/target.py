@@ -8,6 +8,7 @@ or its number, and sources read a database of the run.
 from __future__ import annotations
 
 import contextlib
+import time
 import urllib.parse
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -28,15 +29,20 @@ from racehound.databases.materialize.server_location import ServerLocation
 from racehound.databases.materialize.service_cleanup import ServiceCleaner, service_cleaners
 from racehound.databases.materialize.session import MaterializeSession, quoted
 from racehound.databases.materialize.settings import Environment, Settings, environment
-from racehound.databases.target import Target, Wait
-from racehound.errors import TargetError
+from racehound.databases.target import ServerStart, Target, Wait
+from racehound.errors import LeftBehindError, TargetError, UnreachableError
 from racehound.kinds.kind import Kind
 from racehound.services.service import Endpoint
+from racehound.wire.session import LibpqSession
 
 DEFAULT_RECORDS = 1_000_000
 """Number of records in the topic of an UpsertSource."""
 _SESSIONS = "SELECT connection_id FROM mz_internal.mz_sessions"
 _WAITS_LIMIT_S = 2.0
+_ANSWER_LIMIT_S = 5.0
+_UPTIME = "SELECT extract(epoch FROM mz_uptime())"
+_CLOCK_ERROR_S = 3.0
+"""Two starts that differ by less are the same: the answer takes its time."""
 
 _Value = TypeVar("_Value")
 
@@ -66,6 +72,8 @@ class MaterializeTarget(Target):
         self._service_cleaners: list[ServiceCleaner] = []
         self._leaks: list[str] = []
         self._open: dict[int, tuple[str, MaterializeSession]] = {}
+        self._began_s = 0.0
+        """Calendar time of the server's start, in seconds."""
 
     @property
     def release(self) -> str:
@@ -109,13 +117,14 @@ class MaterializeTarget(Target):
 
     def stop(self) -> None:
         """Remove everything, and continue after errors. The first error of the services is raised at the end."""
-        with contextlib.suppress(TargetError):
-            self._disconnect_from_server()
+        left = _error_of(self._disconnect_from_server)
         errors = [error for cleaner in self._service_cleaners if (error := _error_of(cleaner.close))]
         self._service_cleaners = []
         self.location.stop()
         if errors:
             raise errors[0]
+        if left is not None and not self.owned:
+            raise LeftBehindError(str(left), self.left_behind())
 
     def can_have(self, kind: type[Kind]) -> bool:
         return is_available(kind, self.capabilities)
@@ -144,7 +153,7 @@ class MaterializeTarget(Target):
     def rebuild(self) -> None:
         if not self.location.alive():
             if not self.owned:
-                raise TargetError("the server does not answer any more")
+                raise UnreachableError("the server does not answer any more")
             self._discard_sessions()
             self.location.renew()
             self._connect_to_server()
@@ -171,6 +180,28 @@ class MaterializeTarget(Target):
 
     def alive(self) -> bool:
         return self.location.alive()
+
+    def started(self) -> ServerStart | None:
+        """The server tells for how long it runs. From that the start follows, to within a few seconds."""
+        name = f"racehound {self.run_id} administration"
+        session = LibpqSession.connect(self.location.addresses.sql, name, timeout=_ANSWER_LIMIT_S)
+        with contextlib.closing(session):
+            outcome = session.ask_within(_UPTIME, _ANSWER_LIMIT_S)
+        if outcome.status == "lost":
+            raise UnreachableError(f"the connection was lost: {outcome.error.message if outcome.error else ''}")
+        if outcome.rows is None:
+            return None
+        began_s = time.time() - float(outcome.rows.cells[0][0] or 0)
+        if abs(began_s - self._began_s) > _CLOCK_ERROR_S:
+            self._began_s = began_s
+        return ServerStart(time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(self._began_s)))
+
+    def abandon(self) -> None:
+        for _, session in list(self._open.values()):
+            session.sever()
+
+    def left_behind(self) -> tuple[str, ...]:
+        return (f"database {self.database}",) if self._number and not self.owned else ()
 
     def waits(self) -> list[Wait]:
         """The run's sessions that the server knows. It has no locks to show, since its coordinator runs one command at a time."""

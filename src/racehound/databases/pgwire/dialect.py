@@ -10,7 +10,7 @@ import dataclasses
 import re
 
 from racehound.data.history import Statement
-from racehound.databases.dialect import Dialect
+from racehound.databases.dialect import Dialect, Farewell
 from racehound.session import ServerError
 
 _ALIKE = (re.compile(r"> SELECT\b", re.IGNORECASE), re.compile(r"> INSERT\b", re.IGNORECASE))
@@ -78,6 +78,15 @@ def shows_corruption(error: Statement, disturbed: bool) -> bool:
     return error.sqlstate == _INDEX_CORRUPTED or (error.sqlstate == _DATA_CORRUPTED and not disturbed)
 
 
+_FAREWELLS: dict[str, Farewell] = {"57P01": "command", "57P02": "crash"}
+"""SQLSTATEs of a session's end that PostgreSQL has defined (its documentation, appendix A)."""
+
+
+def farewell(error: ServerError) -> Farewell:
+    """What servers that keep to PostgreSQL's SQLSTATEs tell a session when they end it."""
+    return _FAREWELLS.get(error.sqlstate, "")
+
+
 PGWIRE = Dialect(
     name="pgwire",
     title="PostgreSQL-compatible server",
@@ -86,6 +95,7 @@ PGWIRE = Dialect(
     is_race_outcome=is_race_outcome,
     is_transient=is_transient,
     shows_corruption=shows_corruption,
+    farewell=farewell,
 )
 
 

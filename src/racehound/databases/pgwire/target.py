@@ -21,13 +21,16 @@ from racehound.databases.pgwire.dialect import PGWIRE, WITHOUT_CLASSES
 from racehound.databases.pgwire.leftovers import drop, mark, owner_schema
 from racehound.databases.pgwire.session import PgwireSession, must, quoted
 from racehound.databases.stepping import Stepping
-from racehound.databases.target import Target
-from racehound.errors import TargetError
+from racehound.databases.target import ServerStart, Target
+from racehound.errors import LeftBehindError, TargetError, UnreachableError
 from racehound.services.service import Endpoint
+from racehound.session import ServerError
 
 _BACK_LIMIT_S = 15.0
 """Time within which a lost server must answer again."""
 _DROP_LIMIT_S = 10.0
+_ANSWER_LIMIT_S = 5.0
+_STARTED = "SELECT pg_postmaster_start_time()"
 _LOOK_S = 0.1
 
 
@@ -44,7 +47,7 @@ class PgwireTarget(Target):
         self._tell = tell
         self._password = addresses.password(url)
         self._release = ""
-        self._has_schemas = False
+        self._has_schemas = self._had_schemas = False
         self._can_discard = True
         self.slowest_s = 0.0
         """Duration of the slowest of racehound's own statements."""
@@ -84,7 +87,7 @@ class PgwireTarget(Target):
             self._can_discard = session.execute("DISCARD ALL").ok
             with self._timed():
                 made = mark(session, self.run_id)
-        self._has_schemas = made.ok
+        self._has_schemas = self._had_schemas = made.ok
         if made.error is not None:
             self._tell(
                 f"the run has no schema of its own ({made.error.message}): "
@@ -95,6 +98,7 @@ class PgwireTarget(Target):
         self._close_observer()
         if not self._has_schemas:
             return
+        named = self.left_behind()
         self._has_schemas = False
         try:
             with self._administration() as session:
@@ -102,15 +106,12 @@ class PgwireTarget(Target):
         except TargetError as error:
             left = [str(error)]
         if left:
-            raise TargetError(
-                f"the run could not remove all of its objects; "
-                f"`racehound clean --target {self.dialect.name} --url …` may do so: {left[0]}"
-            )
+            raise LeftBehindError(left[0], named)
 
     def rebuild(self) -> None:
         self._close_observer()
         if not self.alive():
-            raise TargetError("the server does not answer any more")
+            raise UnreachableError("the server does not answer any more")
         if self._has_schemas:
             with self._administration() as session:
                 # If this fails, the next schema still has another name, and `stop` tries again.
@@ -154,6 +155,29 @@ class PgwireTarget(Target):
             if time.monotonic() > deadline:
                 return False
             time.sleep(_LOOK_S)
+
+    def started(self) -> ServerStart | None:
+        """Servers that are built on PostgreSQL tell it, and few others do."""
+        with self._administration() as session:
+            outcome = session.ask_within(_STARTED, _ANSWER_LIMIT_S)
+        if outcome.status == "lost":
+            raise UnreachableError(f"the connection was lost: {outcome.error.message if outcome.error else ''}")
+        cell = outcome.rows.cells[0][0] if outcome.rows and outcome.rows.cells else None
+        return ServerStart(cell) if cell else None
+
+    def farewells(self) -> list[ServerError]:
+        if self._observer is None:
+            return []
+        told = self._observer.farewell()
+        return [told or ServerError("08006", "")] if told or self._observer.fileno < 0 else []
+
+    def abandon(self) -> None:
+        for session in [*self._open.values(), *([self._observer] if self._observer else [])]:
+            session.sever()
+
+    def left_behind(self) -> tuple[str, ...]:
+        working = (f"schema {self.schema}",) if self.schema else ()
+        return (f"schema {owner_schema(self.run_id)}", *working) if self._had_schemas else ()
 
     def variables(self) -> Mapping[str, str]:
         return {"racehound.run": self.run_id, "racehound.schema": self.schema}

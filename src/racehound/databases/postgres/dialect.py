@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+import signal
 
 from racehound.data.history import Statement
-from racehound.databases.dialect import Dialect
+from racehound.databases.dialect import Dialect, Farewell
 from racehound.databases.postgres.script_support import SCRIPT_SUPPORT
 from racehound.session import ServerError
 
@@ -86,7 +87,9 @@ def shows_corruption(error: Statement, disturbed: bool) -> bool:
     return error.sqlstate == _INDEX_CORRUPTED or (error.sqlstate == _DATA_CORRUPTED and not disturbed)
 
 
-_DEATH = re.compile(r"PANIC|TRAP: |was terminated by signal \d+(?:: [\w ]+)?|server process .* exited with exit code \d+")
+_DEATH = re.compile(
+    r"PANIC|TRAP: |was terminated by signal \d+(?:: [\w ]+)?|(?:server process|client backend) .* exited with exit code \d+"
+)
 _KILLED = re.compile(r"\(PID (?P<pid>\d+)\) was terminated by signal 9\b")
 _INTERNAL_IN_LOG = re.compile(r"\bXX\d{3}\b")
 
@@ -96,6 +99,57 @@ def death_in(line: str) -> str:
     if match is None:
         return ""
     return f"server process {match[0]}" if "terminated by signal" in match[0] else line[match.start() :]
+
+
+_SIGNALLED = re.compile(r"was terminated by signal (?P<number>\d+)")
+_OWN_FAULT = frozenset((4, 5, 6, 7, 8, 11, 31))
+"""SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGSEGV, SIGSYS: what a process gets for what it does itself (signal(7))."""
+_SHUTDOWN = re.compile(r"received (?:fast|smart|immediate) shutdown request")
+_QUIT = re.compile(r"(?:server process|client backend) .* exited with exit code 2\b")
+"""How a process ends when somebody sends it SIGQUIT (PostgreSQL, `quickdie`)."""
+_DISK_FULL = re.compile(r"(?:PANIC|FATAL): .*(?:No space left on device|Disk quota exceeded)")
+
+
+def ended_from_outside(line: str) -> str:
+    """See `Dialect`."""
+    if (signalled := _SIGNALLED.search(line)) is not None:
+        number = int(signalled["number"])
+        return "" if number in _OWN_FAULT else f"a server process was ended by {_signal_name(number)}"
+    if (shutdown := _SHUTDOWN.search(line)) is not None:
+        return f"the server {shutdown[0]}"
+    if _QUIT.search(line):
+        return "a server process was ended by SIGQUIT"
+    return "the disk was full" if _DISK_FULL.search(line) else ""
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+_FAREWELLS: tuple[tuple[re.Pattern[str], Farewell], ...] = (
+    (re.compile("because of crash of another server process"), "crash"),
+    (re.compile(r"^PANIC: "), "crash"),
+    (re.compile("because of unexpected SIGQUIT signal"), "signal"),
+    (re.compile("due to unexpected postmaster exit"), "orphaned"),
+    (re.compile("due to administrator command|due to immediate shutdown command"), "command"),
+    (re.compile(rf"^FATAL: +(?:{_INTERNAL_MESSAGES.pattern})"), "internal"),
+    (re.compile("^FATAL: "), "other"),
+)
+_FAREWELL_CODES: dict[str, Farewell] = {"57P01": "command", "57P02": "crash"}
+"""SQLSTATEs, which do not depend on the language of messages (PostgreSQL documentation, appendix A)."""
+
+
+def farewell(error: ServerError) -> Farewell:
+    """See `Dialect`."""
+    by_text: Farewell = next((kind for pattern, kind in _FAREWELLS if pattern.search(error.message)), "")
+    if by_text not in ("", "other"):
+        return by_text
+    if error.sqlstate.startswith("XX"):
+        return "internal"
+    return _FAREWELL_CODES.get(error.sqlstate, by_text or ("" if error.sqlstate in ("", "08006") else "other"))
 
 
 def killed_pid(line: str) -> int:
@@ -135,6 +189,9 @@ POSTGRES = Dialect(
     shows_corruption=shows_corruption,
     death_in=death_in,
     killed_pid=killed_pid,
+    ended_from_outside=ended_from_outside,
+    farewell=farewell,
+    tells_every_session=True,
     internal_error_in=internal_error_in,
     log_line=log_line,
     script_support=SCRIPT_SUPPORT,

@@ -55,15 +55,18 @@ _PAUSES_S = (0.0, 0.0, 0.1, 0.4)
 """Pauses before each round. An object that is still in use by an ending session is dropped in a later round."""
 
 
-def dead_runs(session: Session) -> dict[str, list[str]]:
-    """The runs that have objects in the cluster but no session: their ids, and the sort and name of each object."""
+def dead_runs(session: Session, ended: str | None = None) -> dict[str, list[str]]:
+    """The runs that have objects in the cluster but no session: their ids, and the sort and name of each object.
+
+    `ended`: only this run, which is over though sessions of it may still be there, as after a loss of its connections.
+    """
     outcome = session.execute(_NAMED)
     live_names = session.execute("SELECT application_name FROM pg_stat_activity WHERE application_name LIKE 'racehound %'")
     live = {name.split()[1] for (name,) in (live_names.rows.cells if live_names.rows else []) if name and len(name.split()) > 1}
     found: dict[str, list[str]] = {}
     for sort, name in outcome.rows.cells if outcome.rows else []:
         run, mark, _ = (name or "").partition("_")
-        if mark and RUN_ID.fullmatch(run) and run not in live:
+        if mark and RUN_ID.fullmatch(run) and (run == ended if ended else run not in live):
             found.setdefault(run, []).append(f"{sort} {name}")
     return found
 

@@ -51,7 +51,7 @@ class PostgresDatabase(Database):
         finally:
             target.stop()
 
-    def clean(self, url: str, values: Mapping[str, Any], *, dry_run: bool) -> Iterator[str]:  # noqa: ARG002 it has no option
+    def clean(self, url: str, values: Mapping[str, Any], *, dry_run: bool) -> Iterator[str]:
         from psycopg.conninfo import make_conninfo
 
         from racehound.databases.postgres.leftovers import dead_runs, remove_noted_rows, remove_run
@@ -62,7 +62,7 @@ class PostgresDatabase(Database):
             return LibpqSession.connect(make_conninfo(url, dbname=database))
 
         with contextlib.closing(LibpqSession.connect(url)) as session:
-            for run_id, left in dead_runs(session).items():
+            for run_id, left in dead_runs(session, values.get("run_id")).items():
                 rows = noted(session, f"{run_id}_owner")
                 failures = [] if dry_run else remove_run(session, run_id, connect)
                 if failures:

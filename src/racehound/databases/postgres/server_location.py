@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shutil
 import threading
@@ -14,16 +15,23 @@ from typing import Protocol
 from psycopg.conninfo import make_conninfo
 
 from racehound.databases import addresses
+from racehound.databases.postgres.remote_log import RemoteLog
+from racehound.databases.target import Condition, Traces
 from racehound.errors import TargetError
+from racehound.services import proc
 from racehound.services.embedded import releases
 from racehound.services.embedded.server import LOG_LINE, EmbeddedServer
+from racehound.services.memory_kills import MemoryKills
 from racehound.services.service import Endpoint
 from racehound.wire.session import LibpqSession
 
 _RECOVERY_LIMIT_S = 30.0
 _LOG_AROUND = 12
 """Number of log lines kept with a finding."""
-_DEATH = re.compile(r"PANIC|TRAP: |was terminated by signal|exited with exit code|terminating any other active server processes")
+_DEATH = re.compile(
+    r"PANIC|TRAP: |was terminated by signal|exited with exit code|terminating any other active server processes"
+    r"|received (?:fast|smart|immediate) shutdown request"
+)
 _RECOVERING = re.compile("starting up|recovery|shutting down")
 
 
@@ -62,6 +70,15 @@ class ServerLocation(Protocol):
 
     def log_around(self, pids: Collection[int]) -> list[str]: ...
 
+    def traces(self, connect: Callable[[], LibpqSession]) -> Traces:
+        """See `Target`. `connect` opens a session with the server. UnreachableError."""
+
+    def condition(self) -> Condition:
+        """See `Target`."""
+
+    def mark_log(self, session: LibpqSession) -> None:
+        """The lines that are in the log now are no traces of anything later."""
+
 
 class EmbeddedServerLocation:
     """A server that racehound starts itself (`EmbeddedServer`). The caller removes the directory `scratch`."""
@@ -72,6 +89,7 @@ class EmbeddedServerLocation:
     def __init__(self, release: str | None, scratch: Path, log_path: Path, *, durable: bool = False) -> None:
         self._server = EmbeddedServer(releases.find(release), scratch, log_path, durable=durable)
         self._log = LogReader(log_path)
+        self._memory = MemoryKills.now()
 
     @property
     def server(self) -> EmbeddedServer:
@@ -112,6 +130,26 @@ class EmbeddedServerLocation:
     def log_around(self, pids: Collection[int]) -> list[str]:
         return self._log.around(pids)
 
+    def traces(self, connect: Callable[[], LibpqSession]) -> Traces:  # noqa: ARG002 its log is a file
+        before, self._memory = self._memory, MemoryKills.now()
+        ran_out, memory = self._memory.since(before)
+        code = self._server.exit_code
+        return Traces(
+            log=tuple(self._log.new_lines()),
+            signal=-code if code is not None and code < 0 else 0,
+            exit_code=code if code is not None and code >= 0 else None,
+            memory=memory,
+            memory_ran_out=ran_out,
+        )
+
+    def condition(self) -> Condition:
+        if not self._server.alive():
+            return "ended"
+        return "stopped" if proc.is_stopped(self._server.pid) else "running"
+
+    def mark_log(self, session: LibpqSession) -> None:
+        """Nothing to do: every line of its log is returned once."""
+
 
 class RemoteServerLocation:
     """A server at an address that the user gave. The run changes only what it has created there."""
@@ -122,6 +160,7 @@ class RemoteServerLocation:
         self._url = url
         password = addresses.password(url)
         self.secrets: tuple[str, ...] = (password,) if password else ()
+        self._log = RemoteLog()
 
     def start(self) -> None:
         LibpqSession.connect(self._url).close()
@@ -154,8 +193,18 @@ class RemoteServerLocation:
     def new_log_lines(self) -> list[str]:
         return []
 
-    def log_around(self, pids: Collection[int]) -> list[str]:  # noqa: ARG002 its log cannot be read from here
+    def log_around(self, pids: Collection[int]) -> list[str]:  # noqa: ARG002 it is read only when connections were lost
         return []
+
+    def traces(self, connect: Callable[[], LibpqSession]) -> Traces:
+        with contextlib.closing(connect()) as session:
+            return Traces(log=self._log.new_lines(session))
+
+    def condition(self) -> Condition:
+        return "unknown"
+
+    def mark_log(self, session: LibpqSession) -> None:
+        self._log.mark(session)
 
 
 class LogReader:

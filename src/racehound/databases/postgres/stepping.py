@@ -14,7 +14,6 @@ import select
 from collections.abc import Collection, Mapping
 
 from psycopg import pq
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from racehound.databases.postgres.cleanup import DatabaseCleaner
 from racehound.databases.postgres.target import PostgresTarget
@@ -52,10 +51,7 @@ class PostgresStepping(Stepping):
         self._cleaner = DatabaseCleaner(target.observers[-1], target.run_id)
 
     def open(self, session: str) -> LibpqSession:
-        location, name = self._target.location, f"racehound {self._target.run_id} {session}"
-        conninfo = location.conninfo(self._target.database)
-        known = conninfo_to_dict(conninfo).get("options") or ""
-        return LibpqSession.connect(make_conninfo(conninfo, options=f"{known} {self._option}".strip()), name)
+        return self._target.open_with(session, self._option)
 
     @property
     def pid(self) -> int:

@@ -6,13 +6,16 @@ database, or in the cluster under names that begin with the run's id. Dropping t
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
+import threading
 import time
+import weakref
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from racehound.databases.postgres.cleanup import DatabaseCleaner
 from racehound.databases.postgres.dialect import POSTGRES
@@ -21,18 +24,27 @@ from racehound.databases.postgres.kinds import OTHER_SCHEMA, PostgresKind
 from racehound.databases.postgres.server_location import ServerLocation
 from racehound.databases.postgres.shared_catalogs import BrokenRow, broken_rows, note, remove_rows
 from racehound.databases.stepping import Stepping
-from racehound.databases.target import Target, Wait
-from racehound.errors import TargetError, UserError
+from racehound.databases.target import Condition, ServerStart, Target, Traces, Wait
+from racehound.errors import LeftBehindError, TargetError, UnreachableError, UserError
 from racehound.kinds.kind import Kind
 from racehound.services.embedded import installation
 from racehound.services.service import Endpoint
-from racehound.session import Outcome, Session
+from racehound.session import Outcome, ServerError, Session
 from racehound.wire.session import LibpqSession
 
 OLDEST = 14
 _NOTICE_LIMIT_S = 10.0
 """The server must notice the death of one of its processes within this time."""
 _LOOK_S = 0.005
+_ANSWER_LIMIT_S = 5.0
+"""A server that answers at all answers a trivial query within this time."""
+_NO_WORD = ServerError("08006", "")
+"""The last message of a connection that ended without any."""
+_STARTED = """
+SELECT to_char(pg_postmaster_start_time() AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US'),
+  coalesce((SELECT to_char(backend_start AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US')
+            FROM pg_stat_activity WHERE backend_type = 'checkpointer'), '')
+"""
 OBSERVERS = 3
 """Number of observers: two for the two halves of the catalog check, one for the search for leaks."""
 
@@ -69,6 +81,7 @@ class PostgresTarget(Target):
     """See `databases.target.Target`. One thread uses it, except that any thread may call `waits`, `terminate` and `open`."""
 
     dialect = POSTGRES
+    answers_beside = True
 
     def __init__(self, location: ServerLocation, run_id: str) -> None:
         self.location = location
@@ -85,6 +98,11 @@ class PostgresTarget(Target):
         self._server_facts: ServerFacts | None = None
         self._observers: tuple[LibpqSession, ...] = ()
         self._cleaner: DatabaseCleaner | None = None
+        self._sessions: weakref.WeakSet[LibpqSession] = weakref.WeakSet()
+        """All that it has opened, as long as somebody uses them."""
+        self._sessions_lock = threading.Lock()
+        self._end_is_known = False
+        """Whether the core has asked what the end of a server of racehound's own has left, so that it can be renewed."""
 
     @property
     def release(self) -> str:
@@ -114,6 +132,7 @@ class PostgresTarget(Target):
         self.location.start()
         with self._administration() as administration:
             self._server_facts = _read_facts(administration)
+            self.location.mark_log(administration)
         if self._server_facts.major < OLDEST:
             raise UserError(f"PostgreSQL {self._server_facts.release} is too old: racehound needs {OLDEST} or newer")
         self._make_template()
@@ -134,10 +153,17 @@ class PostgresTarget(Target):
 
     def stop(self) -> None:
         self._close_observers()
-        left = self._remove() + self._broken_rows_left() if self._server_facts is not None and not self.owned else []
+        failures: list[str] = []
+        left = self.left_behind()
+        if self._server_facts is not None and not self.owned:
+            try:
+                failures = self._remove() + self._broken_rows_left()
+                left = self._named() if failures else ()
+            except TargetError as error:
+                failures = failures or [str(error)]
         self.location.stop()
-        if left:
-            raise TargetError(f"the run could not remove all of its objects; `racehound clean --url …` may do so: {left[0]}")
+        if failures:
+            raise LeftBehindError(failures[0], left)
 
     def _broken_rows_left(self) -> list[str]:
         """Remove the rows that the run has broken. Returns a line that names those of which it is not certain."""
@@ -174,10 +200,9 @@ class PostgresTarget(Target):
     def rebuild(self) -> None:
         self._close_observers()
         if not self.location.alive():
-            if not self.owned:
-                raise TargetError("the server does not answer any more")
-            self.location.renew()
-            self._make_template()
+            if not (self.owned and self._end_is_known):
+                raise UnreachableError("the server does not answer any more")
+            self._renew()
         self._clear()
         with self._administration() as administration:
             self._number += 1
@@ -203,6 +228,7 @@ class PostgresTarget(Target):
                 raise TargetError("the server did not notice that one of its processes was killed")
             time.sleep(_LOOK_S)
         if not self.alive():
+            self._end_is_known = True
             raise TargetError("the server did not come back after a perturbation had ended it")
         self.reconnect()
 
@@ -217,7 +243,11 @@ class PostgresTarget(Target):
 
     def restart(self) -> None:
         self._close_observers()
+        self._renew()
+
+    def _renew(self) -> None:
         self.location.renew()
+        self._end_is_known = False
         self._make_template()
 
     def alive(self) -> bool:
@@ -240,6 +270,40 @@ class PostgresTarget(Target):
     def terminate(self, pid: int) -> None:
         with self._administration() as administration:
             administration.execute(f"SELECT pg_terminate_backend({pid})")
+
+    def started(self) -> ServerStart:
+        with contextlib.closing(self._connect(None, "administration")) as session:
+            outcome = session.ask_within(_STARTED, _ANSWER_LIMIT_S)
+        if outcome.rows is None:
+            raise UnreachableError(f"the server does not tell since when it runs: {_message(outcome)}")
+        server, processes = outcome.rows.cells[0]
+        return ServerStart(f"{server} UTC", f"{processes} UTC")
+
+    def farewells(self) -> list[ServerError]:
+        told = [(observer.farewell(), observer.fileno) for observer in self._observers]
+        return [error or _NO_WORD for error, fileno in told if error or fileno < 0]
+
+    def traces(self) -> Traces:
+        self._end_is_known = True
+        try:
+            return self.location.traces(lambda: self._connect(None, "administration"))
+        except TargetError:
+            return Traces()  # it does not answer now
+
+    def condition(self) -> Condition:
+        return self.location.condition()
+
+    def abandon(self) -> None:
+        with self._sessions_lock:
+            opened = list(self._sessions)
+        for session in opened:
+            session.sever()
+
+    def left_behind(self) -> tuple[str, ...]:
+        if self.owned or self._server_facts is None:
+            return ()
+        databases = (self._template, *((self.database,) if self._number else ()))
+        return (f"role {self._owner}", *(f"database {name}" for name in databases))
 
     def stepping(self) -> Stepping:
         from racehound.databases.postgres.stepping import PostgresStepping
@@ -270,7 +334,19 @@ class PostgresTarget(Target):
         if via is not None:
             # The host is kept, since certificates are checked against it.
             conninfo = make_conninfo(conninfo, hostaddr=via.host, port=via.port)
-        return LibpqSession.connect(conninfo, f"racehound {self.run_id} {session}")
+        return self._kept(LibpqSession.connect(conninfo, f"racehound {self.run_id} {session}"))
+
+    def open_with(self, session: str, options: str) -> LibpqSession:
+        """Open a session in the working database, with these command-line options of a server process."""
+        conninfo = self.location.conninfo(self.database)
+        known = conninfo_to_dict(conninfo).get("options") or ""
+        conninfo = make_conninfo(conninfo, options=f"{known} {options}".strip())
+        return self._kept(LibpqSession.connect(conninfo, f"racehound {self.run_id} {session}"))
+
+    def _kept(self, session: LibpqSession) -> LibpqSession:
+        with self._sessions_lock:
+            self._sessions.add(session)
+        return session
 
     def _close_observers(self) -> None:
         for observer in self._observers:
@@ -298,6 +374,13 @@ class PostgresTarget(Target):
         if not self.owned:
             raise TargetError(f"an object of the run cannot be dropped: {left[0]}")
         self.restart()
+
+    def _named(self) -> tuple[str, ...]:
+        """The sort and name of everything outside the run's databases that bears its id."""
+        from racehound.databases.postgres.leftovers import dead_runs
+
+        with self._administration() as administration:
+            return tuple(dead_runs(administration, self.run_id).get(self.run_id, ()))
 
     def _remove(self, keep: Collection[str] = ()) -> list[str]:
         """Drop the run's objects, except those in `keep`. Returns a line with the server's reason for each failed drop."""
@@ -345,6 +428,8 @@ def _read_facts(session: Session) -> ServerFacts:
 
 
 def _value(outcome: Outcome) -> str:
+    if outcome.status == "lost":
+        raise UnreachableError(f"the connection was lost: {_message(outcome)}")
     if outcome.rows is None or not outcome.rows.cells:
         raise TargetError(f"a query for the server's version and capabilities failed: {_message(outcome)}")
     return outcome.rows.cells[0][0] or ""
@@ -352,6 +437,8 @@ def _value(outcome: Outcome) -> str:
 
 def _must_run(session: Session, sql: str) -> None:
     outcome = session.execute(sql)
+    if outcome.status == "lost":
+        raise UnreachableError(f"{sql}: {_message(outcome)}")
     if not outcome.ok:
         raise TargetError(f"{sql}: {_message(outcome)}")
 

@@ -95,6 +95,11 @@ def _drop_torn_line(path: Path) -> None:
             os.truncate(path, content.rfind(b"\n") + 1)
 
 
+def has_header(path: Path) -> bool:
+    """Whether a file is a journal as far as its first line is there."""
+    return path.is_file() and b"\n" in path.read_bytes()
+
+
 def read_journal(path: Path) -> tuple[Header, list[PairResult]]:
     """What there is so far. UserError for a file that is no journal."""
     try:

@@ -16,8 +16,9 @@ from racehound.data.matrix import MODES, Mode, Outcome, rank
 from racehound.data.program import Program
 from racehound.data.schedule import Listed, Together, TurnOrder
 from racehound.databases.registry import Opened
-from racehound.errors import TargetError, UserError
+from racehound.errors import ServerGoneError, TargetError, UserError
 from racehound.loops.matrix.journal import PairResult, PairTrial
+from racehound.loops.outages import OnOutage
 from racehound.loops.repetition import JudgedRepetition, RepetitionRunner
 from racehound.run.lockstep import Move
 from racehound.run.lockstep_program import lockstep_program
@@ -49,12 +50,12 @@ _TRIES = 2
 class PairRunner:
     """Runs pairs on one target, one after the other."""
 
-    def __init__(self, opened: Opened, recorder: Recorder, keep: Keep, limit_s: float) -> None:
+    def __init__(self, opened: Opened, recorder: Recorder, keep: Keep, limit_s: float, on_outage: OnOutage) -> None:
         self._recorder = recorder
         self._keep = keep
         self._allows_transaction = opened.target.dialect.allows_transaction
         self._lockstep = LockstepRunner(opened.target, recorder, opened.scratch, limit_s)
-        self._repetitions = RepetitionRunner.of(opened.database)
+        self._repetitions = RepetitionRunner.of(opened.database, on_outage)
         self._count = 0
 
     def close(self) -> None:
@@ -69,6 +70,8 @@ class PairRunner:
         for y_first, mode in modes(pair, self._allows_transaction):
             try:
                 done.append(trials.run(mode, y_first=y_first))
+            except ServerGoneError:
+                raise
             except (TargetError, UserError) as error:
                 trouble = str(error).split("\n", 1)[0]
                 if isinstance(error, UserError):
@@ -86,8 +89,8 @@ class PairRunner:
             self._count += 1
             try:
                 return self._repetitions.run(scheduled, self._count), scheduled.moves
-            except (TargetError, UserError):
-                if attempt == _TRIES:
+            except (TargetError, UserError) as error:
+                if attempt == _TRIES or isinstance(error, ServerGoneError):
                     raise
         raise AssertionError("unreachable")
 
@@ -96,11 +99,11 @@ RunOnce = Callable[[Program, TurnOrder], tuple[JudgedRepetition, list[Move]]]
 
 
 @contextlib.contextmanager
-def pair_runner(opened: Opened, limit_s: float, keep: Keep) -> Iterator[PairRunner]:
+def pair_runner(opened: Opened, limit_s: float, keep: Keep, on_outage: OnOutage = lambda _outage: None) -> Iterator[PairRunner]:
     """A pair runner on an open target. No history of all statements is kept: each finding is kept with its own."""
     with (
         contextlib.closing(Recorder(Path(os.devnull))) as recorder,
-        contextlib.closing(PairRunner(opened, recorder, keep, limit_s)) as runner,
+        contextlib.closing(PairRunner(opened, recorder, keep, limit_s, on_outage)) as runner,
     ):
         yield runner
 

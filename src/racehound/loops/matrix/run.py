@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
 
 from racehound.data.finding import Finding, Store, write_atomically
 from racehound.data.footprint import Footprint
-from racehound.data.history import Event
+from racehound.data.history import Event, Outage
 from racehound.data.matrix import LeftOut, Matrix, Operation
 from racehound.data.program import Program
 from racehound.data.run_directory import RunDirectory, redact
@@ -18,13 +18,15 @@ from racehound.databases import registry
 from racehound.databases.database import Choice, Database
 from racehound.databases.registry import Opened
 from racehound.databases.target import Target
-from racehound.errors import UserError
-from racehound.loops.matrix.journal import FILE, Asked, Header, Journal, PairResult, matrix_of, read_journal
+from racehound.errors import TERMINATED, TargetError, TerminatedError, UserError, reason_of
+from racehound.loops.matrix.journal import FILE, Asked, Header, Journal, PairResult, has_header, matrix_of, read_journal
 from racehound.loops.matrix.selection import PairSelection, different, select
 from racehound.loops.matrix.worker_pool import MatrixProgress, Report, WorkerPool, targets
+from racehound.report.progress import outage_line
 from racehound.scenarios.pairs import Catalogue
 
 MATRIX = "matrix.json"
+Tell = Callable[[str], object]
 
 
 class MatrixOptions(msgspec.Struct, frozen=True):
@@ -44,27 +46,57 @@ class MatrixOptions(msgspec.Struct, frozen=True):
 class MatrixRun:
     """Runs, or goes on with, the matrix of one release in a run directory."""
 
-    def __init__(self, choice: Choice, options: MatrixOptions, directory: RunDirectory, store: Store, report: Report) -> None:
+    def __init__(
+        self,
+        choice: Choice,
+        options: MatrixOptions,
+        directory: RunDirectory,
+        store: Store,
+        report: Report,
+        tell: Tell | None = None,
+    ) -> None:
+        """`tell` is called with lines about lost connections, and about what could not be removed at the end."""
         self._choice = choice
         self._options = options
         self._directory = directory
         self._store = store
         self._report = report
+        self._tell = tell
+        self._outages: list[Outage] = []
+        self._terminated = False
 
     def run(self) -> Matrix:
-        """Try all pairs that are left. Ctrl-C, or the end of the time, ends it early; what has been tried is kept.
+        """Try all pairs that are left. Ctrl-C, the end of the time, or a lost server ends it early; what has been tried is kept.
 
         UserError for options that choose nothing, for a journal of another matrix, and for a database that cannot have one;
         TargetError when no server is to be had.
         """
         path = self._directory.path / FILE
-        with registry.opened(self._choice, self._directory.server_log) as opened:
-            complete = self._go_on(opened, path)
+        complete, ended_early = False, ""
+        try:
+            with registry.opened(self._choice, self._directory.server_log, self._tell) as opened:
+                complete = self._go_on(opened, path)
+        except (TargetError, OSError, TerminatedError) as error:
+            if not has_header(path):
+                raise
+            ended_early = _reason(error)
         header, results = read_journal(path)
-        matrix = matrix_of(header, results, complete=complete)
-        write_atomically(self._directory.path / MATRIX, msgspec.json.encode(matrix))
-        self._store.flush()
+        matrix = msgspec.structs.replace(
+            matrix_of(header, results, complete=complete),
+            ended_early=ended_early or (TERMINATED if self._terminated else ""),
+            outages=tuple(self._outages),
+        )
+        try:
+            write_atomically(self._directory.path / MATRIX, msgspec.json.encode(matrix))
+            self._store.flush()
+        except OSError as error:
+            return msgspec.structs.replace(matrix, ended_early=ended_early or reason_of(error))
         return matrix
+
+    def _note_outage(self, outage: Outage) -> None:
+        self._outages.append(outage)
+        if self._tell is not None:
+            self._tell(outage_line(outage))
 
     def _go_on(self, opened: Opened, path: Path) -> bool:
         """Whether all pairs have been tried."""
@@ -113,12 +145,20 @@ class MatrixRun:
         known = {result.key for result in done}
         left = [pair for pair in selection.pairs if pair.key not in known]
         progress = MatrixProgress(len(selection.pairs), len(selection.pairs) - len(left))
-        workers = WorkerPool(journal, self._keep, self._report, progress, self._options.statement_limit_s)
+        limit_s = self._options.statement_limit_s
+        workers = WorkerPool(journal, self._keep, self._report, progress, limit_s, self._note_outage)
         workers.run(targets(self._choice, opened, self._options.servers, self._directory.path), left, self._options.runtime_s)
+        self._terminated = workers.terminated
         return progress.over == progress.pairs
 
     def _keep(self, finding: Finding, program: Program, events: list[Event]) -> None:
         self._store.add(finding, program, events)
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, TerminatedError):
+        return TERMINATED
+    return reason_of(error) if isinstance(error, OSError) else str(error)
 
 
 def choose(known: Sequence[Operation], options: MatrixOptions) -> list[Operation]:

@@ -14,8 +14,10 @@ import msgspec
 
 from racehound.databases.database import Choice
 from racehound.databases.registry import Opened, opened
+from racehound.errors import TerminatedError
 from racehound.loops.matrix.journal import Journal, PairResult
 from racehound.loops.matrix.pair_runner import Keep, pair_runner
+from racehound.loops.outages import OnOutage
 from racehound.scenarios.pairs import Pair
 
 
@@ -42,7 +44,12 @@ class WorkerPool:
     `limit_s`: seconds after which a statement counts as hanging.
     """
 
-    def __init__(self, journal: Journal, keep: Keep, report: Report, progress: MatrixProgress, limit_s: float) -> None:
+    def __init__(
+        self, journal: Journal, keep: Keep, report: Report, progress: MatrixProgress, limit_s: float, on_outage: OnOutage
+    ) -> None:
+        self.terminated = False
+        """Whether SIGTERM ended it."""
+        self._on_outage = on_outage
         self._journal = journal
         self._keep = keep
         self._report = report
@@ -67,14 +74,15 @@ class WorkerPool:
             try:
                 for worker in workers:
                     worker.result()
-            except KeyboardInterrupt:
+            except KeyboardInterrupt as interrupt:
+                self.terminated = isinstance(interrupt, TerminatedError)
                 self._ending.set()
             except BaseException:
                 self._ending.set()
                 raise
 
     def _work(self, open_target: OpenTarget, next_pair: Callable[[], Pair | None]) -> None:
-        with open_target() as target, pair_runner(target, self._limit_s, self._keep) as runner:
+        with open_target() as target, pair_runner(target, self._limit_s, self._keep, self._on_outage) as runner:
             while (pair := next_pair()) is not None:
                 self._note(runner.run(pair))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -83,6 +84,17 @@ class PerturbationController:
         ended = {id(session): session for disturbed, session in done if disturbed.ends == "session"}
         self._await_end([session.pid for session in ended.values()], repetition)
         return list(ended.values())
+
+    def give_up(self, sessions: Iterable[RecordedSession]) -> None:
+        """Called instead of `finish` when the server was lost: nothing more is done to these sessions."""
+        for session in sessions:
+            session.observer = None
+        if self._timer is not None:
+            self._timer.cancel_pending()
+        self._done.clear()
+        for each in self._perturbations.values():
+            with contextlib.suppress(TargetError):  # what lasts on the server ended with it
+                each.undo()
 
     def close(self) -> None:
         """End the threads and the proxy."""

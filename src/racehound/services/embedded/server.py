@@ -168,6 +168,11 @@ class EmbeddedServer:
         """Whether the postmaster runs. It may be recovering from the crash of a backend."""
         return self._process is not None and self._process.poll() is None
 
+    @property
+    def exit_code(self) -> int | None:
+        """The exit code of the postmaster, negative for a signal; None while it runs, and before the first start."""
+        return self._process.poll() if self._process else None
+
     def start(self) -> None:
         """Start it, at first with a new cluster, and return when it accepts connections. TargetError when it does not."""
         if self.alive():
