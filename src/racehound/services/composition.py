@@ -271,7 +271,7 @@ class Composition:
             peers=_Peers(self),
             advertised={PROXIED: Endpoint("127.0.0.1", ports.free())} if PROXIED in service.ports else {},
         )
-        layout.log.parent.mkdir(exist_ok=True)
+        layout.log.parent.mkdir(mode=0o700, exist_ok=True)
         return NativeInstance(service, layout, (directory, self.directory) if scratch.is_mine(self.directory) else (directory,))
 
     def _check_roles(self, new: Sequence[ServiceRequest]) -> None:

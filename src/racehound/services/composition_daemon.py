@@ -98,6 +98,7 @@ def directory_of(name: str) -> Path:
         raise UserError(f"{base} cannot be made: {error.strerror}; set TMPDIR to another directory") from error
     if base.is_symlink() or base.lstat().st_uid != os.geteuid():
         raise UserError(f"{base} is not this user's: set TMPDIR to another directory")
+    base.chmod(0o700)
     return base / name
 
 

@@ -33,16 +33,17 @@ def write(path: Path, text: str, user: str | None = None) -> None:
         shutil.chown(path, user)
 
 
-def password_file(user: str, password: str) -> str:
+def password_file(password: str, user: str = "*") -> str:
     """The text of a file for PGPASSFILE and the parameter `passfile`: the password of a user of PostgreSQL at any address."""
-    return f"*:*:*:{user}:{password}\n"
+    escaped = password.replace("\\", "\\\\").replace(":", "\\:")
+    return f"*:*:*:{user}:{escaped}\n"
 
 
 def verifier(password: str) -> str:
     """What PostgreSQL stores of a password (SCRAM-SHA-256), with one iteration instead of 4,096.
 
     The server takes it wherever it takes a password, and stores it as it is. A client computes as many hashes per connection as
-    there are iterations, which takes milliseconds for 4,096. They protect weak passwords only (RFC 5802, section 9).
+    there are iterations, which takes milliseconds for 4,096. They protect only passwords that can be guessed.
     """
     salt = secrets.token_bytes(_SALT_BYTES)
     salted = hashlib.pbkdf2_hmac("sha256", password.encode(), salt, _ITERATIONS)

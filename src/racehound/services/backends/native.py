@@ -36,7 +36,7 @@ class NativeInstance:
     def prepare(self) -> None:
         for artifact in self.service.artifacts():
             installed_path(artifact)
-        self._layout.directory.mkdir(parents=True)
+        self._layout.directory.mkdir(mode=0o700, parents=True)
         self.service.prepare(self._layout)
 
     def start(self) -> None:

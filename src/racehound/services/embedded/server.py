@@ -111,6 +111,8 @@ class Address:
             port=self.port,
             user=self.user,
             passfile=str(self.passfile),
+            # Otherwise libpq would use the user's PGPASSWORD before the file ("libpq-envars").
+            password="",
             dbname=dbname or self.dbname,
             sslmode="disable",
             gssencmode="disable",
@@ -120,7 +122,7 @@ class Address:
         """A URL for TCP, for users, scripts and programs that use libpq. It names the file with the password."""
         name = urllib.parse.quote(dbname or self.dbname, safe="")
         passfile = urllib.parse.quote(str(self.passfile), safe="/")
-        return f"postgres://{self.user}@{self.host}:{self.port}/{name}?sslmode=disable&passfile={passfile}"
+        return f"postgres://{self.user}@{self.host}:{self.port}/{name}?sslmode=disable&passfile={passfile}&password="
 
 
 class EmbeddedServer:
@@ -160,7 +162,7 @@ class EmbeddedServer:
             raise UserError(f"{self._base} is too long for a socket's path: set TMPDIR to a shorter directory")
         if self._user is not None:
             shutil.chown(self._base, self._user)
-        credentials.write(self._passfile, credentials.password_file("postgres", self.password), self._user)
+        credentials.write(self._passfile, credentials.password_file(self.password, "postgres"), self._user)
 
     @property
     def address(self) -> Address:
