@@ -56,7 +56,10 @@ def services(service: Callable[[str], Instance]) -> Options:
     found: dict[str, str] = {}
     for name in ("kafka", "schema-registry", "postgres", "mysql"):
         instance = service(name)
-        found |= instance.service.variables(instance.endpoints)
+        found |= instance.service.variables(instance.access)
+    if "racehound.postgres-url" in found:
+        url = found["racehound.postgres-url"].partition("?")[0]
+        found["racehound.postgres-url"] = url.replace("@", f":{found['racehound.postgres-password']}@")
     options = {
         "--kafka-addr": "testdrive.kafka-addr",
         "--schema-registry-url": "testdrive.schema-registry-url",

@@ -66,6 +66,10 @@ def until(condition: Callable[[], bool], limit_s: float) -> bool:
     return True
 
 
+def _url(postgres: dict[str, object]) -> str:
+    return f"postgres://postgres@{postgres['address']}/postgres?passfile={postgres['client_file']}"
+
+
 def test_up_shows_a_healthy_service_that_takes_connections_and_down_leaves_nothing(names: tuple[str, str]) -> None:
     name, _ = names
     up = racehound("services", "up", "postgres", "--composition", name, "--timings")
@@ -74,7 +78,7 @@ def test_up_shows_a_healthy_service_that_takes_connections_and_down_leaves_nothi
     assert postgres["health"] == "healthy"
     assert postgres["listens"] == [postgres["address"]]
     assert str(postgres["address"]).startswith("127.0.0.1:")
-    with psycopg.connect(f"postgres://postgres:postgres@{postgres['address']}/postgres") as connection:
+    with psycopg.connect(_url(postgres)) as connection:
         assert connection.execute("SHOW wal_level").fetchone() == ("logical",)
     logged = racehound("services", "logs", "postgres", "--composition", name, "--lines", "20").stdout
     assert "ready to accept connections" in logged
@@ -178,7 +182,7 @@ def test_a_dead_service_is_told_and_can_be_restarted_on_its_data(names: tuple[st
     name, _ = names
     racehound("services", "up", "postgres", "--composition", name)
     (postgres,) = status(name)
-    address = f"postgres://postgres:postgres@{postgres['address']}/postgres"
+    address = _url(postgres)
     with psycopg.connect(address, autocommit=True) as connection:
         connection.execute("CREATE TABLE kept (a int)")
     assert racehound("services", "fault", "postgres", "kill", "--composition", name).returncode == 0

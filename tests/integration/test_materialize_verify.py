@@ -116,7 +116,7 @@ def _lead(stage: Stage, made: MaterializeKind) -> None:
 
 def test_a_postgres_source_is_compared_with_what_is_there(service: Callable[[str], Instance]) -> None:
     """The target's table is a view of the table itself: it is never behind."""
-    url = f"postgres://postgres:postgres@{service('postgres').endpoints[CLIENT]}/postgres"
+    url = service("postgres").service.variables(service("postgres").access)["racehound.postgres-url"]
     around = ConnectedServices(postgres=url)
     made = _KINDS["PostgresSource"]("o_0")
     with contextlib.closing(LibpqSession.connect(url)) as session, contextlib.closing(Stage(session, around)) as stage:
@@ -140,7 +140,7 @@ def test_mysql_tells_the_digest_of_its_own_rows(service: Callable[[str], Instanc
     """PostgreSQL stands in for the target with the rows that must have arrived."""
     pymysql = pytest.importorskip("pymysql")
     instance = service("mysql")
-    found = instance.service.variables(instance.endpoints)
+    found = instance.service.variables(instance.access)
     address = instance.endpoints[CLIENT]
     around = from_variables(found)
     made = _KINDS["MySqlSource"]("o_0")

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import getpass
+import tempfile
+from collections.abc import Iterator
 
 import psycopg
-from psycopg.conninfo import conninfo_to_dict
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from racehound.errors import UserError
+from racehound.services import credentials
 from racehound.services.service import Endpoint
 
 
@@ -22,6 +26,19 @@ def parts(url: str) -> dict[str, str]:
 def password(url: str) -> str:
     """The password in an address; "" if it has none. UserError for an invalid address."""
     return parts(url).get("password", "")
+
+
+@contextlib.contextmanager
+def without_password(url: str) -> Iterator[str]:
+    """An address for a command line, which every user can see: it names a password file instead of the password."""
+    known = password(url)
+    if not known:
+        yield url
+        return
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8", prefix="racehound-pgpass-") as file:
+        file.write(credentials.password_file(known))
+        file.flush()
+        yield make_conninfo(url, password="", passfile=file.name)
 
 
 def endpoint(url: str) -> Endpoint | None:

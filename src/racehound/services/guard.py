@@ -95,7 +95,7 @@ class Guard:
                 os._exit(1)
 
         with contextlib.ExitStack() as files:
-            log = files.enter_context(open(command["log"], "ab", opener=_private)) if command["log"] else subprocess.DEVNULL  # noqa: PTH123 (pathlib is slow to import)
+            log = files.enter_context(open(command["log"], "ab", opener=_private)) if command["log"] else subprocess.DEVNULL
             # Without a reference, Popen's finalizer would reap the process and lose the exit code.
             self._process = subprocess.Popen(
                 command["argv"],

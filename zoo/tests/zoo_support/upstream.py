@@ -34,7 +34,7 @@ class UpstreamServices:
 
     def __init__(self, zoo: Zoo, instances: list[Instance]) -> None:
         seed = next(_seeds)
-        found = {key: value for each in instances for key, value in each.service.variables(each.endpoints).items()}
+        found = {key: value for each in instances for key, value in each.service.variables(each.access).items()}
         around = from_variables(found)
         variables = {**around.variables(), "racehound.run": _RUN, "racehound.upsert-records": str(_RECORDS)}
         self._spellings = {

@@ -31,6 +31,7 @@ from racehound.databases.materialize.settings import Environment, Settings, envi
 from racehound.databases.target import Target, Wait
 from racehound.errors import TargetError
 from racehound.kinds.kind import Kind
+from racehound.services import credentials
 from racehound.services.service import Endpoint
 
 DEFAULT_RECORDS = 1_000_000
@@ -57,6 +58,7 @@ class MaterializeTarget(Target):
         self._connected = connected.in_database(f"{run_id}_source")
         self._records = records
         self._number = 0
+        self._source_password = credentials.draw()
         self._run_number = int(run_id.removeprefix("rh"), 16)
         self._environment: Environment | None = None
         self._settings: Settings | None = None
@@ -73,7 +75,7 @@ class MaterializeTarget(Target):
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        return self.location.addresses.secrets
+        return (*self.location.addresses.secrets, *self._connected.secrets, self._source_password)
 
     @property
     def database(self) -> str:
@@ -125,6 +127,7 @@ class MaterializeTarget(Target):
             **self._connected.variables(),
             **_required(self._environment).variables(),
             "racehound.run": self.run_id,
+            "racehound.source-password": self._source_password,
             "racehound.database": self.database,
             "racehound.upsert-records": str(self._records),
             "racehound.upsert-patience": str(30 + self._records // 10_000),

@@ -66,7 +66,7 @@ class DockerProject:
     def add(self, compose_service: ComposeService) -> None:
         """Write a service into the file. UserError when something that it needs is not installed."""
         service = compose_service.service
-        image = service.container().image
+        image = service.container(compose_service.password).image
         with self._lock:
             if not self.docker.has_image(image):
                 raise UserError(f"the image {image} is not there: racehound services install {service.name} --backend docker")

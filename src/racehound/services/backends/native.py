@@ -21,6 +21,7 @@ class NativeInstance:
 
     def __init__(self, service: Service, layout: ServiceLayout, removable: tuple[Path, ...]) -> None:
         self.service = service
+        self.access = layout.access
         self._layout = layout
         self._removable = removable
         self._processes: list[GuardedProcess] = []

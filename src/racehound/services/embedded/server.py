@@ -153,8 +153,7 @@ class EmbeddedServer:
         self._removable = (self._base, scratch_dir) if scratch.is_mine(scratch_dir) else (self._base,)
         self.data_dir = self._base / "data"
         self._pristine = self._base / "pristine"
-        self.password = credentials.draw()
-        """The superuser's password, for drivers that cannot read it from the file that `address` names."""
+        self._password = credentials.draw()
         self._passfile = self._base / "pgpass"
         self._port = _free_port()
         self._process: process.GuardedProcess | None = None
@@ -162,12 +161,17 @@ class EmbeddedServer:
             raise UserError(f"{self._base} is too long for a socket's path: set TMPDIR to a shorter directory")
         if self._user is not None:
             shutil.chown(self._base, self._user)
-        credentials.write(self._passfile, credentials.password_file(self.password, "postgres"), self._user)
+        credentials.write(self._passfile, credentials.password_file(self._password, "postgres"), self._user)
 
     @property
     def address(self) -> Address:
         """The address. Restarts keep the port unless another program has taken it."""
         return Address("127.0.0.1", self._port, self._base, self._passfile)
+
+    def url_with_password(self) -> str:
+        """A URL for TCP, for programs without libpq, which know no password file. It must not be shown."""
+        address = self.address
+        return f"postgres://{address.user}:{self._password}@{address.host}:{address.port}/{address.dbname}?sslmode=disable"
 
     @property
     def pid(self) -> int:
@@ -235,7 +239,7 @@ class EmbeddedServer:
         log = self._base / "initdb.log"
         making = self._base / "making"
         verifier = self._base / "verifier"
-        credentials.write(verifier, f"{credentials.verifier(self.password)}\n", self._user)
+        credentials.write(verifier, f"{credentials.verifier(self._password)}\n", self._user)
         login = ("-U", "postgres", "-A", "scram-sha-256", "--pwfile", str(verifier))
         arguments = ("-D", str(making), *login, "-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions")
         returncode = process.run(self._command(("initdb", *arguments), log, signal.SIGTERM), _INITDB_LIMIT)

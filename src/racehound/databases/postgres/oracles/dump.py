@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import pathlib
 import subprocess
-import tempfile
-from collections.abc import Iterator
 
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
-
+from racehound.databases import addresses
 from racehound.errors import TargetError
-from racehound.services import credentials
 
 _LIMIT = 120.0
 _LOCK_WAIT = "5s"
@@ -27,7 +22,7 @@ def dump_error(pg_dump: pathlib.Path, conninfo: str, *, limit: float = _LIMIT) -
     """
     options = ("--no-password", f"--lock-wait-timeout={_LOCK_WAIT}", "--file=/dev/null")
     try:
-        with _without_password(conninfo) as shown:
+        with addresses.without_password(conninfo) as shown:
             command = [str(pg_dump), *options, f"--dbname={shown}"]
             done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=limit, check=False)
     except OSError as error:
@@ -38,16 +33,3 @@ def dump_error(pg_dump: pathlib.Path, conninfo: str, *, limit: float = _LIMIT) -
     if done.returncode == 0 or _LOCKED in said:
         return None
     return said or f"exit code {done.returncode}"
-
-
-@contextlib.contextmanager
-def _without_password(conninfo: str) -> Iterator[str]:
-    """The connection string with a password file instead of the password, since every user can see a command line."""
-    password = conninfo_to_dict(conninfo).get("password")
-    if not password:
-        yield conninfo
-        return
-    with tempfile.NamedTemporaryFile("w", encoding="utf-8", prefix="racehound-pgpass-") as file:
-        file.write(credentials.password_file(str(password)))
-        file.flush()
-        yield make_conninfo(conninfo, password="", passfile=file.name)
