@@ -215,7 +215,7 @@ def test_what_there_is_not_has_no_link(links: Links) -> None:
         links.open("oracle")
 
 
-def test_links_come_back_after_a_restart_of_the_proxy() -> None:
+def test_links_come_back_after_a_restart_of_the_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     with own_composition("postgres", "toxiproxy") as composition, Links(composition) as links:
         link = links.open("postgres")
         link.impose(Latency(500))
@@ -224,6 +224,7 @@ def test_links_come_back_after_a_restart_of_the_proxy() -> None:
             link.lift()
         composition.restart("toxiproxy")
         links.reopen()
+        monkeypatch.setenv("PGPASSWORD", composition.instance("postgres").access.password)
         with connect(link) as connection:
             assert min(seconds(connection) for _ in range(3)) < 0.5
         link.impose(Cut())
