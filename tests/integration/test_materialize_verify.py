@@ -32,7 +32,8 @@ class Stage:
 
     def __init__(self, session: LibpqSession, around: ConnectedServices) -> None:
         self.session = session
-        known = {"racehound.run": _RUN, "racehound.database": "target", "testdrive.seed": "7", **around.variables()}
+        fixed = {"racehound.run": _RUN, "racehound.source-password": "of this test"}
+        known = {**fixed, "racehound.database": "target", "testdrive.seed": "7", **around.variables()}
         services, connect = around.services(None, None), LibpqSession.connect
         self._interpreter = Interpreter(
             Context(session, {**known, **_RECORDS}, connect, max_tries=1, services=services, support=SCRIPT_SUPPORT)
