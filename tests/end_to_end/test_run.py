@@ -173,8 +173,8 @@ def test_a_password_in_the_address_goes_nowhere(embedded_server: EmbeddedServer,
         assert session.execute(f"CREATE ROLE {role} SUPERUSER LOGIN PASSWORD 'sekret'").ok
         try:
             url = f"postgres://{role}:sekret@{address.host}:{address.port}/{address.dbname}"
-            kinds = ("--kinds", "Subscription")
-            ended = racehound("run", "--seed", "4", "--runtime", "5", "--url", url, "--out", "out", *kinds, cwd=tmp_path)
+            kinds = ("--kinds", "Subscription,Publication,Table")
+            ended = racehound("run", "--seed", "3", "--runtime", "5", "--url", url, "--out", "out", *kinds, cwd=tmp_path)
             # The mappings of foreign servers have no password, so that these kinds would only fail to connect.
             refused = racehound("run", "--runtime", "5", "--url", url, "--kinds", "ForeignServer", "--out", "no", cwd=tmp_path)
         finally:
