@@ -208,6 +208,8 @@ def test_an_external_service_is_connected_to_and_left_alone(names: tuple[str, st
     ours, theirs = names
     racehound("services", "up", "postgres", "--composition", theirs)
     (real,) = status(theirs)
+    with psycopg.connect(_url(real), autocommit=True) as connection:
+        connection.execute("ALTER ROLE postgres PASSWORD 'postgres'")  # the account that an external service must have
     backend = f"external:{real['address']}"
     assert racehound("services", "up", "postgres", "--backend", backend, "--composition", ours).returncode == 0
     (seen,) = status(ours)
