@@ -13,6 +13,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg import sql
 
 from racehound.services import daemon_client, proc
 from racehound.services.catalogue import DEFAULT
@@ -210,12 +211,15 @@ def test_an_external_service_is_connected_to_and_left_alone(names: tuple[str, st
     (real,) = status(theirs)
     with psycopg.connect(_url(real), autocommit=True) as connection:
         connection.execute("ALTER ROLE postgres PASSWORD 'postgres'")  # the account that an external service must have
+        own = Path(str(real["client_file"])).read_text().strip().rpartition(":")[2]
     backend = f"external:{real['address']}"
     assert racehound("services", "up", "postgres", "--backend", backend, "--composition", ours).returncode == 0
     (seen,) = status(ours)
     assert (seen["health"], seen["backend"], seen["address"]) == ("healthy", "external", real["address"])
     assert racehound("services", "fault", "postgres", "kill", "--composition", ours).returncode == 2
     assert racehound("services", "down", "--composition", ours).returncode == 0
+    with psycopg.connect(f"postgres://postgres:postgres@{real['address']}/postgres", autocommit=True) as connection:
+        connection.execute(sql.SQL("ALTER ROLE postgres PASSWORD {}").format(own))
     assert [each["health"] for each in status(theirs)] == ["healthy"]
 
 
