@@ -41,6 +41,21 @@ def without_password(url: str) -> Iterator[str]:
         yield make_conninfo(url, password="", passfile=file.name)
 
 
+def with_password_of(url: str, target: str | None) -> str:
+    """The address with the target's password file, where it names no password and the same server and user as the target's.
+
+    Scripts build addresses of the target from variables with its host, port and user.
+    """
+    try:
+        known, there = conninfo_to_dict(url), conninfo_to_dict(target or "")
+    except psycopg.Error:
+        return url  # whoever connects is told what is wrong with it
+    same = all(known.get(key) == there.get(key) for key in ("host", "port", "user"))
+    if not same or known.get("password") or "passfile" in known or "passfile" not in there:
+        return url
+    return make_conninfo(url, passfile=there["passfile"], password="")
+
+
 def endpoint(url: str) -> Endpoint | None:
     """The TCP address of the server; None for a UNIX socket, and for an address with several servers."""
     known = parts(url)
