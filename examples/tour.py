@@ -66,14 +66,14 @@ def read_back(address: str, records: int) -> float:
     return time.monotonic() - began
 
 
-def mysql_changes(address: str) -> list[tuple[str, list[object]]]:
+def mysql_changes(address: str, client_file: str) -> list[tuple[str, list[object]]]:
     """The row events of MySQL's binary log about the tour's table."""
     from pymysqlreplication import BinLogStreamReader
     from pymysqlreplication.row_event import UpdateRowsEvent, WriteRowsEvent
 
     host, _, port = address.rpartition(":")
     stream = BinLogStreamReader(
-        connection_settings={"host": host, "port": int(port), "user": "root", "passwd": "p@ssw0rd"},
+        connection_settings={"host": host, "port": int(port), "read_default_file": client_file},
         server_id=4711, only_events=[WriteRowsEvent, UpdateRowsEvent], only_tables=["rows_of_tour"],
     )  # fmt: skip
     changes = [(type(event).__name__, [row.get("values") or row.get("after_values") for row in event.rows]) for event in stream]
@@ -90,17 +90,18 @@ def main() -> None:
     print(racehound("services", "up", "--composition", COMPOSITION, "--timings"))
     try:
         shown = racehound("services", "ps", "--composition", COMPOSITION, "--json").splitlines()
-        addresses = {status["name"]: status["address"] for status in map(json.loads, shown)}
+        known = {status["name"]: status for status in map(json.loads, shown)}
+        addresses = {name: status["address"] for name, status in known.items()}
         began = time.monotonic()
         webhook = f"http://127.0.0.1:{server.server_address[1]}/"
-        target = f"postgres://postgres:postgres@{addresses['postgres']}/postgres"
+        target = f"postgres://postgres@{addresses['postgres']}/postgres?passfile={known['postgres']['client_file']}"
         print(racehound(
             "testdrive", str(SCRIPT), "--composition", COMPOSITION, "--url", target, "--seed", str(SEED),
             "--var", f"records={records}", "--var", f"webhook={webhook}", "--default-timeout", "300s",
         ))  # fmt: skip
         print(f"script: {time.monotonic() - began:.1f} s, {records} records among it")
         print(f"read back: {records} records in {read_back(addresses['kafka'], records):.1f} s")
-        changes = mysql_changes(addresses["mysql"])
+        changes = mysql_changes(addresses["mysql"], known["mysql"]["client_file"])
         print(f"MySQL's change stream: {changes}")
         assert [name for name, _ in changes] == ["WriteRowsEvent", "UpdateRowsEvent"]
         assert [json.loads(body) for body in Listener.bodies] == [{"event": "tour"}]

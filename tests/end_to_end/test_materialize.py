@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import json
 import re
 import signal
@@ -56,7 +57,10 @@ def services(service: Callable[[str], Instance]) -> Options:
     found: dict[str, str] = {}
     for name in ("kafka", "schema-registry", "postgres", "mysql"):
         instance = service(name)
-        found |= instance.service.variables(instance.endpoints)
+        found |= instance.service.variables(instance.access)
+    if "racehound.postgres-url" in found:
+        url = found["racehound.postgres-url"].partition("?")[0]
+        found["racehound.postgres-url"] = url.replace("@", f":{found['racehound.postgres-password']}@")
     options = {
         "--kafka-addr": "testdrive.kafka-addr",
         "--schema-registry-url": "testdrive.schema-registry-url",
@@ -92,6 +96,17 @@ def test_the_ten_kinds_in_every_scenario_with_real_services(
     assert told["repetitions"] >= 3
     assert told["findings"] == []
     assert names_left(sound) == []
+    assert_no_password_in(tmp_path / "out")
+
+
+def assert_no_password_in(run: Path) -> None:
+    """No file has a password: those that racehound draws have 32 hexadecimal digits."""
+    programs = 0
+    for path in filter(Path.is_file, run.rglob("*")):
+        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        programs += b"${racehound.source-password}" in content
+        assert re.findall(rb"(?<![0-9a-f])[0-9a-f]{32}(?![0-9a-f])", content) == [], path
+    assert programs, "no program has made a role"
 
 
 def test_a_seeded_race_is_found_and_replayed(tmp_path: Path) -> None:

@@ -165,14 +165,15 @@ def test_a_server_of_the_users_is_left_as_it_was(embedded_server: EmbeddedServer
     assert session.execute(names) == before
 
 
-def test_a_password_in_the_address_goes_nowhere(embedded_server: EmbeddedServer, tmp_path: Path) -> None:
-    address = embedded_server.address
-    url = f"postgres://{address.user}:sekret@{address.host}:{address.port}/{address.dbname}"
-    kinds = ("--kinds", "ForeignServer,ForeignTable,Subscription,Table")
-    ended = racehound("run", "--seed", "4", "--runtime", "5", "--url", url, "--out", "out", *kinds, cwd=tmp_path)
+def test_a_password_in_the_address_goes_nowhere(url_with_password: str, tmp_path: Path) -> None:
+    url, kinds = url_with_password, ("--kinds", "Subscription,Publication,Table")
+    ended = racehound("run", "--seed", "3", "--runtime", "5", "--url", url, "--out", "out", *kinds, cwd=tmp_path)
+    # The mappings of foreign servers have no password, so that these kinds would only fail to connect.
+    refused = racehound("run", "--runtime", "5", "--url", url, "--kinds", "ForeignServer", "--out", "no", cwd=tmp_path)
     assert ended.returncode in (0, 1), ended.stderr
-    assert "CREATE SERVER" in ended.stdout
+    assert "CREATE SUBSCRIPTION" in ended.stdout
     assert "sekret" not in ended.stdout + ended.stderr
+    assert (refused.returncode, "cannot have ForeignServer objects" in refused.stderr) == (2, True), refused
     for path in (tmp_path / "out").rglob("*"):
         if path.is_file():
             content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()

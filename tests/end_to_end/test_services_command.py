@@ -13,6 +13,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg import sql
 
 from racehound.services import daemon_client, proc
 from racehound.services.catalogue import DEFAULT
@@ -66,6 +67,10 @@ def until(condition: Callable[[], bool], limit_s: float) -> bool:
     return True
 
 
+def _url(postgres: dict[str, object]) -> str:
+    return f"postgres://postgres@{postgres['address']}/postgres?passfile={postgres['client_file']}"
+
+
 def test_up_shows_a_healthy_service_that_takes_connections_and_down_leaves_nothing(names: tuple[str, str]) -> None:
     name, _ = names
     up = racehound("services", "up", "postgres", "--composition", name, "--timings")
@@ -74,7 +79,7 @@ def test_up_shows_a_healthy_service_that_takes_connections_and_down_leaves_nothi
     assert postgres["health"] == "healthy"
     assert postgres["listens"] == [postgres["address"]]
     assert str(postgres["address"]).startswith("127.0.0.1:")
-    with psycopg.connect(f"postgres://postgres:postgres@{postgres['address']}/postgres") as connection:
+    with psycopg.connect(_url(postgres)) as connection:
         assert connection.execute("SHOW wal_level").fetchone() == ("logical",)
     logged = racehound("services", "logs", "postgres", "--composition", name, "--lines", "20").stdout
     assert "ready to accept connections" in logged
@@ -178,7 +183,7 @@ def test_a_dead_service_is_told_and_can_be_restarted_on_its_data(names: tuple[st
     name, _ = names
     racehound("services", "up", "postgres", "--composition", name)
     (postgres,) = status(name)
-    address = f"postgres://postgres:postgres@{postgres['address']}/postgres"
+    address = _url(postgres)
     with psycopg.connect(address, autocommit=True) as connection:
         connection.execute("CREATE TABLE kept (a int)")
     assert racehound("services", "fault", "postgres", "kill", "--composition", name).returncode == 0
@@ -204,12 +209,17 @@ def test_an_external_service_is_connected_to_and_left_alone(names: tuple[str, st
     ours, theirs = names
     racehound("services", "up", "postgres", "--composition", theirs)
     (real,) = status(theirs)
+    with psycopg.connect(_url(real), autocommit=True) as connection:
+        connection.execute("ALTER ROLE postgres PASSWORD 'postgres'")  # the account that an external service must have
+        own = Path(str(real["client_file"])).read_text().strip().rpartition(":")[2]
     backend = f"external:{real['address']}"
     assert racehound("services", "up", "postgres", "--backend", backend, "--composition", ours).returncode == 0
     (seen,) = status(ours)
     assert (seen["health"], seen["backend"], seen["address"]) == ("healthy", "external", real["address"])
     assert racehound("services", "fault", "postgres", "kill", "--composition", ours).returncode == 2
     assert racehound("services", "down", "--composition", ours).returncode == 0
+    with psycopg.connect(f"postgres://postgres:postgres@{real['address']}/postgres", autocommit=True) as connection:
+        connection.execute(sql.SQL("ALTER ROLE postgres PASSWORD {}").format(own))
     assert [each["health"] for each in status(theirs)] == ["healthy"]
 
 

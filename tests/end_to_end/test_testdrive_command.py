@@ -123,14 +123,15 @@ def test_results_are_rewritten_once(directory: Path) -> None:
     assert (directory / "fine.td").read_bytes() == before
 
 
-def test_the_report_names_seed_and_target_without_its_password(directory: Path, embedded_server: EmbeddedServer) -> None:
+def test_the_report_names_seed_and_target_without_its_password(
+    directory: Path, embedded_server: EmbeddedServer, url_with_password: str
+) -> None:
     address = embedded_server.address
-    url = f"postgres://{address.user}:hush@{address.host}:{address.port}/postgres"
-    options = ("--url", url, "--seed", "7", "--default-timeout", "1s", "--junit-report", "out.xml")
-    (directory / "ok.td").write_text("> SELECT 1\n1\n")
+    options = ("--url", url_with_password, "--seed", "7", "--default-timeout", "1s", "--junit-report", "out.xml")
+    (directory / "ok.td").write_text('> SELECT 1\n1\n$ psql-execute command="SELECT 2 AS a"\n a\n---\n 2\n')
     ended = racehound("testdrive", *options, "ok.td", "wrong.td", "broken.td", cwd=directory)
     assert ended.returncode == 2, ended
-    assert "hush" not in (directory / "out.xml").read_text() + ended.stdout + ended.stderr
+    assert "sekret" not in (directory / "out.xml").read_text() + ended.stdout + ended.stderr
     root = ET.parse(directory / "out.xml").getroot()
     assert [(case.get("name"), [child.tag for child in case]) for case in root.iter("testcase")] == [
         ("ok.td", []), ("wrong.td", ["failure"]), ("broken.td", ["error"]),

@@ -32,7 +32,7 @@ from racehound.services.backends.docker_project import DockerProject
 from racehound.services.composition import Composition, ServiceRequest, with_needs
 from racehound.services.owner import Owner, myself
 from racehound.services.process import Command
-from racehound.services.service import CLIENT, Container, Endpoint, Endpoints, Service, ServiceLayout
+from racehound.services.service import CLIENT, Access, Container, Endpoint, Service, ServiceLayout
 
 _REAL = shutil.which("docker")
 _STAND_IN = """#!{python} -IS
@@ -162,10 +162,10 @@ def _service(called: str, *needed: str, inside: int = 1000, roles: tuple[str, ..
         def commands(self, layout: ServiceLayout) -> tuple[Command, ...]:  # noqa: ARG002
             return ()
 
-        def check(self, endpoints: Endpoints) -> None:  # noqa: ARG002
+        def check(self, access: Access) -> None:  # noqa: ARG002
             return
 
-        def container(self) -> Container:
+        def container(self, password: str) -> Container:  # noqa: ARG002
             return Container(image=f"{called}:1", ports={CLIENT: 1000}, inside={CLIENT: inside}, needs=roles)
 
     return Sample()

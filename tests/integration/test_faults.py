@@ -26,9 +26,10 @@ LIMIT_S = 10
 
 
 @pytest.fixture
-def links(service: Callable[[str], Instance], composition: Composition) -> Iterator[Links]:
+def links(service: Callable[[str], Instance], composition: Composition, monkeypatch: pytest.MonkeyPatch) -> Iterator[Links]:
     for name in ("postgres", "toxiproxy"):
         service(name)
+    monkeypatch.setenv("PGPASSWORD", service("postgres").access.password)
     with Links(composition) as links:
         yield links
 
@@ -41,7 +42,8 @@ def link(links: Links) -> Link:
 
 def connect(link: Link) -> psycopg.Connection:
     host, port = link.endpoint.host, link.endpoint.port
-    return psycopg.connect(f"host={host} port={port} user=postgres password=postgres connect_timeout=2", autocommit=True)
+    # The fixture `links` has set PGPASSWORD.
+    return psycopg.connect(f"host={host} port={port} user=postgres connect_timeout=2", autocommit=True)
 
 
 def plug(link: Link) -> socket.socket:
@@ -167,7 +169,7 @@ def test_only_the_link_is_disturbed(links: Links, link: Link, composition: Compo
     other = links.open("postgres")
     link.impose(fault)
     service = composition.instance("postgres")
-    service.service.check(service.endpoints)
+    service.service.check(service.access)
     with connect(other) as connection:
         assert min(seconds(connection) for _ in range(3)) < 0.5
 
@@ -213,7 +215,7 @@ def test_what_there_is_not_has_no_link(links: Links) -> None:
         links.open("oracle")
 
 
-def test_links_come_back_after_a_restart_of_the_proxy() -> None:
+def test_links_come_back_after_a_restart_of_the_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     with own_composition("postgres", "toxiproxy") as composition, Links(composition) as links:
         link = links.open("postgres")
         link.impose(Latency(500))
@@ -222,6 +224,7 @@ def test_links_come_back_after_a_restart_of_the_proxy() -> None:
             link.lift()
         composition.restart("toxiproxy")
         links.reopen()
+        monkeypatch.setenv("PGPASSWORD", composition.instance("postgres").access.password)
         with connect(link) as connection:
             assert min(seconds(connection) for _ in range(3)) < 0.5
         link.impose(Cut())

@@ -97,7 +97,7 @@ def stage(zoo: Zoo) -> Iterator[Stage]:
 def served(zoo: Zoo, service: Callable[[str], Instance]) -> Iterator[Stage]:
     """The same with real Kafka, registry, PostgreSQL, MySQL and S3 around it."""
     instances = [service(name) for name in ("kafka", "schema-registry", "postgres", "mysql", "seaweedfs")]
-    variables = {key: value for each in instances for key, value in each.service.variables(each.endpoints).items()}
+    variables = {key: value for each in instances for key, value in each.service.variables(each.access).items()}
     stage = Stage(zoo, from_variables(variables))
     yield stage
     stage.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import time
+import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
 
@@ -28,9 +29,9 @@ def _ask(session: LibpqSession, query: str) -> list[tuple[str | None, ...]]:
 @pytest.fixture
 def postgres(service: Callable[[str], Instance]) -> Iterator[tuple[str, LibpqSession]]:
     """The address of the run's database to be, and a session in another one."""
-    base = f"postgres://postgres:postgres@{service('postgres').endpoints[CLIENT]}"
-    session = LibpqSession.connect(f"{base}/postgres")
-    yield f"{base}/{RUN}_source", session
+    url = service("postgres").service.variables(service("postgres").access)["racehound.postgres-url"]
+    session = LibpqSession.connect(url)
+    yield urllib.parse.urlsplit(url)._replace(path=f"/{RUN}_source").geturl(), session
     session.close()
 
 
@@ -77,7 +78,7 @@ def test_users_and_the_database_of_the_run_in_mysql_go_and_others_stay(service: 
     pymysql = pytest.importorskip("pymysql")
     instance = service("mysql")
     endpoint = instance.endpoints[CLIENT]
-    password = instance.service.variables(instance.endpoints)["arg.mysql-root-password"]
+    password = instance.service.variables(instance.access)["arg.mysql-root-password"]
     cleaner = MySqlCleaner(f"mysql://root@{endpoint}", password, f"{RUN}_source", RUN)
     cleaner.connect()
     with pymysql.connect(host=endpoint.host, port=endpoint.port, user="root", password=password, autocommit=True) as connection:

@@ -32,7 +32,8 @@ class Stage:
 
     def __init__(self, session: LibpqSession, around: ConnectedServices) -> None:
         self.session = session
-        known = {"racehound.run": _RUN, "racehound.database": "target", "testdrive.seed": "7", **around.variables()}
+        fixed = {"racehound.run": _RUN, "racehound.source-password": "of this test"}
+        known = {**fixed, "racehound.database": "target", "testdrive.seed": "7", **around.variables()}
         services, connect = around.services(None, None), LibpqSession.connect
         self._interpreter = Interpreter(
             Context(session, {**known, **_RECORDS}, connect, max_tries=1, services=services, support=SCRIPT_SUPPORT)
@@ -116,7 +117,7 @@ def _lead(stage: Stage, made: MaterializeKind) -> None:
 
 def test_a_postgres_source_is_compared_with_what_is_there(service: Callable[[str], Instance]) -> None:
     """The target's table is a view of the table itself: it is never behind."""
-    url = f"postgres://postgres:postgres@{service('postgres').endpoints[CLIENT]}/postgres"
+    url = service("postgres").service.variables(service("postgres").access)["racehound.postgres-url"]
     around = ConnectedServices(postgres=url)
     made = _KINDS["PostgresSource"]("o_0")
     with contextlib.closing(LibpqSession.connect(url)) as session, contextlib.closing(Stage(session, around)) as stage:
@@ -140,7 +141,7 @@ def test_mysql_tells_the_digest_of_its_own_rows(service: Callable[[str], Instanc
     """PostgreSQL stands in for the target with the rows that must have arrived."""
     pymysql = pytest.importorskip("pymysql")
     instance = service("mysql")
-    found = instance.service.variables(instance.endpoints)
+    found = instance.service.variables(instance.access)
     address = instance.endpoints[CLIENT]
     around = from_variables(found)
     made = _KINDS["MySqlSource"]("o_0")

@@ -11,7 +11,6 @@ import pytest
 
 from racehound.data.addresses import ServiceAddresses
 from racehound.services.backends.instance import Instance
-from racehound.services.mysql import ROOT_PASSWORD
 from racehound.services.service import CLIENT
 from racehound.testdrive.errors import CommandFailed, ScriptError
 from racehound.testdrive.interpreter import Context, Interpreter, run_file
@@ -24,7 +23,7 @@ CONNECT = "$ mysql-connect name=m url=mysql://root@mysql password=${arg.mysql-ro
 
 @pytest.fixture
 def context(connect: Callable[[], LibpqSession], service: Callable[[str], Instance]) -> Context:
-    variables = {"arg.mysql-root-password": ROOT_PASSWORD, "db": f"db_{next(_numbers)}"}
+    variables = {"arg.mysql-root-password": service("mysql").access.password, "db": f"db_{next(_numbers)}"}
     return Context(
         connect(), variables=variables, services=ServiceAddresses(hosts={"mysql": str(service("mysql").endpoints[CLIENT])})
     )

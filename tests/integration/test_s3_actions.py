@@ -23,8 +23,8 @@ from botocore.client import BaseClient
 
 from racehound.data.addresses import S3Account, ServiceAddresses
 from racehound.databases.materialize.script_support import SCRIPT_SUPPORT
+from racehound.services import s3
 from racehound.services.backends.instance import Instance
-from racehound.services.service import CLIENT
 from racehound.testdrive import parquet
 from racehound.testdrive.errors import CommandFailed, ScriptError
 from racehound.testdrive.interpreter import Context, Interpreter, run_file
@@ -34,7 +34,7 @@ from racehound.wire.session import LibpqSession
 
 @pytest.fixture(scope="module")
 def aws(service: Callable[[str], Instance]) -> S3Account:
-    return S3Account(f"http://{service('seaweedfs').endpoints[CLIENT]}")
+    return s3.account(service("seaweedfs").access)
 
 
 @pytest.fixture(scope="module")

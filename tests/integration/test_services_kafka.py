@@ -18,7 +18,7 @@ from confluent_kafka.cimpl import NewTopic
 from racehound.services import scratch
 from racehound.services.backends.instance import Instance
 from racehound.services.composition import Composition, ServiceRequest
-from racehound.services.service import Endpoint, NotReadyError
+from racehound.services.service import Access, Endpoint, NotReadyError
 from racehound.services.zookeeper import ask, await_release
 
 RESTART_LIMIT_S = 20.0
@@ -114,7 +114,7 @@ def test_it_is_healthy_and_listens_where_it_was_told_and_nowhere_else(name: str,
 
 @pytest.mark.parametrize("name", ["zookeeper", "kafka", "schema-registry"])
 def test_what_does_not_answer_is_not_ready(name: str, service: UP) -> None:
-    closed = {"client": Endpoint("127.0.0.1", 1)}
+    closed = Access({"client": Endpoint("127.0.0.1", 1)})
     with pytest.raises(NotReadyError, match=r"127\.0\.0\.1:1"):
         service(name).service.check(closed)
 
@@ -122,7 +122,7 @@ def test_what_does_not_answer_is_not_ready(name: str, service: UP) -> None:
 def test_another_server_is_not_taken_for_kafka(service: UP) -> None:
     zookeeper = service("zookeeper")
     with pytest.raises(NotReadyError):
-        service("kafka").service.check(zookeeper.endpoints)
+        service("kafka").service.check(zookeeper.access)
 
 
 def test_variables_for_scripts(service: UP, composition: Composition) -> None:

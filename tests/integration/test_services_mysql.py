@@ -13,7 +13,6 @@ from pymysqlreplication.row_event import DeleteRowsEvent, UpdateRowsEvent, Write
 
 from racehound.services.backends.instance import Instance
 from racehound.services.composition import Composition
-from racehound.services.mysql import ROOT_PASSWORD
 from racehound.services.service import CLIENT
 from tests.integration.own_composition import own_composition
 
@@ -52,9 +51,14 @@ def database(either: Instance) -> Iterator[str]:
     ask(either, f"DROP DATABASE {name}")
 
 
-def settings(instance: Instance, user: str = "root", password: str = ROOT_PASSWORD) -> dict[str, Any]:
+def settings(instance: Instance, user: str = "root", password: str | None = None) -> dict[str, Any]:
     endpoint = instance.endpoints[CLIENT]
-    return {"host": endpoint.host, "port": endpoint.port, "user": user, "password": password}
+    return {
+        "host": endpoint.host,
+        "port": endpoint.port,
+        "user": user,
+        "password": instance.access.password if password is None else password,
+    }
 
 
 def ask(instance: Instance, *statements: str, **account: str) -> list[tuple[Any, ...]]:
@@ -161,7 +165,7 @@ def test_nothing_is_reached_from_other_machines(either: Instance) -> None:
 
 
 def test_scripts_find_it_by_its_variables(either: Instance) -> None:
-    assert dict(either.service.variables(either.endpoints)) == {
+    assert dict(either.service.variables(either.access)) == {
         "racehound.mysql-url": f"mysql://root@{either.endpoints[CLIENT]}",
-        "arg.mysql-root-password": ROOT_PASSWORD,
+        "arg.mysql-root-password": either.access.password,
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -39,7 +40,7 @@ def store(composition_of_one: Composition) -> Instance:
 
 @pytest.fixture
 def client(store: Instance) -> Iterator[Any]:
-    with s3.client(store.endpoints) as client:
+    with s3.client(store.access) as client:
         yield client
 
 
@@ -88,7 +89,7 @@ def test_whoever_has_a_signed_address_gets_the_object(client: Any) -> None:
 
 
 def test_other_accounts_are_refused(store: Instance) -> None:
-    with s3.client(store.endpoints, "another-secret") as stranger:
+    with s3.client(dataclasses.replace(store.access, password="another-secret")) as stranger:
         with pytest.raises(ClientError, match="SignatureDoesNotMatch"):
             stranger.list_buckets()
         with pytest.raises(ClientError, match="SignatureDoesNotMatch"):
@@ -138,17 +139,17 @@ def test_nothing_is_left_in_the_temporary_directory(store: Instance) -> None:
 
 
 def test_scripts_find_it_by_its_variables(store: Instance) -> None:
-    variables = store.service.variables(store.endpoints)
+    variables = store.service.variables(store.access)
     assert variables["testdrive.aws-endpoint"] == f"http://{store.endpoints[CLIENT]}"
     assert variables["testdrive.aws-access-key-id"] == s3.ACCESS_KEY_ID
-    assert variables["testdrive.aws-secret-access-key"] == s3.SECRET_ACCESS_KEY
+    assert variables["testdrive.aws-secret-access-key"] == store.access.password
 
 
 def test_minios_own_client_sees_what_was_put(store: Instance, client: Any, tmp_path: Path) -> None:
     if store.service.name != "minio":
         pytest.skip("it is MinIO's")
     client.put_object(Bucket=s3.BUCKET, Key="seen", Body=b"x" * 17)
-    account = f"{s3.ACCESS_KEY_ID}:{s3.SECRET_ACCESS_KEY}@{store.endpoints[CLIENT]}"
+    account = f"{s3.ACCESS_KEY_ID}:{store.access.password}@{store.endpoints[CLIENT]}"
     said = subprocess.run(
         [str(installed_path(MC)), "--config-dir", str(tmp_path), "--json", "stat", f"it/{s3.BUCKET}/seen"],
         capture_output=True, text=True, check=True, timeout=30, env={**os.environ, "MC_HOST_it": f"http://{account}"},

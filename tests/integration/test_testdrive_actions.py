@@ -66,6 +66,15 @@ def failure(text: str, context: Context) -> CommandFailed:
 # SQL
 
 
+def test_a_script_builds_an_address_of_the_target_without_its_password(context: Context, embedded_server: EmbeddedServer) -> None:
+    where = f"{embedded_server.address.host}:{embedded_server.address.port}"
+    run(f"$ postgres-execute connection=postgres://postgres@{where}/postgres\nSELECT 1\n", context)
+    refused = failure(f"$ postgres-execute connection=postgres://nobody@{where}/postgres\nSELECT 1\n", context)
+    assert "no password supplied" in refused.reason
+    wrong = failure(f"$ postgres-execute connection=postgres://postgres:wrong@{where}/postgres\nSELECT 1\n", context)
+    assert "password authentication failed" in wrong.reason
+
+
 def test_values_of_every_sort_read_as_scripts_write_them(context: Context) -> None:
     run(
         r"""

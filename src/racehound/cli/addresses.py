@@ -72,6 +72,7 @@ def services(options: Mapping[str, Any], running: RunningComposition | None) -> 
         schema_registry=_without_slash(options["schema_registry_url"] or known.get("testdrive.schema-registry-url")),
         aws=_aws(options, known),
         hosts=running.hosts if running is not None else {},
+        accounts=running.accounts if running is not None else {},
     )
 
 

@@ -67,6 +67,7 @@ def _trace(run: Path, out: Path) -> None:
 
     facts, database = _read(run)
     partial = out.with_name(out.name + ".part")
+    partial.touch(mode=0o600)
     with partial.open("wb") as sink:
         about = {"racehound": facts.get("racehound"), "target": database.title}
         write_trace(sink, repetitions(run), database.dialect, about)

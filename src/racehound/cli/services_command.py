@@ -100,6 +100,7 @@ def up(names: tuple[str, ...], composition: str, backends: tuple[str, ...], *, t
             daemon_client.await_end(composition)
         raise
     click.echo(_table(answer.status, timings=timings))
+    _show_clients(answer.status)
     click.echo(f"all up after {time.monotonic() - began:.1f} s")
 
 
@@ -135,6 +136,7 @@ def ps(composition: str, *, timings: bool, as_json: bool) -> int:
             click.echo(msgspec.json.encode(each).decode())
     else:
         click.echo(_table(status, timings=timings))
+        _show_clients(status)
     return 0 if all(each.health == "healthy" for each in status) else 1
 
 
@@ -249,6 +251,13 @@ def _require_installed(wanted: Sequence[ServiceRequest]) -> None:
         first = lacking[0]
         more = f" (and {len(lacking) - 1} more)" if len(lacking) > 1 else ""
         raise UserError(f"{', '.join(first.services)}: {first.artifact.name} is not installed{more}: {first.reason}")
+
+
+def _show_clients(status: Sequence[Status]) -> None:
+    """Print the command by which a person connects to each service that has a password."""
+    for each in status:
+        if each.connect:
+            click.echo(f"{each.name}: {each.connect}")
 
 
 def _table(status: Sequence[Status], *, timings: bool) -> str:

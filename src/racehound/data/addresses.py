@@ -16,7 +16,7 @@ class S3Account:
     region: str = "us-east-1"
     account: str = "000000000000"
     access_key_id: str = "racehound"
-    secret_access_key: str = "racehound-secret"  # noqa: S105 not secret: the server listens on this machine only
+    secret_access_key: str = "racehound-secret"  # noqa: S105 of a server that racehound does not start
     token: str = ""
 
 
@@ -37,6 +37,8 @@ class ServiceAddresses:
     """The target's internal HTTP port, `http://HOST:PORT`."""
     hosts: Mapping[str, str] = field(default_factory=dict)
     """`HOST:PORT` by host name, for scripts that name hosts of a container network (`kafka`, `mysql`)."""
+    accounts: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    """The administrator and the password by such a host name, for scripts that hold the password of the container's image."""
 
     def address(self, host: str, port: int) -> tuple[str, int]:
         """The host and port to connect to, for a host and port that a script names."""
@@ -46,9 +48,15 @@ class ServiceAddresses:
         return name, int(number)
 
     def url(self, url: str) -> str:
-        """The URL to connect to, for a URL that a script names: host and port are replaced, the rest stays."""
+        """The URL to connect to, for a URL that a script names.
+
+        Host and port are replaced, and the password where the user is the administrator. The rest stays.
+        """
         parts = urllib.parse.urlsplit(url)
         if parts.hostname is None or parts.hostname not in self.hosts:
             return url
         credentials, at, _ = parts.netloc.rpartition("@")
+        user, password = self.accounts.get(parts.hostname, ("", ""))
+        if user and parts.username == user:
+            credentials = f"{user}:{password}"
         return parts._replace(netloc=f"{credentials}{at}{self.hosts[parts.hostname]}").geturl()

@@ -183,7 +183,7 @@ class Store:
 
     def _write(self, finding: Finding, program: Program, events: list[Event]) -> None:
         directory = self.directory / finding.id
-        directory.mkdir(parents=True, exist_ok=True)
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_atomically(directory / "program.json", _pretty(program))
         write_atomically(directory / "history.jsonl", b"".join(msgspec.json.encode(event) + b"\n" for event in events))
         write_finding(directory, finding)
@@ -233,7 +233,11 @@ def _pretty(value: object) -> bytes:
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Replace a file at once: readers see the old content or the new one, also after a kill at any instant."""
+    """Replace a file at once: readers see the old content or the new one, also after a kill at any instant.
+
+    Only the user can read the new file.
+    """
     partial = path.with_name(path.name + ".part")
+    partial.touch(mode=0o600)
     partial.write_bytes(content)
     partial.replace(path)

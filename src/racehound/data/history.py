@@ -237,7 +237,7 @@ class Recorder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         self._encoder = threading.local()
         self._lock = threading.Lock()
         self._current: list[Event] = []
@@ -270,6 +270,7 @@ def compress(path: Path) -> Path:
     """Compress a finished history file to `.gz`, which duckdb and zcat can read. The plain file is removed afterwards."""
     packed = path.with_name(path.name + ".gz")
     partial = packed.with_name(packed.name + ".part")
+    partial.touch(mode=0o600)
     with path.open("rb") as source, gzip.open(partial, "wb", compresslevel=1) as sink:
         shutil.copyfileobj(source, sink)
     partial.rename(packed)

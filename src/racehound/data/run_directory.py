@@ -1,4 +1,4 @@
-"""The run directory: all files that a run keeps. Other programs can read them, too.
+"""The run directory: all files that a run keeps. Other programs of the same user can read them, too.
 
 ```
 run.json              what was run: version, target, release, options, seed, calendar time of the monotonic clock's zero
@@ -40,9 +40,9 @@ class RunDirectory:
     def __init__(self, path: Path, *, goes_on: bool = False) -> None:
         self.path = path.absolute()
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             for name in ("history", "findings"):
-                (self.path / name).mkdir(exist_ok=goes_on)
+                (self.path / name).mkdir(mode=0o700, exist_ok=goes_on)
         except FileExistsError as error:
             raise UserError(f"--out {path}: there is a run, or something else, already; name another directory") from error
         except OSError as error:

@@ -86,7 +86,8 @@ def choose_kinds(catalogue: Sequence[type[Kind]], available: Sequence[type[Kind]
         if name.lower() not in known:
             raise UserError(f"unknown kind {name!r}; `racehound kinds` lists those there are")
         if name.lower() not in possible:
-            raise UserError(f"this server cannot have {name} objects: its release is too old, or the user may not make them")
+            reasons = "its release is too old, the user may not make them, or the server cannot connect to itself"
+            raise UserError(f"this server cannot have {name} objects: {reasons}")
     if not available:
         raise UserError("this server can have none of the kinds: connect as a superuser")
     wanted = {name.lower() for name in names}

@@ -18,7 +18,7 @@ from typing import Literal
 import msgspec
 
 from racehound.errors import RacehoundError, TargetError, UserError
-from racehound.services import ports, scratch
+from racehound.services import credentials, ports, scratch
 from racehound.services.backends.docker import DockerInstance, check_needs
 from racehound.services.backends.docker_project import DockerProject
 from racehound.services.backends.external import ExternalInstance
@@ -26,7 +26,7 @@ from racehound.services.backends.instance import BackendName, Instance
 from racehound.services.backends.native import NativeInstance
 from racehound.services.catalogue import find, in_order
 from racehound.services.process import Command, GuardedProcess
-from racehound.services.service import PROXIED, Endpoint, Endpoints, NotReadyError, ServiceLayout
+from racehound.services.service import PROXIED, Access, Endpoint, Endpoints, NotReadyError, ServiceLayout
 
 READY_LIMIT_S = 90.0
 """Seconds that a service may take from its start to its first correct answer; the slowest take ten on two busy cores."""
@@ -67,6 +67,10 @@ class Status(msgspec.Struct, frozen=True):
     ready_s: float
     """Seconds from the start to the first correct answer."""
     listens: tuple[str, ...]
+    client_file: str = ""
+    """The file with the password for its usual client."""
+    connect: str = ""
+    """The command by which the service's usual client connects. The password is in a file that the command names."""
 
 
 class Times(msgspec.Struct):
@@ -160,12 +164,20 @@ class Composition:
         return {
             key: value
             for instance in self.instances
-            for key, value in instance.service.variables(instance.endpoints).items()
+            for key, value in instance.service.variables(instance.access).items()
         }  # fmt: skip
 
     def aliases(self) -> dict[str, Endpoint]:
         """The address of each service by its role, which is the host name that scripts written for containers use."""
         return {each.service.role: next(iter(each.endpoints.values())) for each in self.instances}
+
+    def accounts(self) -> dict[str, tuple[str, str]]:
+        """The administrator and the password of each service that has accounts, by the service's role."""
+        return {
+            each.service.role: (each.service.administrator, each.access.password)
+            for each in self.instances
+            if each.service.administrator
+        }
 
     def pause(self, name: str) -> None:
         """Stop the processes of a service (SIGSTOP) until `resume`."""
@@ -218,6 +230,7 @@ class Composition:
         tell(name, "preparing")
         # The configuration needs only the addresses of other services, so that only the start waits for them.
         instance.prepare()
+        self._write_client_file(instance)
         times.prepare_s = time.monotonic() - began
         for future in needed:
             if future.exception() is not None:
@@ -226,7 +239,7 @@ class Composition:
         began = time.monotonic()
         instance.start()
         _await_ready(instance)
-        instance.service.initialise(instance.endpoints)
+        instance.service.initialise(instance.access)
         times.ready_s = time.monotonic() - began
         tell(name, "ready")
 
@@ -244,6 +257,7 @@ class Composition:
                 del self._times[name]
         for name in names:
             shutil.rmtree(self.directory / name, ignore_errors=True)
+            self._client_file(name).unlink(missing_ok=True)
 
     def _end(self, name: str, tell: Tell) -> None:
         instance = self._instances[name]
@@ -262,17 +276,28 @@ class Composition:
             assert request.address is not None
             return ExternalInstance(service, {service.ports[0]: request.address})
         if request.backend == "docker":
-            return DockerInstance(service, self.docker)
+            return DockerInstance(service, self.docker, credentials.draw(), self._client_file(service.name))
         directory = self.directory / service.name
+        endpoints = {port: Endpoint("127.0.0.1", ports.free()) for port in service.ports}
         layout = ServiceLayout(
             directory=directory,
-            endpoints={port: Endpoint("127.0.0.1", ports.free()) for port in service.ports},
             log=self.directory / "logs" / f"{service.name}.log",
+            access=Access(endpoints, credentials.draw(), self._client_file(service.name)),
             peers=_Peers(self),
             advertised={PROXIED: Endpoint("127.0.0.1", ports.free())} if PROXIED in service.ports else {},
         )
-        layout.log.parent.mkdir(exist_ok=True)
+        layout.log.parent.mkdir(mode=0o700, exist_ok=True)
         return NativeInstance(service, layout, (directory, self.directory) if scratch.is_mine(self.directory) else (directory,))
+
+    def _client_file(self, name: str) -> Path:
+        return self.directory / "clients" / name
+
+    def _write_client_file(self, instance: Instance) -> None:
+        file, path = instance.service.client_file(instance.access), instance.access.client_file
+        if file is not None and path is not None:
+            path.parent.mkdir(mode=0o700, exist_ok=True)
+            path.unlink(missing_ok=True)
+            credentials.write(path, file.text)
 
     def _check_roles(self, new: Sequence[ServiceRequest]) -> None:
         roles = {instance.service.role: instance.service.name for instance in self.instances}
@@ -296,6 +321,8 @@ class Composition:
             prepare_s=round(times.prepare_s, 2),
             ready_s=round(times.ready_s, 2),
             listens=tuple(instance.ports()),
+            client_file=str(instance.access.client_file or "") if instance.service.administrator else "",
+            connect=_connecting(instance),
         )
 
     def _health(self, instance: Instance) -> tuple[Health, str]:
@@ -306,10 +333,15 @@ class Composition:
         if not self._times[instance.service.name].ready_s:
             return "starting", ""
         try:
-            instance.service.check(instance.endpoints)
+            instance.service.check(instance.access)
         except NotReadyError as error:
             return "not answering", str(error)
         return "healthy", ""
+
+
+def _connecting(instance: Instance) -> str:
+    file, path = instance.service.client_file(instance.access), instance.access.client_file
+    return file.command.format(file=path) if file is not None and path is not None else ""
 
 
 class _NeedFailedError(TargetError):
@@ -352,7 +384,7 @@ def _await_ready(instance: Instance) -> float:
     limit_s = EXTERNAL_LIMIT_S if instance.backend == "external" else READY_LIMIT_S
     while True:
         try:
-            instance.service.check(instance.endpoints)
+            instance.service.check(instance.access)
         except NotReadyError as error:
             if not instance.alive():
                 last = next((line.strip() for line in reversed(instance.log(20)) if line.strip()), "it said nothing")

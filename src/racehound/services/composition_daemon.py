@@ -83,6 +83,7 @@ class Answer(msgspec.Struct, frozen=True, tag="answer", omit_defaults=True):
     lines: tuple[str, ...] = ()
     variables: dict[str, str] = {}
     hosts: dict[str, str] = {}
+    accounts: dict[str, tuple[str, str]] = {}
     deaths: tuple[str, ...] = ()
 
 
@@ -98,6 +99,7 @@ def directory_of(name: str) -> Path:
         raise UserError(f"{base} cannot be made: {error.strerror}; set TMPDIR to another directory") from error
     if base.is_symlink() or base.lstat().st_uid != os.geteuid():
         raise UserError(f"{base} is not this user's: set TMPDIR to another directory")
+    base.chmod(0o700)
     return base / name
 
 
@@ -134,7 +136,12 @@ class CompositionDaemon:
                     return Answer(lines=(self._injector.inject(name, what, value),))
             case AskAddresses():
                 hosts = {host: str(endpoint) for host, endpoint in self.composition.aliases().items()}
-                return Answer(variables=self.composition.variables(), hosts=hosts, deaths=tuple(self.composition.deaths()))
+                return Answer(
+                    variables=self.composition.variables(),
+                    hosts=hosts,
+                    accounts=self.composition.accounts(),
+                    deaths=tuple(self.composition.deaths()),
+                )
 
     @contextlib.contextmanager
     def busy(self) -> Iterator[None]:

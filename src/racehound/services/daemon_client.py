@@ -45,6 +45,8 @@ class RunningComposition:
     """Variables of scripts that hold the services' addresses, e.g. `testdrive.kafka-addr`."""
     hosts: Mapping[str, str] = field(default_factory=dict)
     """`HOST:PORT` by role."""
+    accounts: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    """The administrator and the password by role."""
 
     def deaths(self) -> list[str]:
         """One line for each service that has died."""
@@ -60,7 +62,7 @@ def running(name: str = DEFAULT) -> RunningComposition | None:
         answer = ask(name, AskAddresses())
     except NotUpError:
         return None
-    return RunningComposition(name, answer.variables, answer.hosts)
+    return RunningComposition(name, answer.variables, answer.hosts, answer.accounts)
 
 
 def asked_for(name: str) -> RunningComposition | None:

@@ -95,7 +95,7 @@ class Guard:
                 os._exit(1)
 
         with contextlib.ExitStack() as files:
-            log = files.enter_context(open(command["log"], "ab")) if command["log"] else subprocess.DEVNULL  # noqa: PTH123 (pathlib is slow to import)
+            log = files.enter_context(open(command["log"], "ab", opener=_private)) if command["log"] else subprocess.DEVNULL
             # Without a reference, Popen's finalizer would reap the process and lose the exit code.
             self._process = subprocess.Popen(
                 command["argv"],
@@ -202,6 +202,11 @@ def _wake_up_on(*numbers: int) -> int:
         # The command would inherit SIG_IGN.
         signal.signal(number, lambda _number, _frame: None)
     return readable
+
+
+def _private(path: str, flags: int) -> int:
+    """Open a file that only the user can read, if it is new."""
+    return os.open(path, flags, 0o600)
 
 
 def _write_line(line: str) -> None:

@@ -19,7 +19,7 @@ from racehound.services.artifacts.artifact import Artifact, installed_path
 from racehound.services.artifacts.maven import MavenJars
 from racehound.services.kafka_metadata import check_broker
 from racehound.services.process import Command
-from racehound.services.service import CLIENT, PROXIED, Container, Endpoints, Service, ServiceLayout
+from racehound.services.service import CLIENT, PROXIED, Access, Container, Service, ServiceLayout
 from racehound.services.zookeeper import JARS, LOGGING, ZooKeeperService, await_release
 
 _KRAFT_JARS = MavenJars("kafka-4.4.0", ("org.apache.kafka:kafka_2.13:4.4.0", "org.slf4j:slf4j-simple:1.7.36"))
@@ -81,11 +81,11 @@ class _Broker(Service):
         """Java's option for the class path."""
         return ("-cp", f"{installed_path(self.jars)}/*")
 
-    def check(self, endpoints: Endpoints) -> None:
-        check_broker(endpoints[CLIENT])
+    def check(self, access: Access) -> None:
+        check_broker(access.endpoints[CLIENT])
 
-    def variables(self, endpoints: Endpoints) -> Mapping[str, str]:
-        address = str(endpoints[CLIENT])
+    def variables(self, access: Access) -> Mapping[str, str]:
+        address = str(access.endpoints[CLIENT])
         return {"testdrive.kafka-addr": address, "testdrive.kafka-addr-resolved": address}
 
 
@@ -108,7 +108,7 @@ class KafkaService(_Broker):
             "zookeeper.session.timeout.ms": str(SESSION_MS),
         }
 
-    def container(self) -> Container:
+    def container(self, password: str) -> Container:  # noqa: ARG002 it has no accounts
         return kafka_containers.on_zookeeper(self.name, {**SETTINGS, "zookeeper.session.timeout.ms": str(SESSION_MS)})
 
 
@@ -141,7 +141,7 @@ class KafkaKraftService(_Broker):
             "share.coordinator.state.topic.min.isr": "1",
         }
 
-    def container(self) -> Container:
+    def container(self, password: str) -> Container:  # noqa: ARG002 it has no accounts
         return kafka_containers.by_kraft(self.name, {**SETTINGS, "broker.session.timeout.ms": str(SESSION_MS)})
 
 

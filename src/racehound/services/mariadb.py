@@ -10,12 +10,21 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from racehound.errors import TargetError
-from racehound.services import process
+from racehound.services import credentials, process
 from racehound.services.artifacts.artifact import Artifact, installed_path
 from racehound.services.artifacts.debian import DebianPackages, libraries
-from racehound.services.mysql import FRUGAL_OPTIONS, ROOT_PASSWORD, ROOT_SQL, STREAM_OPTIONS, as_root, check_answer, variables_of
+from racehound.services.mysql import (
+    EXTERNAL_PASSWORD,
+    FRUGAL_OPTIONS,
+    STREAM_OPTIONS,
+    as_root,
+    check_answer,
+    client_file_of,
+    root_sql,
+    variables_of,
+)
 from racehound.services.process import Command
-from racehound.services.service import CLIENT, LOOPBACK, Container, Endpoints, Service, ServiceLayout
+from racehound.services.service import CLIENT, LOOPBACK, Access, ClientFile, Container, Service, ServiceLayout
 
 _PACKAGES = DebianPackages(
     ("mariadb-server-core", "libaio1 | libaio1t64", "libnuma1", "liburing2", "libpcre2-8-0", "libssl3 | libssl3t64"),
@@ -32,6 +41,8 @@ class MariadbService(Service):
     name = "mariadb"
     role = "mysql"
     version = "10.11"
+    administrator = "root"
+    external_password = EXTERNAL_PASSWORD
     summary = "MariaDB in MySQL's place, without MySQL's GTIDs"
 
     def artifacts(self) -> tuple[Artifact, ...]:
@@ -42,7 +53,7 @@ class MariadbService(Service):
         tables = installed_path(_PACKAGES) / "usr" / "share" / "mysql"
         script, log = layout.directory / "first.sql", layout.directory / "initialise.log"
         system = "".join((tables / name).read_text(encoding="utf-8") for name in _SYSTEM_TABLES)
-        script.write_text(f"{_BEFORE}{system}\n{_AFTER}{ROOT_SQL}", encoding="utf-8")
+        credentials.write(script, f"{_BEFORE}{system}\n{_AFTER}{root_sql(layout.access.password)}")
         (layout.directory / "data").mkdir()
         server = self._command(layout, "--bootstrap", log=log)
         command = Command(("sh", "-c", 'exec "$@" < "$0"', str(script), *server.argv), env=server.env, log=log)
@@ -54,17 +65,20 @@ class MariadbService(Service):
         files = ("--socket=mariadbd.sock", "--pid-file=mariadbd.pid", "--secure-file-priv=")
         return (self._command(layout, *address, *files, *STREAM_OPTIONS, log=layout.log),)
 
-    def check(self, endpoints: Endpoints) -> None:
-        check_answer(endpoints)
+    def check(self, access: Access) -> None:
+        check_answer(access)
 
-    def variables(self, endpoints: Endpoints) -> Mapping[str, str]:
-        return variables_of(endpoints)
+    def variables(self, access: Access) -> Mapping[str, str]:
+        return variables_of(access)
 
-    def container(self) -> Container:
+    def client_file(self, access: Access) -> ClientFile:
+        return client_file_of(access, "mariadb")
+
+    def container(self, password: str) -> Container:
         return Container(
             image="mariadb:10.11",
             ports={CLIENT: 3306},
-            environment={"MARIADB_ROOT_PASSWORD": ROOT_PASSWORD},
+            environment={"MARIADB_ROOT_PASSWORD": password},
             command=("mariadbd", *STREAM_OPTIONS),
             volumes=("/var/lib/mysql",),
         )

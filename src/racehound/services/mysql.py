@@ -1,4 +1,4 @@
-"""MySQL as a source of change data, with GTIDs, full row images in its binary log, and a known password for `root`."""
+"""MySQL as a source of change data, with GTIDs, full row images in its binary log, and a password for `root`."""
 
 from __future__ import annotations
 
@@ -9,20 +9,28 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from racehound.errors import TargetError, UserError
-from racehound.services import process
+from racehound.services import credentials, process
 from racehound.services.artifacts.artifact import Artifact, installed_path
 from racehound.services.artifacts.debian import DebianPackages
 from racehound.services.artifacts.maven import MavenArchive
 from racehound.services.process import Command
-from racehound.services.service import CLIENT, LOOPBACK, Container, Endpoints, NotReadyError, Service, ServiceLayout
+from racehound.services.service import (
+    CLIENT,
+    LOOPBACK,
+    Access,
+    ClientFile,
+    Container,
+    NotReadyError,
+    Service,
+    ServiceLayout,
+)
 
-ROOT_PASSWORD = "p@ssw0rd"  # noqa: S105 it is not secret: public scripts use it, and no other machine can connect
-ROOT_SQL = f"""\
-ALTER USER root@localhost IDENTIFIED BY '{ROOT_PASSWORD}';
-CREATE USER root@'%' IDENTIFIED BY '{ROOT_PASSWORD}';
+EXTERNAL_PASSWORD = "p@ssw0rd"  # noqa: S105 racehound does not start such a server
+_ROOT_SQL = """\
+ALTER USER root@localhost IDENTIFIED BY '{password}';
+CREATE USER root@'%' IDENTIFIED BY '{password}';
 GRANT ALL PRIVILEGES ON *.* TO root@'%' WITH GRANT OPTION;
 """
-"""The statements that let `root` connect from any host, as in the official images. Each is on a separate line."""
 STREAM_OPTIONS = (
     "--server-id=1",
     "--log-bin=binlog",
@@ -56,6 +64,8 @@ class MysqlService(Service):
     name = "mysql"
     role = "mysql"
     version = "8.0.33"
+    administrator = "root"
+    external_password = EXTERNAL_PASSWORD
     summary = "MySQL with GTIDs and row-based binary log, a source of change data"
 
     def artifacts(self) -> tuple[Artifact, ...]:
@@ -65,7 +75,7 @@ class MysqlService(Service):
         if not _has_libaio():
             _link_libaio(layout.directory / "lib")
         first = layout.directory / "first.sql"
-        first.write_text(ROOT_SQL, encoding="ascii")
+        credentials.write(first, root_sql(layout.access.password))
         log = layout.directory / "initialise.log"
         command = self._command(layout, "--initialize-insecure", f"--init-file={first}", log=log)
         if process.run(command, _INITIALISE_LIMIT_S) != 0:
@@ -77,17 +87,20 @@ class MysqlService(Service):
         files = ("--socket=mysqld.sock", "--pid-file=mysqld.pid", "--secure-file-priv=NULL")
         return (self._command(layout, *address, *files, *STREAM_OPTIONS, *_GTID_OPTIONS, log=layout.log),)
 
-    def check(self, endpoints: Endpoints) -> None:
-        check_answer(endpoints)
+    def check(self, access: Access) -> None:
+        check_answer(access)
 
-    def variables(self, endpoints: Endpoints) -> Mapping[str, str]:
-        return variables_of(endpoints)
+    def variables(self, access: Access) -> Mapping[str, str]:
+        return variables_of(access)
 
-    def container(self) -> Container:
+    def client_file(self, access: Access) -> ClientFile:
+        return client_file_of(access, "mysql")
+
+    def container(self, password: str) -> Container:
         return Container(
             image="mysql:8.0",
             ports={CLIENT: 3306},
-            environment={"MYSQL_ROOT_PASSWORD": ROOT_PASSWORD, "MYSQL_ROOT_HOST": "%"},
+            environment={"MYSQL_ROOT_PASSWORD": password, "MYSQL_ROOT_HOST": "%"},
             command=("mysqld", "--default-authentication-plugin=mysql_native_password", *STREAM_OPTIONS, *_GTID_OPTIONS),
             volumes=("/var/lib/mysql",),
         )
@@ -110,24 +123,37 @@ def as_root() -> tuple[str, ...]:
     return ("--user=root",) if os.geteuid() == 0 else ()
 
 
-def check_answer(endpoints: Endpoints) -> None:
+def root_sql(password: str) -> str:
+    """The statements that let `root` connect from any host, as in the official images. Each is on a separate line."""
+    return _ROOT_SQL.format(password=password)
+
+
+def client_file_of(access: Access, program: str) -> ClientFile:
+    """The option file for a client of MySQL or MariaDB."""
+    address = access.endpoints[CLIENT]
+    options = {"host": address.host, "port": address.port, "user": "root", "password": access.password}
+    text = "".join(f"{name}={value}\n" for name, value in options.items())
+    return ClientFile(f"[client]\n{text}", f"{program} --defaults-extra-file={{file}}")
+
+
+def check_answer(access: Access) -> None:
     """NotReadyError when a query by `root` does not succeed."""
     try:
         import pymysql
     except ImportError:
         raise UserError("MySQL needs the package PyMySQL: pip install 'racehound[services]'") from None
     limits = {"connect_timeout": _ANSWER_LIMIT_S, "read_timeout": _ANSWER_LIMIT_S, "write_timeout": _ANSWER_LIMIT_S}
-    host, port = endpoints[CLIENT].host, endpoints[CLIENT].port
+    host, port = access.endpoints[CLIENT].host, access.endpoints[CLIENT].port
     try:
-        with pymysql.connect(host=host, port=port, user="root", password=ROOT_PASSWORD, **limits) as connection:
+        with pymysql.connect(host=host, port=port, user="root", password=access.password, **limits) as connection:
             connection.cursor().execute("SELECT 1")
     except (pymysql.MySQLError, OSError) as error:
         raise NotReadyError(" ".join(str(error).split())) from None
 
 
-def variables_of(endpoints: Endpoints) -> Mapping[str, str]:
-    """The variables of scripts with the address of MySQL or MariaDB."""
-    return {"racehound.mysql-url": f"mysql://root@{endpoints[CLIENT]}", "arg.mysql-root-password": ROOT_PASSWORD}
+def variables_of(access: Access) -> Mapping[str, str]:
+    """The variables of scripts with the address of MySQL or MariaDB, and the password of `root`."""
+    return {"racehound.mysql-url": f"mysql://root@{access.endpoints[CLIENT]}", "arg.mysql-root-password": access.password}
 
 
 @functools.cache

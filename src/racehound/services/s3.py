@@ -10,10 +10,10 @@ from typing import Any
 
 from racehound.data.addresses import S3Account
 from racehound.errors import TargetError, UserError
-from racehound.services.service import CLIENT, Endpoints, NotReadyError
+from racehound.services.service import CLIENT, Access, ClientFile, Endpoints, NotReadyError
 
 ACCESS_KEY_ID = "racehound"
-SECRET_ACCESS_KEY = "racehound-secret"  # noqa: S105 it is not secret: no other machine can connect to the server
+EXTERNAL_SECRET = "racehound-secret"  # noqa: S105 racehound does not start such a server
 REGION = "us-east-1"
 ACCOUNT = "000000000000"
 BUCKET = "racehound"
@@ -23,14 +23,14 @@ _ANSWER_LIMIT_S = 5.0
 _making = threading.Lock()
 
 
-def variables_of(endpoints: Endpoints) -> Mapping[str, str]:
+def variables_of(access: Access) -> Mapping[str, str]:
     """The variables of scripts with the address and the account."""
     return {
-        "testdrive.aws-endpoint": url(endpoints),
+        "testdrive.aws-endpoint": url(access.endpoints),
         "testdrive.aws-region": REGION,
         "testdrive.aws-account": ACCOUNT,
         "testdrive.aws-access-key-id": ACCESS_KEY_ID,
-        "testdrive.aws-secret-access-key": SECRET_ACCESS_KEY,
+        "testdrive.aws-secret-access-key": access.password,
         "testdrive.aws-token": "",
     }
 
@@ -39,9 +39,20 @@ def url(endpoints: Endpoints) -> str:
     return f"http://{endpoints[CLIENT]}"
 
 
-def client(endpoints: Endpoints, secret: str = SECRET_ACCESS_KEY) -> AbstractContextManager[Any]:
+def client_file_of(access: Access) -> ClientFile:
+    """The credentials file of Amazon's clients."""
+    text = f"[default]\naws_access_key_id = {ACCESS_KEY_ID}\naws_secret_access_key = {access.password}\n"
+    command = f"AWS_SHARED_CREDENTIALS_FILE={{file}} aws --region {REGION} --endpoint-url {url(access.endpoints)} s3 ls"
+    return ClientFile(text, command)
+
+
+def account(access: Access) -> S3Account:
+    return S3Account(url(access.endpoints), REGION, ACCOUNT, ACCESS_KEY_ID, access.password)
+
+
+def client(access: Access) -> AbstractContextManager[Any]:
     """boto3's client with the account. It tries once, and waits for some seconds at most. UserError without boto3."""
-    return client_of(S3Account(url(endpoints), REGION, ACCOUNT, ACCESS_KEY_ID, secret))
+    return client_of(account(access))
 
 
 @contextmanager
@@ -60,26 +71,26 @@ def client_of(account: S3Account) -> Iterator[Any]:
         made.close()
 
 
-def check_answer(endpoints: Endpoints) -> None:
+def check_answer(access: Access) -> None:
     """NotReadyError when the list of the account's buckets cannot be read."""
     _boto()
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
-        with client(endpoints) as s3:
+        with client(access) as s3:
             s3.list_buckets()
     except (BotoCoreError, ClientError) as error:
         raise NotReadyError(" ".join(str(error).split())) from None
 
 
-def make_bucket(endpoints: Endpoints) -> None:
+def make_bucket(access: Access) -> None:
     """Create the bucket if it does not exist. TargetError when that fails, or no object can be written to it."""
     _boto()
     from botocore.exceptions import BotoCoreError, ClientError
 
     key = "racehound-probe"
     try:
-        with client(endpoints) as s3:
+        with client(access) as s3:
             if BUCKET not in (bucket["Name"] for bucket in s3.list_buckets()["Buckets"]):
                 s3.create_bucket(Bucket=BUCKET)
             s3.put_object(Bucket=BUCKET, Key=key, Body=b"")

@@ -15,7 +15,7 @@ from racehound.services.artifacts.artifact import Artifact, installed_path
 from racehound.services.artifacts.maven import MavenArchive
 from racehound.services.kafka_containers import INSIDE_PORT
 from racehound.services.process import Command
-from racehound.services.service import CLIENT, LOOPBACK, Container, Endpoints, NotReadyError, Service, ServiceLayout
+from racehound.services.service import CLIENT, LOOPBACK, Access, Container, Endpoints, NotReadyError, Service, ServiceLayout
 
 _ARCHIVE = MavenArchive("apicurio-registry-3.3.3", "io.apicurio:apicurio-registry-app:3.3.3:tar.gz:all")
 _SERVER = "server"
@@ -60,8 +60,8 @@ class SchemaRegistryService(Service):
             Command((sys.executable, "-I", registry_proxy.__file__, *address)),
         )
 
-    def check(self, endpoints: Endpoints) -> None:
-        status, body = _get(endpoints, "/subjects")
+    def check(self, access: Access) -> None:
+        status, body = _get(access.endpoints, "/subjects")
         try:
             subjects = json.loads(body)
         except ValueError:
@@ -69,10 +69,10 @@ class SchemaRegistryService(Service):
         if status != http.client.OK or not isinstance(subjects, list):
             raise NotReadyError(f"GET /subjects: status {status}, {body[:200].decode(errors='replace')}")
 
-    def variables(self, endpoints: Endpoints) -> Mapping[str, str]:
-        return {"testdrive.schema-registry-url": f"http://{endpoints[CLIENT]}"}
+    def variables(self, access: Access) -> Mapping[str, str]:
+        return {"testdrive.schema-registry-url": f"http://{access.endpoints[CLIENT]}"}
 
-    def container(self) -> Container:
+    def container(self, password: str) -> Container:  # noqa: ARG002 it has no accounts
         return Container(
             image="confluentinc/cp-schema-registry:7.9.2",
             ports={CLIENT: 8081},

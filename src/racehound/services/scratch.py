@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import pwd
 import re
 import shutil
 import tempfile
@@ -17,6 +18,8 @@ from types import TracebackType
 import msgspec
 
 from racehound.errors import RacehoundError, UserError
+from racehound.services import credentials
+from racehound.services.embedded.installation import server_user
 from racehound.services.owner import Owner, may_live, myself
 
 _MEMORY = Path("/dev/shm")  # noqa: S108 (its directories are made by mkdtemp)
@@ -44,10 +47,12 @@ def create(run_id: str, *, executable: bool = False) -> Path:
     if not _RUN_ID.fullmatch(run_id):
         raise UserError(f"run id {run_id!r}: use 1 to 32 letters, digits, _, . and -")
     path = Path(tempfile.mkdtemp(prefix=f"racehound-{run_id}-", dir=_root(executable=executable)))
-    if os.geteuid() == 0:
-        # The server runs as another user, who must be able to pass through, not to look around.
-        path.chmod(0o711)
-    (path / _OWNER).write_bytes(msgspec.json.encode(myself()))
+    user = server_user()
+    if user is not None:
+        # The server runs as another user, whose group must be able to pass through, not to look around.
+        os.chown(path, -1, pwd.getpwnam(user).pw_gid)
+        path.chmod(0o710)
+    credentials.write(path / _OWNER, msgspec.json.encode(myself()).decode())
     return path
 
 

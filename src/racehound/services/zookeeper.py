@@ -9,7 +9,16 @@ from racehound.services import java
 from racehound.services.artifacts.artifact import Artifact, installed_path
 from racehound.services.artifacts.maven import MavenJars
 from racehound.services.process import Command
-from racehound.services.service import CLIENT, LOOPBACK, Container, Endpoint, Endpoints, NotReadyError, Service, ServiceLayout
+from racehound.services.service import (
+    CLIENT,
+    LOOPBACK,
+    Access,
+    Container,
+    Endpoint,
+    NotReadyError,
+    Service,
+    ServiceLayout,
+)
 
 JARS = MavenJars("kafka-3.9.2", ("org.apache.kafka:kafka_2.13:3.9.2", "org.slf4j:slf4j-simple:1.7.36"))
 """Kafka 3.9.2, with ZooKeeper among its dependencies. 3.9 is the last release line that runs on ZooKeeper."""
@@ -54,16 +63,16 @@ class ZooKeeperService(Service):
         program = ("-cp", f"{installed_path(JARS)}/*", main, str(layout.directory / "zoo.cfg"))
         return (java.command(layout, program, heap_mib=96, properties={**LOGGING, "zookeeper.jmx.log4j.disable": "true"}),)
 
-    def check(self, endpoints: Endpoints) -> None:
+    def check(self, access: Access) -> None:
         # It accepts connections and answers `ruok` before it is ready. The answer to `srvr` has its mode only when it is ready.
         try:
-            said = ask(endpoints[CLIENT], b"srvr")
+            said = ask(access.endpoints[CLIENT], b"srvr")
         except OSError as error:
-            raise NotReadyError(f"{endpoints[CLIENT]}: {error}") from None
+            raise NotReadyError(f"{access.endpoints[CLIENT]}: {error}") from None
         if "Mode:" not in said:
             raise NotReadyError(" ".join(said.split()) or "its answer is empty")
 
-    def container(self) -> Container:
+    def container(self, password: str) -> Container:  # noqa: ARG002 it has no accounts
         return Container(
             image="confluentinc/cp-zookeeper:7.9.2",
             ports={CLIENT: 2181},

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 
+from racehound.data.history import Recorder, compress
 from racehound.data.run_directory import RunDirectory, read_run, redact
 from racehound.errors import UserError
 
@@ -49,3 +51,21 @@ def test_what_is_no_run_directory_is_refused(tmp_path: Path) -> None:
     (tmp_path / "run.json").write_text("{}")
     with pytest.raises(UserError, match="does not name the database"):
         read_run(tmp_path)
+
+
+def test_only_the_user_reads_a_run_directory_also_one_that_was_there(tmp_path: Path) -> None:
+    there = tmp_path / "there"
+    there.mkdir(mode=0o755)
+    before = os.umask(0)
+    try:
+        for path in (there, tmp_path / "new"):
+            directory = RunDirectory(path)
+            directory.write_run(seed=7)
+            directory.write_summary({})
+            Recorder(directory.history(1, 7)).close()
+            compress(directory.history(1, 7))
+    finally:
+        os.umask(before)
+    modes = {path.relative_to(tmp_path).as_posix(): path.stat().st_mode & 0o077 for path in tmp_path.rglob("*")}
+    assert len(modes) == 12
+    assert {name for name, mode in modes.items() if mode} == {"there"}, "the user's own directory keeps its mode"

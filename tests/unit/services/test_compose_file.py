@@ -18,7 +18,7 @@ from racehound.services.backends import compose_file
 from racehound.services.backends.compose_file import ComposeService, Document
 from racehound.services.catalogue import find, services
 from racehound.services.process import Command
-from racehound.services.service import CLIENT, Container, Endpoints, Service, ServiceLayout
+from racehound.services.service import CLIENT, Access, Container, Service, ServiceLayout
 
 _SCHEMA_MODULE = "github.com/compose-spec/compose-go/v2"
 _SCHEMA_VERSION = "v2.16.2"
@@ -49,10 +49,10 @@ class _Sample(Service):
     def commands(self, layout: ServiceLayout) -> tuple[Command, ...]:  # noqa: ARG002
         return ()
 
-    def check(self, endpoints: Endpoints) -> None:  # noqa: ARG002
+    def check(self, access: Access) -> None:  # noqa: ARG002
         return
 
-    def container(self) -> Container:
+    def container(self, password: str) -> Container:  # noqa: ARG002
         advertised = {"ADVERTISED": "at 127.0.0.1:{host_port:client}, {host_port:admin}", "BRACES": "{a} {}"}
         return Container(
             image="sample:1",
@@ -64,13 +64,13 @@ class _Sample(Service):
 
 
 class _Wrong(_Sample):
-    def container(self) -> Container:
+    def container(self, password: str) -> Container:  # noqa: ARG002
         return Container(image="sample:1", ports={CLIENT: 1000}, environment={"PORT": "{host_port:admin}"})
 
 
 def _document(*wanted: Service) -> Document:
     placed = [
-        ComposeService(service, {name: 20_000 + 10 * number + at for at, name in enumerate(service.container().ports)})
+        ComposeService(service, "pw", {name: 20_000 + 10 * number + at for at, name in enumerate(service.container("").ports)})
         for number, service in enumerate(wanted)
     ]
     return compose_file.document("racehound-tests-0a1b2c3d", placed, _LABELS)

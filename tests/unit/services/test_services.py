@@ -59,7 +59,7 @@ def test_the_default_services_have_a_role_each() -> None:
 
 @pytest.mark.parametrize("service", services(), ids=lambda service: service.name)
 def test_a_container_publishes_the_port_of_clients(service: object) -> None:
-    container = service.container()  # type: ignore[attr-defined]
+    container = service.container("")  # type: ignore[attr-defined]
     assert CLIENT in container.ports
     assert container.image.rpartition(":")[2]
 

@@ -9,12 +9,11 @@ from typing import Any
 
 import pytest
 
-from racehound.data.addresses import S3Account, ServiceAddresses
+from racehound.data.addresses import ServiceAddresses
 from racehound.databases.materialize.kinds.s3 import CopyToS3
 from racehound.databases.materialize.script_support import SCRIPT_SUPPORT
 from racehound.services import s3
 from racehound.services.backends.instance import Instance
-from racehound.services.service import CLIENT
 from racehound.testdrive.errors import CommandFailed
 from racehound.testdrive.interpreter import Context, Interpreter
 from racehound.testdrive.parser import parse
@@ -33,7 +32,7 @@ def store(service: Callable[[str], Instance]) -> Instance:
 @pytest.fixture(scope="module")
 def bucket(store: Instance) -> str:
     name = f"zoo-{time.time_ns()}"
-    with s3.client(store.endpoints) as client:
+    with s3.client(store.access) as client:
         client.create_bucket(Bucket=name)
     return name
 
@@ -50,7 +49,7 @@ def session(zoo: Zoo, store: Instance) -> Iterator[Connection]:
     with connect(zoo.url) as session:
         session.execute("CREATE SCHEMA here")
         session.execute("SET search_path = here")
-        for name, key in (("aws", s3.SECRET_ACCESS_KEY), ("wrong", "wrong")):
+        for name, key in (("aws", store.access.password), ("wrong", "wrong")):
             session.execute(f"CREATE SECRET {name}_key AS '{key}'")
             session.execute(
                 f"CREATE CONNECTION {name} TO AWS (ENDPOINT '{s3.url(store.endpoints)}', REGION '{s3.REGION}', "
@@ -66,8 +65,8 @@ def session(zoo: Zoo, store: Instance) -> Iterator[Connection]:
 def interpreter(zoo: Zoo, store: Instance, bucket: str) -> Iterator[Interpreter]:
     """A testdrive interpreter that uses the same S3."""
     session = LibpqSession.connect(zoo.url, "copy")
-    variables = {**s3.variables_of(store.endpoints), "racehound.run": bucket, "racehound.database": "materialize"}
-    services = ServiceAddresses(aws=S3Account(f"http://{store.endpoints[CLIENT]}"))
+    variables = {**s3.variables_of(store.access), "racehound.run": bucket, "racehound.database": "materialize"}
+    services = ServiceAddresses(aws=s3.account(store.access))
     interpreter = Interpreter(Context(session, variables=variables, services=services, support=SCRIPT_SUPPORT, max_tries=1))
     yield interpreter
     interpreter.close()

@@ -11,7 +11,6 @@ import pymysql
 import pytest
 
 from racehound.services.backends.instance import Instance
-from racehound.services.mysql import ROOT_PASSWORD
 from racehound.services.service import CLIENT
 from racehound_zoo.server import Zoo
 from zoo_support.connections import refusal, until
@@ -37,7 +36,8 @@ class MySql(Upstream):
 
     def open(self) -> Callable[[str], list[tuple[Any, ...]]]:
         endpoint = self.instance.endpoints[CLIENT]
-        connection = pymysql.connect(host=endpoint.host, port=endpoint.port, user="root", password=ROOT_PASSWORD, autocommit=True)
+        account = {"user": "root", "password": self.instance.access.password}
+        connection = pymysql.connect(host=endpoint.host, port=endpoint.port, autocommit=True, **account)
         self._opened.append(connection)
 
         def say(text: str) -> list[tuple[Any, ...]]:

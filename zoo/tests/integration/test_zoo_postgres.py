@@ -29,7 +29,7 @@ class Postgres(Upstream):
         self._opened: list[psycopg.Connection[Any]] = []
 
     def open(self) -> Callable[[str], list[tuple[Any, ...]]]:
-        url = f"postgres://postgres:postgres@{self.instance.endpoints[CLIENT]}/postgres"
+        url = self.instance.service.variables(self.instance.access)["racehound.postgres-url"]
         connection = psycopg.connect(url, autocommit=True)
         self._opened.append(connection)
 

@@ -58,7 +58,8 @@ class World:
         ending = upstream.make_source(self.name, "c", self.tables)
         for text in (
             "DROP SCHEMA IF EXISTS mine CASCADE", "CREATE SCHEMA mine", "SET search_path = mine",
-            f"CREATE CLUSTER {self.name} (SIZE '1', REPLICATION FACTOR 1)", "CREATE SECRET pw AS 'p@ssw0rd'",
+            f"CREATE CLUSTER {self.name} (SIZE '1', REPLICATION FACTOR 1)",
+            f"CREATE SECRET pw AS '{upstream.instance.access.password}'",
             f"CREATE CONNECTION c TO {upstream.connecting()}", f"CREATE SOURCE s IN CLUSTER {self.name} FROM {ending}",
         ):  # fmt: skip
             self.execute(text)

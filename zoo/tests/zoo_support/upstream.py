@@ -34,9 +34,10 @@ class UpstreamServices:
 
     def __init__(self, zoo: Zoo, instances: list[Instance]) -> None:
         seed = next(_seeds)
-        found = {key: value for each in instances for key, value in each.service.variables(each.endpoints).items()}
+        found = {key: value for each in instances for key, value in each.service.variables(each.access).items()}
         around = from_variables(found)
-        variables = {**around.variables(), "racehound.run": _RUN, "racehound.upsert-records": str(_RECORDS)}
+        fixed = {"racehound.run": _RUN, "racehound.source-password": "of this test"}
+        variables = {**around.variables(), **fixed, "racehound.upsert-records": str(_RECORDS)}
         self._spellings = {
             "127.0.0.1:21092": variables["testdrive.kafka-addr"],
             "http://127.0.0.1:21083": variables["testdrive.schema-registry-url"],

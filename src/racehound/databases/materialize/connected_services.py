@@ -17,6 +17,7 @@ from racehound.services.service import CLIENT, Endpoint
 
 MYSQL_PASSWORD = "arg.mysql-root-password"  # noqa: S105 the variable's name
 _POSTGRES = "racehound.postgres-url"
+_POSTGRES_PASSWORD = "racehound.postgres-password"  # noqa: S105 the variable's name
 _MYSQL = "racehound.mysql-url"
 _KAFKA = "testdrive.kafka-addr"
 _REGISTRY = "testdrive.schema-registry-url"
@@ -36,6 +37,8 @@ class ConnectedServices:
     postgres: str | None = None
     """The postgres:// URL of a superuser, with the database that sources read."""
     postgres_inside: Endpoint | None = None
+    postgres_password: str = "postgres"  # noqa: S105 of a server that racehound does not start
+    """The superuser's password, which the URL need not have. An external PostgreSQL has this one by default."""
     mysql: str | None = None
     """`mysql://USER@HOST:PORT`."""
     mysql_inside: Endpoint | None = None
@@ -56,7 +59,8 @@ class ConnectedServices:
 
     def variables(self) -> dict[str, str]:
         """The variables of fragments with the addresses. Those of testdrive are used in SQL: they hold the target's addresses."""
-        found: dict[str, str] = {}
+        # Secrets are made with the password also where there is no PostgreSQL.
+        found = {_POSTGRES_PASSWORD: self.postgres_password}
         if self.kafka:
             found |= dict.fromkeys((_KAFKA, f"{_KAFKA}-resolved"), self.kafka_inside or self.kafka)
         if self.registry:
@@ -71,6 +75,12 @@ class ConnectedServices:
             seen = dataclasses.replace(self.s3, endpoint=self.s3_inside or self.s3.endpoint)
             found |= {f"{_AWS}{field.replace('_', '-')}": word for field, word in dataclasses.asdict(seen).items()}
         return found
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The passwords, which must not be in a history or a report, except a PostgreSQL's that is no secret: `postgres`."""
+        known = (self.postgres_password, self.mysql_password, self.s3.secret_access_key if self.s3 else "")
+        return tuple(password for password in known if password not in ("", ConnectedServices.postgres_password))
 
     def services(self, http: str | None, internal_http: str | None) -> ServiceAddresses:
         """The addresses for testdrive actions. `http` and `internal_http` are those of the target."""
@@ -100,6 +110,7 @@ def from_variables(known: Mapping[str, str]) -> ConnectedServices:
         kafka=known.get(_KAFKA),
         registry=(known.get(_REGISTRY) or "").rstrip("/") or None,
         postgres=known.get(_POSTGRES),
+        postgres_password=known.get(_POSTGRES_PASSWORD, ConnectedServices.postgres_password),
         mysql=known.get(_MYSQL),
         mysql_password=known.get(MYSQL_PASSWORD, ""),
         s3=_account(known),

@@ -194,10 +194,15 @@ def _given_services(values: Mapping[str, Any]) -> ConnectedServices | None:
         kafka=values["kafka_addr"],
         registry=(values["schema_registry_url"] or "").rstrip("/") or None,
         postgres=values["postgres_url"],
+        postgres_password=_password(values["postgres_url"]) or ConnectedServices.postgres_password,
         mysql=values["mysql_url"],
         mysql_password=values["mysql_password"] or "",
     )
     return found if found.capabilities else None
+
+
+def _password(url: str | None) -> str:
+    return urllib.parse.unquote(urllib.parse.urlsplit(url or "").password or "")
 
 
 def _services_of(values: Mapping[str, Any]) -> ConnectedServices:

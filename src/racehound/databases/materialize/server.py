@@ -6,6 +6,7 @@ The options are those that Materialize's scripts and operator use. The output of
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import urllib.parse
@@ -16,7 +17,7 @@ from racehound.services.artifacts.artifact import Artifact
 from racehound.services.embedded import releases
 from racehound.services.embedded.server import EmbeddedServer
 from racehound.services.process import Command
-from racehound.services.service import CLIENT, LOOPBACK, Container, Endpoints, NotReadyError, Service, ServiceLayout
+from racehound.services.service import CLIENT, LOOPBACK, Access, Container, Endpoints, NotReadyError, Service, ServiceLayout
 from racehound.wire.session import LibpqSession
 
 INTERNAL = "internal"
@@ -26,7 +27,11 @@ IMAGE = "materialize/materialized:latest"
 PROGRAMS = ("environmentd", "clusterd")
 _ENVIRONMENT = "local-az1-00000000-0000-4000-8000-000000000000-0"
 """Cloud, region, organisation and number, in the format of `mz_environment_id()`."""
-_SCHEMAS = ("consensus", "tsoracle", "storage", "adapter")
+_STORES = {
+    "persist-consensus-url": "consensus", "timestamp-oracle-url": "tsoracle", "storage-stash-url": "storage",
+    "adapter-stash-url": "adapter",
+}  # fmt: skip
+"""The schema for each option with the address of a store. A release ignores the environment variables of other ones."""
 _SIZE_MEMORY = "2GiB"
 _SIZES = {
     size: {"workers": workers, "scale": 1, "cpu_limit": None, "memory_limit": _SIZE_MEMORY, "disk_limit": None,
@@ -48,7 +53,7 @@ class MaterializeService(Service):
     ports = (CLIENT, INTERNAL, HTTP, INTERNAL_HTTP)
 
     def __init__(self, metadata: str = "", image: str = IMAGE) -> None:
-        """`metadata`: the postgres:// URL of the database in which native processes store their metadata."""
+        """`metadata`: the postgres:// URL, with the password, of the database in which native processes store their metadata."""
         self._metadata = metadata
         self._image = image
 
@@ -63,7 +68,7 @@ class MaterializeService(Service):
         listeners.write_text(json.dumps(_listeners(layout), indent=2), encoding="ascii")
         session = LibpqSession.connect(self._metadata)
         try:
-            for schema in _SCHEMAS:
+            for schema in _STORES.values():
                 outcome = session.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
                 if not outcome.ok:
                     raise TargetError(f"the metadata store: {outcome.error.message if outcome.error else outcome.status}")
@@ -89,21 +94,19 @@ class MaterializeService(Service):
             "bootstrap-builtin-support-cluster-replica-size": "1",
             "bootstrap-builtin-analytics-cluster-replica-size": "1",
             "persist-blob-url": f"file://{directory / 'blob'}",
-            "persist-consensus-url": self._store("consensus"),
-            "timestamp-oracle-url": self._store("tsoracle"),
-            "storage-stash-url": self._store("storage"),
-            "adapter-stash-url": self._store("adapter"),
             "system-parameter-default": "default_cluster_replication_factor=2",
             **_addresses(layout, known),
         }
         flags = [name for name in ("unsafe-mode", "all-features") if f"--{name}" in known]
         argv = [program, *(f"--{name}" for name in flags)]
         argv += [f"--{name}={value}" for name, value in options.items() if f"--{name}" in known]
-        return (Command(tuple(argv), log=layout.log, grace=10.0),)
+        # Every user can see a command line, but nobody else's environment.
+        stores = {f"MZ_{name.upper().replace('-', '_')}": self._store(schema) for name, schema in _STORES.items()}
+        return (Command(tuple(argv), env={**os.environ, **stores}, log=layout.log, grace=10.0),)
 
-    def check(self, endpoints: Endpoints) -> None:
+    def check(self, access: Access) -> None:
         try:
-            session = LibpqSession.connect(url(endpoints, CLIENT, "materialize"), timeout=_ANSWER_LIMIT_S)
+            session = LibpqSession.connect(url(access.endpoints, CLIENT, "materialize"), timeout=_ANSWER_LIMIT_S)
         except TargetError as error:
             raise NotReadyError(str(error)) from None
         try:
@@ -113,7 +116,7 @@ class MaterializeService(Service):
         if not outcome.ok:
             raise NotReadyError(outcome.error.message if outcome.error else outcome.status)
 
-    def container(self) -> Container:
+    def container(self, password: str) -> Container:  # noqa: ARG002 it has no accounts
         return Container(
             image=self._image,
             ports={CLIENT: 6875, INTERNAL: 6877, HTTP: 6876, INTERNAL_HTTP: 6878},

@@ -22,7 +22,7 @@ from racehound.services.backends.docker_project import DockerProject
 from racehound.services.backends.instance import Instance
 from racehound.services.backends.native import NativeInstance
 from racehound.services.embedded.server import EmbeddedServer
-from racehound.services.service import CLIENT, LOOPBACK, Endpoint, Endpoints, NotReadyError, ServiceLayout
+from racehound.services.service import CLIENT, LOOPBACK, Access, Endpoint, Endpoints, NotReadyError, ServiceLayout
 
 WAYS = (
     "Materialize can be reached in three ways: at an address (--url postgres://materialize@HOST:6875/materialize), in Docker "
@@ -155,7 +155,7 @@ class OwnServerLocation:
         deadline = time.monotonic() + _READY_LIMIT_S
         while True:
             try:
-                self._instance.service.check(self._instance.endpoints)
+                self._instance.service.check(self._instance.access)
             except NotReadyError as error:
                 if not self._instance.alive():
                     last = next(iter(reversed(self._instance.log(5))), "its log is empty")
@@ -202,8 +202,8 @@ class ProcessServerLocation(OwnServerLocation):
         self._store: EmbeddedServer = server.metadata_store(directory, log.with_name(f"{log.stem}-metadata.log"))
         self._layout = ServiceLayout(
             directory=directory / MaterializeService.name,
-            endpoints={port: Endpoint(LOOPBACK, ports.free()) for port in MaterializeService.ports},
             log=log,
+            access=Access({port: Endpoint(LOOPBACK, ports.free()) for port in MaterializeService.ports}),
             peers={},
         )
         super().__init__(self._make_instance(), LogReader(FileLog(log)))
@@ -223,7 +223,7 @@ class ProcessServerLocation(OwnServerLocation):
 
     def _make_instance(self) -> Instance:
         removable = (self._directory,) if scratch.is_mine(self._directory) else (self._layout.directory,)
-        return NativeInstance(MaterializeService(self._store.address.url("postgres")), self._layout, removable)
+        return NativeInstance(MaterializeService(self._store.url_with_password()), self._layout, removable)
 
 
 class DockerServerLocation(OwnServerLocation):

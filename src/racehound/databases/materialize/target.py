@@ -32,6 +32,7 @@ from racehound.databases.materialize.settings import Environment, Settings, envi
 from racehound.databases.target import ServerStart, Target, Wait
 from racehound.errors import LeftBehindError, TargetError, UnreachableError
 from racehound.kinds.kind import Kind
+from racehound.services import credentials
 from racehound.services.service import Endpoint
 from racehound.wire.session import LibpqSession
 
@@ -63,6 +64,7 @@ class MaterializeTarget(Target):
         self._connected = connected.in_database(f"{run_id}_source")
         self._records = records
         self._number = 0
+        self._source_password = credentials.draw()
         self._run_number = int(run_id.removeprefix("rh"), 16)
         self._environment: Environment | None = None
         self._settings: Settings | None = None
@@ -81,7 +83,7 @@ class MaterializeTarget(Target):
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        return self.location.addresses.secrets
+        return (*self.location.addresses.secrets, *self._connected.secrets, self._source_password)
 
     @property
     def database(self) -> str:
@@ -134,6 +136,7 @@ class MaterializeTarget(Target):
             **self._connected.variables(),
             **_required(self._environment).variables(),
             "racehound.run": self.run_id,
+            "racehound.source-password": self._source_password,
             "racehound.database": self.database,
             "racehound.upsert-records": str(self._records),
             "racehound.upsert-patience": str(30 + self._records // 10_000),

@@ -110,7 +110,7 @@ class EmbeddedServerLocation:
 
     def own_conninfo(self) -> str:
         address = self._server.address
-        return f"host={address.socket_dir} port={address.port} user={address.user}"
+        return f"host={address.socket_dir} port={address.port} user={address.user} passfile={address.passfile}"
 
     def endpoint(self) -> Endpoint | None:
         return Endpoint(self._server.address.host, self._server.address.port)

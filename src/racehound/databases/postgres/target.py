@@ -136,6 +136,9 @@ class PostgresTarget(Target):
         if self._server_facts.major < OLDEST:
             raise UserError(f"PostgreSQL {self._server_facts.release} is too old: racehound needs {OLDEST} or newer")
         self._make_template()
+        if self.location.secrets and not self._reaches_itself():
+            without = self._server_facts.capabilities - {"postgres_fdw"}
+            self._server_facts = dataclasses.replace(self._server_facts, capabilities=without)
         if not self.owned:
             with self._administration() as administration:
                 self._broken_before = frozenset(broken_rows(administration))
@@ -364,6 +367,15 @@ class PostgresTarget(Target):
             if extension in self._facts.capabilities:
                 _must_run(session, f"CREATE EXTENSION {extension} SCHEMA racehound")
         session.close()
+
+    def _reaches_itself(self) -> bool:
+        """Whether the server lets itself in without a password, which the user mappings of programs do not have."""
+        conninfo = f"{self.location.own_conninfo()} dbname={self._template}"
+        kept = " ".join(part for part in conninfo.split() if not part.startswith("password="))
+        session = self._connect(self._template, "administration")
+        outcome = session.execute(f"SELECT * FROM racehound.dblink('{kept}', 'SELECT 1') AS t (a int)")
+        session.close()
+        return outcome.ok
 
     def _clear(self) -> None:
         """Drop the working database and all other databases and cluster-wide objects of the run, except the template."""

@@ -26,7 +26,7 @@ def write_handover(finding_directory: Path, finding: Finding, reduction: Reducti
     forms = formats(scene, finding, f"{finding.title} ({reduction.database} {reduction.release})") or testdrive.scripts(scene)
     files = {**forms.files, "report.md": report(scene, finding, reduction, forms)}
     directory = finding_directory / DIRECTORY
-    directory.mkdir(exist_ok=True)
+    directory.mkdir(mode=0o700, exist_ok=True)
     for name, text in files.items():
         write_atomically(directory / name, text.encode())
     return directory

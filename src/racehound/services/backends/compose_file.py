@@ -26,6 +26,8 @@ class ComposeService:
     """A service of the compose file, which runs in a container, and its published ports."""
 
     service: Service
+    password: str
+    """The password of the service's administrator."""
     host_ports: Mapping[str, int]
     """The published port of this machine for each of the container's ports, by the name of the port."""
 
@@ -50,7 +52,7 @@ def container_name(project: str, service: str) -> str:
 
 
 def _entry(project: str, compose_service: ComposeService, labels: Mapping[str, str]) -> Document:
-    service, container = compose_service.service, compose_service.service.container()
+    service, container = compose_service.service, compose_service.service.container(compose_service.password)
     entry: Document = {
         "image": container.image,
         "container_name": container_name(project, service.name),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Literal
 
 from racehound.errors import TargetError, UserError
@@ -15,7 +16,7 @@ from racehound.services.backends.docker_client import Inspected, State
 from racehound.services.backends.docker_project import DockerProject
 from racehound.services.backends.instance import BackendName
 from racehound.services.catalogue import find, in_order
-from racehound.services.service import LOOPBACK, Endpoint, Endpoints, Service
+from racehound.services.service import LOOPBACK, Access, Endpoint, Endpoints, Service
 
 _BY_SIGNAL = 128
 """The exit code of a container that a signal has ended is this plus the signal's number."""
@@ -26,20 +27,21 @@ class DockerInstance:
 
     backend: Literal["docker"] = "docker"
 
-    def __init__(self, service: Service, project: DockerProject) -> None:
+    def __init__(self, service: Service, project: DockerProject, password: str = "", client_file: Path | None = None) -> None:
         self.service = service
         self._project = project
         self._container = container_name(project.name, service.name)
         self._created = False
-        container = service.container()
-        self._compose_service = ComposeService(service, {name: ports.free() for name in container.ports})
-        self._endpoints = {name: Endpoint(LOOPBACK, port) for name, port in self._compose_service.host_ports.items()}
+        container = service.container(password)
+        self._compose_service = ComposeService(service, password, {name: ports.free() for name in container.ports})
+        endpoints = {name: Endpoint(LOOPBACK, port) for name, port in self._compose_service.host_ports.items()}
+        self.access = Access(endpoints, password, client_file)
         inside = {**container.ports, **container.inside}
         self._target_endpoints = {name: Endpoint(service.name, port) for name, port in inside.items()}
 
     @property
     def endpoints(self) -> Endpoints:
-        return self._endpoints
+        return self.access.endpoints
 
     @property
     def target_endpoints(self) -> Endpoints:
@@ -108,7 +110,7 @@ def check_needs(backends: Mapping[str, BackendName]) -> None:
     contained = [find(name) for name, backend in backends.items() if backend == "docker"]
     by_role = {find(name).role: (name, backend) for name, backend in backends.items()}
     for service in contained:
-        for role in (*(find(need).role for need in service.needs), *service.container().needs):
+        for role in (*(find(need).role for need in service.needs), *service.container("").needs):
             need, backend = by_role.get(role, (role, None))
             if backend is None:
                 raise UserError(f"{service.name} by docker needs {role}: name it, too")
@@ -124,7 +126,7 @@ def pull(names: Sequence[str], tell: Tell) -> None:
     docker = docker_client.find()
     docker.check()
     for name in in_order(names):
-        image = find(name).container().image
+        image = find(name).container("").image
         if docker.has_image(image):
             tell(f"{image} is installed")
             continue

@@ -66,7 +66,7 @@ class DockerProject:
     def add(self, compose_service: ComposeService) -> None:
         """Write a service into the file. UserError when something that it needs is not installed."""
         service = compose_service.service
-        image = service.container().image
+        image = service.container(compose_service.password).image
         with self._lock:
             if not self.docker.has_image(image):
                 raise UserError(f"the image {image} is not there: racehound services install {service.name} --backend docker")
@@ -109,7 +109,7 @@ class DockerProject:
     def _start(self, service: str, *arguments: str) -> None:
         """Start a service. Only one start runs at a time, since each creates the network. The command ends with racehound."""
         log = self._directory / "logs" / f"{service}.docker.log"
-        log.parent.mkdir(exist_ok=True)
+        log.parent.mkdir(mode=0o700, exist_ok=True)
         argv = (self.docker.path, *self._compose(), *arguments, service)
         with self._lock:
             self._start_guard()
@@ -153,8 +153,9 @@ class DockerProject:
         return ("compose", "--project-name", self.name, "--file", str(self.file))
 
     def _write(self) -> None:
-        """Replace the file in one step, since `docker compose` may be reading it."""
+        """Replace the file in one step, since `docker compose` may be reading it. Only the user can read it."""
         document = compose_file.document(self.name, self._services.values(), self._labels)
         fresh = self.file.with_suffix(".new")
+        fresh.touch(mode=0o600)
         fresh.write_text(compose_file.text(document), encoding="utf-8")
         fresh.replace(self.file)

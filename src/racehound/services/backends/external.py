@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal, NoReturn
 
 from racehound.errors import UserError
-from racehound.services.service import Endpoints, Service
+from racehound.services.service import Access, Endpoints, Service
 
 
 class ExternalInstance:
@@ -15,15 +15,15 @@ class ExternalInstance:
 
     def __init__(self, service: Service, endpoints: Endpoints) -> None:
         self.service = service
-        self._endpoints = endpoints
+        self.access = Access(endpoints, service.external_password)
 
     @property
     def endpoints(self) -> Endpoints:
-        return self._endpoints
+        return self.access.endpoints
 
     @property
     def target_endpoints(self) -> Endpoints:
-        return self._endpoints
+        return self.access.endpoints
 
     def prepare(self) -> None:
         """Do nothing: the user has prepared it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, Protocol, get_args
 
-from racehound.services.service import Endpoints, Service
+from racehound.services.service import Access, Endpoints, Service
 
 BackendName = Literal["process", "docker", "external"]
 BACKENDS: tuple[BackendName, ...] = get_args(BackendName)
@@ -21,6 +21,10 @@ class Instance(Protocol):
 
     @property
     def backend(self) -> BackendName: ...
+
+    @property
+    def access(self) -> Access:
+        """The addresses and the password for clients on this machine."""
 
     @property
     def endpoints(self) -> Endpoints:

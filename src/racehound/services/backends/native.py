@@ -21,6 +21,7 @@ class NativeInstance:
 
     def __init__(self, service: Service, layout: ServiceLayout, removable: tuple[Path, ...]) -> None:
         self.service = service
+        self.access = layout.access
         self._layout = layout
         self._removable = removable
         self._processes: list[GuardedProcess] = []
@@ -36,7 +37,7 @@ class NativeInstance:
     def prepare(self) -> None:
         for artifact in self.service.artifacts():
             installed_path(artifact)
-        self._layout.directory.mkdir(parents=True)
+        self._layout.directory.mkdir(mode=0o700, parents=True)
         self.service.prepare(self._layout)
 
     def start(self) -> None:

@@ -21,7 +21,7 @@ from typing import Literal
 from psycopg.conninfo import make_conninfo
 
 from racehound.errors import TargetError, UserError
-from racehound.services import process, scratch
+from racehound.services import credentials, process, scratch
 from racehound.services.embedded.installation import Installation, reachable, server_user
 from racehound.wire.session import LibpqSession
 
@@ -94,11 +94,13 @@ _IPC_RMID = 0
 
 @dataclasses.dataclass(frozen=True)
 class Address:
-    """The addresses of a server, and the user, who needs no password."""
+    """The addresses of a server, the superuser, and the file with the superuser's password."""
 
     host: str
     port: int
     socket_dir: Path
+    passfile: Path
+    """Only this user and the user that runs the server can read it. Both need it: the server connects to itself, too."""
     user: str = "postgres"
     dbname: str = "postgres"
 
@@ -108,15 +110,19 @@ class Address:
             host=self.host if tcp else str(self.socket_dir),
             port=self.port,
             user=self.user,
+            passfile=str(self.passfile),
+            # Otherwise libpq would use the user's PGPASSWORD before the file ("libpq-envars").
+            password="",
             dbname=dbname or self.dbname,
             sslmode="disable",
             gssencmode="disable",
         )
 
     def url(self, dbname: str | None = None) -> str:
-        """A URL for TCP, for users, scripts and drivers other than libpq."""
+        """A URL for TCP, for users, scripts and programs that use libpq. It names the file with the password."""
         name = urllib.parse.quote(dbname or self.dbname, safe="")
-        return f"postgres://{self.user}@{self.host}:{self.port}/{name}?sslmode=disable"
+        passfile = urllib.parse.quote(str(self.passfile), safe="/")
+        return f"postgres://{self.user}@{self.host}:{self.port}/{name}?sslmode=disable&passfile={passfile}&password="
 
 
 class EmbeddedServer:
@@ -147,17 +153,25 @@ class EmbeddedServer:
         self._removable = (self._base, scratch_dir) if scratch.is_mine(scratch_dir) else (self._base,)
         self.data_dir = self._base / "data"
         self._pristine = self._base / "pristine"
+        self._password = credentials.draw()
+        self._passfile = self._base / "pgpass"
         self._port = _free_port()
         self._process: process.GuardedProcess | None = None
         if len(str(self._base / ".s.PGSQL.65535").encode()) > _SOCKET_LENGTH:
             raise UserError(f"{self._base} is too long for a socket's path: set TMPDIR to a shorter directory")
         if self._user is not None:
             shutil.chown(self._base, self._user)
+        credentials.write(self._passfile, credentials.password_file(self._password, "postgres"), self._user)
 
     @property
     def address(self) -> Address:
         """The address. Restarts keep the port unless another program has taken it."""
-        return Address("127.0.0.1", self._port, self._base)
+        return Address("127.0.0.1", self._port, self._base, self._passfile)
+
+    def url_with_password(self) -> str:
+        """A URL for TCP, for programs without libpq, which know no password file. It must not be shown."""
+        address = self.address
+        return f"postgres://{address.user}:{self._password}@{address.host}:{address.port}/{address.dbname}?sslmode=disable"
 
     @property
     def pid(self) -> int:
@@ -229,8 +243,11 @@ class EmbeddedServer:
             return
         log = self._base / "initdb.log"
         making = self._base / "making"
-        arguments = ("-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions")
-        returncode = process.run(self._command(("initdb", "-D", str(making), *arguments), log, signal.SIGTERM), _INITDB_LIMIT)
+        verifier = self._base / "verifier"
+        credentials.write(verifier, f"{credentials.verifier(self._password)}\n", self._user)
+        login = ("-U", "postgres", "-A", "scram-sha-256", "--pwfile", str(verifier))
+        arguments = ("-D", str(making), *login, "-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions")
+        returncode = process.run(self._command(("initdb", *arguments), log, signal.SIGTERM), _INITDB_LIMIT)
         if returncode != 0:
             raise TargetError(f"initdb failed: {' '.join(log.read_text(errors='replace').split())}")
         with (making / "postgresql.conf").open("a", encoding="utf-8") as file:

@@ -24,7 +24,7 @@ from racehound.services import installation
 from racehound.services.artifacts.python import PythonPackage
 from racehound.services.backends import compose_file
 from racehound.services.backends.compose_file import ComposeService
-from racehound.services.service import CLIENT, Endpoint, ServiceLayout
+from racehound.services.service import CLIENT, Access, Endpoint, ServiceLayout
 from tests.unit.services.test_compose_file import _errors, _read_back, validator  # noqa: F401 a fixture
 
 # Addresses and ways
@@ -149,7 +149,7 @@ def test_every_variable_of_every_fragment_has_somebody_who_sets_it() -> None:
     )
     assert known.registry == "http://h:2"
     target = {"user", "cluster-size", "other-cluster-size", "first-replica", "last-replica"}
-    own = {*target, "run", "database", "upsert-records", "upsert-patience"}
+    own = {*target, "run", "database", "upsert-records", "upsert-patience", "source-password"}
     set_by_the_target = {*known.variables(), *(f"racehound.{name}" for name in own), "testdrive.seed"}
     for kind in KINDS:
         if kind.enabled:
@@ -166,13 +166,13 @@ def test_its_compose_entry_is_valid_and_listens_on_loopback_only(validator: Any)
     service = MaterializeService(image="materialize/materialized:v26.10.0")
     ports = {name: 21_000 + number for number, name in enumerate(service.ports)}
     document = _read_back(
-        compose_file.document("racehound-tests-0a1b2c3d", [ComposeService(service, ports)], {"racehound.user": "0"})
+        compose_file.document("racehound-tests-0a1b2c3d", [ComposeService(service, "", ports)], {"racehound.user": "0"})
     )
     assert _errors(validator, document) == []
     entry = document["services"]["materialized"]
     assert entry["image"] == "materialize/materialized:v26.10.0"
-    assert entry["ports"] == [f"127.0.0.1:{ports[name]}:{inside}" for name, inside in service.container().ports.items()]
-    assert sorted(service.container().ports.values()) == [6875, 6876, 6877, 6878]
+    assert entry["ports"] == [f"127.0.0.1:{ports[name]}:{inside}" for name, inside in service.container("").ports.items()]
+    assert sorted(service.container("").ports.values()) == [6875, 6876, 6877, 6878]
 
 
 @pytest.mark.parametrize(
@@ -192,8 +192,11 @@ def test_only_options_that_the_release_knows_are_given(
     endpoints = {
         port: Endpoint("127.0.0.1", number + 1) for number, port in enumerate((CLIENT, "internal", "http", "internal-http"))
     }
-    layout = ServiceLayout(directory=tmp_path, endpoints=endpoints, log=tmp_path / "log", peers={})
-    (command,) = MaterializeService("postgres://postgres@127.0.0.1:5/postgres?sslmode=disable").commands(layout)
+    layout = ServiceLayout(directory=tmp_path, log=tmp_path / "log", access=Access(endpoints), peers={})
+    (command,) = MaterializeService("postgres://postgres:pw@127.0.0.1:5/postgres?sslmode=disable").commands(layout)
+    store = (command.env or {})["MZ_PERSIST_CONSENSUS_URL"]
+    assert store == "postgres://postgres:pw@127.0.0.1:5/postgres?sslmode=disable&options=--search_path%3Dconsensus"
+    assert "pw@" not in str(command.argv)
     given = " ".join(command.argv)
     assert expected in given
     assert unexpected not in given

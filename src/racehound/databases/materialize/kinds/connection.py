@@ -26,11 +26,11 @@ class Secret(Owned, Commented, Renamed):
         return self.ident
 
     def create_statements(self) -> Statements:
-        return (f"CREATE SECRET {self.ident} AS 'postgres'",)
+        return (f"CREATE SECRET {self.ident} AS '${{racehound.postgres-password}}'",)
 
     @changes
     def alter(self) -> Fragment:
-        return run(f"ALTER SECRET {self.ident} AS 'postgres'")
+        return run(f"ALTER SECRET {self.ident} AS '${{racehound.postgres-password}}'")
 
     def verify(self) -> Fragment:
         return self.verify_catalog()
@@ -60,7 +60,11 @@ class Connection(Owned, Commented, Renamed):
         secret = self.base.secret or self.own_secret
         login = f"DATABASE ${{racehound.postgres-database}}, USER postgres, PASSWORD SECRET {secret}"
         created = f"CREATE CONNECTION {self.ident} TO POSTGRES ({address}, {login})"
-        return (created,) if self.base.secret else (f"CREATE SECRET {self.own_secret} AS 'postgres'", created)
+        return (
+            (created,)
+            if self.base.secret
+            else (f"CREATE SECRET {self.own_secret} AS '${{racehound.postgres-password}}'", created)
+        )
 
     def removal_statements(self, if_exists: str = "") -> Statements:
         dropped = super().removal_statements(if_exists)

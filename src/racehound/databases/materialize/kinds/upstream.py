@@ -14,7 +14,7 @@ from racehound.databases.materialize.kinds.shared_operations import Named
 from racehound.databases.materialize.kinds.text import TRUE, Statements, expect, expect_none, retried, run, set_variable
 from racehound.kinds.kind import Fragment, Manipulations, changes
 
-PASSWORD = "racehound-source"  # noqa: S105 of a role in a database that holds nothing else
+PASSWORD = "${racehound.source-password}"  # noqa: S105 the variable with the password of the roles, drawn for each run
 _MARK = "mark "
 """How the first column of the added rows begins."""
 _LONGEST = 12

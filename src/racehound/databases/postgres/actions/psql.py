@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from racehound.databases import addresses
 from racehound.testdrive.errors import ActionError
 from racehound.testdrive.script import Row
 from racehound.testdrive.state import Call, Handler, State
@@ -26,9 +27,11 @@ def _run(command: str, state: State) -> str:
         raise ActionError("psql is not installed")
     if state.context.url is None:
         raise ActionError("psql-execute needs the target's URL, which is not configured")
-    argv = [program, "--no-psqlrc", "--pset", "footer=off", "--command", command, state.context.url]
+    options = ("--no-psqlrc", "--no-password", "--pset", "footer=off", "--command", command)
     try:
-        done = subprocess.run(argv, capture_output=True, text=True, timeout=state.policy.timeout, check=False)
+        with addresses.without_password(state.context.url) as url:
+            argv = [program, *options, url]
+            done = subprocess.run(argv, capture_output=True, text=True, timeout=state.policy.timeout, check=False)
     except (subprocess.TimeoutExpired, OSError) as error:
         raise ActionError(f"psql: {error}") from error
     if done.returncode != 0:

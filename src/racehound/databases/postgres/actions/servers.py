@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 
+from racehound.databases import addresses
 from racehound.session import Outcome, Session
 from racehound.testdrive.errors import ActionError
 from racehound.testdrive.redaction import redact, scrub, scrub_outcome
@@ -29,7 +30,8 @@ def _open(url: str, state: State) -> Session:
     """Open a new session, which the caller closes. Raises `ActionError` when the context cannot open one."""
     if state.context.connect is None:
         raise ActionError("no PostgreSQL is configured to connect to")
-    return state.context.connect(state.context.services.url(url))
+    address = state.context.services.url(url)
+    return state.context.connect(addresses.with_password_of(address, state.context.url))
 
 
 def connection(name: str, state: State) -> Session:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pathlib
 import subprocess
 
+from racehound.databases import addresses
 from racehound.errors import TargetError
 
 _LIMIT = 120.0
@@ -19,9 +20,11 @@ def dump_error(pg_dump: pathlib.Path, conninfo: str, *, limit: float = _LIMIT) -
     Also returns None when another session holds a lock for too long, which other oracles report. `conninfo`: a connection string
     for libpq. Raises TargetError if pg_dump cannot be started or takes longer than `limit` seconds.
     """
-    command = [str(pg_dump), "--no-password", f"--lock-wait-timeout={_LOCK_WAIT}", "--file=/dev/null", f"--dbname={conninfo}"]
+    options = ("--no-password", f"--lock-wait-timeout={_LOCK_WAIT}", "--file=/dev/null")
     try:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=limit, check=False)
+        with addresses.without_password(conninfo) as shown:
+            command = [str(pg_dump), *options, f"--dbname={shown}"]
+            done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=limit, check=False)
     except OSError as error:
         raise TargetError(f"{pg_dump} could not be started: {error.strerror}") from error
     except subprocess.TimeoutExpired as error:
