@@ -132,13 +132,14 @@ _DEFECTS_ALONE: tuple[Severity, ...] = ("crash", "corruption", "wrong result", "
 """Defects even where no race is needed."""
 
 
-_CONSEQUENCE = re.compile(r"(?P<doubt>perhaps )?[a-z ]+ (?P<id>[0-9a-f]{10}): ")
+_DOUBT = "in the same repetition, "
+_CONSEQUENCE = re.compile(rf"(?P<doubt>{_DOUBT})?[a-z ]+ (?P<id>[0-9a-f]{{10}}): ")
 _ALONE = re.compile(r" \(met without it, too: \d+ times?\)$")
 
 
 def consequence(finding: Finding, *, certain: bool) -> str:
-    """The line of `Finding.consequences` for a finding that follows from another one, or that perhaps does."""
-    return f"{'' if certain else 'perhaps '}{finding.severity} {finding.id}: {finding.title}"
+    """The line of `Finding.consequences` for a finding that follows from another one, or that only came together with it."""
+    return f"{'' if certain else _DOUBT}{finding.severity} {finding.id}: {finding.title}"
 
 
 def consequence_ids(lines: Iterable[str], *, certain_only: bool = False) -> dict[str, str]:

@@ -22,7 +22,7 @@ from racehound.data.run_directory import RunDirectory
 from racehound.data.schedule import Listed, Schedule, TurnOrder, count_interleavings, print_schedule, serial_schedules
 from racehound.databases.registry import Opened
 from racehound.judge.classification import KnownErrors
-from racehound.judge.serial_orders import SerialFindings
+from racehound.judge.serial_findings import SerialFindings
 from racehound.loops.repetition import JudgedRepetition, RepetitionRunner
 from racehound.run.lockstep import Move
 from racehound.run.lockstep_program import program_of_scripts

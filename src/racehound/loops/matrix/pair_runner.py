@@ -18,7 +18,7 @@ from racehound.data.program import Program
 from racehound.data.schedule import Listed, Together, TurnOrder
 from racehound.databases.registry import Opened
 from racehound.errors import TargetError, UserError
-from racehound.judge.serial_orders import SerialFindings
+from racehound.judge.serial_findings import SerialFindings
 from racehound.loops.matrix.journal import PairResult, PairTrial
 from racehound.loops.repetition import JudgedRepetition, RepetitionRunner
 from racehound.run.lockstep import Move

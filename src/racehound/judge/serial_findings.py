@@ -1,4 +1,4 @@
-"""Serial orders: which findings also show when one session begins after the other has ended. No race brings these about."""
+"""Findings of serial orders: those that also show when one session begins after the other has ended. They need no race."""
 
 from __future__ import annotations
 
