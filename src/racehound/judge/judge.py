@@ -15,6 +15,7 @@ from racehound.data.object_names import names_in
 from racehound.databases.target import Target
 from racehound.errors import TargetError
 from racehound.judge.crash import BACKGROUND
+from racehound.judge.errors import FAILED
 from racehound.judge.oracle import HistoryOracle, ObservedHistory, Oracle, RestOracle, TargetAtRest
 
 
@@ -143,8 +144,9 @@ _NUMBER = re.compile(r"(?<![\w.])\d{5,}(?![\w.])")
 
 
 def _numbers_of(finding: Finding) -> frozenset[str]:
-    """The numbers of objects that a finding's title and details name."""
-    return frozenset(_NUMBER.findall("\n".join((finding.title, *finding.detail))))
+    """The numbers of objects that a finding's title and details name, but for those that a statement just happens to hold."""
+    told = (line for line in finding.detail if not line.startswith(FAILED))
+    return frozenset(_NUMBER.findall("\n".join((finding.title, *told))))
 
 
 def _objects_of(finding: Finding) -> frozenset[str]:

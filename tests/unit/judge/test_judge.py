@@ -42,7 +42,10 @@ def test_what_comes_with_a_corruption_and_perhaps_from_it_is_listed_as_such(find
     assert told.consequences[0].startswith("in the same repetition, ")
 
 
-@pytest.mark.parametrize("finding", [OTHER_ORPHAN, OTHER, OTHER_LEAK, WEAKNESS])
+INSERTING = Finding("names", "corruption", "no item", "no item o_7", detail=("statement: INSERT INTO o_7 VALUES (16390)",))
+
+
+@pytest.mark.parametrize("finding", [INSERTING, OTHER_ORPHAN, OTHER, OTHER_LEAK, WEAKNESS])
 def test_another_defect_stays_a_finding_of_its_own(finding: Finding) -> None:
     assert without_consequences([ORPHAN, finding]) == [ORPHAN, finding]
 
