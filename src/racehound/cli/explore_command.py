@@ -31,7 +31,7 @@ _ALSO_FOR_REPLAY = ("setup", "teardown", "check", "release")
 @click.argument("files", nargs=-1, required=True, metavar="SCRIPTS…")
 @option("--setup", metavar="FILE", help="Run before each schedule.")
 @option("--teardown", metavar="FILE", help="Run after each schedule; what it leaves in the database is dropped.")
-@option("--check", metavar="FILE", help="Run at the end of each schedule: what it does not find as it says is a wrong result.")
+@option("--check", metavar="FILE", help="Run at the end of each schedule. An .sql check must return no row.")
 @option("--strategy", type=click.Choice(["all", "random", "pct"]), help="Which interleavings.",
         show_default="all if there are no more than --schedules, else random")  # fmt: skip
 @option("--schedules", type=click.IntRange(1), metavar="N", help="Run so many at most.", show_default="1000")
@@ -47,9 +47,11 @@ def command(*, files: tuple[str, ...], **options: Any) -> int:  # noqa: ANN401 c
     """Explore the interleavings of two or more session SCRIPTS (.td or .sql): each has a session, one statement is let go at a
     time, all oracles judge after each schedule.
 
-    Exit code 0: nothing worse than an expected error, 1: findings, 2: bad input, or it ended early, 130: interrupted.
+    Exit code 0: nothing worse than an expected error or what needs no race, 1: findings, 2: bad input, or it ended early,
+    130: interrupted.
     """
     from racehound import api
+    from racehound.loops.explore import HARMLESS
 
     require_stepping(options["target"], "racehound explore")
     report_on_terminate()
@@ -65,7 +67,7 @@ def command(*, files: tuple[str, ...], **options: Any) -> int:  # noqa: ANN401 c
     _print(exploration, files, options, explored.directory)
     if exploration.interrupted:
         return 130
-    if any(group.outcome not in ("fine", "fail") for group in exploration.classes):
+    if any(group.outcome not in HARMLESS for group in exploration.classes):
         return 1
     return 2 if exploration.ended_early else 0
 
@@ -73,7 +75,7 @@ def command(*, files: tuple[str, ...], **options: Any) -> int:  # noqa: ANN401 c
 def _print(exploration: Exploration, files: Sequence[str], options: Mapping[str, Any], directory: Path) -> None:
     from racehound.databases.database import Choice
     from racehound.databases.registry import clean_command
-    from racehound.report.exploration import exploration_text
+    from racehound.report.exploration import exploration_finding, exploration_text
     from racehound.report.summary import early_lines, outage_lines
 
     facts = (
@@ -83,15 +85,17 @@ def _print(exploration: Exploration, files: Sequence[str], options: Mapping[str,
     )
     names = [Path(file).name for file in files]
     click.echo(exploration_text(facts, [_shown(group) for group in exploration.classes], names, _command_line(files, options)))
+    apart = [finding for finding in exploration.findings if finding.needs_no_race]
     for finding in exploration.findings:
-        click.echo(f"\n*** {finding.severity}, met {finding.count} times: {finding.title}")
+        click.echo("\n" + "\n".join(exploration_finding(finding)))
         click.echo(f"    {directory / 'findings' / finding.id}")
     for outage in exploration.outages:
         click.echo("\n" + "\n".join(outage_lines(outage)))
     if exploration.ended_early:
         choice = Choice(options["target"], url=options["url"])
         click.echo("\n" + "\n".join(early_lines(exploration.ended_early, clean_command(choice))))
-    click.echo(f"\n{len(exploration.findings)} findings; everything is in {directory}")
+    told = f" and {len(apart)} that need no race" if apart else ""
+    click.echo(f"\n{len(exploration.findings) - len(apart)} findings{told}; everything is in {directory}")
 
 
 def _shown(group: OutcomeGroup) -> ShownGroup:

@@ -53,7 +53,8 @@ def command(ctx: click.Context, /, **options: Any) -> int:  # noqa: ANN401 click
 
     With --scenario pairs nothing is drawn: every operation meets every other one, as by racehound matrix, until all is done.
 
-    Ends with a summary. Exit code 0: clean, 1: findings, 2: bad input, or it ended early without findings, 130: interrupted.
+    Ends with a summary. Exit code 0: clean but for what needs no race, 1: findings, 2: bad input, or it ended early without
+    findings, 130: interrupted.
     """
     from racehound.cli.reduce_command import reduction_progress
     from racehound.data.finding import Baseline, read_baseline
@@ -99,7 +100,8 @@ def command(ctx: click.Context, /, **options: Any) -> int:  # noqa: ANN401 click
         directory.discard_unused()
     if summary.interrupted:
         return 130
-    if summary.findings or any(outage.verdict == "server crashed" for outage in summary.outages):
+    crashed = any(outage.verdict == "server crashed" for outage in summary.outages)
+    if crashed or not all(finding.needs_no_race for finding in summary.findings):
         return 1
     return 2 if summary.ended_early else 0
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from racehound.data.finding import Finding
+from racehound.data.finding import CONSEQUENCES, SERIAL_ORDERS, Finding
 from racehound.data.history import Outage
 from racehound.data.reduction import FILE as REDUCTION
 from racehound.data.reduction import read_reduction
@@ -27,12 +27,14 @@ def summary_text(
     outages: Sequence[Outage] = (),
     early: Sequence[str] = (),
 ) -> str:
-    """Findings, each with its statements by session; then known weaknesses, each with the pairs that showed it; then outages.
+    """Findings, each with its statements by session; then known weaknesses, each with the pairs that showed it; then what needs
+    no race; then outages.
 
     `early`: why the run ended before its time, and what to do, a line each.
     """
-    headlines = [f for f in findings if not f.is_weakness]
-    weaknesses = [f for f in findings if f.is_weakness]
+    headlines = [f for f in findings if f.is_headline]
+    weaknesses = [f for f in findings if f.is_weakness and not f.needs_no_race]
+    alone = [f for f in findings if f.needs_no_race]
     lines = ["", "=== Summary", facts]
     if silenced:
         lines.append(f"{silenced} meetings with findings of the baseline")
@@ -42,11 +44,15 @@ def summary_text(
         lines += ["", "=== Known weaknesses: internal errors while another session changed the same object"]
     for finding in weaknesses:
         lines += ["", *_weakness(finding, directory)]
+    if alone:
+        lines += ["", "=== No race needed: a serial order of the same statements shows it, too"]
+    for finding in alone:
+        lines += ["", *_headline(finding, directory)]
     if outages:
         lines += ["", "=== Lost connections"]
         for outage in outages:
             lines += ["", *outage_lines(outage)]
-    lines += ["", _total(headlines, weaknesses), *early, f"everything is in {directory}"]
+    lines += ["", _total(headlines, weaknesses, alone), *early, f"everything is in {directory}"]
     return "\n".join(lines)
 
 
@@ -72,25 +78,39 @@ def finding_text(finding: Finding, directory: Path) -> str:
 
 
 def _headline(finding: Finding, directory: Path) -> list[str]:
-    lines = [f"--- {finding.severity} {finding.id}, met {_times(finding.count)}: {finding.title}"]
+    lines = [f"--- {finding.severity} {finding.id}, met {_times(finding.count)}: {finding.title}", _first_met(finding)]
     lines += [f"    {line}" for line in finding.detail]
+    lines += [f"    and then: {line}" for line in finding.consequences]
     if replayed := finding.reproduction:
         lines.append(f"    replayed: {replayed.reproduced} of {replayed.tried} repetitions showed it again")
-    lines.append(f"    again: racehound replay {directory / 'findings' / finding.id}")
+    lines.append(f"    again: racehound replay {_kept(finding, directory)}")
     return [*lines, *_statements(finding, directory)]
 
 
 def _weakness(finding: Finding, directory: Path) -> list[str]:
     return [
         f"--- {finding.id}, met {_times(finding.count)}: {finding.signature}",
+        _first_met(finding),
         *_pairs(finding),
         *_statements(finding, directory),
     ]
 
 
+def _kept(finding: Finding, directory: Path) -> Path:
+    """The directory of a finding in that of a run."""
+    apart = directory / CONSEQUENCES / finding.id
+    return apart if apart.is_dir() else directory / "findings" / finding.id
+
+
+def _first_met(finding: Finding) -> str:
+    """When it was first met, and whether it needs a race."""
+    met = f"first met {finding.first_met}; " if finding.first_met else ""
+    return f"    {met}{SERIAL_ORDERS[finding.serial_orders]}"
+
+
 def _statements(finding: Finding, directory: Path) -> list[str]:
     """The statements that it was reduced to, or else those that ran when it was met."""
-    kept = directory / "findings" / finding.id
+    kept = _kept(finding, directory)
     reduction = read_reduction(kept)
     if reduction is None:
         return _shortened(sessions_text(finding), kept / "sessions.sql")
@@ -113,7 +133,8 @@ def _times(count: int) -> str:
     return "once" if count == 1 else f"{count} times"
 
 
-def _total(headlines: Sequence[Finding], weaknesses: Sequence[Finding]) -> str:
-    if not headlines and not weaknesses:
+def _total(headlines: Sequence[Finding], weaknesses: Sequence[Finding], alone: Sequence[Finding]) -> str:
+    if not headlines and not weaknesses and not alone:
         return "no findings"
-    return f"{len(headlines)} findings, {len(weaknesses)} known weaknesses"
+    apart = f", {len(alone)} that need no race" if alone else ""
+    return f"{len(headlines)} findings, {len(weaknesses)} known weaknesses{apart}"
