@@ -17,3 +17,7 @@ class UserError(RacehoundError):
 
 class TargetError(RacehoundError):
     """The target or a service did not do what racehound itself needed (start, reset, answer); not a finding."""
+
+
+class TimeIsUpError(RacehoundError):
+    """What was asked for is not over, and the time that there was for it is."""

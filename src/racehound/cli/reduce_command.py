@@ -12,12 +12,15 @@ from racehound.cli.options import option, statement_limit
 from racehound.cli.target_options import choice, target_options
 
 if TYPE_CHECKING:
+    from racehound.data.finding import Finding
+    from racehound.data.reduction import Reduction
     from racehound.loops.reduce.search import Teller
 
 
 @click.command("reduce")
 @click.argument("path", metavar="RUN_DIR|FINDING")
-@option("--runtime", type=click.FloatRange(0, min_open=True), default=60.0, metavar="SECONDS", help="How long for each finding.")
+@option("--runtime", type=click.FloatRange(0, min_open=True), default=120.0, metavar="SECONDS",
+        help="How long for all findings together; what is begun then ends within a few seconds.")  # fmt: skip
 @option("--floor", type=click.FloatRange(0, 1), default=0.9, metavar="SHARE",
         help="What shows the finding less often is no reduction, where a larger one shows it as often.")  # fmt: skip
 @option("--repetitions", type=click.IntRange(1), default=20, help="How often the result is tried at the end.")
@@ -34,13 +37,14 @@ def command(
 ) -> int:
     """Make the program of each finding of RUN_DIR (or of one FINDING, its directory) as small as it will go.
 
-    It is shown, and kept as `reduction.json` beside the finding. Ctrl-C ends with the smallest that is known by then.
+    It is shown, and kept as `reduction.json` beside the finding. The worst findings come first, known weaknesses last; each gets
+    an equal share of the time that is left. Ctrl-C ends with the smallest that is known by then.
     Exit code 1 when something smaller shows a finding, 0 when nothing does.
     """
     from racehound.data.finding import finding_directories
     from racehound.data.run_directory import read_run
     from racehound.databases.registry import opened
-    from racehound.loops.reduction import ReduceOptions, reduce
+    from racehound.loops.reduction import ReduceOptions, reduce_all
     from racehound.report.scenes import reduction_text
 
     directories = finding_directories(Path(path))
@@ -51,15 +55,20 @@ def command(
     run = read_run(run_directory)
     chosen = choice(run["target"], options, run.get("release"))
     reduce_options = ReduceOptions(runtime, floor, repetitions, statement_limit)
-    reduced = 0
+    reduced: list[str] = []
+
+    def show(finding: Finding, reduction: Reduction | None) -> None:
+        click.echo(f"--- {finding.id}  {finding.severity}: {finding.title}")
+        click.echo(reduction_text(reduction) if reduction else "nothing smaller shows it in the time that there was\n")
+        if reduction is not None:
+            reduced.append(finding.id)
+
     with opened(chosen, run_directory / "reduce-server.log") as server:
-        for directory in directories:
-            finding, reduction = reduce(directory, server, reduce_options, reduction_progress())
-            click.echo(f"--- {finding.id}  {finding.severity}: {finding.title}")
-            click.echo(reduction_text(reduction) if reduction else "nothing smaller shows it in the time that there was\n")
-            reduced += reduction is not None
-            if reduction is not None and reduction.ending == "interrupted":
-                return 130
+        ended = reduce_all(directories, server, reduce_options, reduction_progress(), show)
+    if ended.left_out:
+        click.echo(ended.left_out)
+    if ended.interrupted:
+        return 130
     return 1 if reduced else 0
 
 

@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import itertools
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -16,16 +16,15 @@ from racehound.data.history import Event, Mismatch, Recorder, read_history
 from racehound.data.program import Program
 from racehound.data.rate import Rate, measure
 from racehound.data.reduction import Ending, Reduction, read_reduction, write_reduction
-from racehound.data.run_directory import RunDirectory
 from racehound.data.scene import Scene
 from racehound.data.schedule import Listed
 from racehound.databases.registry import Opened
-from racehound.errors import RacehoundError, TargetError
+from racehound.errors import RacehoundError, TargetError, TimeIsUpError
 from racehound.loops.reduce.guesses import Guesser, culprit_of
 from racehound.loops.reduce.program_passes import minimise_program
 from racehound.loops.reduce.scene_passes import minimise
 from racehound.loops.reduce.scene_program import lockstep_program_of
-from racehound.loops.reduce.search import Search, Teller, TimeIsUpError, say_nothing
+from racehound.loops.reduce.search import Search, Teller, say_nothing
 from racehound.loops.reduce.sequential import nearly
 from racehound.loops.reduce.transcript import check_of, transcript
 from racehound.loops.repetition import RepetitionRunner
@@ -43,6 +42,10 @@ _LEAST_S = 10.0
 _INTERRUPTED = "interrupted"
 _GUESSING_SHARE = 0.5
 """The share of the time in which a first guess must show the finding."""
+_SEARCH_SHARE = 0.8
+"""The share of the time in which smaller ones are searched for. In the rest the result is run again."""
+_LEAST_CONFIRMATION_S = 2.0
+"""Seconds for running the result again, also where the search has taken all its time and the machine is busy."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,6 +53,7 @@ class ReduceOptions:
     """What a user asks of a reduction."""
 
     limit_s: float = 60.0
+    """Seconds. A reduction ends within a few seconds after them."""
     floor: float = 0.9
     """The least rate. A smaller scene that shows the finding more rarely is no reduction, if a larger one does not."""
     repetitions: int = 20
@@ -68,8 +72,17 @@ class SceneRunner:
         self._count = 0
         self._failures = 0
 
+    def until(self, deadline: float) -> None:
+        """From now on a try ends at that time, as `time.monotonic` counts."""
+        self._runner.deadline = deadline
+
     def shows(self, scene: Scene) -> bool:
-        """Whether the scene shows the finding; False for one that cannot be run. TargetError when the target cannot go on."""
+        """Whether the scene shows the finding; False for one that cannot be run.
+
+        TargetError when the target cannot go on, TimeIsUpError where that cannot be said in time.
+        """
+        if time.monotonic() >= self._runner.deadline:
+            raise TimeIsUpError("there was no time left to try a scene")
         scheduled = self._runner.schedule(lockstep_program_of(scene), scene.schedule, Listed(scene.schedule))
         self._count += 1
         try:
@@ -79,6 +92,8 @@ class SceneRunner:
             if self._failures >= _TARGET_FAILURES:
                 raise
             return False
+        except TimeIsUpError:
+            raise
         except RacehoundError:
             return False  # a variable cut in two, say
         self._failures = 0
@@ -89,6 +104,7 @@ class SceneRunner:
         return self._runner.can_read(sql)
 
     def measure(self, scene: Scene, repetitions: int) -> Rate:
+        """How often it shows the finding, in so many tries, or fewer where the time is up."""
         return measure(lambda _: self.shows(scene), repetitions)
 
     def release(self) -> None:
@@ -112,23 +128,33 @@ class ProgramRunner:
         """Whether the program shows the finding nearly at that rate. TimeIsUpError when that cannot be said in time."""
         test = nearly(rate)
         counts = {True: 0, False: 0}
-        for events in self.repetitions(program, deadline):
-            counts[events is not None] += 1
-            verdict = test.verdict(counts[True], counts[False])
-            if verdict is not None:
-                return verdict
-        raise TimeIsUpError
+        with contextlib.closing(self.repetitions(program, deadline)) as repetitions:
+            for events in repetitions:
+                counts[events is not None] += 1
+                verdict = test.verdict(counts[True], counts[False])
+                if verdict is not None:
+                    return verdict
+        raise TimeIsUpError("the time was over before it was clear how often a program shows the finding")
 
-    def repetitions(self, program: Program, deadline: float) -> Iterator[list[Event] | None]:
-        """For each repetition its events if it showed the finding, and None if it did not; until the time is up."""
+    def repetitions(self, program: Program, deadline: float) -> Generator[list[Event] | None, None, None]:
+        """For each repetition its events if it showed the finding, and None if it did not; until the time is up.
+
+        The generator has to be closed before anything else uses the target.
+        """
         path = self._opened.scratch / f"storm-{self._finding}-{time.monotonic_ns()}.jsonl"
         perturbations = PerturbationSet(self._opened.database.perturbations())
         runs = RepetitionRunner.of(self._opened.database)
         with contextlib.closing(Recorder(path)) as recorder:
             runner = StormRunner(
-                self._opened.target, program, recorder, self._opened.scratch, self._limit_s, perturbations=perturbations
+                self._opened.target,
+                program,
+                recorder,
+                self._opened.scratch,
+                self._limit_s,
+                perturbations=perturbations,
+                deadline=deadline,
             )
-            with contextlib.closing(runner):
+            with contextlib.closing(runner), contextlib.suppress(TimeIsUpError):
                 runs.prepare(runner)
                 for number in itertools.count(1):
                     if time.monotonic() >= deadline:
@@ -164,27 +190,31 @@ class Reducer:
             write_handover(self._directory, self.finding, reduction, self._opened.database.hand_over)
         return reduction
 
+    @property
+    def _search_deadline(self) -> float:
+        return self._started + self._options.limit_s * _SEARCH_SHARE
+
     # In lock-step
 
     def _first_scene(self) -> Scene | None:
         """A scene that shows the finding; None where no guess does in the time for that."""
         deadline = self._started + self._options.limit_s * _GUESSING_SHARE
-        for events in self._recordings(deadline):
-            for scene in self._guess(events):
-                if time.monotonic() >= deadline:
-                    return None
-                self._guesses += 1
-                self._tell("guesses", self._guesses, str(scene.size))
-                if self._scenes.shows(scene):
-                    return scene
+        self._scenes.until(deadline)
+        with contextlib.suppress(TimeIsUpError):
+            for events in self._recordings(deadline):
+                for scene in self._guess(events):
+                    self._guesses += 1
+                    self._tell("guesses", self._guesses, str(scene.size))
+                    if self._scenes.shows(scene):
+                        return scene
         return None
 
     def _recordings(self, deadline: float) -> Iterator[list[Event]]:
         """The events of repetitions that showed the finding: first of the hunt's own, then of others of the same program."""
         yield list(read_history(self._directory / "history.jsonl"))
         self._scenes.release()
-        met = (events for events in self._programs.repetitions(self.program, deadline) if events is not None)
-        fresh = list(itertools.islice(met, _RECORDINGS - 1))
+        with contextlib.closing(self._programs.repetitions(self.program, deadline)) as repetitions:
+            fresh = list(itertools.islice((events for events in repetitions if events is not None), _RECORDINGS - 1))
         yield from fresh
 
     def _guess(self, events: list[Event]) -> Iterator[Scene]:
@@ -195,14 +225,11 @@ class Reducer:
         return Guesser(statements, self.finding, common, self._opened.target.dialect.allows_transaction).guesses()
 
     def _reduce_scene(self, scene: Scene) -> Reduction:
-        search = Search(
-            scene,
-            self._scenes.shows,
-            key=lambda candidate: candidate.lines,
-            deadline=self._deadline,
-            tell=self._tell,
-        )
+        deadline = self._search_deadline
+        self._scenes.until(deadline)
+        search = Search(scene, self._scenes.shows, key=lambda candidate: candidate.lines, deadline=deadline, tell=self._tell)
         ending = _searched(lambda: minimise(search, self._scenes.can_read))
+        self._scenes.until(max(self._deadline, time.monotonic() + _LEAST_CONFIRMATION_S))
         best, rate = self._steady(search)
         return self._reduction(rate, ending, search, scene=best)
 
@@ -213,6 +240,8 @@ class Reducer:
         while True:
             scene = search.accepted[max(0, len(search.accepted) - 1 - back)]
             measured.append((scene, self._scenes.measure(scene, self._options.repetitions)))
+            if not measured[-1][1].reproduction.tried:
+                return max(measured, key=lambda entry: _share(entry[1]))  # the time is up
             if _share(measured[-1][1]) >= self._options.floor:
                 return measured[-1]
             if back >= len(search.accepted) - 1:
@@ -227,12 +256,12 @@ class Reducer:
         rate = self._storm_rate(self.program)
         if not rate.reproduction.reproduced:
             return None
-        known = _share(rate)
+        known, deadline = _share(rate), self._search_deadline
         search = Search(
             self.program,
-            lambda program: self._programs.shows(program, known, self._deadline),
+            lambda program: self._programs.shows(program, known, deadline),
             key=msgspec.json.encode,
-            deadline=self._deadline,
+            deadline=deadline,
             tell=self._tell,
         )
         ending = _searched(lambda: minimise_program(search))
@@ -240,9 +269,10 @@ class Reducer:
         return self._reduction(last, ending, search, program=search.best)
 
     def _storm_rate(self, program: Program) -> Rate:
-        """How often a program shows the finding, in so many repetitions as the time allows, and at least a second."""
-        deadline = max(self._deadline, time.monotonic() + 1)
-        met = list(itertools.islice(self._programs.repetitions(program, deadline), self._options.repetitions))
+        """How often a program shows the finding, in as many repetitions as the time allows."""
+        deadline = max(self._deadline, time.monotonic() + _LEAST_CONFIRMATION_S)
+        with contextlib.closing(self._programs.repetitions(program, deadline)) as repetitions:
+            met = list(itertools.islice(repetitions, self._options.repetitions))
         first = next((number for number, events in enumerate(met, 1) if events is not None), 0)
         return Rate(Reproduction(len(met), sum(events is not None for events in met)), first)
 
@@ -275,37 +305,58 @@ def reduce(
     return reducer.finding, reducer.reduce()
 
 
-def reduce_all(
-    findings: Sequence[Finding],
-    run: RunDirectory,
-    opened: Opened,
-    limit_s: float,
-    statement_limit_s: float,
-    tell: Teller = say_nothing,
-) -> str:
-    """Reduce the findings of a run, worst first, as far as the time goes. Returns why not all of them were reduced, or "".
+@dataclasses.dataclass(frozen=True)
+class ReducedAll:
+    """How far the reduction of several findings came."""
 
-    Known weaknesses are left out. Ctrl-C ends it with what is known by then.
+    tried: int
+    """Findings of which each was reduced, or could not be in its time."""
+    findings: int
+    why: str
+    """Why the others were not tried; "" where all were."""
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether Ctrl-C ended it."""
+        return self.why == _INTERRUPTED
+
+    @property
+    def left_out(self) -> str:
+        """A line that says what was not tried, and why; "" where all were."""
+        left = self.findings - self.tried
+        return f"{left} of {self.findings} findings were not reduced: {self.why}" if left else ""
+
+
+def reduce_all(
+    directories: Sequence[Path],
+    opened: Opened,
+    options: ReduceOptions,
+    tell: Teller = say_nothing,
+    show: Callable[[Finding, Reduction | None], object] = lambda _finding, _reduction: None,
+) -> ReducedAll:
+    """Reduce findings in this order, in the time of the options for all together. `show` is called with each result.
+
+    Each gets an equal share of what the earlier ones have left, and at least ten seconds, while there are any. Ctrl-C ends it
+    with what is known by then.
     """
-    deadline = time.monotonic() + limit_s
-    worth = [finding for finding in findings if not finding.is_weakness]
-    over, why = 0, "the time for that was over"
+    deadline = time.monotonic() + options.limit_s
+    tried, why = 0, "the time for that was over"
     try:
-        for finding in worth:
+        for directory in directories:
             left = deadline - time.monotonic()
             if left <= 0:
                 break
-            options = ReduceOptions(min(left, max(_LEAST_S, limit_s / len(worth))), statement_limit_s=statement_limit_s)
-            _, reduction = reduce(run.findings / finding.id, opened, options, tell)
-            over += 1
+            limit_s = min(left, max(_LEAST_S, left / (len(directories) - tried)))
+            finding, reduction = reduce(directory, opened, dataclasses.replace(options, limit_s=limit_s), tell)
+            tried += 1
+            show(finding, reduction)
             if reduction is not None and reduction.ending == "interrupted":
-                why = _INTERRUPTED
-                break
+                return ReducedAll(tried, len(directories), _INTERRUPTED)
     except KeyboardInterrupt:
         why = _INTERRUPTED
     except TargetError as error:
         why = str(error)
-    return f"{len(worth) - over} of {len(worth)} findings were not reduced: {why}" if over < len(worth) else ""
+    return ReducedAll(tried, len(directories), why if tried < len(directories) or why == _INTERRUPTED else "")
 
 
 def replay_scene(directory: Path, opened: Opened, repetitions: int, statement_limit_s: float) -> Rate | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,7 +15,7 @@ from racehound.data.program import Program
 from racehound.data.schedule import Schedule, TurnOrder
 from racehound.databases.stepping import Stepping
 from racehound.databases.target import Target
-from racehound.errors import RacehoundError, TargetError, UserError
+from racehound.errors import RacehoundError, TargetError, TimeIsUpError, UserError
 from racehound.run.blocking import BlockingSession, SteppedRecorded
 from racehound.run.lockstep import LockStep, LockstepSession, Move
 from racehound.run.lockstep_program import LockstepProgram, SerialScript
@@ -39,6 +40,8 @@ class LockstepRunner:
     def __init__(self, target: Target, recorder: Recorder, temp_dir: Path, limit_s: float) -> None:
         self.target = target
         self.recorder = recorder
+        self.deadline = math.inf
+        """When a schedule ends that is still running, as `time.monotonic` counts."""
         self._temp_dir = temp_dir
         self._limit_s = limit_s
         self._stepping: Stepping | None = None
@@ -84,10 +87,20 @@ class LockstepRunner:
         for number, (session, script) in enumerate(zip(self._sessions, scripts, strict=False), 1):
             session.position.repetition = repetition
             sessions.append(LockstepSession(number, session, ScriptCursor(script, self._context(session))))
-        return LockStep(self.target, self.stepping, self.recorder, sessions, limit_s=self._limit_s, repetition=repetition)
+        return LockStep(
+            self.target,
+            self.stepping,
+            self.recorder,
+            sessions,
+            limit_s=self._limit_s,
+            repetition=repetition,
+            deadline=self.deadline,
+        )
 
     def run_alone(self, serial: SerialScript, repetition: int) -> CommandFailed | None:
-        """Run a script in the session `main`. Return how it failed, if it did."""
+        """Run a script in the session `main`. Return how it failed, if it did. TimeIsUpError where the deadline has passed."""
+        if time.monotonic() >= self.deadline:
+            raise TimeIsUpError("there was no time left to run a script")
         assert self._director is not None
         position = self._director.position
         position.object, position.phase, position.repetition = serial.object, serial.phase, repetition
@@ -213,7 +226,10 @@ class ScheduledRepetition:
         return self._runner.prepare(damaged=damaged)
 
     def run(self, number: int) -> None:
-        """Setup, all turns, and the check. UserError for a setup that has to succeed and fails."""
+        """Setup, all turns, and the check.
+
+        UserError for a setup that has to succeed and fails, TimeIsUpError where the runner's deadline passes meanwhile.
+        """
         self._number = number
         self.recorder.append(RepetitionStarted(number, time.monotonic_ns(), schedule=self._asked))
         self._runner.open_sessions(len(self._program.sessions))
