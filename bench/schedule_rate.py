@@ -24,7 +24,7 @@ from racehound.data.history import Recorder
 from racehound.data.schedule import Listed, Schedule, interleavings
 from racehound.databases.postgres.target import PostgresTarget
 from racehound.databases.registry import Opened
-from racehound.loops.explore import Explorer, SerialErrors
+from racehound.loops.explore import Explorer, SerialOrders
 from racehound.run.lockstep_program import program_of_scripts
 from racehound.run.lockstep_runner import LockstepRunner
 from racehound.run.session_script import Scripts, SessionScript, Turn, lengths, parse_sql
@@ -65,7 +65,7 @@ def judged(place: Opened, name: str, seconds: float) -> float:
     what, store, numbers = scripts(name), Store(place.scratch / "findings", Baseline()), itertools.count(1)
     with (
         recording(place) as recorder,
-        contextlib.closing(Explorer(what, options, place, recorder, store, SerialErrors(what))) as explorer,
+        contextlib.closing(Explorer(what, options, place, recorder, store, SerialOrders(what), time.monotonic())) as explorer,
     ):
         return _rate(what, seconds, lambda order: explorer.run(next(numbers), (), order))
 

@@ -96,7 +96,7 @@ class Hunted:
 
 
 def _finding_lines(finding: Finding, directory: Path) -> list[str]:
-    from racehound.data.finding import read_finding
+    from racehound.data.finding import SERIAL_ORDERS, read_finding
     from racehound.data.run_directory import read_run
     from racehound.report.reproduction_command import reproduction_command
 
@@ -105,6 +105,9 @@ def _finding_lines(finding: Finding, directory: Path) -> list[str]:
     return [
         f"{finding.severity} {finding.id}, met {times}: {finding.title}",
         *(f"    {line}" for line in finding.detail[:_SHOWN]),
+        *(f"    and then: {line}" for line in finding.consequences[:_SHOWN]),
+        *([f"    first met {finding.first_met}"] if finding.first_met else []),
+        f"    {SERIAL_ORDERS[finding.serial_orders]}",
         f"    replay: {reproduction_command(directory, finding, program, read_run(directory))}",
     ]
 
@@ -194,12 +197,13 @@ class Hunter:
         from racehound.data.run_directory import read_run
         from racehound.databases.registry import database
 
-        if not run.findings:
+        findings = tuple(finding for finding in run.findings if not finding.needs_no_race)
+        if not findings:
             self._clean.append(run.directory)
         self._node.user_properties.append(("racehound_seed", str(run.seed)))
         ran = read_run(run.directory)
         where = f"{database(ran['target']).title} {ran['server_release']}"
-        return Hunted(run.findings, run.seed, run.directory, f"{where}: {facts}, seed {run.seed}", self._node.nodeid)
+        return Hunted(findings, run.seed, run.directory, f"{where}: {facts}, seed {run.seed}", self._node.nodeid)
 
     def _directory(self, seed: int) -> Path:
         """A new one for each call, also beside other processes."""

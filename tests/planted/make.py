@@ -37,7 +37,8 @@ PLANTED = [
     ("6-run-id", "The id of the run is left in a signature.", (LIFE_CYCLE, FINDING), "data/finding.py",
      """_RUN.sub("RUN", _OBJECT.sub("OBJECT", text))""", """_OBJECT.sub("OBJECT", text)"""),
     ("7-serial-orders", "The matrix's cells are not compared with serial orders.", (TRIALS,), "loops/matrix/pair_runner.py",
-     "        return signature in self._serial_signatures[y_first]\n", "        return False\n"),
+     "        return self._serial[y_first].marked(findings)\n",
+     "        return SerialFindings(exact_rows=False).marked(findings)\n"),
     ("8-no-fallback", "A reduction has no fallback to a larger scene.", (REDUCTION,), "loops/reduction.py",
      "            if _share(measured[-1][1]) >= self._options.floor:\n", "            if measured:\n"),
 ]  # fmt: skip

@@ -48,6 +48,7 @@ def command(*, files: tuple[str, ...], **options: Any) -> int:  # noqa: ANN401 c
     Exit code 0: nothing worse than an expected error, 1: findings, 2: bad input, 130: interrupted.
     """
     from racehound import api
+    from racehound.loops.explore import HARMLESS
 
     require_stepping(options["target"], "racehound explore")
     explored = api.explore(
@@ -62,11 +63,11 @@ def command(*, files: tuple[str, ...], **options: Any) -> int:  # noqa: ANN401 c
     _print(exploration, files, _command_line(files, options), explored.directory)
     if exploration.interrupted:
         return 130
-    return 1 if any(group.outcome not in ("fine", "fail") for group in exploration.classes) else 0
+    return 1 if any(group.outcome not in HARMLESS for group in exploration.classes) else 0
 
 
 def _print(exploration: Exploration, files: Sequence[str], command_line: str, directory: Path) -> None:
-    from racehound.report.exploration import exploration_text
+    from racehound.report.exploration import exploration_finding, exploration_text
 
     facts = (
         f"{'interrupted after ' if exploration.interrupted else ''}{exploration.seconds:.1f} s: {exploration.schedules:,} "
@@ -75,10 +76,12 @@ def _print(exploration: Exploration, files: Sequence[str], command_line: str, di
     )
     names = [Path(file).name for file in files]
     click.echo(exploration_text(facts, [_shown(group) for group in exploration.classes], names, command_line))
+    apart = [finding for finding in exploration.findings if finding.needs_no_race]
     for finding in exploration.findings:
-        click.echo(f"\n*** {finding.severity}, met {finding.count} times: {finding.title}")
+        click.echo("\n" + "\n".join(exploration_finding(finding)))
         click.echo(f"    {directory / 'findings' / finding.id}")
-    click.echo(f"\n{len(exploration.findings)} findings; everything is in {directory}")
+    told = f" and {len(apart)} that need no race" if apart else ""
+    click.echo(f"\n{len(exploration.findings) - len(apart)} findings{told}; everything is in {directory}")
 
 
 def _shown(group: OutcomeGroup) -> ShownGroup:

@@ -28,6 +28,8 @@ def command(path: str, *, as_json: bool) -> None:
         elif [directory] == [Path(path)]:
             click.echo(finding_text(finding, directory.parent.parent))
         else:
-            click.echo(f"{finding.id}  {finding.severity:17} {finding.count:6} ×  {finding.title}")
+            apart = "no race needed: " if finding.needs_no_race else ""
+            met = f" (first met {finding.first_met})" if finding.first_met else ""
+            click.echo(f"{finding.id}  {finding.severity:17} {finding.count:6} ×  {apart}{finding.title}{met}")
     if not directories:
         click.echo("no findings", err=True)

@@ -100,7 +100,7 @@ def command(ctx: click.Context, /, **options: Any) -> int:  # noqa: ANN401 click
         directory.discard_unused()
     if summary.interrupted:
         return 130
-    return 1 if summary.findings else 0
+    return 0 if all(finding.needs_no_race for finding in summary.findings) else 1
 
 
 def _run_pairs(ctx: click.Context, options: Mapping[str, Any]) -> int:

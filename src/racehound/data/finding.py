@@ -51,6 +51,29 @@ class Reproduction(msgspec.Struct, frozen=True):
     reproduced: int
 
 
+class FirstMet(msgspec.Struct, frozen=True):
+    """When a finding was first met."""
+
+    seconds: float
+    """Since the run began."""
+    repetition: int
+    """Counted over the whole run, from 1. An exploration counts its schedules, a matrix its trials."""
+
+    def __str__(self) -> str:
+        return f"after {self.seconds:.1f} s, in repetition {self.repetition:,} of the run"
+
+
+SerialOrders = Literal["not tried", "clean", "show it"]
+"""Whether the same statements show the finding when one session begins after the other has ended. clean: in no such order."""
+
+SERIAL_ORDERS: dict[SerialOrders, str] = {
+    "not tried": "serial orders not tried",
+    "clean": "no serial order of the same statements shows it",
+    "show it": "no race needed: a serial order of the same statements shows it, too",
+}
+"""The same in words."""
+
+
 class Finding(msgspec.Struct, frozen=True, omit_defaults=True):
     """One defect, with the evidence of the first repetition that showed it, or of the one with the fewest statements since."""
 
@@ -72,6 +95,11 @@ class Finding(msgspec.Struct, frozen=True, omit_defaults=True):
     pairs: dict[str, int] = {}
     """Pairs of statements that showed it (`X | Y`) and how often."""
     reproduction: Reproduction | None = None
+    first_met: FirstMet | None = None
+    """None in the files of earlier versions."""
+    serial_orders: SerialOrders = "not tried"
+    consequences: tuple[str, ...] = ()
+    """What follows from it, one line each (`consequence`): defects that were told with it and are no headlines of their own."""
     database: str = ""
     """The database that it was found in, as its makers spell it; `release` is the version."""
     id: str = ""
@@ -85,6 +113,51 @@ class Finding(msgspec.Struct, frozen=True, omit_defaults=True):
     def is_weakness(self) -> bool:
         """Whether it is a known weakness; those are listed and counted apart."""
         return self.severity == "known weakness"
+
+    @property
+    def needs_no_race(self) -> bool:
+        """Whether it is told apart from what races bring about, since a serial order of the same statements gives it, too.
+
+        Crashes, corruptions, wrong results and hangs are defects even so.
+        """
+        return self.serial_orders == "show it" and self.severity not in _DEFECTS_ALONE
+
+    @property
+    def is_headline(self) -> bool:
+        """Whether it is neither a known weakness nor told apart because it needs no race."""
+        return not self.is_weakness and not self.needs_no_race
+
+
+_DEFECTS_ALONE: tuple[Severity, ...] = ("crash", "corruption", "wrong result", "hang")
+"""Defects even where no race is needed."""
+
+
+_DOUBT = "in the same repetition, "
+_CONSEQUENCE = re.compile(rf"(?P<doubt>{_DOUBT})?[a-z ]+ (?P<id>[0-9a-f]{{10}}): ")
+_ALONE = re.compile(r" \(met without it, too: \d+ times?\)$")
+
+
+def consequence(finding: Finding, *, certain: bool) -> str:
+    """The line of `Finding.consequences` for a finding that follows from another one, or that only came together with it."""
+    return f"{'' if certain else _DOUBT}{finding.severity} {finding.id}: {finding.title}"
+
+
+def consequence_ids(lines: Iterable[str], *, certain_only: bool = False) -> dict[str, str]:
+    """The lines of `Finding.consequences`, by the id of the finding that each is about."""
+    read = ((match, line) for line in lines if (match := _CONSEQUENCE.match(line)))
+    return {match["id"]: line for match, line in read if not (certain_only and match["doubt"])}
+
+
+def shown(identity: str, findings: Iterable[Finding]) -> bool:
+    """Whether the finding of that id is among these, as one of its own or as a consequence."""
+    return any(identity == each.id or identity in consequence_ids(each.consequences) for each in findings)
+
+
+def with_consequences(finding: Finding, lines: Iterable[str]) -> Finding:
+    """The finding with further consequences; of two lines about the same one, the first is kept."""
+    merged = {**consequence_ids(lines), **consequence_ids(finding.consequences)}
+    order = dict.fromkeys((*consequence_ids(finding.consequences), *merged))
+    return msgspec.structs.replace(finding, consequences=tuple(merged[each] for each in order if each != finding.id))
 
 
 class Baseline(msgspec.Struct, frozen=True):
@@ -129,6 +202,9 @@ def print_baseline(findings: Iterable[Finding]) -> str:
 class Store:
     """The findings of a run, each defect once, in `findings/<id>/` of the run directory. Several threads may add to it.
 
+    A finding that certainly follows from another one is listed under that, also where it is met without it: then the other one
+    was not to be seen any more. If it was met first, its directory is moved to `consequences/` of the other one's.
+
     `accompany` is called with the directory of each finding that was written. It writes the files that belong beside it.
     """
 
@@ -138,13 +214,17 @@ class Store:
         self._accompany = accompany
         self._findings: dict[str, Finding] = {}
         self._dirty: set[str] = set()
+        self._causes: dict[str, str] = {}
+        """What each finding that certainly follows from another one follows from, by id."""
+        self._alone: Counter[str] = Counter()
+        """How often each of these was met without the other one."""
         self._lock = threading.Lock()
         self.silenced: Counter[str] = Counter()
 
     @property
     def headlines(self) -> int:
-        """How many findings there are, without known weaknesses."""
-        return sum(not finding.is_weakness for finding in self._findings.values())
+        """How many findings there are, without known weaknesses and what needs no race."""
+        return sum(finding.is_headline for finding in self._findings.values())
 
     def sorted(self) -> list[Finding]:
         """Worst first, then most frequent."""
@@ -156,24 +236,62 @@ class Store:
             return self._add(finding, program, events)
 
     def _add(self, finding: Finding, program: Program, events: list[Event]) -> bool:
+        cause = self._first_cause(finding.id)
+        if cause != finding.id and not finding.is_weakness:
+            self._met_without_cause(finding, cause)
+            return False
+        follows = consequence_ids(finding.consequences, certain_only=True)
+        self._causes |= {each: finding.id for each in follows if each not in self._causes and each != finding.id}
         if self.baseline.knows(finding):
             self.silenced[finding.id] += 1
             return False
         known = self._findings.get(finding.id)
-        if known is None:
-            self._findings[finding.id] = finding
-            self._write(finding, program, events)
-            return True
-        shorter = len(finding.statements) < len(known.statements)
-        kept = finding if shorter else known
-        pairs = dict(Counter(known.pairs) + Counter(finding.pairs))
-        merged = msgspec.structs.replace(kept, count=known.count + 1, pairs=pairs)
-        self._findings[finding.id] = merged
-        if shorter:
+        self._findings[finding.id] = merged = finding if known is None else _merged(known, finding)
+        if known is None or merged.statements is not known.statements:
             self._write(merged, program, events)
         else:
             self._dirty.add(finding.id)
-        return False
+        for each in follows:
+            self._put_under(each, finding.id)
+        return known is None
+
+    def _first_cause(self, identity: str) -> str:
+        """The finding that another one follows from, directly or through others; the same one if it follows from none."""
+        while identity in self._causes:
+            identity = self._causes[identity]
+        return identity
+
+    def _met_without_cause(self, finding: Finding, cause: str) -> None:
+        self._alone[finding.id] += 1
+        if cause in self._findings:
+            self._tell_alone(finding.id, cause)
+            self._dirty.add(cause)
+        else:
+            self.silenced[cause] += 1
+
+    def _put_under(self, identity: str, cause: str) -> None:
+        """List a finding, which was kept as one of its own so far, under another one."""
+        known = self._findings.get(identity)
+        if known is None or known.is_weakness or self._causes.get(identity) != cause:
+            return
+        del self._findings[identity]
+        self._dirty.discard(identity)
+        self._alone[identity] += known.count
+        self._findings[cause] = with_consequences(self._findings[cause], known.consequences)
+        self._causes |= {each: cause for each in consequence_ids(known.consequences, certain_only=True) if each != cause}
+        self._tell_alone(identity, cause)
+        self._dirty.add(cause)
+        below = self.directory / cause / CONSEQUENCES
+        below.mkdir(parents=True, exist_ok=True)
+        (self.directory / identity).rename(below / identity)
+
+    def _tell_alone(self, identity: str, cause: str) -> None:
+        finding, count = self._findings[cause], self._alone[identity]
+        lines = consequence_ids(finding.consequences)
+        if identity in lines:
+            times = "1 time" if count == 1 else f"{count} times"
+            lines[identity] = f"{_ALONE.sub('', lines[identity])} (met without it, too: {times})"
+            self._findings[cause] = msgspec.structs.replace(finding, consequences=tuple(lines.values()))
 
     def flush(self) -> None:
         """Write the counts that have grown since the last call."""
@@ -192,6 +310,20 @@ class Store:
         self._dirty.discard(finding.id)
 
 
+def _merged(known: Finding, new: Finding) -> Finding:
+    """The same finding, met again. The evidence is that of the meeting that needs a race, and else that with fewer statements."""
+    better = len(new.statements) < len(known.statements)
+    if (known.serial_orders, new.serial_orders) in (("show it", "clean"), ("clean", "show it")):
+        better = new.serial_orders == "clean"
+    kept = new if better else known
+    return msgspec.structs.replace(
+        with_consequences(kept, known.consequences if better else new.consequences),
+        count=known.count + 1,
+        pairs=dict(Counter(known.pairs) + Counter(new.pairs)),
+        first_met=known.first_met,
+    )
+
+
 def read_finding(directory: Path) -> tuple[Finding, Program]:
     """A finding and its program from `findings/<id>/`; UserError where there is none."""
     try:
@@ -206,6 +338,10 @@ def read_finding(directory: Path) -> tuple[Finding, Program]:
 
 _FINDING = msgspec.json.Decoder(Finding)
 _PROGRAM = msgspec.json.Decoder(Program)
+
+
+CONSEQUENCES = "consequences"
+"""Directory, in that of a finding, of findings that were met before it and follow from it."""
 
 
 def write_finding(directory: Path, finding: Finding) -> None:

@@ -18,8 +18,9 @@ from racehound.data.program import Phase
 from racehound.errors import UserError
 
 Outcome = Literal[
-    "crash", "corrupt", "wrong", "hang", "internal", "leak", "unexplained", "known weakness", "expected", "blocked", "fine"
-]
+    "crash", "corrupt", "wrong", "hang", "internal", "leak", "unexplained", "known weakness", "no race needed", "expected",
+    "blocked", "fine",
+]  # fmt: skip
 
 OUTCOMES: tuple[Outcome, ...] = (
     "crash",
@@ -30,12 +31,14 @@ OUTCOMES: tuple[Outcome, ...] = (
     "leak",
     "unexplained",
     "known weakness",
+    "no race needed",
     "expected",
     "blocked",
     "fine",
 )
-"""Worst first. expected: a statement met an error that the other operation explains. blocked: both succeeded, and one waited for
-the end of the other's transaction. fine: both succeeded, and neither waited."""
+"""Worst first. no race needed: a defect that also shows when one operation begins after the other has ended. expected: a
+statement met an error that the other operation explains. blocked: both succeeded, and one waited for the end of the other's
+transaction. fine: both succeeded, and neither waited."""
 
 LETTERS: dict[Outcome, str] = {
     "crash": "!",
@@ -46,6 +49,7 @@ LETTERS: dict[Outcome, str] = {
     "leak": "L",
     "unexplained": "U",
     "known weakness": "k",
+    "no race needed": "n",
     "expected": "e",
     "blocked": "b",
     "fine": ".",

@@ -42,6 +42,7 @@ class Classification:
         faults: InjectedFaults,
         known_errors: KnownErrors,
     ) -> None:
+        self._program = program
         self._graph = DependencyGraph(program)
         self._statements = statements
         self._dialect = dialect
@@ -49,6 +50,16 @@ class Classification:
         self._known_errors = known_errors
         self.failed: list[tuple[Statement, ErrorClass]] = [(s, self._class_of(s)) for s in statements if s.status != "ok"]
         """Every failed statement with its class, in the order in which they were recorded."""
+
+    @functools.cached_property
+    def overtaken_checks(self) -> list[Statement]:
+        """Racehound's own checks that met an internal error because another session changed, at that moment, what they look at.
+
+        Only racehound asks such questions in the middle of a race (amcheck loses its index, say), so they tell of no weakness
+        that a user meets, and their class is *expected*. An error that tells of damage is none of these, nor is one of a check
+        that runs when all have come to rest.
+        """
+        return [statement for statement, _ in self.failed if self._is_overtaken_check(statement)]
 
     @functools.cached_property
     def counts(self) -> Counter[ErrorClass]:
@@ -89,12 +100,21 @@ class Classification:
         if self._faults.cover(statement):
             return "expected"
         if self._dialect.is_internal(statement):
-            return "internal"
+            return "expected" if self._is_overtaken_check(statement) else "internal"
         if (statement.session, statement.step, statement.sqlstate) in self._known_errors:
             return "expected"
         if self._dialect.is_race_outcome(statement) and self._is_explained(statement):
             return "expected"
         return "unexplained"
+
+    def _is_overtaken_check(self, statement: Statement) -> bool:
+        """See `overtaken_checks`."""
+        racing = any(session.name == statement.session for session in self._program.sessions)
+        if not (statement.phase == "verify" and racing and self._dialect.is_internal(statement)):
+            return False
+        if self._dialect.shows_corruption(statement, False):
+            return False
+        return bool(concurrent_writes(statement, self._intervals, self._graph, statement.start_ns))
 
     def _is_explained(self, statement: Statement) -> bool:
         """Whether something that began before the error's end could have caused it: a write of another session, or an earlier

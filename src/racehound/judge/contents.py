@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import re
+
 from racehound.data.finding import Finding, normalise
 from racehound.data.history import Mismatch
 from racehound.data.object_names import names_in
 from racehound.data.program import RECREATE
 from racehound.judge.dependencies import DependencyGraph, concerning
 from racehound.judge.oracle import ObservedHistory
+
+_NONE_EXPECTED = re.compile(r"^@@ -0,0 ", re.MULTILINE)
+"""In a unified diff: there is nothing before the change. Which rows came back, and how many, makes no other defect."""
+_ROW = re.compile(r"^\+(?!\+\+ )(.*)$", re.MULTILINE)
+_ROW_LIMIT = 200
+"""Characters of a row in a title."""
 
 
 def judge_contents(history: ObservedHistory) -> list[Finding]:
@@ -46,11 +54,19 @@ def _emptied(history: ObservedHistory, event: Mismatch, about: frozenset[str]) -
     return any("UNLOGGED" in s.sql and names_in(s.sql) & about for s in history.statements)
 
 
+def _first_row(difference: str) -> str:
+    """The first row that came back and must not; "" where rows are only missing, or no rows were compared."""
+    row = _ROW.search(difference)
+    return f"got {row[1][:_ROW_LIMIT] or 'an empty row'}" if row else ""
+
+
 def _finding(history: ObservedHistory, event: Mismatch) -> Finding:
     before = [s for s in history.statements if s.start_ns <= event.end_ns]
     concerned = concerning(before, DependencyGraph(history.program), names_in(event.sql) | {event.object})
+    sql, row = " ".join(event.sql.split()), _first_row(event.difference)
+    wrong = "rows where there must be none" if _NONE_EXPECTED.search(event.difference) else normalise(event.difference)
     return history.finding(
-        "contents", "wrong result", f"{normalise(' '.join(event.sql.split()))}: {normalise(event.difference)}",
-        f"{event.object}: other rows than must hold after {event.phase}: {' '.join(event.sql.split())}",
+        "contents", "wrong result", f"{normalise(sql)}: {wrong}",
+        f"{event.object}: other rows than must hold after {event.phase}: {sql}{f': {row}' if row else ''}",
         detail=tuple(event.difference.splitlines()), statements=concerned,
     )  # fmt: skip

@@ -15,6 +15,10 @@ from racehound.data.object_names import names_in
 from racehound.judge.dependencies import DependencyGraph, is_read
 from racehound.judge.oracle import ObservedHistory
 
+UNDISTURBED = " undisturbed"
+"""How the signature of an internal error ends while whose statement nobody changed anything."""
+FAILED = "statement: "
+"""How the line of a finding's details begins that holds the failed statement."""
 _CONNECTIVES = {"IF", "NOT", "EXISTS", "ONLY"}
 
 
@@ -32,17 +36,17 @@ def _internal(history: ObservedHistory, statement: Statement, others: list[State
     if history.dialect.shows_corruption(statement, bool(others)):
         return history.finding(
             "errors", "corruption", signature, title,
-            detail=(f"statement: {statement.sql}",), statements=_context(history, statement, history.statements),
+            detail=(f"{FAILED}{statement.sql}",), statements=_context(history, statement, history.statements),
         )  # fmt: skip
     if not others:
         return history.finding(
-            "errors", "internal error", f"{signature} undisturbed", f"{title}, while nobody changed {statement.object}",
-            detail=(f"statement: {statement.sql}",), statements=_context(history, statement, _earlier(history, statement)),
+            "errors", "internal error", f"{signature}{UNDISTURBED}", f"{title}, while nobody changed {statement.object}",
+            detail=(f"{FAILED}{statement.sql}",), statements=_context(history, statement, _earlier(history, statement)),
         )  # fmt: skip
     pairs = {f"{shape(statement.sql)} | {shape(other.sql)}": 1 for other in others}
     return history.finding(
         "errors", "known weakness", signature, title,
-        detail=(f"statement: {statement.sql}",), statements=_context(history, statement, others), pairs=pairs,
+        detail=(f"{FAILED}{statement.sql}",), statements=_context(history, statement, others), pairs=pairs,
     )  # fmt: skip
 
 
@@ -51,7 +55,7 @@ def _unexplained(history: ObservedHistory, statement: Statement) -> Finding:
         "errors", "unexplained error",
         f"{statement.sqlstate} {normalise(statement.message)} from {shape(statement.sql)}",
         f"{statement.sqlstate} {statement.message}, and nothing that others did explains it",
-        detail=(f"statement: {statement.sql}",), statements=_context(history, statement, _earlier(history, statement)),
+        detail=(f"{FAILED}{statement.sql}",), statements=_context(history, statement, _earlier(history, statement)),
     )  # fmt: skip
 
 

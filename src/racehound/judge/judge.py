@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 
 import msgspec
 
-from racehound.data.finding import Finding
+from racehound.data.finding import Finding, consequence, with_consequences
 from racehound.data.object_names import names_in
 from racehound.databases.target import Target
 from racehound.errors import TargetError
@@ -73,34 +74,77 @@ def _suspects(oracle: RestOracle, rest: TargetAtRest) -> bool:
 
 
 def distinct(findings: Iterable[Finding]) -> list[Finding]:
-    """One finding per defect: the first one, with the pairs of all."""
+    """One finding per defect: the first one, with the pairs and consequences of all."""
     by_id: dict[str, Finding] = {}
     for finding in findings:
         known = by_id.setdefault(finding.id, finding)
-        if known is not finding and finding.pairs:
-            by_id[finding.id] = msgspec.structs.replace(known, pairs=dict(Counter(known.pairs) + Counter(finding.pairs)))
+        if known is not finding:
+            pairs = dict(Counter(known.pairs) + Counter(finding.pairs))
+            merged = msgspec.structs.replace(known, pairs=pairs)
+            by_id[finding.id] = with_consequences(merged, finding.consequences)
     return list(by_id.values())
 
 
 def without_consequences(findings: Sequence[Finding]) -> list[Finding]:
-    """The findings without those that follow from a corruption in the same repetition.
+    """The findings of one repetition without those that follow from another one of them, which are listed under that one.
 
-    A corruption may bring about internal and unexplained errors, and wrong rows of the objects that it is about. They are
-    attached to the first corruption finding as details.
+    A corruption may be seen by several oracles, and may bring about internal and unexplained errors, leaks, and wrong rows. It is
+    certain that a finding follows from it where both name the same number of an object. Where they only name the same object, or
+    where a broken catalog may have brought an error about, it is likely, and the line says so.
+
+    A crash is told by several lines of the log, and a cycle of waits by each statement in it.
     """
-    broken = [finding for finding in findings if finding.severity == "corruption"]
-    if not broken:
-        return list(findings)
-    about = frozenset[str]().union(*map(_objects_of, broken))
-    following = [
-        f
-        for f in findings
-        if f.severity in ("internal error", "unexplained error")
-        or f.signature.startswith(BACKGROUND)
-        or (f.severity == "wrong result" and _objects_of(f) & about)
-    ]
-    attached = msgspec.structs.replace(broken[0], detail=(*broken[0].detail, *(f"and then: {f.title}" for f in following)))
-    return [attached if f is broken[0] else f for f in findings if f not in following]
+    causes: list[Finding] = []
+    following: list[tuple[Finding, Finding, bool]] = []
+    for finding in sorted(findings, key=lambda each: each.severity != "corruption"):
+        link = _link(finding, causes)
+        if link is None:
+            causes.append(finding)
+        else:
+            following.append((finding, *link))
+    told = {each.id: each for each in causes}
+    for finding, cause, certain in following:
+        lines = (consequence(finding, certain=certain), *finding.consequences)
+        told[cause.id] = with_consequences(told[cause.id], lines)
+    return [told[finding.id] for finding in findings if finding.id in told]
+
+
+def _link(finding: Finding, causes: Sequence[Finding]) -> tuple[Finding, bool] | None:
+    """The finding that this one follows from, and whether that is certain; None if it follows from none of them."""
+    if finding.severity in ("crash", "hang"):
+        alike = (cause for cause in causes if cause.severity == finding.severity and _told_with(finding, cause))
+        return next(((cause, False) for cause in alike), None)
+    broken = [cause for cause in causes if cause.severity == "corruption"]
+    if finding.is_weakness and not finding.signature.startswith(BACKGROUND):
+        return None
+    numbers, objects = _numbers_of(finding), _objects_of(finding)
+    for cause in broken:
+        if numbers & _numbers_of(cause):
+            return cause, True
+    if finding.severity == "corruption":
+        return next(((c, False) for c in broken if c.oracle != finding.oracle and objects & _objects_of(c)), None)
+    for cause in broken:
+        if objects & _objects_of(cause) or finding.severity not in ("wrong result", "leak"):
+            return cause, False
+    return None
+
+
+def _told_with(finding: Finding, cause: Finding) -> bool:
+    """Whether two crashes, or two hangs, of a repetition are one: the log tells of a crash in several lines, and sessions that
+    wait for each other, or for the same one, hang together."""
+    if finding.severity == "crash":
+        return True
+    why, why_cause = (each.signature.partition(":")[0] for each in (finding, cause))
+    return why == why_cause and why in ("deadlock", "held") and bool(set(finding.detail) & set(cause.detail))
+
+
+_NUMBER = re.compile(r"(?<![\w.])\d{5,}(?![\w.])")
+"""A number by which a server knows an object. Those of its own objects are shorter, and counts of rows are, too."""
+
+
+def _numbers_of(finding: Finding) -> frozenset[str]:
+    """The numbers of objects that a finding's title and details name."""
+    return frozenset(_NUMBER.findall("\n".join((finding.title, *finding.detail))))
 
 
 def _objects_of(finding: Finding) -> frozenset[str]:

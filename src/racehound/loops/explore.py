@@ -11,27 +11,41 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Literal
 
 import msgspec
 
-from racehound.data.finding import Finding, Severity, Store
+from racehound.data.finding import Finding, FirstMet, Severity, Store
 from racehound.data.history import Event, PlanStarted, Recorder, Statement, compress
 from racehound.data.run_directory import RunDirectory
-from racehound.data.schedule import Schedule, TurnOrder, count_interleavings, print_schedule, serial_schedules
+from racehound.data.schedule import Listed, Schedule, TurnOrder, count_interleavings, print_schedule, serial_schedules
 from racehound.databases.registry import Opened
 from racehound.judge.classification import KnownErrors
-from racehound.loops.repetition import RepetitionRunner
+from racehound.judge.serial_findings import SerialFindings
+from racehound.loops.repetition import JudgedRepetition, RepetitionRunner
 from racehound.run.lockstep import Move
 from racehound.run.lockstep_program import program_of_scripts
-from racehound.run.lockstep_runner import LockstepRunner
+from racehound.run.lockstep_runner import LockstepRunner, ScheduledRepetition
 from racehound.run.session_script import Scripts, lengths
 from racehound.run.strategies import ExploreOptions, Strategy, orders, strategy_of
 
-Class = Literal["crash", "corrupt", "wrong", "hang", "internal", "leak", "unexplained", "fail", "fine"]
+Class = Literal["crash", "corrupt", "wrong", "hang", "internal", "leak", "unexplained", "no race needed", "fail", "fine"]
 
-CLASSES: tuple[Class, ...] = ("crash", "corrupt", "wrong", "hang", "internal", "leak", "unexplained", "fail", "fine")
-"""Worst first. fail: a statement met an error, or other rows than its script says, as some serial order or the race explains."""
+CLASSES: tuple[Class, ...] = (
+    "crash",
+    "corrupt",
+    "wrong",
+    "hang",
+    "internal",
+    "leak",
+    "unexplained",
+    "no race needed",
+    "fail",
+    "fine",
+)
+"""Worst first. no race needed: nothing was found but what a serial order of the same statements shows, too. fail: a statement
+met an error, or other rows than its script says, as some serial order or the race explains."""
 
 _BY_SEVERITY: dict[Severity, Class] = {
     "crash": "crash",
@@ -44,6 +58,9 @@ _BY_SEVERITY: dict[Severity, Class] = {
     "unexplained error": "unexplained",
 }
 
+
+HARMLESS: tuple[Class, ...] = ("no race needed", "fail", "fine")
+"""Outcomes that are no findings of a race."""
 
 OpenTarget = Callable[[], contextlib.AbstractContextManager[Opened]]
 """Opens another target."""
@@ -99,46 +116,74 @@ class Exploration(msgspec.Struct, frozen=True):
         return self.schedules / self.seconds if self.seconds else 0.0
 
 
-class SerialErrors:
-    """Errors that a statement also meets in some serial schedule. Shared by all explorers."""
+class SerialOrders:
+    """What the serial schedules show: errors of statements, and findings. Shared by all explorers."""
 
     def __init__(self, scripts: Scripts) -> None:
-        self._serial = set(serial_schedules(lengths(scripts.sessions)))
+        self.schedules = serial_schedules(lengths(scripts.sessions))
         self._lock = threading.Lock()
         self._errors: KnownErrors = frozenset()
+        self._findings = SerialFindings(exact_rows=True)
 
-    def after(self, events: Sequence[Event], schedule: Schedule) -> KnownErrors:
-        """All that are known, with those of the schedule at hand where it is a serial one."""
+    def errors(self, events: Sequence[Event], schedule: Schedule) -> KnownErrors:
+        """All errors that are known, with those of the schedule at hand where it is a serial one."""
         with self._lock:
-            if schedule in self._serial:
+            if schedule in self.schedules:
                 self._errors |= {(s.session, s.step, s.sqlstate) for s in events if isinstance(s, Statement) and s.sqlstate}
             return self._errors
 
+    def compared(self, findings: Sequence[Finding], asked: Schedule, taken: Schedule) -> list[Finding]:
+        """The findings of a schedule, each with whether a serial one shows it. The serial ones are run before all others."""
+        with self._lock:
+            if asked in self.schedules or taken in self.schedules:
+                self._findings.add(findings)
+            return self._findings.marked(findings)
+
 
 class Explorer:
-    """Runs and judges schedules on one target."""
+    """Runs and judges schedules on one target. `started`: when the exploration began, as `time.monotonic` counts."""
 
     def __init__(
-        self, scripts: Scripts, options: ExploreOptions, opened: Opened, recorder: Recorder, store: Store, serial: SerialErrors
+        self,
+        scripts: Scripts,
+        options: ExploreOptions,
+        opened: Opened,
+        recorder: Recorder,
+        store: Store,
+        serial: SerialOrders,
+        started: float,
     ) -> None:
         self._program = program_of_scripts(scripts, options.seed)
         self._runner = LockstepRunner(opened.target, recorder, opened.scratch, options.statement_limit_s)
         self._repetitions = RepetitionRunner.of(opened.database)
         self._store = store
         self._serial = serial
+        self._started = started
         recorder.append(PlanStarted(self._program.program))
 
     def run(self, number: int, asked: Schedule, order: TurnOrder) -> ScheduleResult:
         """Run and judge one schedule. TargetError when the target cannot go on, UserError for a failing setup."""
-        scheduled = self._runner.schedule(self._program, asked, order)
-        repetition = self._repetitions.run(
-            scheduled, number, known_errors=lambda events: self._serial.after(events, scheduled.schedule)
-        )
+        scheduled, repetition, compared = self._judged(number, asked, order)
         detail = f"schedule: {print_schedule(repetition.schedule)}"
-        findings = [msgspec.structs.replace(finding, detail=(*finding.detail, detail)) for finding in repetition.findings]
+        met = FirstMet(round(time.monotonic() - self._started, 1), number)
+        findings = [msgspec.structs.replace(finding, detail=(*finding.detail, detail), first_met=met) for finding in compared]
         for finding in findings:
             self._store.add(finding, self._program.program, repetition.events)
         return _result(number, repetition.schedule, scheduled.moves, findings)
+
+    def run_serial_orders(self) -> None:
+        """Run the serial schedules only to compare others with them: nothing of them is kept. Errors as of `run`."""
+        for number, schedule in enumerate(self._serial.schedules, 1):
+            self._judged(number, schedule, Listed(schedule))
+
+    def _judged(
+        self, number: int, asked: Schedule, order: TurnOrder
+    ) -> tuple[ScheduledRepetition, JudgedRepetition, list[Finding]]:
+        scheduled = self._runner.schedule(self._program, asked, order)
+        repetition = self._repetitions.run(
+            scheduled, number, known_errors=lambda events: self._serial.errors(events, scheduled.schedule)
+        )
+        return scheduled, repetition, self._serial.compared(repetition.findings, asked, repetition.schedule)
 
     def close(self) -> None:
         """Close all sessions."""
@@ -195,19 +240,25 @@ def explore(
 ) -> Exploration:
     """Run and judge the schedules. Ctrl-C ends it as if all had been run. The history of each target is kept in the directory.
 
-    The serial schedules run on the target that is open. The others are shared with `others`, as many of these as are worth it.
-    An error of one target ends the exploration and is raised: TargetError, or UserError for a setup that fails.
+    The serial schedules run first, on the target that is open; also where a single schedule is asked for, to compare it with
+    them. The others are shared with `others`, as many of these as are worth it. An error of one target ends the exploration and
+    is raised: TargetError, or UserError for a setup that fails.
     """
-    agenda, serial = _Agenda(scripts, options), SerialErrors(scripts)
+    agenda, serial = _Agenda(scripts, options), SerialOrders(scripts)
     started, interrupted = time.monotonic(), False
+
+    @contextlib.contextmanager
+    def recorded(target: Opened, path: Path) -> Iterator[Explorer]:
+        with (
+            contextlib.closing(Recorder(path)) as recorder,
+            contextlib.closing(Explorer(scripts, options, target, recorder, store, serial, started)) as explorer,
+        ):
+            yield explorer
 
     @contextlib.contextmanager
     def explorer_on(target: Opened, number: int) -> Iterator[Explorer]:
         path = directory.history(number, options.seed)
-        with (
-            contextlib.closing(Recorder(path)) as recorder,
-            contextlib.closing(Explorer(scripts, options, target, recorder, store, serial)) as explorer,
-        ):
+        with recorded(target, path) as explorer:
             yield explorer
         compress(path)
 
@@ -218,9 +269,12 @@ def explore(
         finally:
             agenda.end()
 
+    if options.only is not None:
+        with recorded(opened, opened.scratch / "serial-orders.jsonl") as explorer:
+            explorer.run_serial_orders()
     with explorer_on(opened, 1) as explorer, ThreadPoolExecutor(max(1, len(others))) as pool:
         try:
-            agenda.run(explorer, until=len(serial_schedules(lengths(scripts.sessions))))
+            agenda.run(explorer, until=len(serial.schedules))
             worth = others[: _count(scripts, options) // _WORTH_A_SERVER]
             helping = [pool.submit(help_with, other, number) for number, other in enumerate(worth, 2)]
             agenda.run(explorer)
@@ -260,11 +314,22 @@ def _result(number: int, schedule: Schedule, moves: list[Move], findings: list[F
     outcome: Class = "fine"
     reasons: tuple[str, ...] = ()
     if findings:
-        outcome = min((_BY_SEVERITY[f.severity] for f in findings), key=CLASSES.index)
-        reasons = tuple(sorted({f.signature for f in findings if _BY_SEVERITY[f.severity] == outcome}))
+        outcomes = [_outcome(finding) for finding in findings]
+        outcome = min(outcomes, key=CLASSES.index)
+        reasons = tuple(sorted({_reason(f) for f, each in zip(findings, outcomes, strict=True) if each == outcome}))
     elif failures := sorted({reason for move in moves if (reason := failure_of(move))}):
         outcome, reasons = "fail", tuple(failures)
     return ScheduleResult(number, schedule, outcome, reasons, moves, tuple(finding.id for finding in findings))
+
+
+def _outcome(finding: Finding) -> Class:
+    return "no race needed" if finding.needs_no_race else _BY_SEVERITY[finding.severity]
+
+
+def _reason(finding: Finding) -> str:
+    """Its signature, with a word before it where it is told among others although it needs no race."""
+    alone = finding.serial_orders == "show it" and not finding.needs_no_race
+    return f"{'no race needed: ' if alone else ''}{finding.signature}"
 
 
 def failure_of(move: Move) -> str:

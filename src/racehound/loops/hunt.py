@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from racehound.data.finding import Finding, Store
+from racehound.data.finding import Finding, FirstMet, Store
 from racehound.data.history import PlanStarted, Recorder, compress
 from racehound.data.plan import KindEntry, Plan, ScenarioName, draw_plan
 from racehound.data.program import Program, print_program
@@ -206,7 +206,9 @@ class Hunt:
         self._counts["statements"] += repetition.statements
         self._outcomes["ok"] += repetition.statements - repetition.classes.total()
         self._outcomes.update(repetition.classes)
-        for finding in repetition.findings:
+        met = FirstMet(round(time.monotonic() - self._started, 1), self._counts["repetitions"])
+        for each in repetition.findings:
+            finding = msgspec.structs.replace(each, first_met=met)
             if self._store.add(finding, program, repetition.events):
                 self._reporter.finding(finding)
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from racehound.data.finding import Baseline, Store
+from racehound.data.finding import Baseline, Store, read_finding
 from racehound.data.run_directory import RunDirectory, redact
 from racehound.databases import registry
 from racehound.databases.catalogue import nonempty_catalogue, printable_kinds
@@ -67,8 +67,18 @@ def record_hunt(
                 left_out = reduce_all(worth, opened, asked, reduction_progress).left_out
                 if left_out:
                     tell(left_out)
+                summary = _known_by_now(summary, directory)
             conclude(summary)
             return summary
+
+
+def _known_by_now(summary: Summary, directory: RunDirectory) -> Summary:
+    """The summary with what the reductions have found out about its findings; it is also kept."""
+    known = msgspec.structs.replace(
+        summary, findings=[read_finding(directory.findings / finding.id)[0] for finding in summary.findings]
+    )
+    directory.write_summary(known)
+    return known
 
 
 def pace(database: Database, repetitions: int | None) -> tuple[int, float | None]:

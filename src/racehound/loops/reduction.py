@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from racehound.data.finding import Finding, Reproduction, read_finding
+from racehound.data.finding import Finding, Reproduction, read_finding, shown
 from racehound.data.history import Event, Mismatch, Recorder, read_history
 from racehound.data.program import Program
 from racehound.data.rate import Rate, measure
@@ -97,7 +97,7 @@ class SceneRunner:
         except RacehoundError:
             return False  # a variable cut in two, say
         self._failures = 0
-        return any(met.id == self._finding for met in repetition.findings)
+        return shown(self._finding, repetition.findings)
 
     def can_read(self, sql: str) -> bool:
         """Whether it is a statement by its grammar, as far as the target can tell."""
@@ -160,7 +160,7 @@ class ProgramRunner:
                     if time.monotonic() >= deadline:
                         return
                     repetition = runs.run(runner, number)
-                    yield repetition.events if any(met.id == self._finding for met in repetition.findings) else None
+                    yield repetition.events if shown(self._finding, repetition.findings) else None
 
 
 class Reducer:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from racehound.data.finding import Finding, read_finding, write_finding
+from racehound.data.finding import Finding, read_finding, shown, write_finding
 from racehound.data.history import Recorder
 from racehound.data.rate import Rate, measure
 from racehound.databases.registry import Opened
@@ -38,8 +38,7 @@ def replay(directory: Path, opened: Opened, repetitions: int, statement_limit_s:
     ):
 
         def shows(number: int) -> bool:
-            met = runs.run(runner, number, whole_plan=number == repetitions).findings
-            return any(each.id == finding.id for each in met)
+            return shown(finding.id, runs.run(runner, number, whole_plan=number == repetitions).findings)
 
         rate = measure(shows, repetitions)
     measured = msgspec.structs.replace(finding, reproduction=rate.reproduction)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from racehound.data.finding import SERIAL_ORDERS, Finding
 from racehound.report.columns import columns
 from racehound.session import Outcome
 
@@ -86,6 +87,17 @@ def _answer(turn: ShownTurn) -> str:
     # COMMIT of a failed transaction is answered by ROLLBACK.
     rolled_back = outcome.tag == "ROLLBACK" and not turn.sql.upper().startswith(("ROLLBACK", "ABORT"))
     return "ok (rolled back)" if rolled_back else "ok"
+
+
+def exploration_finding(finding: Finding) -> list[str]:
+    """A finding in a few lines: what was found, what follows from it, when it was first met, and whether it needs a race."""
+    met = f"first met {finding.first_met}; " if finding.first_met else ""
+    return [
+        f"*** {finding.severity}, met {finding.count} times: {finding.title}",
+        *(f"    {line}" for line in finding.detail),
+        *(f"    and then: {line}" for line in finding.consequences),
+        f"    {met}{SERIAL_ORDERS[finding.serial_orders]}",
+    ]
 
 
 def _group(group: ShownGroup, sessions: Sequence[str], command: str) -> list[str]:

@@ -66,4 +66,5 @@ class FindingReporter:
 
 def finding_line(finding: Finding) -> str:
     """A new finding, in one line."""
-    return f"*** {finding.severity}: {finding.title} ({finding.id}, seed {finding.seed})"
+    met = f", first met {finding.first_met}" if finding.first_met else ""
+    return f"*** {finding.severity}: {finding.title} ({finding.id}, seed {finding.seed}{met})"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from racehound.data.finding import Finding
+from racehound.data.finding import SERIAL_ORDERS, Finding
 from racehound.data.reduction import FILE as REDUCTION
 from racehound.data.reduction import read_reduction
 from racehound.report.handover.directory import DIRECTORY as HANDOVER
@@ -18,9 +18,11 @@ LINES_LIMIT = 150
 
 
 def summary_text(findings: Sequence[Finding], facts: str, silenced: int, directory: Path) -> str:
-    """Findings first, each with its statements by session; then known weaknesses, each with the pairs that showed it."""
-    headlines = [f for f in findings if not f.is_weakness]
-    weaknesses = [f for f in findings if f.is_weakness]
+    """Findings first, each with its statements by session; then known weaknesses, each with the pairs that showed it; then what
+    needs no race."""
+    headlines = [f for f in findings if f.is_headline]
+    weaknesses = [f for f in findings if f.is_weakness and not f.needs_no_race]
+    alone = [f for f in findings if f.needs_no_race]
     lines = ["", "=== Summary", facts]
     if silenced:
         lines.append(f"{silenced} meetings with findings of the baseline")
@@ -30,7 +32,11 @@ def summary_text(findings: Sequence[Finding], facts: str, silenced: int, directo
         lines += ["", "=== Known weaknesses: internal errors while another session changed the same object"]
     for finding in weaknesses:
         lines += ["", *_weakness(finding, directory)]
-    lines += ["", _total(headlines, weaknesses), f"everything is in {directory}"]
+    if alone:
+        lines += ["", "=== No race needed: a serial order of the same statements shows it, too"]
+    for finding in alone:
+        lines += ["", *_headline(finding, directory)]
+    lines += ["", _total(headlines, weaknesses, alone), f"everything is in {directory}"]
     return "\n".join(lines)
 
 
@@ -44,8 +50,9 @@ def finding_text(finding: Finding, directory: Path) -> str:
 
 
 def _headline(finding: Finding, directory: Path) -> list[str]:
-    lines = [f"--- {finding.severity} {finding.id}, met {_times(finding.count)}: {finding.title}"]
+    lines = [f"--- {finding.severity} {finding.id}, met {_times(finding.count)}: {finding.title}", _first_met(finding)]
     lines += [f"    {line}" for line in finding.detail]
+    lines += [f"    and then: {line}" for line in finding.consequences]
     if replayed := finding.reproduction:
         lines.append(f"    replayed: {replayed.reproduced} of {replayed.tried} repetitions showed it again")
     lines.append(f"    again: racehound replay {directory / 'findings' / finding.id}")
@@ -55,9 +62,16 @@ def _headline(finding: Finding, directory: Path) -> list[str]:
 def _weakness(finding: Finding, directory: Path) -> list[str]:
     return [
         f"--- {finding.id}, met {_times(finding.count)}: {finding.signature}",
+        _first_met(finding),
         *_pairs(finding),
         *_statements(finding, directory),
     ]
+
+
+def _first_met(finding: Finding) -> str:
+    """When it was first met, and whether it needs a race."""
+    met = f"first met {finding.first_met}; " if finding.first_met else ""
+    return f"    {met}{SERIAL_ORDERS[finding.serial_orders]}"
 
 
 def _statements(finding: Finding, directory: Path) -> list[str]:
@@ -85,7 +99,8 @@ def _times(count: int) -> str:
     return "once" if count == 1 else f"{count} times"
 
 
-def _total(headlines: Sequence[Finding], weaknesses: Sequence[Finding]) -> str:
-    if not headlines and not weaknesses:
+def _total(headlines: Sequence[Finding], weaknesses: Sequence[Finding], alone: Sequence[Finding]) -> str:
+    if not headlines and not weaknesses and not alone:
         return "no findings"
-    return f"{len(headlines)} findings, {len(weaknesses)} known weaknesses"
+    apart = f", {len(alone)} that need no race" if alone else ""
+    return f"{len(headlines)} findings, {len(weaknesses)} known weaknesses{apart}"

@@ -20,7 +20,7 @@ from racehound.run.blocking import BlockingSession, SteppedRecorded
 from racehound.run.lockstep import LockStep, LockstepSession, Move
 from racehound.run.lockstep_program import LockstepProgram, SerialScript
 from racehound.run.recorded_session import RecordedSession, StepPosition
-from racehound.run.session_script import OBJECT, ScriptCursor, SessionScript, run_alone
+from racehound.run.session_script import OBJECT, ScriptCursor, SessionScript, failures_of_check, run_alone
 from racehound.session import Session
 from racehound.testdrive.errors import CommandFailed
 from racehound.testdrive.state import Context
@@ -99,16 +99,24 @@ class LockstepRunner:
 
     def run_alone(self, serial: SerialScript, repetition: int) -> CommandFailed | None:
         """Run a script in the session `main`. Return how it failed, if it did. TimeIsUpError where the deadline has passed."""
+        try:
+            run_alone(serial.script, self._context(self._directing(serial, repetition)))
+        except CommandFailed as failure:
+            return failure
+        return None
+
+    def check(self, serial: SerialScript, repetition: int) -> list[CommandFailed]:
+        """Run a script that says what must hold in the session `main`. Return what does not. TimeIsUpError as `run_alone`."""
+        return failures_of_check(serial.script, self._context(self._directing(serial, repetition)))
+
+    def _directing(self, serial: SerialScript, repetition: int) -> RecordedSession:
+        """The session `main`, in which the statements of that script are recorded from now on."""
         if time.monotonic() >= self.deadline:
             raise TimeIsUpError("there was no time left to run a script")
         assert self._director is not None
         position = self._director.position
         position.object, position.phase, position.repetition = serial.object, serial.phase, repetition
-        try:
-            run_alone(serial.script, self._context(self._director))
-        except CommandFailed as failure:
-            return failure
-        return None
+        return self._director
 
     def reset_sessions(self) -> None:
         """Let every session end its transaction and forget its settings."""
@@ -266,12 +274,13 @@ class ScheduledRepetition:
         )
 
     def _expect(self, serial: SerialScript, *, errors: bool = True) -> None:
-        """Run a script and record a mismatch where it fails. `errors`: also where a statement of it meets an error."""
+        """Run a script and record a mismatch for whatever does not hold. `errors`: also where a statement fails."""
         start_ns = time.monotonic_ns()
-        failure = self._runner.run_alone(serial, self._number)
-        if failure is None or not (errors or (failure.outcome is not None and failure.outcome.ok)):
-            return
-        difference = failure.difference or str(failure.reason)
-        self.recorder.append(
-            Mismatch(self._number, DIRECTOR, serial.object, "verify", failure.sql, difference, start_ns, time.monotonic_ns())
-        )
+        failures = self._runner.check(serial, self._number)
+        end_ns = time.monotonic_ns()
+        for failure in failures:
+            if errors or (failure.outcome is not None and failure.outcome.ok):
+                difference = failure.difference or str(failure.reason)
+                self.recorder.append(
+                    Mismatch(self._number, DIRECTOR, serial.object, "verify", failure.sql, difference, start_ns, end_ns)
+                )

@@ -110,6 +110,32 @@ def run_alone(script: Script, context: Context) -> None:
             raise CommandFailed(outcome.error.message, where, sql=command.text, outcome=outcome)
 
 
+def failures_of_check(script: Script, context: Context) -> list[CommandFailed]:
+    """Run a whole script that says what must hold, while nobody else does anything; return what does not.
+
+    In an `.sql` file every statement has to succeed, and one that returns rows must return none. Each is run, up to the first
+    that meets an error. A testdrive script ends at the first command that does not do what the script says.
+    """
+    if not script.file.endswith(".sql"):
+        try:
+            run_alone(script, context)
+        except CommandFailed as failure:
+            return [failure]
+        return []
+    found: list[CommandFailed] = []
+    for command in script.commands:
+        assert isinstance(command, Sql)
+        outcome = context.session.execute(command.text)
+        wrong = judge(command.expect, outcome, None)
+        if wrong is not None:
+            where = Location(script.file, command.position, script.source)
+            rows = {"expected": wrong.expected, "actual": wrong.actual}
+            found.append(CommandFailed(wrong.reason, where, sql=command.text, outcome=outcome, **rows))
+        if not outcome.ok:
+            break
+    return found
+
+
 def read_session(path: Path) -> SessionScript:
     """The script of a session. UserError for what cannot be run, and for commands that may wait for other sessions."""
     script = read_script(path)

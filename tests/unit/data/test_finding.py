@@ -9,13 +9,16 @@ import pytest
 from racehound.data.finding import (
     Baseline,
     Finding,
+    FirstMet,
     Severity,
     Store,
+    consequence,
     finding_directories,
     normalise,
     print_baseline,
     read_baseline,
     read_finding,
+    shown,
 )
 from racehound.errors import UserError
 from tests.unit.programs import program, statement
@@ -56,6 +59,93 @@ def test_a_defect_met_often_is_one_finding_with_a_count_and_the_shortest_evidenc
     assert (kept.count, kept.repetition, len(kept.statements)) == (3, 9, 1)
     assert kept.pairs == {"A | B": 2, "A | C": 1}
     assert read_finding(tmp_path / kept.id)[0] == kept
+
+
+def test_a_finding_keeps_the_moment_of_its_first_meeting(tmp_path: Path) -> None:
+    store = Store(tmp_path, Baseline())
+    store.add(finding(first_met=FirstMet(1.5, 3)), program(), [])
+    store.add(finding(first_met=FirstMet(9.0, 7), statements=1), program(), [])
+    store.flush()
+    (kept,) = store.sorted()
+    assert kept.first_met == FirstMet(1.5, 3)
+    assert read_finding(tmp_path / kept.id)[0] == kept
+
+
+@pytest.mark.parametrize("racy_first", [True, False])
+def test_the_evidence_is_that_of_the_meeting_that_needs_a_race(tmp_path: Path, racy_first: bool) -> None:
+    racy = finding(statements=5, serial_orders="clean", repetition=1)
+    serial = finding(statements=1, serial_orders="show it", repetition=2)
+    store = Store(tmp_path, Baseline())
+    for each in (racy, serial) if racy_first else (serial, racy):
+        store.add(each, program(), [])
+    (kept,) = store.sorted()
+    assert (kept.serial_orders, kept.repetition, kept.count) == ("clean", 1, 2)
+
+
+# One defect, one headline
+
+DUMPED = finding("pg_dump fails")
+ORPHAN = finding("orphan", consequences=(consequence(DUMPED, certain=True),))
+
+
+def test_what_follows_from_another_finding_is_listed_under_it_also_where_it_is_met_alone(tmp_path: Path) -> None:
+    store = Store(tmp_path, Baseline())
+    assert store.add(ORPHAN, program(), [])
+    assert not store.add(DUMPED, program(), [])
+    assert not store.add(DUMPED, program(), [])
+    store.flush()
+    (kept,) = store.sorted()
+    assert (kept.id, kept.count) == (ORPHAN.id, 1)
+    assert kept.consequences == (f"{ORPHAN.consequences[0]} (met without it, too: 2 times)",)
+    assert read_finding(tmp_path / kept.id)[0] == kept
+    assert shown(DUMPED.id, store.sorted())
+
+
+def test_what_was_met_before_its_cause_moves_below_it(tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_text("{}")
+    store = Store(tmp_path / "findings", Baseline())
+    assert store.add(DUMPED, program(), [])
+    assert store.add(ORPHAN, program(), [])
+    store.flush()
+    (kept,) = store.sorted()
+    assert kept.consequences == (f"{ORPHAN.consequences[0]} (met without it, too: 1 time)",)
+    assert [directory.name for directory in finding_directories(tmp_path)] == [ORPHAN.id]
+    assert read_finding(tmp_path / "findings" / ORPHAN.id / "consequences" / DUMPED.id)[0] == DUMPED
+
+
+def test_what_only_came_with_another_finding_stays_one_of_its_own_where_it_is_met_alone(tmp_path: Path) -> None:
+    store = Store(tmp_path, Baseline())
+    store.add(finding("orphan", consequences=(consequence(DUMPED, certain=False),)), program(), [])
+    assert store.add(DUMPED, program(), [])
+    assert {each.id for each in store.sorted()} == {ORPHAN.id, DUMPED.id}
+
+
+def test_consequences_of_consequences_are_listed_under_the_first_cause(tmp_path: Path) -> None:
+    error = finding("cache lookup failed", "internal error")
+    dumped = msgspec.structs.replace(DUMPED, consequences=(consequence(error, certain=True),))
+    store = Store(tmp_path, Baseline())
+    for each in (error, dumped, ORPHAN, dumped, error):
+        store.add(each, program(), [])
+    (kept,) = store.sorted()
+    assert kept.id == ORPHAN.id
+    assert shown(error.id, [kept])
+    assert shown(DUMPED.id, [kept])
+
+
+def test_a_known_weakness_is_no_consequence(tmp_path: Path) -> None:
+    weakness = msgspec.structs.replace(DUMPED, severity="known weakness")
+    store = Store(tmp_path, Baseline())
+    for each in (weakness, ORPHAN, weakness):
+        store.add(each, program(), [])
+    assert {each.id: each.count for each in store.sorted()} == {ORPHAN.id: 1, weakness.id: 2}
+
+
+def test_what_follows_from_a_finding_of_the_baseline_is_silenced_with_it(tmp_path: Path) -> None:
+    store = Store(tmp_path, Baseline(ids=frozenset((ORPHAN.id,))))
+    store.add(ORPHAN, program(), [])
+    assert not store.add(DUMPED, program(), [])
+    assert store.sorted() == []
+    assert store.silenced == {ORPHAN.id: 2}
 
 
 def test_the_worst_comes_first(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from racehound.data.history import Disturbed, ErrorClass, Event, Statement
+from racehound.data.program import ProgramSession
 from racehound.databases.dialect import Dialect
 from racehound.judge.errors import judge_errors
 from racehound.judge.injected_faults import InjectedFaults
@@ -66,6 +67,35 @@ def test_an_error_that_is_known_beforehand_is_expected_at_its_step_only(step: in
 def test_an_internal_error_is_one_even_if_it_is_known_beforehand() -> None:
     history = dataclasses.replace(observed(failed(INTERNAL)), known_errors=frozenset({("o_0", 0, INTERNAL)}))
     assert history.classification.counts == {"internal": 1}
+
+
+CORRUPTED = "XX001"
+CHECKED = dataclasses.replace(
+    SCRIPTED,
+    is_internal=lambda error: error.sqlstate in (INTERNAL, CORRUPTED),
+    shows_corruption=lambda error, disturbed: error.sqlstate == CORRUPTED and not disturbed,
+)
+
+
+def check(sqlstate: str, session: str = "o_0") -> Statement:
+    return statement(session, "SELECT check('o_0')", 50, 60, sqlstate=sqlstate, message="it is gone", about="o_0", phase="verify")
+
+
+@pytest.mark.parametrize(
+    ("failing", "other_ended", "expected"),
+    [
+        (check(INTERNAL), 55, "expected"),
+        (check(INTERNAL), 45, "internal"),  # what it looks at had come to rest
+        (check(INTERNAL, "main"), 55, "internal"),  # all sessions had
+        (check(CORRUPTED), 55, "internal"),  # damage stays one
+        (failed(INTERNAL), 55, "internal"),  # the session's own statement
+    ],
+)
+def test_a_check_of_racehounds_own_may_lose_what_it_looks_at(failing: Statement, other_ended: int, expected: ErrorClass) -> None:
+    raced = msgspec.structs.replace(program(**REFERENCES), sessions=(ProgramSession("o_0", ()), ProgramSession("o_1", ())))
+    history = ObservedHistory(raced, 1, [statement("o_1", "DROP o_base", 40, other_ended), failing], CHECKED)
+    assert history.classification.counts == {expected: 1}
+    assert bool(judge_errors(history)) == (expected == "internal")
 
 
 def test_what_a_perturbation_brought_about_is_expected() -> None:

@@ -55,7 +55,9 @@ def found_again(history: ObservedHistory, ended: RepetitionEnded) -> set[str]:
 @pytest.mark.parametrize("path", HISTORIES, ids=lambda path: path.name)
 def test_as_many_errors_are_in_each_class_as_when_it_was_recorded(path: Path) -> None:
     for history, ended in repetitions(path):
-        counts = {"expected": ended.expected, "unexplained": ended.unexplained, "internal": ended.internal, "lost": ended.lost}
+        own = len(history.classification.overtaken_checks)  # version 0.1 took them for internal errors of the session
+        internal, expected = ended.internal - own, ended.expected + own
+        counts = {"expected": expected, "unexplained": ended.unexplained, "internal": internal, "lost": ended.lost}
         assert history.classification.counts == Counter(counts)
 
 
@@ -64,7 +66,11 @@ def test_the_oracles_find_the_same(path: Path) -> None:
     recorded = list(repetitions(path))
     assert any(ended.findings for _, ended in recorded)
     for history, ended in recorded:
-        assert found_again(history, ended) == set(ended.findings)
+        found = found_again(history, ended)
+        if history.classification.overtaken_checks:
+            assert found < set(ended.findings)  # version 0.1 told these as known weaknesses
+        else:
+            assert found == set(ended.findings)
 
 
 def test_the_classes_of_a_repetition_are_written_and_read_again(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from racehound.loops.matrix.pair_runner import PairRunner, pair_runner
 from racehound.scenarios.pairs import Catalogue, Pair
 from racehound.session import Outcome as StatementOutcome
 from tests.unit.programs import Box
-from tests.unit.scripted import LOST, MISSING, SYNTAX, ScriptedDatabase, ScriptedTarget, done, opened, refused
+from tests.unit.scripted import INTERNAL, LOST, MISSING, SYNTAX, ScriptedDatabase, ScriptedTarget, done, opened, refused
 
 CATALOGUE = Catalogue((Box,), Box)
 OPERATIONS = {operation.name: operation for operation in CATALOGUE.operations()}
@@ -85,7 +85,7 @@ def test_a_statement_that_waits_for_the_first_operation_blocks_the_cell(trials: 
 def test_an_error_that_also_comes_when_one_begins_after_the_other_is_expected(trials: Trials) -> None:
     trials.target.answer(PAINT, refused(SYNTAX, "it is never painted"))
     result = trials.run()
-    assert {trial.outcome for trial in result.trials} == {"expected"}
+    assert {trial.outcome for trial in result.trials} == {"no race needed"}
     assert all(trial.signature.startswith("one after the other, too: ") for trial in result.trials)
     assert trials.kept == []
 
@@ -111,8 +111,31 @@ def test_either_serial_order_is_enough(trials: Trials, first: str) -> None:
         return refused(SYNTAX, "not now") if turns[0] == first else done("PAINT")
 
     trials.target.answer(PAINT, at_once)
-    assert set(trials.cells().values()) == {"fine", "expected"}
+    assert set(trials.cells().values()) == {"fine", "no race needed"}
     assert trials.kept == []
+
+
+def test_an_internal_error_that_comes_in_a_serial_order_is_no_known_weakness(trials: Trials) -> None:
+    """Beside the other operation it looks like one."""
+    trials.target.answer(PAINT, refused(INTERNAL, "duplicate key in the catalog"))
+    assert set(trials.cells().values()) == {"no race needed"}
+    assert trials.kept == []
+
+
+def test_what_comes_serially_does_not_hide_what_needs_a_race(trials: Trials) -> None:
+    def torn(_sql: str) -> StatementOutcome:
+        return refused(SYNTAX, "half painted") if "BEGIN" in trials.turns() else done("DROP")
+
+    trials.target.answer(PAINT, refused(INTERNAL, "duplicate key in the catalog"))
+    trials.target.answer(DROP, torn)
+    result = trials.run()
+    assert {trial.mode: trial.outcome for trial in result.trials if not trial.y_first} == {
+        "together": "no race needed",
+        "commit": "unexplained",
+        "rollback": "unexplained",
+    }
+    assert {(finding.severity, finding.serial_orders) for finding in trials.kept} == {("unexplained error", "clean")}
+    assert [each.first_met.repetition for each in trials.kept if each.first_met] == [2, 3, 5, 6]
 
 
 def test_both_serial_orders_are_run_once_for_each_order_of_the_pair(trials: Trials) -> None:

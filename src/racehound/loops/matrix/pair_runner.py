@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -10,13 +11,14 @@ from pathlib import Path
 
 import msgspec
 
-from racehound.data.finding import Finding, Severity, normalise
+from racehound.data.finding import Finding, FirstMet, Severity, normalise
 from racehound.data.history import Event, Recorder
 from racehound.data.matrix import MODES, Mode, Outcome, rank
 from racehound.data.program import Program
 from racehound.data.schedule import Listed, Together, TurnOrder
 from racehound.databases.registry import Opened
 from racehound.errors import TargetError, UserError
+from racehound.judge.serial_findings import SerialFindings
 from racehound.loops.matrix.journal import PairResult, PairTrial
 from racehound.loops.repetition import JudgedRepetition, RepetitionRunner
 from racehound.run.lockstep import Move
@@ -40,16 +42,29 @@ _BY_SEVERITY: dict[Severity, Outcome] = {
     "unexplained error": "unexplained",
     "known weakness": "known weakness",
 }
-_UNDOUBTED: tuple[Outcome, ...] = ("crash", "corrupt", "hang")
+_UNDOUBTED: tuple[Severity, ...] = ("crash", "corruption", "hang")
 """Defects even if they also show without a race."""
 _TRIES = 2
 """A trial is run again in a new working database if the server breaks down or an object cannot be created."""
 
 
+class TrialCounter:
+    """Numbers the trials of a run, whichever of its targets they run on, and knows when the run began."""
+
+    def __init__(self) -> None:
+        self._numbers = itertools.count(1)
+        self._started = time.monotonic()
+
+    def next(self) -> FirstMet:
+        """The number of the trial that ends now, and when that is. May be called by several threads."""
+        return FirstMet(round(time.monotonic() - self._started, 1), next(self._numbers))
+
+
 class PairRunner:
     """Runs pairs on one target, one after the other."""
 
-    def __init__(self, opened: Opened, recorder: Recorder, keep: Keep, limit_s: float) -> None:
+    def __init__(self, opened: Opened, recorder: Recorder, keep: Keep, limit_s: float, counter: TrialCounter) -> None:
+        self._counter = counter
         self._recorder = recorder
         self._keep = keep
         self._allows_transaction = opened.target.dialect.allows_transaction
@@ -63,7 +78,7 @@ class PairRunner:
     def run(self, pair: Pair) -> PairResult:
         """All trials of a pair."""
         started = time.monotonic()
-        trials = _Trials(pair, self._run_once, self._keep)
+        trials = _Trials(pair, self._run_once, self._keep, self._counter)
         done: list[PairTrial] = []
         trouble = ""
         for y_first, mode in modes(pair, self._allows_transaction):
@@ -96,11 +111,14 @@ RunOnce = Callable[[Program, TurnOrder], tuple[JudgedRepetition, list[Move]]]
 
 
 @contextlib.contextmanager
-def pair_runner(opened: Opened, limit_s: float, keep: Keep) -> Iterator[PairRunner]:
-    """A pair runner on an open target. No history of all statements is kept: each finding is kept with its own."""
+def pair_runner(opened: Opened, limit_s: float, keep: Keep, counter: TrialCounter | None = None) -> Iterator[PairRunner]:
+    """A pair runner on an open target. No history of all statements is kept: each finding is kept with its own.
+
+    `counter`: that of the run, where other pair runners take part in it.
+    """
     with (
         contextlib.closing(Recorder(Path(os.devnull))) as recorder,
-        contextlib.closing(PairRunner(opened, recorder, keep, limit_s)) as runner,
+        contextlib.closing(PairRunner(opened, recorder, keep, limit_s, counter or TrialCounter())) as runner,
     ):
         yield runner
 
@@ -121,35 +139,43 @@ def modes(pair: Pair, allowed: Callable[[str], bool]) -> Iterator[tuple[bool, Mo
 class _Trials:
     """The trials of one pair."""
 
-    def __init__(self, pair: Pair, run_once: RunOnce, keep: Keep) -> None:
+    def __init__(self, pair: Pair, run_once: RunOnce, keep: Keep, counter: TrialCounter) -> None:
+        self._counter = counter
         self.sides: tuple[Side, Side] = (pair.x, pair.y)
         self._pair = pair
         self._run_once = run_once
         self._keep = keep
-        self._serial_signatures: dict[bool, frozenset[str]] = {}
+        self._serial: dict[bool, SerialFindings] = {}
 
     def run(self, mode: Mode, *, y_first: bool) -> PairTrial:
         program = _in_mode(self._pair.program(y_first=y_first), mode)
         repetition, moves = self._run_once(program, _turn_order(mode, self._counts(y_first=y_first)))
-        outcome, signature = outcome_of(repetition.findings, moves, "yx" if y_first else "xy")
-        if rank(outcome) <= rank("known weakness") and outcome not in _UNDOUBTED and self._comes_serially(signature, y_first):
-            outcome, signature = "expected", f"one after the other, too: {signature}"
+        met = self._counter.next()
+        found = self._compared(repetition.findings, y_first=y_first)
+        racy = [each for each in found if each.serial_orders == "clean" or each.severity in _UNDOUBTED]
+        outcome, signature = outcome_of(racy, moves, "yx" if y_first else "xy")
         if rank(outcome) < rank("known weakness"):
-            for finding in repetition.findings:
-                self._keep(finding, program, repetition.events)
+            for finding in racy:
+                self._keep(msgspec.structs.replace(finding, first_met=met), program, repetition.events)
+        if found and not racy:
+            _, alone = outcome_of(found, moves, "")
+            outcome, signature = "no race needed", f"one after the other, too: {alone}"
         return PairTrial(y_first, mode, outcome, signature, repetition.schedule)
 
-    def _comes_serially(self, signature: str, y_first: bool) -> bool:
-        """Whether the same finding shows when one session begins after the other has ended: then no race causes it."""
-        if y_first not in self._serial_signatures:
-            found: set[str] = set()
+    def _compared(self, findings: list[Finding], *, y_first: bool) -> list[Finding]:
+        """The findings, each with whether it also shows when one session begins after the other has ended: then no race causes
+        it."""
+        if not findings:
+            return []
+        if y_first not in self._serial:
+            serial = SerialFindings(exact_rows=False)
             first, second = self._counts(y_first=y_first)
             program = self._pair.program(y_first=y_first)
             for schedule in ((1,) * first + (2,) * second, (2,) * second + (1,) * first):
                 repetition, _ = self._run_once(program, Listed(schedule))
-                found |= {finding.signature for finding in repetition.findings}
-            self._serial_signatures[y_first] = frozenset(found)
-        return signature in self._serial_signatures[y_first]
+                serial.add(repetition.findings)
+            self._serial[y_first] = serial
+        return self._serial[y_first].marked(findings)
 
     def _counts(self, *, y_first: bool) -> tuple[int, int]:
         """Statements of the operation that comes first, and of the other one."""

@@ -15,7 +15,7 @@ import msgspec
 from racehound.databases.database import Choice
 from racehound.databases.registry import Opened, opened
 from racehound.loops.matrix.journal import Journal, PairResult
-from racehound.loops.matrix.pair_runner import Keep, pair_runner
+from racehound.loops.matrix.pair_runner import Keep, TrialCounter, pair_runner
 from racehound.scenarios.pairs import Pair
 
 
@@ -51,6 +51,7 @@ class WorkerPool:
         self._lock = threading.Lock()
         self._ending = threading.Event()
         self._started = time.monotonic()
+        self._counter = TrialCounter()
 
     def run(self, targets: Sequence[OpenTarget], pairs: Sequence[Pair], runtime_s: float) -> None:
         """Start a worker for each target. An error that ends one worker ends all, and is raised."""
@@ -74,7 +75,7 @@ class WorkerPool:
                 raise
 
     def _work(self, open_target: OpenTarget, next_pair: Callable[[], Pair | None]) -> None:
-        with open_target() as target, pair_runner(target, self._limit_s, self._keep) as runner:
+        with open_target() as target, pair_runner(target, self._limit_s, self._keep, self._counter) as runner:
             while (pair := next_pair()) is not None:
                 self._note(runner.run(pair))
 

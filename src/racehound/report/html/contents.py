@@ -131,8 +131,11 @@ def _summary(run: Path) -> dict[str, Any]:
 
 
 def _verdict(findings: Sequence[ShownFinding], summary: dict[str, Any]) -> str:
-    weak = sum(f.severity == "known weakness" for f in findings)
-    parts = [_count(len(findings) - weak, "finding"), *([_count(weak, "known weakness", "known weaknesses")] if weak else [])]
+    alone = sum(f.needs_no_race for f in findings)
+    weak = sum(f.severity == "known weakness" and not f.needs_no_race for f in findings)
+    parts = [_count(len(findings) - weak - alone, "finding")]
+    parts += [_count(weak, "known weakness", "known weaknesses")] if weak else []
+    parts += [f"{alone} that {'needs' if alone == 1 else 'need'} no race"] if alone else []
     ended = "no summary: the run goes on, or was killed" if not summary else "interrupted" if summary.get("interrupted") else ""
     return ", ".join(filter(None, [*parts, ended]))
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from racehound.data.finding import Finding, Reproduction, read_finding
+from racehound.data.finding import SERIAL_ORDERS, Finding, Reproduction, read_finding
 from racehound.data.history import error_classes, read_history
 from racehound.data.program import Program, print_program
 from racehound.data.rate import Rate
@@ -48,7 +48,13 @@ class ShownFinding(msgspec.Struct):
     """As text: it may be too large for a number of a browser."""
     repetition: int
     rate: str
+    first_met: str
+    """Empty in runs of earlier versions."""
+    serial_orders: str
+    """In words: whether a race is needed."""
+    needs_no_race: bool
     detail: tuple[str, ...]
+    consequences: tuple[str, ...]
     pairs: list[tuple[int, str]]
     replay: str
     smallest: Smallest | None
@@ -74,7 +80,11 @@ def shown_finding(directory: Path, run: Path, facts: dict[str, Any], dialect: Di
         seed=str(finding.seed),
         repetition=finding.repetition,
         rate=_rate(finding.reproduction),
+        first_met=str(finding.first_met or ""),
+        serial_orders=SERIAL_ORDERS[finding.serial_orders],
+        needs_no_race=finding.needs_no_race,
         detail=finding.detail,
+        consequences=finding.consequences,
         pairs=sorted(((count, pair) for pair, count in finding.pairs.items()), key=lambda each: (-each[0], each[1])),
         replay=reproduction_command(run, finding, program, facts),
         smallest=_smallest(directory),

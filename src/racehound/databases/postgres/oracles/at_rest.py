@@ -6,10 +6,11 @@ import time
 from collections.abc import Iterable
 from typing import cast
 
-from racehound.data.finding import Finding, normalise
+from racehound.data.finding import Finding, consequence, normalise, with_consequences
 from racehound.data.history import Statement
 from racehound.data.object_names import names_in
 from racehound.databases.postgres.oracles.catalog import CatalogOracle, Violation
+from racehound.databases.postgres.oracles.catalog_queries import ROW_MISSING
 from racehound.databases.postgres.oracles.dump import dump_error
 from racehound.databases.postgres.oracles.growth import Size, grown, sizes
 from racehound.databases.postgres.oracles.leaks import Leak, find_leaks
@@ -164,11 +165,49 @@ def _leak(history: ObservedHistory, leak: Leak) -> Finding:
 
 
 def _violations(history: ObservedHistory, violations: Iterable[Violation]) -> list[Finding]:
-    """One finding for each sort of violation, with the rows that show it."""
+    """One finding for each defect, with the rows that show it. Its other sorts of violations are told as its consequences."""
+    by_defect: dict[str, list[Violation]] = {}
+    for group in one_defect_each(violations):
+        by_defect.setdefault(group[0].normalised, []).extend(group)
+    return [_defect(history, rows) for rows in by_defect.values()]
+
+
+def _defect(history: ObservedHistory, rows: Iterable[Violation]) -> Finding:
     by_sort: dict[str, list[Violation]] = {}
-    for violation in violations:
+    for violation in rows:
         by_sort.setdefault(violation.normalised, []).append(violation)
-    return [_corruption(history, signature, rows) for signature, rows in by_sort.items()]
+    first, *others = (_corruption(history, signature, each) for signature, each in by_sort.items())
+    return with_consequences(first, [consequence(each, certain=True) for each in others])
+
+
+_ROWS_TOLD = 20
+_TOLD_FIRST = ("pg_class", "pg_range", "pg_type", "pg_proc")
+"""Catalogs of objects that have rows in others, too: a table has a row type, a range type has functions."""
+_TOLD_LAST = ("pg_depend", "pg_shdepend", "pg_description", "pg_shdescription", "pg_seclabel", "pg_shseclabel", "pg_init_privs")
+"""Catalogs with a row for an object that has one of its own in another catalog."""
+
+
+def one_defect_each(violations: Iterable[Violation]) -> list[list[Violation]]:
+    """The violations in groups, those of one defect in each: they are about the same row, or about the same missing row.
+
+    First in a group is the object itself, not what is only recorded about it: an orphaned function before its row in pg_depend.
+    """
+    groups: list[tuple[set[str], list[Violation]]] = []
+    for violation in violations:
+        rows = {violation.row, *([violation.refers_to] if violation.check == ROW_MISSING else [])}
+        members = [violation]
+        for known in [group for group in groups if group[0] & rows]:
+            groups.remove(known)
+            rows |= known[0]
+            members = [*known[1], *members]
+        groups.append((rows, members))
+    return [sorted(members, key=_place) for _, members in groups]
+
+
+def _place(violation: Violation) -> tuple[int, str]:
+    if violation.catalog in _TOLD_FIRST:
+        return _TOLD_FIRST.index(violation.catalog), violation.normalised
+    return len(_TOLD_FIRST) + (violation.catalog in _TOLD_LAST), violation.normalised
 
 
 def _corruption(history: ObservedHistory, signature: str, rows: list[Violation]) -> Finding:
@@ -179,7 +218,7 @@ def _corruption(history: ObservedHistory, signature: str, rows: list[Violation])
         "corruption",
         signature,
         f"{signature}{what}",
-        detail=tuple(_in_words(row) for row in rows[:10]),
+        detail=tuple(_in_words(row) for row in rows[:_ROWS_TOLD]),
         statements=_culprits(history, names),
     )
 

@@ -14,7 +14,7 @@ function findingsSection(contents) {
   if (!contents.findings.length) return append(section, el("p", { class: "lead" }, "No defect was found. That is no proof that there is none: see what was never put to the test below."));
   const place = el("div", { class: "place" });
   const buttons = contents.findings.map((finding) => el("button", { type: "button", onclick: () => open(finding) },
-    severity(finding), el("span", { class: "name" }, finding.title), el("span", { class: "quiet" }, `met ${count(finding.count, "time")} · ${finding.id}`)));
+    severity(finding), el("span", { class: "name" }, finding.title), el("span", { class: "quiet" }, `met ${count(finding.count, "time")}${finding.needs_no_race ? " · no race needed" : ""} · ${finding.id}`)));
   function open(finding, focus = true) {
     buttons.forEach((button, at) => button.setAttribute("aria-current", String(contents.findings[at] === finding)));
     place.replaceChildren(findingCard(finding, contents));
@@ -40,12 +40,13 @@ const append = (parent, ...children) => (parent.append(...children), parent);
 function findingCard(finding, contents) {
   const long = finding.title.length > TITLE;
   const facts = [
-    ["met", `in ${count(finding.count, "repetition")}`], ["replayed", finding.rate || null], ["seed", `${finding.seed}, repetition ${finding.repetition}`],
+    ["met", `in ${count(finding.count, "repetition")}`], ["first met", finding.first_met || null], ["race", finding.serial_orders], ["replayed", finding.rate || null], ["seed", `${finding.seed}, repetition ${finding.repetition}`],
     ["oracle", finding.oracle], ["signature", finding.signature], ["id", finding.id],
   ].filter(([, value]) => value);
   const head = el("div", { class: "pad" }, severity(finding), el("h3", {}, long ? `${finding.title.slice(0, TITLE)}…` : finding.title),
     el("dl", { class: "facts" }, facts.map(([name, value]) => [el("dt", {}, name), el("dd", {}, value)])),
-    long || finding.detail.length ? el("pre", { class: "detail" }, [...(long ? [finding.title] : []), ...finding.detail].join("\n")) : null);
+    long || finding.detail.length ? el("pre", { class: "detail" }, [...(long ? [finding.title] : []), ...finding.detail].join("\n")) : null,
+    finding.consequences.length ? [el("h4", {}, "What follows from it"), el("ul", { class: "consequences" }, finding.consequences.map((line) => el("li", {}, line)))] : null);
   return el("article", { class: "card finding", "data-id": finding.id, "aria-label": `${finding.severity}: ${finding.title}` },
     head, smallest(finding), el("div", { class: "pad" }, el("h4", {}, "See it again"), command(finding.replay)),
     finding.timeline ? timelineParts(finding.timeline, contents.outcomes, finding.log) : logLines(finding.log), texts(finding), pairs(finding));
