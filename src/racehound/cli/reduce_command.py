@@ -12,9 +12,8 @@ from racehound.cli.options import option, statement_limit
 from racehound.cli.target_options import choice, target_options
 
 if TYPE_CHECKING:
-    from racehound.data.finding import Finding
-    from racehound.data.reduction import Reduction
     from racehound.loops.reduce.search import Teller
+    from racehound.loops.reduction import Reduced
 
 
 @click.command("reduce")
@@ -41,7 +40,7 @@ def command(
     an equal share of the time that is left. Ctrl-C ends with the smallest that is known by then.
     Exit code 1 when something smaller shows a finding, 0 when nothing does.
     """
-    from racehound.data.finding import finding_directories
+    from racehound.data.finding import SERIAL_ORDERS, finding_directories
     from racehound.data.run_directory import read_run
     from racehound.databases.registry import opened
     from racehound.loops.reduction import ReduceOptions, reduce_all
@@ -57,11 +56,13 @@ def command(
     reduce_options = ReduceOptions(runtime, floor, repetitions, statement_limit)
     reduced: list[str] = []
 
-    def show(finding: Finding, reduction: Reduction | None) -> None:
-        click.echo(f"--- {finding.id}  {finding.severity}: {finding.title}")
-        click.echo(reduction_text(reduction) if reduction else "nothing smaller shows it in the time that there was\n")
-        if reduction is not None:
-            reduced.append(finding.id)
+    def show(done: Reduced) -> None:
+        click.echo(f"--- {done.finding.id}  {done.finding.severity}: {done.finding.title}")
+        if done.finding.serial_orders != "not tried" and done.reduction is not None:
+            click.echo(SERIAL_ORDERS[done.finding.serial_orders])
+        click.echo(reduction_text(done.reduction) if done.reduction else f"not reduced: {done.tried}\n")
+        if done.reduction is not None:
+            reduced.append(done.finding.id)
 
     with opened(chosen, run_directory / "reduce-server.log") as server:
         ended = reduce_all(directories, server, reduce_options, reduction_progress(), show)

@@ -5,21 +5,24 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import itertools
+import math
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
-from racehound.data.finding import Finding, Reproduction, read_finding, shown
+from racehound.data.finding import SERIAL_ORDERS, Finding, Reproduction, SerialOrders, read_finding, shown, write_finding
 from racehound.data.history import Event, Mismatch, Recorder, read_history
 from racehound.data.program import Program
 from racehound.data.rate import Rate, measure
 from racehound.data.reduction import Ending, Reduction, read_reduction, write_reduction
-from racehound.data.scene import Scene
-from racehound.data.schedule import Listed
+from racehound.data.scene import Line, Scene
+from racehound.data.schedule import Listed, Schedule, serial_schedules
 from racehound.databases.registry import Opened
 from racehound.errors import RacehoundError, TargetError, TimeIsUpError
+from racehound.judge.serial_findings import same_defect
 from racehound.loops.reduce.guesses import Guesser, culprit_of
 from racehound.loops.reduce.program_passes import minimise_program
 from racehound.loops.reduce.scene_passes import minimise
@@ -27,7 +30,7 @@ from racehound.loops.reduce.scene_program import lockstep_program_of
 from racehound.loops.reduce.search import Search, Teller, say_nothing
 from racehound.loops.reduce.sequential import nearly
 from racehound.loops.reduce.transcript import check_of, transcript
-from racehound.loops.repetition import RepetitionRunner
+from racehound.loops.repetition import JudgedRepetition, RepetitionRunner
 from racehound.report.handover import write_handover
 from racehound.run.lockstep_runner import LockstepRunner
 from racehound.run.perturbations.registry import PerturbationSet
@@ -44,6 +47,8 @@ _GUESSING_SHARE = 0.5
 """The share of the time in which a first guess must show the finding."""
 _SEARCH_SHARE = 0.8
 """The share of the time in which smaller ones are searched for. In the rest the result is run again."""
+SERIAL_STORMS = 6
+"""Serial orders of a storm's program that are tried: all of up to three sessions."""
 _LEAST_CONFIRMATION_S = 2.0
 """Seconds for running the result again, also where the search has taken all its time and the machine is busy."""
 
@@ -62,10 +67,17 @@ class ReduceOptions:
 
 
 class SceneRunner:
-    """Tries scenes in lock-step."""
+    """Tries scenes in lock-step.
+
+    `needs_race`: a scene counts only if none of its serial orders shows the finding. What is left might be nonsense otherwise,
+    such as a check of rows that nobody has written.
+    """
 
     def __init__(self, opened: Opened, finding: str, statement_limit_s: float) -> None:
+        self.needs_race = True
         self._finding = finding
+        self._serial: dict[tuple[Line, ...], list[list[Finding] | None]] = {}
+        """What the serial orders of scenes have shown so far, by the lines of the scene, sessions one after the other."""
         self._recorder = Recorder(opened.scratch / f"scenes-{finding}-{time.monotonic_ns()}.jsonl")
         self._runner = LockstepRunner(opened.target, self._recorder, opened.scratch, statement_limit_s)
         self._repetitions = RepetitionRunner.of(opened.database)
@@ -77,13 +89,49 @@ class SceneRunner:
         self._runner.deadline = deadline
 
     def shows(self, scene: Scene) -> bool:
-        """Whether the scene shows the finding; False for one that cannot be run.
+        """Whether the scene shows the finding, and counts; False for one that cannot be run.
 
         TargetError when the target cannot go on, TimeIsUpError where that cannot be said in time.
         """
+        met = self._met(scene)
+        return bool(met) and not (self.needs_race and self._serial_order(scene, met))
+
+    def serial_orders(self, scene: Scene) -> tuple[SerialOrders, Schedule]:
+        """Whether serial orders of a scene that shows the finding show it, too, and the first that does.
+
+        "not tried" for a scene that does not show it. Errors as of `shows`.
+        """
+        met = self._met(scene)
+        if not met:
+            return "not tried", ()
+        order = self._serial_order(scene, met)
+        return ("show it" if order else "clean"), order
+
+    def _met(self, scene: Scene) -> list[Finding]:
+        """The finding as the scene's own schedule shows it, or what it is a consequence of there."""
+        return [each for each in self._found(scene, scene.schedule) or () if shown(self._finding, (each,))]
+
+    def _serial_order(self, scene: Scene, met: Sequence[Finding]) -> Schedule:
+        """The first serial order that shows the same; () where none does.
+
+        One that cannot be run says nothing against it: then it counts as one that does.
+        """
+        schedules = serial_schedules([len(scene.of(number)) for number in sorted(scene.sessions)])
+        key = (*scene.setup, *(line for number in sorted(scene.sessions) for line in scene.of(number)))
+        known = self._serial.setdefault(key, [])
+        for number, schedule in enumerate(schedules):
+            if number == len(known):
+                known.append(self._found(scene, schedule))
+            found = known[number]
+            if found is None or shown(self._finding, found) or any(same_defect(o, e) for o in met for e in found):
+                return schedule
+        return ()
+
+    def _found(self, scene: Scene, schedule: Schedule) -> list[Finding] | None:
+        """What a schedule of the scene shows; None for a scene that cannot be run. Errors as of `shows`."""
         if time.monotonic() >= self._runner.deadline:
             raise TimeIsUpError("there was no time left to try a scene")
-        scheduled = self._runner.schedule(lockstep_program_of(scene), scene.schedule, Listed(scene.schedule))
+        scheduled = self._runner.schedule(lockstep_program_of(scene), schedule, Listed(schedule))
         self._count += 1
         try:
             repetition = self._repetitions.run(scheduled, self._count)
@@ -91,21 +139,21 @@ class SceneRunner:
             self._failures += 1
             if self._failures >= _TARGET_FAILURES:
                 raise
-            return False
+            return None
         except TimeIsUpError:
             raise
         except RacehoundError:
-            return False  # a variable cut in two, say
+            return None  # a variable cut in two, say
         self._failures = 0
-        return shown(self._finding, repetition.findings)
+        return repetition.findings
 
     def can_read(self, sql: str) -> bool:
         """Whether it is a statement by its grammar, as far as the target can tell."""
         return self._runner.can_read(sql)
 
     def measure(self, scene: Scene, repetitions: int) -> Rate:
-        """How often it shows the finding, in so many tries, or fewer where the time is up."""
-        return measure(lambda _: self.shows(scene), repetitions)
+        """How often its own schedule shows the finding, in so many tries, or fewer where the time is up."""
+        return measure(lambda _: bool(self._met(scene)), repetitions)
 
     def release(self) -> None:
         """Leave the target to a storm: only one of the two may use it at a time."""
@@ -117,15 +165,19 @@ class SceneRunner:
 
 
 class ProgramRunner:
-    """Tries programs in a storm, as the hunt does."""
+    """Tries programs in a storm, as the hunt does. `needs_race`: as of `SceneRunner`."""
 
-    def __init__(self, opened: Opened, finding: str, statement_limit_s: float) -> None:
+    def __init__(self, opened: Opened, finding: Finding, statement_limit_s: float) -> None:
+        self.needs_race = True
         self._opened = opened
         self._finding = finding
         self._limit_s = statement_limit_s
 
     def shows(self, program: Program, rate: float, deadline: float) -> bool:
-        """Whether the program shows the finding nearly at that rate. TimeIsUpError when that cannot be said in time."""
+        """Whether the program shows the finding nearly at that rate, and none of its serial orders does.
+
+        TimeIsUpError when that cannot be said in time.
+        """
         test = nearly(rate)
         counts = {True: 0, False: 0}
         with contextlib.closing(self.repetitions(program, deadline)) as repetitions:
@@ -133,15 +185,39 @@ class ProgramRunner:
                 counts[events is not None] += 1
                 verdict = test.verdict(counts[True], counts[False])
                 if verdict is not None:
-                    return verdict
-        raise TimeIsUpError("the time was over before it was clear how often a program shows the finding")
+                    break
+            else:
+                raise TimeIsUpError("the time was over before it was clear how often a program shows the finding")
+        return verdict and not (self.needs_race and self.shown_serially(program, deadline))
+
+    def shown_serially(self, program: Program, deadline: float) -> bool:
+        """Whether it shows the finding when its sessions run one after the other. At most `SERIAL_STORMS` orders are tried.
+
+        TimeIsUpError when that cannot be said in time.
+        """
+        for order in itertools.islice(itertools.permutations(program.sessions), SERIAL_STORMS):
+            alone = msgspec.structs.replace(program, sessions=order, perturbations=())
+            with contextlib.closing(self._judged(alone, deadline, one_by_one=True)) as repetitions:
+                repetition = next(repetitions, None)
+            if repetition is None:
+                raise TimeIsUpError("the time was over before the serial orders of a program were tried")
+            found = repetition.findings
+            if shown(self._finding.id, found) or any(same_defect(self._finding, each) for each in found):
+                return True
+        return False
 
     def repetitions(self, program: Program, deadline: float) -> Generator[list[Event] | None, None, None]:
         """For each repetition its events if it showed the finding, and None if it did not; until the time is up.
 
         The generator has to be closed before anything else uses the target.
         """
-        path = self._opened.scratch / f"storm-{self._finding}-{time.monotonic_ns()}.jsonl"
+        with contextlib.closing(self._judged(program, deadline)) as repetitions:
+            for each in repetitions:
+                yield each.events if shown(self._finding.id, each.findings) else None
+
+    def _judged(self, program: Program, deadline: float, *, one_by_one: bool = False) -> Generator[JudgedRepetition, None, None]:
+        """Repetitions until the time is up; as of `repetitions`. `one_by_one`: see `StormRunner`."""
+        path = self._opened.scratch / f"storm-{self._finding.id}-{time.monotonic_ns()}.jsonl"
         perturbations = PerturbationSet(self._opened.database.perturbations())
         runs = RepetitionRunner.of(self._opened.database)
         with contextlib.closing(Recorder(path)) as recorder:
@@ -153,14 +229,14 @@ class ProgramRunner:
                 self._limit_s,
                 perturbations=perturbations,
                 deadline=deadline,
+                one_by_one=one_by_one,
             )
             with contextlib.closing(runner), contextlib.suppress(TimeIsUpError):
                 runs.prepare(runner)
                 for number in itertools.count(1):
                     if time.monotonic() >= deadline:
                         return
-                    repetition = runs.run(runner, number)
-                    yield repetition.events if shown(self._finding, repetition.findings) else None
+                    yield runs.run(runner, number)
 
 
 class Reducer:
@@ -175,16 +251,29 @@ class Reducer:
         self._started = time.monotonic()
         self._deadline = self._started + options.limit_s
         self._scenes = SceneRunner(opened, self.finding.id, options.statement_limit_s)
-        self._programs = ProgramRunner(opened, self.finding.id, options.statement_limit_s)
+        self._programs = ProgramRunner(opened, self.finding, options.statement_limit_s)
         self._guesses = 0
+        self._recorded = 0
+        self._alone = 0
+        """Guesses that do not count, since a serial order of theirs shows the finding, too."""
+        self.tried = ""
+        """What was tried in lock-step and in a storm, where that came to nothing."""
 
     def reduce(self) -> Reduction | None:
-        """The reduction, which is also kept beside the finding; None where nothing smaller shows it."""
+        """The reduction, which is also kept beside the finding; None where nothing smaller shows it.
+
+        A finding about what must hold is not reduced where a serial order shows it: what is left would be nonsense.
+        """
+        if self.finding.serial_orders == "show it" and self.finding.oracle == "contents":
+            self._scenes.close()
+            self.tried = SERIAL_ORDERS["show it"]
+            return None
         try:
             scene = self._first_scene()
             reduction = self._reduce_program() if scene is None else self._reduce_scene(scene)
         finally:
             self._scenes.close()
+        write_finding(self._directory, self.finding)
         if reduction is not None:
             write_reduction(self._directory, reduction)
             write_handover(self._directory, self.finding, reduction, self._opened.database.hand_over)
@@ -197,17 +286,52 @@ class Reducer:
     # In lock-step
 
     def _first_scene(self) -> Scene | None:
-        """A scene that shows the finding; None where no guess does in the time for that."""
+        """A scene that shows the finding; None where no guess does in the time for that.
+
+        One that shows it in a serial order, too, is taken, in that order, only where no other is found: then no race is needed.
+        Of a finding about what must hold it never is: the guess may lack what that is about.
+        """
+        alone: Scene | None = None
+        may_be_alone = self.finding.oracle != "contents" and self.finding.serial_orders != "clean"
+        with contextlib.suppress(TimeIsUpError):
+            for scene, orders, order in self._verdicts():
+                if orders == "clean":
+                    return scene
+                self._alone += 1
+                if alone is None and may_be_alone:
+                    alone = scene.in_order(order)
+        if alone is not None:
+            self._needs_no_race()
+            return alone
+        but = f"; {self._alone} did, and so did a serial order of theirs" if self._alone else ""
+        self.tried = (
+            f"not in lock-step: none of {self._guesses} schedules made from {self._recorded} recorded repetitions shows it{but}"
+        )
+        return None
+
+    def _needs_no_race(self) -> None:
+        self.finding = msgspec.structs.replace(self.finding, serial_orders="show it")
+        self._scenes.needs_race = self._programs.needs_race = False
+
+    def _verdicts(self) -> Iterator[tuple[Scene, SerialOrders, Schedule]]:
+        """The guesses that show the finding, what their serial orders show, and the first of these that shows it.
+
+        Ends after the first recorded repetition of which a guess shows it. TimeIsUpError when the time for that is over.
+        """
         deadline = self._started + self._options.limit_s * _GUESSING_SHARE
         self._scenes.until(deadline)
-        with contextlib.suppress(TimeIsUpError):
-            for events in self._recordings(deadline):
-                for scene in self._guess(events):
-                    self._guesses += 1
-                    self._tell("guesses", self._guesses, str(scene.size))
-                    if self._scenes.shows(scene):
-                        return scene
-        return None
+        for events in self._recordings(deadline):
+            self._recorded += 1
+            showed = False
+            for scene in self._guess(events):
+                self._guesses += 1
+                self._tell("guesses", self._guesses, str(scene.size))
+                orders, order = self._scenes.serial_orders(scene)
+                if orders != "not tried":
+                    showed = True
+                    yield scene, orders, order
+            if showed:
+                return
 
     def _recordings(self, deadline: float) -> Iterator[list[Event]]:
         """The events of repetitions that showed the finding: first of the hunt's own, then of others of the same program."""
@@ -220,7 +344,9 @@ class Reducer:
     def _guess(self, events: list[Event]) -> Iterator[Scene]:
         culprit = culprit_of(self.finding)
         statements = transcript(self.program, events, culprit.end_ns if culprit else None)
-        check = check_of(self.program, [event for event in events if isinstance(event, Mismatch)], self.finding.title)
+        check = "".join(step.fragment for step in self.program.check) or check_of(
+            self.program, [event for event in events if isinstance(event, Mismatch)], self.finding.title
+        )
         common = Scene((), self.program.refers_to, self.program.seed, check)
         return Guesser(statements, self.finding, common, self._opened.target.dialect.allows_transaction).guesses()
 
@@ -231,7 +357,9 @@ class Reducer:
         ending = _searched(lambda: minimise(search, self._scenes.can_read))
         self._scenes.until(max(self._deadline, time.monotonic() + _LEAST_CONFIRMATION_S))
         best, rate = self._steady(search)
-        return self._reduction(rate, ending, search, scene=best)
+        count = math.factorial(len(best.sessions))
+        tried = len(serial_schedules([len(best.of(number)) for number in best.sessions]))
+        return self._reduction(rate, ending, search, (tried, count), scene=best)
 
     def _steady(self, search: Search[Scene]) -> tuple[Scene, Rate]:
         """The smallest accepted scene that shows the finding often enough, or else the one that shows it most often."""
@@ -255,8 +383,18 @@ class Reducer:
         self._scenes.release()
         rate = self._storm_rate(self.program)
         if not rate.reproduction.reproduced:
+            self.tried += f"; not in a storm: none of {rate.reproduction.tried} repetitions did"
             return None
         known, deadline = _share(rate), self._search_deadline
+        compared = False
+        with contextlib.suppress(TimeIsUpError):
+            if self._programs.shown_serially(self.program, deadline):
+                if self.finding.oracle == "contents":
+                    self.finding = msgspec.structs.replace(self.finding, serial_orders="show it")
+                    self.tried += f"; {SERIAL_ORDERS['show it']}"
+                    return None
+                self._needs_no_race()
+            compared = True
         search = Search(
             self.program,
             lambda program: self._programs.shows(program, known, deadline),
@@ -266,7 +404,9 @@ class Reducer:
         )
         ending = _searched(lambda: minimise_program(search))
         last = self._storm_rate(search.best) if len(search.accepted) > 1 else rate
-        return self._reduction(last, ending, search, program=search.best)
+        count = math.factorial(len(search.best.sessions))
+        tried = min(count, SERIAL_STORMS) if compared or len(search.accepted) > 1 else 0
+        return self._reduction(last, ending, search, (tried, count), program=search.best)
 
     def _storm_rate(self, program: Program) -> Rate:
         """How often a program shows the finding, in as many repetitions as the time allows."""
@@ -281,9 +421,13 @@ class Reducer:
         rate: Rate,
         ending: Ending,
         search: Search[Scene] | Search[Program],
+        orders: tuple[int, int],
         scene: Scene | None = None,
         program: Program | None = None,
     ) -> Reduction:
+        """`orders`: how many serial orders of it were tried, and how many it has."""
+        if self._scenes.needs_race and orders[0] == orders[1]:
+            self.finding = msgspec.structs.replace(self.finding, serial_orders="clean")
         return Reduction(
             finding=self.finding.id,
             database=self._opened.target.dialect.title,
@@ -294,15 +438,28 @@ class Reducer:
             passes=tuple(search.passes.values()),
             scene=scene,
             program=program,
+            tried=self.tried,
+            serial_orders=orders,
+            serial=self.finding.serial_orders == "show it",
         )
 
 
-def reduce(
-    directory: Path, opened: Opened, options: ReduceOptions, tell: Teller = say_nothing
-) -> tuple[Finding, Reduction | None]:
+class Reduced(NamedTuple):
+    """What became of the reduction of a finding."""
+
+    finding: Finding
+    """With what is known of serial orders now."""
+    reduction: Reduction | None
+    """None where nothing smaller shows it."""
+    tried: str
+    """What was tried where that came to nothing, in lock-step or at all; "" where it did not."""
+
+
+def reduce(directory: Path, opened: Opened, options: ReduceOptions, tell: Teller = say_nothing) -> Reduced:
     """Reduce the finding of a directory; see `Reducer`."""
     reducer = Reducer(directory, opened, options, tell)
-    return reducer.finding, reducer.reduce()
+    reduction = reducer.reduce()
+    return Reduced(reducer.finding, reduction, reducer.tried)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -332,7 +489,7 @@ def reduce_all(
     opened: Opened,
     options: ReduceOptions,
     tell: Teller = say_nothing,
-    show: Callable[[Finding, Reduction | None], object] = lambda _finding, _reduction: None,
+    show: Callable[[Reduced], object] = lambda _reduced: None,
 ) -> ReducedAll:
     """Reduce findings in this order, in the time of the options for all together. `show` is called with each result.
 
@@ -347,10 +504,10 @@ def reduce_all(
             if left <= 0:
                 break
             limit_s = min(left, max(_LEAST_S, left / (len(directories) - tried)))
-            finding, reduction = reduce(directory, opened, dataclasses.replace(options, limit_s=limit_s), tell)
+            reduced = reduce(directory, opened, dataclasses.replace(options, limit_s=limit_s), tell)
             tried += 1
-            show(finding, reduction)
-            if reduction is not None and reduction.ending == "interrupted":
+            show(reduced)
+            if reduced.reduction is not None and reduced.reduction.ending == "interrupted":
                 return ReducedAll(tried, len(directories), _INTERRUPTED)
     except KeyboardInterrupt:
         why = _INTERRUPTED

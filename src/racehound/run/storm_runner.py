@@ -10,7 +10,7 @@ from pathlib import Path
 
 from racehound.data.finding import Severity
 from racehound.data.history import Fault, Recorder, RepetitionStarted
-from racehound.data.program import Disturbance, Program, Step
+from racehound.data.program import Disturbance, Program, Step, without_timing
 from racehound.data.schedule import Schedule
 from racehound.databases.target import Reset, Target
 from racehound.errors import TimeIsUpError
@@ -38,7 +38,8 @@ class StormRunner:
     """Runs one program on a started target; see `loops.repetition.SessionHost`. Used by one thread; it has threads of its own.
 
     `statement_limit_s`: seconds after which a statement counts as hanging. `reset`: what is made new before each repetition.
-    `deadline`: as `time.monotonic` counts; at that time a repetition ends, whatever is still running.
+    `deadline`: as `time.monotonic` counts; at that time a repetition ends, whatever is still running. `one_by_one`: each session
+    begins when the one before it has finished, and waits for no other.
     """
 
     damaging: frozenset[Severity] = frozenset(("crash", "corruption", "hang"))
@@ -56,14 +57,16 @@ class StormRunner:
         perturbations: PerturbationSet | None = None,
         reset: Reset = "objects",
         deadline: float = math.inf,
+        one_by_one: bool = False,
     ) -> None:
         """UserError where the target cannot be disturbed as the program wants."""
         self.target = target
-        self.program = program
+        self.program = without_timing(program) if one_by_one else program
         self.recorder = recorder
         self._temp_dir = temp_dir
         self._reset = reset
         self._deadline = deadline
+        self._one_by_one = one_by_one
         self._step_runners: dict[str, StepRunner] = {}
         self._threads: dict[str, SessionThread] = {}
         self._finished: dict[str, BaseException | None] = {}
@@ -110,7 +113,7 @@ class StormRunner:
         if self._controller:
             self._forget(self._controller.finish(self._sessions(), number))
         self._check_deadline()
-        self._run_alone(self.program.verify, number)
+        self._run_alone((*self.program.check, *self.program.verify), number)
 
     def worth_judging(self, look: Callable[[], bool]) -> bool:  # noqa: ARG002 a repetition takes far longer than judging it
         """Always: see `SessionHost`."""
@@ -212,7 +215,7 @@ class StormRunner:
             raise TimeIsUpError("the repetition was not over in the time that there was for it")
 
     def _race(self, pacer: StormPacer, number: int, drawn: tuple[Disturbance, ...]) -> None:
-        """Run the steps of all sessions at the same time."""
+        """Run the steps of all sessions, at the same time unless it is to be one by one."""
         self._finished.clear()
         sessions = self.program.sessions
         for session in sessions:
@@ -221,8 +224,10 @@ class StormRunner:
                 self._threads[session.name] = SessionThread(session.name, self._session_finished)
         if self._controller:
             self._controller.begin(drawn, {session.name: self.session(session.name) for session in sessions})
-        for session in sessions:
+        for begun, session in enumerate(sessions, 1):
             self._threads[session.name].start(self._step_runners[session.name], session.steps, pacer)
+            if self._one_by_one:
+                self._wait_for(begun, pacer)
         self._wait_for(len(sessions), pacer)
 
     def _session_finished(self, name: str, error: BaseException | None) -> None:

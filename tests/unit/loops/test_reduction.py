@@ -67,7 +67,7 @@ def reduced(finding: Path, target: ScriptedTarget, limit_s: float = 60.0) -> Red
     """Statements are not shortened: the target reads no text but those of the program."""
     target.readable = {ALTER, CREATE, FILL, OTHER}.__contains__
     options = ReduceOptions(limit_s=limit_s, repetitions=5)
-    return reduce(finding, opened(target, finding.parent.parent), options)[1]
+    return reduce(finding, opened(target, finding.parent.parent), options).reduction
 
 
 def lines(reduction: Reduction | None) -> list[str]:
@@ -154,7 +154,7 @@ def test_a_reduction_keeps_to_its_time(finding: Path, slow_target: ScriptedTarge
         slow_target.answer(ALTER, done("ALTER"))
     started = time.monotonic()
     options = ReduceOptions(limit_s=1.0, repetitions=10_000)
-    _, reduction = reduce(finding, opened(slow_target, finding.parent.parent), options)
+    reduction = reduce(finding, opened(slow_target, finding.parent.parent), options).reduction
     assert time.monotonic() - started < 6.0
     assert (reduction is not None) == shows
     if reduction is not None:
@@ -167,7 +167,7 @@ def test_all_findings_together_keep_to_their_time_and_it_is_said_which_were_left
     started, shown = time.monotonic(), []
     options = ReduceOptions(limit_s=1.0, repetitions=10_000)
     place = opened(slow_target, finding.parent.parent)
-    ended = reduce_all([finding] * 5, place, options, show=lambda found, _: shown.append(found.id))
+    ended = reduce_all([finding] * 5, place, options, show=lambda each: shown.append(each.finding.id))
     assert time.monotonic() - started < 6.0
     assert shown == [finding.name]
     assert ended.left_out == "4 of 5 findings were not reduced: the time for that was over"
@@ -178,7 +178,7 @@ def test_what_a_finding_leaves_of_its_time_is_for_the_others(finding: Path, targ
     shown: list[str] = []
     ended = reduce_all(
         [finding] * 3, opened(target, finding.parent.parent), ReduceOptions(30.0, repetitions=5),
-        show=lambda _, reduction: shown.append(reduction.ending if reduction else "none"),
+        show=lambda each: shown.append(each.reduction.ending if each.reduction else "none"),
     )  # fmt: skip
     assert shown == ["minimal"] * 3
     assert (ended.left_out, ended.interrupted) == ("", False)
