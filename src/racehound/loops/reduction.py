@@ -47,6 +47,8 @@ _GUESSING_SHARE = 0.5
 """The share of the time in which a first guess must show the finding."""
 _SEARCH_SHARE = 0.8
 """The share of the time in which smaller ones are searched for. In the rest the result is run again."""
+_OVER: list[Event] = []
+"""Stands for the end of repetitions."""
 SERIAL_STORMS = 6
 """Serial orders of a storm's program that are tried: all of up to three sessions."""
 _LEAST_CONFIRMATION_S = 2.0
@@ -94,28 +96,22 @@ class SceneRunner:
         TargetError when the target cannot go on, TimeIsUpError where that cannot be said in time.
         """
         met = self._met(scene)
-        return bool(met) and not (self.needs_race and self._serial_order(scene, met))
+        return bool(met) and (not self.needs_race or self._serial_order(scene, met)[0] == "clean")
 
     def serial_orders(self, scene: Scene) -> tuple[SerialOrders, Schedule]:
         """Whether serial orders of a scene that shows the finding show it, too, and the first that does.
 
-        "not tried" for a scene that does not show it. Errors as of `shows`.
+        "not tried" for a scene that does not show it, and for one of which an order cannot be run. Errors as of `shows`.
         """
         met = self._met(scene)
-        if not met:
-            return "not tried", ()
-        order = self._serial_order(scene, met)
-        return ("show it" if order else "clean"), order
+        return self._serial_order(scene, met) if met else ("not tried", ())
 
     def _met(self, scene: Scene) -> list[Finding]:
         """The finding as the scene's own schedule shows it, or what it is a consequence of there."""
         return [each for each in self._found(scene, scene.schedule) or () if shown(self._finding, (each,))]
 
-    def _serial_order(self, scene: Scene, met: Sequence[Finding]) -> Schedule:
-        """The first serial order that shows the same; () where none does.
-
-        One that cannot be run says nothing against it: then it counts as one that does.
-        """
+    def _serial_order(self, scene: Scene, met: Sequence[Finding]) -> tuple[SerialOrders, Schedule]:
+        """As of `serial_orders`, for what the scene's own schedule has shown."""
         schedules = serial_schedules([len(scene.of(number)) for number in sorted(scene.sessions)])
         key = (*scene.setup, *(line for number in sorted(scene.sessions) for line in scene.of(number)))
         known = self._serial.setdefault(key, [])
@@ -123,9 +119,11 @@ class SceneRunner:
             if number == len(known):
                 known.append(self._found(scene, schedule))
             found = known[number]
-            if found is None or shown(self._finding, found) or any(same_defect(o, e) for o in met for e in found):
-                return schedule
-        return ()
+            if found is None:
+                return "not tried", ()
+            if shown(self._finding, found) or any(same_defect(one, other) for one in met for other in found):
+                return "show it", schedule
+        return "clean", ()
 
     def _found(self, scene: Scene, schedule: Schedule) -> list[Finding] | None:
         """What a schedule of the scene shows; None for a scene that cannot be run. Errors as of `shows`."""
@@ -254,6 +252,8 @@ class Reducer:
         self._programs = ProgramRunner(opened, self.finding, options.statement_limit_s)
         self._guesses = 0
         self._recorded = 0
+        self._storms: list[bool] = []
+        """For each repetition of the finding's own program in a storm, whether it showed the finding."""
         self._alone = 0
         """Guesses that do not count, since a serial order of theirs shows the finding, too."""
         self.tried = ""
@@ -303,10 +303,9 @@ class Reducer:
         if alone is not None:
             self._needs_no_race()
             return alone
-        but = f"; {self._alone} did, and so did a serial order of theirs" if self._alone else ""
-        self.tried = (
-            f"not in lock-step: none of {self._guesses} schedules made from {self._recorded} recorded repetitions shows it{but}"
-        )
+        made = f"{self._guesses} schedules made from {self._recorded} recorded repetition{'s' if self._recorded != 1 else ''}"
+        of = f"of {made} {self._alone} showed it, but so did serial orders of the same statements"
+        self.tried = f"not in lock-step: {of if self._alone else f'none of {made} showed it'}"
         return None
 
     def _needs_no_race(self) -> None:
@@ -337,18 +336,38 @@ class Reducer:
         """The events of repetitions that showed the finding: first of the hunt's own, then of others of the same program."""
         yield list(read_history(self._directory / "history.jsonl"))
         self._scenes.release()
+        yield from self._storm(deadline, lambda met: len(met) == _RECORDINGS - 1)
+
+    def _storm(self, deadline: float, enough: Callable[[list[list[Event]]], bool]) -> list[list[Event]]:
+        """Run the finding's own program in a storm, until that is enough; the events of repetitions that showed the finding."""
+        met: list[list[Event]] = []
         with contextlib.closing(self._programs.repetitions(self.program, deadline)) as repetitions:
-            fresh = list(itertools.islice((events for events in repetitions if events is not None), _RECORDINGS - 1))
-        yield from fresh
+            while not enough(met) and (events := next(repetitions, _OVER)) is not _OVER:
+                self._storms.append(events is not None)
+                if events is not None:
+                    met.append(events)
+        return met
 
     def _guess(self, events: list[Event]) -> Iterator[Scene]:
-        culprit = culprit_of(self.finding)
-        statements = transcript(self.program, events, culprit.end_ns if culprit else None)
+        """Guesses for one repetition, the likeliest first.
+
+        What a schedule has shown in lock-step is first tried in just that schedule. Most guesses end where the culprit ended; the
+        whole repetition is tried, too, since a serial order may show the finding only where later statements are missing.
+        """
+        whole, culprit = self._guesser(events, None), culprit_of(self.finding)
+        if self.finding.schedule:
+            yield whole.as_recorded()
+        yield from self._guesser(events, culprit.end_ns if culprit else None).guesses()
+        if culprit and not self.finding.schedule:
+            yield whole.as_recorded()
+
+    def _guesser(self, events: list[Event], until_ns: int | None) -> Guesser:
         check = "".join(step.fragment for step in self.program.check) or check_of(
             self.program, [event for event in events if isinstance(event, Mismatch)], self.finding.title
         )
         common = Scene((), self.program.refers_to, self.program.seed, check)
-        return Guesser(statements, self.finding, common, self._opened.target.dialect.allows_transaction).guesses()
+        statements = transcript(self.program, events, until_ns)
+        return Guesser(statements, self.finding, common, self._opened.target.dialect.allows_transaction)
 
     def _reduce_scene(self, scene: Scene) -> Reduction:
         deadline = self._search_deadline
@@ -381,11 +400,13 @@ class Reducer:
     def _reduce_program(self) -> Reduction | None:
         """A smaller program than the hunt's own; None when that does not show the finding again in the time that is left."""
         self._scenes.release()
-        rate = self._storm_rate(self.program)
+        deadline = self._search_deadline
+        self._storm(deadline, lambda _: any(self._storms) and len(self._storms) >= self._options.repetitions)
+        rate = _rate(self._storms)
         if not rate.reproduction.reproduced:
-            self.tried += f"; not in a storm: none of {rate.reproduction.tried} repetitions did"
+            self.tried += f"; not in a storm: none of {rate.reproduction.tried} repetitions of its program did"
             return None
-        known, deadline = _share(rate), self._search_deadline
+        known = _share(rate)
         compared = False
         with contextlib.suppress(TimeIsUpError):
             if self._programs.shown_serially(self.program, deadline):
@@ -412,9 +433,7 @@ class Reducer:
         """How often a program shows the finding, in as many repetitions as the time allows."""
         deadline = max(self._deadline, time.monotonic() + _LEAST_CONFIRMATION_S)
         with contextlib.closing(self._programs.repetitions(program, deadline)) as repetitions:
-            met = list(itertools.islice(repetitions, self._options.repetitions))
-        first = next((number for number, events in enumerate(met, 1) if events is not None), 0)
-        return Rate(Reproduction(len(met), sum(events is not None for events in met)), first)
+            return _rate([events is not None for events in itertools.islice(repetitions, self._options.repetitions)])
 
     def _reduction(
         self,
@@ -545,6 +564,11 @@ def _searched(passes: Callable[[], None]) -> Ending:
     except KeyboardInterrupt:
         return "interrupted"
     return "minimal"
+
+
+def _rate(shown: Sequence[bool]) -> Rate:
+    """Of repetitions, for each whether it showed the finding."""
+    return Rate(Reproduction(len(shown), sum(shown)), shown.index(True) + 1 if any(shown) else 0)
 
 
 def _share(rate: Rate) -> float:

@@ -44,9 +44,7 @@ class Guesser:
     allows_transaction: AllowsTransaction
 
     def guesses(self) -> Iterator[Scene]:
-        """Scenes, the likeliest first. What a schedule has shown in lock-step is first tried in just that schedule."""
-        if self.finding.schedule:
-            yield self._as_recorded()
+        """Scenes, the likeliest first."""
         known = transactions(self.statements)
         for first, second in self._pairs(known):
             before = _committed_before(known, (first, second))
@@ -114,13 +112,12 @@ class Guesser:
     # The whole
 
     def _whole(self) -> Iterator[Scene]:
-        if not self.finding.schedule:
-            yield self._as_recorded()
+        yield self.as_recorded()
         alone = [_recorded_line(recorded, SETUP) for recorded in self._before_race()]
         for stretched in (False, True):
             yield self.scene.with_lines([*alone, *self._widened(self._race(), self._numbers(), stretched=stretched)])
 
-    def _as_recorded(self) -> Scene:
+    def as_recorded(self) -> Scene:
         """All statements in the order in which they began."""
         numbers = self._numbers()
         alone = [_recorded_line(recorded, SETUP) for recorded in self._before_race()]
