@@ -255,7 +255,7 @@ def replay(
     with opened(choice, path.parent.parent / "replay-server.log") as server:
         rate = None if storm else replay_scene(path, server, repetitions, statement_limit)
         if rate is None:
-            _, rate = replay_program(path, server, repetitions, statement_limit)
+            _, rate = replay_program(path, server, repetitions, statement_limit, storm=storm)
     return rate.reproduction
 
 

@@ -19,6 +19,10 @@ class TargetError(RacehoundError):
     """The target or a service did not do what racehound itself needed (start, reset, answer); not a finding."""
 
 
+class TimeIsUpError(RacehoundError):
+    """What was asked for is not over, and the time that there was for it is."""
+
+
 class UnreachableError(TargetError):
     """No connection to the server could be made, or the one there was has ended."""
 

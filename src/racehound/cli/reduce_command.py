@@ -14,11 +14,13 @@ from racehound.cli.termination import ending_early, tell
 
 if TYPE_CHECKING:
     from racehound.loops.reduce.search import Teller
+    from racehound.loops.reduction import Reduced
 
 
 @click.command("reduce")
 @click.argument("path", metavar="RUN_DIR|FINDING")
-@option("--runtime", type=click.FloatRange(0, min_open=True), default=60.0, metavar="SECONDS", help="How long for each finding.")
+@option("--runtime", type=click.FloatRange(0, min_open=True), default=120.0, metavar="SECONDS",
+        help="How long for all findings together; what is begun then ends within a few seconds.")  # fmt: skip
 @option("--floor", type=click.FloatRange(0, 1), default=0.9, metavar="SHARE",
         help="What shows the finding less often is no reduction, where a larger one shows it as often.")  # fmt: skip
 @option("--repetitions", type=click.IntRange(1), default=20, help="How often the result is tried at the end.")
@@ -35,13 +37,14 @@ def command(
 ) -> int:
     """Make the program of each finding of RUN_DIR (or of one FINDING, its directory) as small as it will go.
 
-    It is shown, and kept as `reduction.json` beside the finding. Ctrl-C ends with the smallest that is known by then.
+    It is shown, and kept as `reduction.json` beside the finding. The worst findings come first, known weaknesses last; each gets
+    an equal share of the time that is left. Ctrl-C ends with the smallest that is known by then.
     Exit code 1 when something smaller shows a finding, 0 when nothing does, 2 when it ended early and nothing had.
     """
-    from racehound.data.finding import finding_directories
+    from racehound.data.finding import SERIAL_ORDERS, finding_directories
     from racehound.data.run_directory import read_run
     from racehound.databases.registry import opened
-    from racehound.loops.reduction import ReduceOptions, reduce
+    from racehound.loops.reduction import ReduceOptions, reduce_all
     from racehound.report.scenes import reduction_text
 
     directories = finding_directories(Path(path))
@@ -52,15 +55,24 @@ def command(
     run = read_run(run_directory)
     chosen = choice(run["target"], options, run.get("release"))
     reduce_options = ReduceOptions(runtime, floor, repetitions, statement_limit)
-    reduced = 0
+    reduced: list[str] = []
+
+    def show(done: Reduced) -> None:
+        click.echo(f"--- {done.finding.id}  {done.finding.severity}: {done.finding.title}")
+        if done.finding.serial_orders != "not tried" and done.reduction is not None:
+            click.echo(SERIAL_ORDERS[done.finding.serial_orders])
+        click.echo(reduction_text(done.reduction) if done.reduction else f"not reduced: {done.tried}\n")
+        if done.reduction is not None:
+            reduced.append(done.finding.id)
+
+    interrupted = False
     with opened(chosen, run_directory / "reduce-server.log", tell) as server, ending_early(chosen, run_directory) as early:
-        for directory in directories:
-            finding, reduction = reduce(directory, server, reduce_options, reduction_progress())
-            click.echo(f"--- {finding.id}  {finding.severity}: {finding.title}")
-            click.echo(reduction_text(reduction) if reduction else "nothing smaller shows it in the time that there was\n")
-            reduced += reduction is not None
-            if reduction is not None and reduction.ending == "interrupted":
-                return 130
+        ended = reduce_all(directories, server, reduce_options, reduction_progress(), show)
+        interrupted = ended.interrupted
+        if ended.left_out:
+            click.echo(ended.left_out)
+    if interrupted:
+        return 130
     return 1 if reduced else 2 * early.ended
 
 

@@ -15,7 +15,7 @@ from racehound.cli.termination import ending_early, tell
 @click.command("replay")
 @click.argument("path", metavar="RUN_DIR|FINDING")
 @option("--repetitions", type=click.IntRange(1), default=100, help="How often to run each finding's program.")
-@option("--storm", is_flag=True, help="The hunt's own program also of what was reduced to turns in lock-step.")
+@option("--storm", is_flag=True, help="The original program in a storm, also of what was found in lock-step or reduced to turns.")
 @target_options
 @statement_limit
 def command(
@@ -28,7 +28,7 @@ def command(
 ) -> int:
     """Run the program of each finding of RUN_DIR (or of one FINDING, its directory) again and say how often it was met.
 
-    What `racehound reduce` has made of it is run in its place.
+    What `racehound reduce` has made of it is run in its place. What was found in lock-step is run in its schedule.
 
     Exit code 1 when a finding was met again, 0 when none was, 2 when it ended early and none had been.
     """
@@ -50,11 +50,10 @@ def command(
         click.echo(f"--- {chosen.name} {server.target.release}, {repetitions} repetitions each")
         for directory in directories:
             rate = None if storm else replay_scene(directory, server, repetitions, statement_limit)
-            how = " in lock-step" if rate else ""
+            finding, _ = read_finding(directory)
+            how = " in lock-step" if rate or (finding.schedule and not storm) else ""
             if rate is None:
-                finding, rate = replay(directory, server, repetitions, statement_limit)
-            else:
-                finding, _ = read_finding(directory)
+                _, rate = replay(directory, server, repetitions, statement_limit, storm=storm)
             low, high = rate.interval
             click.echo(
                 f"{finding.id}  {finding.severity:17} {rate.reproduction.reproduced} of {repetitions} repetitions{how} "

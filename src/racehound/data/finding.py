@@ -17,6 +17,7 @@ import msgspec
 from racehound.data.history import Event, Statement
 from racehound.data.older_files import decode
 from racehound.data.program import Program
+from racehound.data.schedule import Schedule
 from racehound.errors import UserError
 
 Severity = Literal["crash", "corruption", "wrong result", "hang", "internal error", "leak", "unexplained error", "known weakness"]
@@ -98,6 +99,10 @@ class Finding(msgspec.Struct, frozen=True, omit_defaults=True):
     first_met: FirstMet | None = None
     """None in the files of earlier versions."""
     serial_orders: SerialOrders = "not tried"
+    schedule: Schedule = ()
+    """The turns that showed it in lock-step, as they were taken; empty where a storm showed it."""
+    together: bool = False
+    """Whether all sessions sent their statements at once: then `schedule` is the order in which they did."""
     consequences: tuple[str, ...] = ()
     """What follows from it, one line each (`consequence`): defects that were told with it and are no headlines of their own."""
     database: str = ""

@@ -31,6 +31,8 @@ class Step(msgspec.Struct, frozen=True, omit_defaults=True):
     jitter_us: int = 0
     window: WindowEnd = "none"
     hold_us: int = 0
+    plain: bool = False
+    """Whether its statements are from an SQL file: any rows may come back, and `${` begins no variable."""
 
 
 class ProgramSession(msgspec.Struct, frozen=True):
@@ -76,11 +78,24 @@ class Program(msgspec.Struct, frozen=True):
     teardown: tuple[Step, ...]
     perturbations: tuple[str, ...] = ()
     """Names of the perturbations that disturb it while it runs. What they do is drawn from the seed for each repetition."""
+    check: tuple[Step, ...] = ()
+    """What a user says must hold when all sessions have come to rest; what does not, an error too, is a wrong result."""
 
     def steps(self) -> tuple[Step, ...]:
-        """All steps, in the order in which they stand."""
+        """All steps, in the order in which they stand, without the check: nobody leaves out any of that."""
         raced = tuple(step for session in self.sessions for step in session.steps)
         return (*self.once, *self.setup, *raced, *self.verify, *self.teardown)
+
+
+def without_timing(program: Program) -> Program:
+    """The program whose sessions keep no rendezvous and wait for nothing before a step."""
+    sessions = tuple(
+        msgspec.structs.replace(
+            session, steps=tuple(msgspec.structs.replace(step, beat=None, jitter_us=0, hold_us=0) for step in session.steps)
+        )
+        for session in program.sessions
+    )
+    return msgspec.structs.replace(program, sessions=sessions)
 
 
 def print_program(program: Program) -> str:
@@ -93,6 +108,7 @@ def print_program(program: Program) -> str:
     for session in program.sessions:
         together = " (all sessions at the same time)" if len(program.sessions) > 1 else ""
         lines += _section(f"session {session.name}{together}", session.steps)
+    lines += _section("check, when all sessions have come to rest", program.check)
     lines += _section("verify, when all sessions have come to rest", program.verify)
     lines += _section("last", program.teardown)
     return "\n".join(lines) + "\n"

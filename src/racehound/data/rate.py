@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable
 
 import msgspec
 
 from racehound.data.finding import Reproduction
+from racehound.errors import TimeIsUpError
 
 _Z = 1.96
 """Standard normal quantile of a 95 % interval."""
@@ -32,10 +34,11 @@ class Rate(msgspec.Struct, frozen=True):
 
 
 def measure(shows: Callable[[int], bool], repetitions: int) -> Rate:
-    """Try that many repetitions, numbered from 1; `shows` says whether one showed the finding."""
-    reproduced = first = 0
-    for number in range(1, repetitions + 1):
-        if shows(number):
-            reproduced += 1
-            first = first or number
-    return Rate(Reproduction(repetitions, reproduced), first)
+    """Try that many repetitions, numbered from 1; `shows` says whether one showed the finding.
+
+    Where `shows` raises TimeIsUpError, those before it are counted.
+    """
+    shown: list[bool] = []
+    with contextlib.suppress(TimeIsUpError):
+        shown.extend(shows(number) for number in range(1, repetitions + 1))
+    return Rate(Reproduction(len(shown), sum(shown)), shown.index(True) + 1 if any(shown) else 0)

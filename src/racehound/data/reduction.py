@@ -44,6 +44,12 @@ class Reduction(msgspec.Struct, frozen=True, omit_defaults=True):
     passes: tuple[Pass, ...]
     scene: Scene | None = None
     program: Program | None = None
+    tried: str = ""
+    """Of a program: what was tried in lock-step, where it does not show."""
+    serial: bool = False
+    """Whether no race is needed: the scene's sessions run one after the other."""
+    serial_orders: tuple[int, int] = (0, 0)
+    """How many serial orders of it were tried, each once, and how many it has."""
     replays: dict[str, Reproduction] = {}
     """By release: how often the scene showed it when it was replayed there."""
 
@@ -57,9 +63,13 @@ class Reduction(msgspec.Struct, frozen=True, omit_defaults=True):
         """Size, rate and effort in one line."""
         again = f"{self.reproduction.reproduced} of {self.reproduction.tried}"
         tried = sum(done.tried for done in self.passes)
-        what = f"{self.scene.size}, in lock-step" if self.scene else f"{_program_size(self.program)}, in a storm"
+        how = "one after the other" if self.serial else "in lock-step"
+        what = f"{self.scene.size}, {how}" if self.scene else f"{_program_size(self.program)}, in a storm"
         ended = "" if self.ending == "minimal" else f"; {self.ending}, it may be smaller yet"
-        return f"{what}, shown {again} times ({self.seconds:.0f} s, {tried} candidates{ended})"
+        not_in_lockstep = f"; {self.tried}" if self.tried else ""
+        some, all_orders = self.serial_orders
+        orders = f"; {some} of its {all_orders} serial orders were tried" if some < all_orders else ""
+        return f"{what}, shown {again} times ({self.seconds:.0f} s, {tried} candidates{ended}){orders}{not_in_lockstep}"
 
 
 def _program_size(program: Program | None) -> str:

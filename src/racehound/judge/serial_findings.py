@@ -13,6 +13,17 @@ from racehound.judge.errors import FAILED, UNDISTURBED
 Answer: TypeAlias = tuple[str, str, tuple[str, ...]]
 
 
+def same_defect(finding: Finding, serial: Finding) -> bool:
+    """Whether a finding of a serial order is of the same defect, whichever statement met it there.
+
+    What a check says must hold is broken, too, where other rows come back than in the race, or none.
+    """
+    if finding.oracle == serial.oracle == "contents":
+        return True
+    signatures = (each.signature.removesuffix(UNDISTURBED) for each in (finding, serial))
+    return finding.oracle == serial.oracle and len(set(signatures)) == 1
+
+
 class SerialFindings:
     """The findings of the serial orders of one program, to compare with those of its other orders.
 

@@ -173,7 +173,8 @@ class Explorer:
         scheduled, repetition, compared = self._judged(number, asked, order)
         detail = f"schedule: {print_schedule(repetition.schedule)}"
         met = FirstMet(round(time.monotonic() - self._started, 1), number)
-        findings = [msgspec.structs.replace(finding, detail=(*finding.detail, detail), first_met=met) for finding in compared]
+        told = {"first_met": met, "schedule": repetition.schedule}
+        findings = [msgspec.structs.replace(finding, detail=(*finding.detail, detail), **told) for finding in compared]
         for finding in findings:
             self._store.add(finding, self._program.program, repetition.events)
         return _result(number, repetition.schedule, scheduled.moves, findings)

@@ -20,7 +20,7 @@ from racehound.errors import UserError, reason_of
 from racehound.loops.explore import Exploration, explore
 from racehound.loops.hunt import Hunt, HuntOptions, Summary, choose_kinds
 from racehound.loops.reduce.search import Teller, say_nothing
-from racehound.loops.reduction import reduce_all
+from racehound.loops.reduction import ReduceOptions, reduce_all
 from racehound.report.progress import Reporter, outage_line
 from racehound.report.sessions import write_sessions
 from racehound.run.perturbations.registry import PerturbationSet
@@ -62,8 +62,9 @@ def record_hunt(
             summary = Hunt(options, opened, directory, store, reporter).run()
             reporter.close()
             if reduce_s and not summary.interrupted and not summary.ended_early:
-                limit_s = options.statement_limit_s
-                left_out = reduce_all(summary.findings, directory, opened, reduce_s, limit_s, reduction_progress)
+                worth = [directory.findings / finding.id for finding in summary.findings if not finding.is_weakness]
+                asked = ReduceOptions(reduce_s, statement_limit_s=options.statement_limit_s)
+                left_out = reduce_all(worth, opened, asked, reduction_progress).left_out
                 if left_out:
                     tell(left_out)
                 summary = _known_by_now(summary, directory)

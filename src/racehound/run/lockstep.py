@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -23,7 +24,7 @@ from racehound.data.history import Blocked, Fault, Overdue, Passed, Recorder
 from racehound.data.schedule import Schedule, Together, TurnOrder
 from racehound.databases.stepping import Stepping
 from racehound.databases.target import Target
-from racehound.errors import TargetError, UnreachableError
+from racehound.errors import TargetError, TimeIsUpError, UnreachableError
 from racehound.run.blocking import SteppedRecorded, wait
 from racehound.run.pulse import Pulse
 from racehound.run.session_script import Request, ScriptCursor
@@ -95,7 +96,10 @@ class LockstepSession:
 
 
 class LockStep:
-    """Runs one schedule. `limit_s`: when no statement has ended for so many seconds, pending ones may count as hanging."""
+    """Runs one schedule. `limit_s`: when no statement has ended for so many seconds, pending ones may count as hanging.
+
+    `deadline`: as `time.monotonic` counts; at that time the schedule ends, whatever is still running.
+    """
 
     def __init__(
         self,
@@ -107,6 +111,7 @@ class LockStep:
         *,
         limit_s: float,
         repetition: int,
+        deadline: float = math.inf,
     ) -> None:
         self._target = target
         self._stepping = stepping
@@ -115,6 +120,7 @@ class LockStep:
         self._numbers = {each.connection.pid: each.number for each in sessions}
         self._pulse = pulse
         self._limit_s = limit_s
+        self._deadline = deadline
         self._repetition = repetition
         self._progress_ns = time.monotonic_ns()
         self._cancelled_ns = 0
@@ -127,11 +133,15 @@ class LockStep:
         return tuple(move.session for move in self.moves)
 
     def run(self, order: TurnOrder) -> list[Move]:
-        """Let the sessions take all their turns, in an order. TargetError when the target does not answer any more."""
+        """Let the sessions take all their turns, in an order.
+
+        TargetError when the target does not answer any more, TimeIsUpError at the deadline: pending statements are cancelled.
+        """
         with self._cancelling():
             if isinstance(order, Together):
                 return self._run_together()
             while True:
+                self._check_deadline()
                 free = [each.number for each in self._sessions.values() if each.free]
                 if free:
                     self._take_turn(self._sessions[order.choose(free)], order.passed())
@@ -144,6 +154,7 @@ class LockStep:
     def _run_together(self) -> list[Move]:
         """Every session sends its next statement as soon as it has an answer. It does not matter who is blocked."""
         while True:
+            self._check_deadline()
             for each in self._sessions.values():
                 if each.free:
                     self._send(each, ())
@@ -213,8 +224,13 @@ class LockStep:
         if ended:
             self._release()
         else:
+            self._check_deadline()
             self._check_limit(waiting)
         return bool(ended)
+
+    def _check_deadline(self) -> None:
+        if time.monotonic() >= self._deadline:
+            raise TimeIsUpError("the schedule was not over in the time that there was for it")
 
     def _end(self, session: LockstepSession, outcome: Outcome) -> None:
         pending = session.pending

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from racehound.data.program import Phase, Program, ProgramSession, Step
 from racehound.errors import UserError
-from racehound.run.session_script import OBJECT, PROMPT_ACTIONS, Scripts, SessionScript, Turn
+from racehound.run.session_script import OBJECT, PLAIN, PROMPT_ACTIONS, Scripts, SessionScript, Turn, is_sql
 from racehound.testdrive.parser import parse_fragment
 from racehound.testdrive.printer import print_script
 from racehound.testdrive.script import Action, Script, Sql
@@ -63,6 +63,7 @@ def lockstep_program(program: Program) -> LockstepProgram:
         program,
         sessions,
         setup=tuple(map(_serial, program.setup)),
+        check=tuple(map(_serial, program.check)),
         verify=tuple(map(_serial, program.verify)),
         teardown=tuple(map(_serial, program.teardown)),
     )
@@ -71,13 +72,17 @@ def lockstep_program(program: Program) -> LockstepProgram:
 def program_of_scripts(scripts: Scripts, seed: int) -> LockstepProgram:
     """A user's scripts. Each statement of a session is a step of its own. The setup has to succeed."""
     sessions = tuple(
-        ProgramSession(str(number), tuple(Step(OBJECT, "manipulate", script.fragment(turn)) for turn in range(len(script.turns))))
+        ProgramSession(str(number), tuple(map(script.step, range(len(script.turns)))))
         for number, script in enumerate(scripts.sessions, 1)
     )
     title = "explored: " + " | ".join(script.file for script in scripts.sessions)
-    setup, verify, teardown = (_step(script) for script in (scripts.setup, scripts.check, scripts.teardown))
+    setup, check, teardown = (
+        _steps(scripts.setup, "prepare"),
+        _steps(scripts.check, "verify"),
+        _steps(scripts.teardown, "destroy"),
+    )
     return LockstepProgram(
-        Program(seed, "concurrent", title, {}, True, (), setup, sessions, verify, teardown),
+        Program(seed, "concurrent", title, {}, True, (), setup, sessions, (), teardown, check=check),
         scripts.sessions,
         setup=() if scripts.setup is None else (SerialScript(scripts.setup, OBJECT, "prepare", "--setup"),),
         check=() if scripts.check is None else (SerialScript(scripts.check, OBJECT, "verify", "--check"),),
@@ -85,12 +90,15 @@ def program_of_scripts(scripts: Scripts, seed: int) -> LockstepProgram:
     )
 
 
-def _step(script: Script | None) -> tuple[Step, ...]:
-    return () if script is None else (Step(OBJECT, "prepare", print_script(script)),)
+def _steps(script: Script | None, phase: Phase) -> tuple[Step, ...]:
+    return () if script is None else (Step(OBJECT, phase, print_script(script), plain=is_sql(script.file)),)
 
 
 def _serial(step: Step) -> SerialScript:
-    return SerialScript(parse_fragment(step.fragment), step.object, step.phase, f"{step.phase} of {step.object}")
+    script = parse_fragment(step.fragment)
+    if step.plain:
+        script = dataclasses.replace(script, file=PLAIN)
+    return SerialScript(script, step.object, step.phase, f"{step.phase} of {step.object}")
 
 
 def _turns(step: Step) -> Iterator[Turn]:
@@ -99,7 +107,7 @@ def _turns(step: Step) -> Iterator[Turn]:
     actions: list[Action] = []
     for command in parse_fragment(step.fragment).commands:
         if isinstance(command, Sql):
-            yield Turn(command, tuple(actions), object=step.object, phase=step.phase)
+            yield Turn(command, tuple(actions), anything_goes=step.plain, object=step.object, phase=step.phase)
             actions.clear()
         elif command.name in PROMPT_ACTIONS:
             actions.append(command)

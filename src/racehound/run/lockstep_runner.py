@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import math
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,7 +16,7 @@ from racehound.data.program import Program
 from racehound.data.schedule import Schedule, TurnOrder
 from racehound.databases.stepping import Stepping
 from racehound.databases.target import Target
-from racehound.errors import RacehoundError, TargetError, UserError
+from racehound.errors import RacehoundError, TargetError, TimeIsUpError, UserError
 from racehound.run.blocking import BlockingSession, SteppedRecorded
 from racehound.run.lockstep import LockStep, LockstepSession, Move
 from racehound.run.lockstep_program import LockstepProgram, SerialScript
@@ -41,6 +42,8 @@ class LockstepRunner:
     def __init__(self, target: Target, recorder: Recorder, temp_dir: Path, limit_s: float) -> None:
         self.target = target
         self.recorder = recorder
+        self.deadline = math.inf
+        """When a schedule ends that is still running, as `time.monotonic` counts."""
         self._temp_dir = temp_dir
         self._limit_s = limit_s
         self.pulse = Pulse(target, recorder)
@@ -88,11 +91,18 @@ class LockstepRunner:
             session.position.repetition = repetition
             sessions.append(LockstepSession(number, session, ScriptCursor(script, self._context(session))))
         return LockStep(
-            self.target, self.stepping, self.recorder, sessions, self.pulse, limit_s=self._limit_s, repetition=repetition
+            self.target,
+            self.stepping,
+            self.recorder,
+            sessions,
+            self.pulse,
+            limit_s=self._limit_s,
+            repetition=repetition,
+            deadline=self.deadline,
         )
 
     def run_alone(self, serial: SerialScript, repetition: int) -> CommandFailed | None:
-        """Run a script in the session `main`. Return how it failed, if it did."""
+        """Run a script in the session `main`. Return how it failed, if it did. TimeIsUpError where the deadline has passed."""
         try:
             run_alone(serial.script, self._context(self._directing(serial, repetition)))
         except CommandFailed as failure:
@@ -100,11 +110,13 @@ class LockstepRunner:
         return None
 
     def check(self, serial: SerialScript, repetition: int) -> list[CommandFailed]:
-        """Run a script that says what must hold in the session `main`. Return what does not."""
+        """Run a script that says what must hold in the session `main`. Return what does not. TimeIsUpError as `run_alone`."""
         return failures_of_check(serial.script, self._context(self._directing(serial, repetition)))
 
     def _directing(self, serial: SerialScript, repetition: int) -> RecordedSession:
         """The session `main`, in which the statements of that script are recorded from now on."""
+        if time.monotonic() >= self.deadline:
+            raise TimeIsUpError("there was no time left to run a script")
         assert self._director is not None
         position = self._director.position
         position.object, position.phase, position.repetition = serial.object, serial.phase, repetition
@@ -232,7 +244,10 @@ class ScheduledRepetition:
         return self._runner.prepare(damaged=damaged)
 
     def run(self, number: int) -> None:
-        """Setup, all turns, and the check. UserError for a setup that has to succeed and fails."""
+        """Setup, all turns, and the check.
+
+        UserError for a setup that has to succeed and fails, TimeIsUpError where the runner's deadline passes meanwhile.
+        """
         self._number = self._runner.pulse.repetition = number
         self.moves = []
         order = copy.deepcopy(self._order)  # a schedule that an outage spoils is run again

@@ -84,8 +84,13 @@ class StormPacer:
             )
             return not self._abandoned and (transient or self.progress(session) != seen or bool(self._busy & ancestors))
 
+    @property
+    def abandoned(self) -> bool:
+        """Whether the repetition takes too long, so that no step is begun any more."""
+        return self._abandoned
+
     def abandon(self) -> None:
-        """Called when the repetition takes too long: no session waits for another one any more, and nothing is tried again."""
+        """Called when the repetition takes too long: no session waits for another one any more, and no step is begun."""
         with self._lock:
             self._abandoned = True
             self._lock.notify_all()

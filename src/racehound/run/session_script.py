@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from racehound.data.program import Phase
+from racehound.data.program import Phase, Step
 from racehound.errors import UserError
 from racehound.session import Outcome
 from racehound.testdrive.check import check
@@ -28,6 +28,8 @@ from racehound.testdrive.variables import UnknownVariableError, substitute, subs
 PROMPT_ACTIONS = frozenset({"set", "set-regex", "unset-regex"})
 _BEGIN = re.compile(r"(?:BEGIN|START)(?:\s+(?:WORK|TRANSACTION))?", re.IGNORECASE)
 SUFFIXES = (".td", ".sql")
+PLAIN = "step.sql"
+"""File name of a script that was made of a plain step."""
 OBJECT = "scripts"
 """The object that all statements of a user's scripts are recorded with: which objects they really touch is not known."""
 
@@ -60,6 +62,11 @@ class SessionScript:
         commands: tuple[Command, ...] = (*turn.actions, turn.sql)
         return "".join(map(print_command, commands))
 
+    def step(self, number: int) -> Step:
+        """A turn as a step of a program."""
+        turn = self.turns[number]
+        return Step(turn.object, turn.phase, self.fragment(number), plain=turn.anything_goes)
+
 
 @dataclasses.dataclass(frozen=True)
 class Scripts:
@@ -69,6 +76,11 @@ class Scripts:
     setup: Script | None = None
     check: Script | None = None
     teardown: Script | None = None
+
+
+def is_sql(file: str) -> bool:
+    """Whether a script is an SQL file, in which nothing is said about the rows of a statement."""
+    return file.endswith(".sql")
 
 
 def read_text(path: Path) -> str:
@@ -98,7 +110,7 @@ def run_alone(script: Script, context: Context) -> None:
 
     In an `.sql` file every statement has to succeed, whatever it returns.
     """
-    if not script.file.endswith(".sql"):
+    if not is_sql(script.file):
         with Interpreter(context) as interpreter:
             interpreter.run(script)
         return
@@ -116,7 +128,7 @@ def failures_of_check(script: Script, context: Context) -> list[CommandFailed]:
     In an `.sql` file every statement has to succeed, and one that returns rows must return none. Each is run, up to the first
     that meets an error. A testdrive script ends at the first command that does not do what the script says.
     """
-    if not script.file.endswith(".sql"):
+    if not is_sql(script.file):
         try:
             run_alone(script, context)
         except CommandFailed as failure:

@@ -133,6 +133,8 @@ class SessionThread:
         try:
             for number, step in enumerate(steps):
                 pacer.before(self.name, number, step)
+                if pacer.abandoned:
+                    break
                 runner.run(number, step, pacer)
                 if runner.session.lost:
                     break

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import queue
 import time
 from collections.abc import Callable, Iterable
@@ -9,10 +10,10 @@ from pathlib import Path
 
 from racehound.data.finding import Severity
 from racehound.data.history import Fault, Recorder, RepetitionStarted
-from racehound.data.program import Disturbance, Program, Step
+from racehound.data.program import Disturbance, Program, Step, without_timing
 from racehound.data.schedule import Schedule
 from racehound.databases.target import Reset, Target
-from racehound.errors import TargetError
+from racehound.errors import TargetError, TimeIsUpError
 from racehound.run.pacer import StormPacer, draw_offsets
 from racehound.run.perturbations.controller import PerturbationController
 from racehound.run.perturbations.registry import PerturbationSet
@@ -27,6 +28,9 @@ from racehound.wire.session import LibpqSession
 REPETITION_LIMIT_S = 180.0
 """Seconds; a repetition takes a few hundredths of one, a statement that hangs is cancelled long before."""
 
+_AGAIN_S = 0.1
+"""After that time what still runs beyond the limit is cancelled again."""
+
 DIRECTOR = "main"
 """Name of the session that does setup, verification and teardown."""
 
@@ -35,6 +39,8 @@ class StormRunner:
     """Runs one program on a started target; see `loops.repetition.SessionHost`. Used by one thread; it has threads of its own.
 
     `statement_limit_s`: seconds after which a statement counts as hanging. `reset`: what is made new before each repetition.
+    `deadline`: as `time.monotonic` counts; at that time a repetition ends, whatever is still running. `one_by_one`: each session
+    begins when the one before it has finished, and waits for no other.
     """
 
     damaging: frozenset[Severity] = frozenset(("crash", "corruption", "hang"))
@@ -51,13 +57,17 @@ class StormRunner:
         *,
         perturbations: PerturbationSet | None = None,
         reset: Reset = "objects",
+        deadline: float = math.inf,
+        one_by_one: bool = False,
     ) -> None:
         """UserError where the target cannot be disturbed as the program wants."""
         self.target = target
-        self.program = program
+        self.program = without_timing(program) if one_by_one else program
         self.recorder = recorder
         self._temp_dir = temp_dir
         self._reset = reset
+        self._deadline = deadline
+        self._one_by_one = one_by_one
         self._step_runners: dict[str, StepRunner] = {}
         self._threads: dict[str, SessionThread] = {}
         self._finished: dict[str, BaseException | None] = {}
@@ -91,7 +101,10 @@ class StormRunner:
         return True
 
     def run(self, number: int) -> None:
-        """One repetition, until all sessions have finished and what they left has been verified."""
+        """One repetition, until all sessions have finished and what they left has been verified.
+
+        TimeIsUpError where the deadline passes meanwhile.
+        """
         self._number = self._pulse.repetition = number
         offsets = draw_offsets(self.program, number)
         named = tuple((session, step, offset) for (session, step), offset in offsets.items())
@@ -106,7 +119,8 @@ class StormRunner:
             if self._controller:
                 self._controller.give_up(self._sessions())
             raise
-        self._run_alone(self.program.verify, number)
+        self._check_deadline()
+        self._run_alone((*self.program.check, *self.program.verify), number)
 
     def worth_judging(self, look: Callable[[], bool]) -> bool:  # noqa: ARG002 a repetition takes far longer than judging it
         """Always: see `SessionHost`."""
@@ -200,16 +214,21 @@ class StormRunner:
         return self.target.open(name)
 
     def _run_alone(self, steps: tuple[Step, ...], number: int) -> None:
-        """Run steps in the session `main`, one after the other."""
+        """Run steps in the session `main`, one after the other. TimeIsUpError where the deadline has passed."""
         runner = self._step_runner(DIRECTOR)
         runner.session.position.repetition = number
         for index, step in enumerate(steps):
+            self._check_deadline()
             runner.run(index, step)
             if runner.session.lost:
                 return
 
+    def _check_deadline(self) -> None:
+        if time.monotonic() >= self._deadline:
+            raise TimeIsUpError("the repetition was not over in the time that there was for it")
+
     def _race(self, pacer: StormPacer, number: int, drawn: tuple[Disturbance, ...]) -> None:
-        """Run the steps of all sessions at the same time."""
+        """Run the steps of all sessions, at the same time unless it is to be one by one."""
         self._finished.clear()
         sessions = self.program.sessions
         for session in sessions:
@@ -218,8 +237,10 @@ class StormRunner:
                 self._threads[session.name] = SessionThread(session.name, self._session_finished)
         if self._controller:
             self._controller.begin(drawn, {session.name: self.session(session.name) for session in sessions})
-        for session in sessions:
+        for begun, session in enumerate(sessions, 1):
             self._threads[session.name].start(self._step_runners[session.name], session.steps, pacer)
+            if self._one_by_one:
+                self._wait_for(begun, pacer)
         self._wait_for(len(sessions), pacer)
 
     def _session_finished(self, name: str, error: BaseException | None) -> None:
@@ -235,18 +256,18 @@ class StormRunner:
     def _wait_for(self, sessions: int, pacer: StormPacer) -> None:
         """Until all sessions have finished. On Ctrl-C they are cancelled and waited for before the interrupt is raised again.
 
-        A repetition beyond its limit is abandoned: what runs is cancelled, nothing is tried again.
+        A repetition beyond its limit is abandoned: what runs is cancelled, and no step is begun any more. So is one at the
+        deadline.
         """
-        deadline = time.monotonic() + REPETITION_LIMIT_S
+        limit = min(time.monotonic() + REPETITION_LIMIT_S, self._deadline)
         interrupted: KeyboardInterrupt | None = None
         # An interrupt may come between two lines of this loop: who has finished is counted, signals are not.
         while len(self._finished) < sessions:
             try:
-                self._signal.get(timeout=1.0)
+                self._signal.get(timeout=min(max(limit - time.monotonic(), _AGAIN_S), 1.0))
             except queue.Empty:
-                if time.monotonic() > deadline:
-                    left = sessions - len(self._finished)
-                    self.note(f"abandoned after {REPETITION_LIMIT_S:g} s: {left} sessions were not done")
+                if time.monotonic() >= limit:
+                    self.note(f"abandoned: in the time that there was {sessions - len(self._finished)} sessions were not done")
                     self._stop_sessions(pacer)
             except KeyboardInterrupt as interrupt:
                 interrupted = interrupt

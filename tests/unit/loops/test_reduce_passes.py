@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from racehound.data.scene import SETUP, Line, Scene
+from racehound.errors import TimeIsUpError
 from racehound.loops.reduce.scene_passes import minimise
-from racehound.loops.reduce.search import Search, TimeIsUpError, without_chunks
+from racehound.loops.reduce.search import Search, without_chunks
 from racehound.loops.reduce.shorten import shortened
 
 Shows = Callable[[Scene], bool]

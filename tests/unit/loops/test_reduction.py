@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +15,7 @@ from racehound.data.program import Program, ProgramSession, Step
 from racehound.data.reduction import Reduction, read_reduction
 from racehound.judge.errors import judge_errors
 from racehound.judge.oracle import ObservedHistory
-from racehound.loops.reduction import ReduceOptions, reduce, replay_scene
+from racehound.loops.reduction import ReduceOptions, reduce, reduce_all, replay_scene
 from racehound.session import Outcome
 from tests.unit.programs import statement
 from tests.unit.scripted import SCRIPTED, SYNTAX, ScriptedTarget, done, opened, refused
@@ -65,7 +67,7 @@ def reduced(finding: Path, target: ScriptedTarget, limit_s: float = 60.0) -> Red
     """Statements are not shortened: the target reads no text but those of the program."""
     target.readable = {ALTER, CREATE, FILL, OTHER}.__contains__
     options = ReduceOptions(limit_s=limit_s, repetitions=5)
-    return reduce(finding, opened(target, finding.parent.parent), options)[1]
+    return reduce(finding, opened(target, finding.parent.parent), options).reduction
 
 
 def lines(reduction: Reduction | None) -> list[str]:
@@ -129,6 +131,57 @@ def test_where_none_shows_it_often_enough_the_one_that_does_so_most_often_is_tak
 def test_what_does_not_show_again_is_not_reduced(finding: Path, target: ScriptedTarget) -> None:
     assert reduced(finding, target, limit_s=0.4) is None
     assert read_reduction(finding) is None
+
+
+# The time
+
+
+@pytest.fixture
+def slow_target(target: ScriptedTarget) -> ScriptedTarget:
+    """Each statement takes twenty milliseconds; with rows there is the error."""
+
+    def answer(sql: str) -> Outcome:
+        threading.Event().wait(0.02)
+        return HALF_FILLED if sql == ALTER and ("main", FILL) in target.present else done("OK")
+
+    target.answer(".*", answer)
+    return target
+
+
+@pytest.mark.parametrize("shows", [True, False], ids=["it shows again", "it does not show again"])
+def test_a_reduction_keeps_to_its_time(finding: Path, slow_target: ScriptedTarget, shows: bool) -> None:
+    if not shows:
+        slow_target.answer(ALTER, done("ALTER"))
+    started = time.monotonic()
+    options = ReduceOptions(limit_s=1.0, repetitions=10_000)
+    reduction = reduce(finding, opened(slow_target, finding.parent.parent), options).reduction
+    assert time.monotonic() - started < 6.0
+    assert (reduction is not None) == shows
+    if reduction is not None:
+        assert 0 < reduction.reproduction.tried < 10_000, "it is run again as often as there is time for"
+
+
+def test_all_findings_together_keep_to_their_time_and_it_is_said_which_were_left_out(
+    finding: Path, slow_target: ScriptedTarget
+) -> None:
+    started, shown = time.monotonic(), []
+    options = ReduceOptions(limit_s=1.0, repetitions=10_000)
+    place = opened(slow_target, finding.parent.parent)
+    ended = reduce_all([finding] * 5, place, options, show=lambda each: shown.append(each.finding.id))
+    assert time.monotonic() - started < 6.0
+    assert shown == [finding.name]
+    assert ended.left_out == "4 of 5 findings were not reduced: the time for that was over"
+
+
+def test_what_a_finding_leaves_of_its_time_is_for_the_others(finding: Path, target: ScriptedTarget) -> None:
+    target.answer(ALTER, HALF_FILLED)
+    shown: list[str] = []
+    ended = reduce_all(
+        [finding] * 3, opened(target, finding.parent.parent), ReduceOptions(30.0, repetitions=5),
+        show=lambda each: shown.append(each.reduction.ending if each.reduction else "none"),
+    )  # fmt: skip
+    assert shown == ["minimal"] * 3
+    assert (ended.left_out, ended.interrupted) == ("", False)
 
 
 def test_a_scene_is_replayed_and_its_rate_on_the_release_is_kept(finding: Path, target: ScriptedTarget) -> None:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from racehound.data.history import Blocked, Fault, Passed, Recorder
 from racehound.data.program import Program, ProgramSession, Step
 from racehound.data.schedule import Listed, Schedule
-from racehound.errors import UserError
+from racehound.errors import TimeIsUpError, UserError
 from racehound.run.lockstep_program import lockstep_program
 from racehound.run.lockstep_runner import LockstepRunner, ScheduledRepetition
 from tests.unit.programs import one_statement_each
@@ -153,6 +155,33 @@ def test_a_setup_that_has_to_succeed_and_fails_ends_the_repetition(runner: Locks
     host.prepare(damaged=True)
     with pytest.raises(UserError):
         host.run(1)
+
+
+# The deadline
+
+
+def test_a_schedule_that_is_not_over_at_the_deadline_ends_and_what_waits_is_cancelled(
+    runner: LockstepRunner, target: ScriptedTarget
+) -> None:
+    program = one_statement_each()
+    held = msgspec.structs.replace(program, setup=(Step("o_0", "prepare", "> BEGIN\n"), *program.setup))
+    target.block("DROP o_1", behind="main")
+    host = scheduled(runner, program=held)
+    host.prepare(damaged=True)
+    runner.deadline = time.monotonic() + 0.2
+    with pytest.raises(TimeIsUpError):
+        host.run(1)
+    (waiting,) = (session for session in target.sessions if session.name == "2")
+    assert waiting.finish().error is not None
+
+
+def test_after_the_deadline_no_script_is_begun(runner: LockstepRunner, target: ScriptedTarget) -> None:
+    host = scheduled(runner)
+    host.prepare(damaged=True)
+    runner.deadline = time.monotonic()
+    with pytest.raises(TimeIsUpError):
+        host.run(1)
+    assert target.sent == []
 
 
 # Lost sessions

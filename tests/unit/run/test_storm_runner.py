@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import queue
+import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,8 +16,10 @@ import pytest
 from racehound.data.history import Event, Fault, Recorder, Statement
 from racehound.data.program import Program, ProgramSession, Step
 from racehound.databases.target import Reset
+from racehound.errors import TimeIsUpError
 from racehound.run.storm_runner import StormRunner
-from tests.unit.scripted import LOST, MISSING, ScriptedTarget, refused
+from racehound.session import Outcome
+from tests.unit.scripted import LOST, MISSING, ScriptedTarget, done, refused
 
 
 def step(name: str, word: str = "CREATE") -> Step:
@@ -53,8 +58,8 @@ def storm(target: ScriptedTarget, recorder: Recorder, tmp_path: Path) -> Iterato
     """Makes storm runners, which are closed after the test."""
     with contextlib.ExitStack() as stack:
 
-        def make(program: Program = PROGRAM, reset: Reset = "objects") -> StormRunner:
-            runner = StormRunner(target, program, recorder, tmp_path, 60.0, reset=reset)
+        def make(program: Program = PROGRAM, reset: Reset = "objects", deadline: float = math.inf) -> StormRunner:
+            runner = StormRunner(target, program, recorder, tmp_path, 60.0, reset=reset, deadline=deadline)
             return stack.enter_context(contextlib.closing(runner))
 
         yield make
@@ -165,6 +170,24 @@ def test_a_director_that_lost_its_connection_runs_no_further_step(target: Script
 
 def raced(events: list[Event]) -> list[Statement]:
     return [event for event in events if isinstance(event, Statement)]
+
+
+# The deadline
+
+
+def test_at_the_deadline_no_session_begins_another_step(target: ScriptedTarget, storm: Storm) -> None:
+    def takes_time(_sql: str) -> Outcome:
+        threading.Event().wait(0.02)
+        return done("WORK")
+
+    target.answer("WORK TABLE o_0", takes_time)
+    program = msgspec.structs.replace(PROGRAM, sessions=(ProgramSession("o_0", (step("o_0", "WORK"),) * 1000),))
+    runner = storm(program, deadline=time.monotonic() + 0.2)
+    runner.prepare(damaged=True)
+    with pytest.raises(TimeIsUpError):
+        runner.run(1)
+    assert 0 < len(target.texts("o_0")) < 100
+    assert "CHECK TABLE o_base" not in target.texts("main")
 
 
 # Interrupts

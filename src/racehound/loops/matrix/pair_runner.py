@@ -167,7 +167,8 @@ class _Trials:
         outcome, signature = outcome_of(racy, moves, "yx" if y_first else "xy")
         if rank(outcome) < rank("known weakness"):
             for finding in racy:
-                self._keep(msgspec.structs.replace(finding, first_met=met), program, repetition.events)
+                told = {"first_met": met, "schedule": repetition.schedule, "together": mode == "together"}
+                self._keep(msgspec.structs.replace(finding, **told), program, repetition.events)
         if found and not racy:
             _, alone = outcome_of(found, moves, "")
             outcome, signature = "no race needed", f"one after the other, too: {alone}"

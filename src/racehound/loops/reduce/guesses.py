@@ -112,15 +112,24 @@ class Guesser:
     # The whole
 
     def _whole(self) -> Iterator[Scene]:
+        yield self.as_recorded()
+        alone = [_recorded_line(recorded, SETUP) for recorded in self._before_race()]
+        for stretched in (False, True):
+            yield self.scene.with_lines([*alone, *self._widened(self._race(), self._numbers(), stretched=stretched)])
+
+    def as_recorded(self) -> Scene:
+        """All statements in the order in which they began."""
+        numbers = self._numbers()
+        alone = [_recorded_line(recorded, SETUP) for recorded in self._before_race()]
+        together = [_recorded_line(recorded, numbers[recorded.session] or len(numbers)) for recorded in self._race()]
+        return self.scene.with_lines([*alone, *together])
+
+    def _numbers(self) -> dict[str, int]:
+        """The number of each session in the scene of the whole transcript."""
         numbers = {DIRECTOR: SETUP}
         for recorded in self.statements:
             numbers.setdefault(recorded.session, len(numbers))
-        setup, raced = self._before_race(), self._race()
-        alone = [_recorded_line(recorded, SETUP) for recorded in setup]
-        together = [_recorded_line(recorded, numbers[recorded.session] or len(numbers)) for recorded in raced]
-        yield self.scene.with_lines([*alone, *together])
-        for stretched in (False, True):
-            yield self.scene.with_lines([*alone, *self._widened(raced, numbers, stretched=stretched)])
+        return numbers
 
     def _before_race(self) -> list[Recorded]:
         start_ns = min((recorded.statement.start_ns for recorded in self.statements if recorded.session != DIRECTOR), default=0)

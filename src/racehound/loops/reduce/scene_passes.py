@@ -100,6 +100,7 @@ def switch_less(search: Search[Scene]) -> None:
 
 def _put(search: Search[Scene], at: int, can_read: CanRead) -> Callable[[str], bool]:
     def attempt(sql: str) -> bool:
+        search.check_time()
         if not can_read(sql):
             return False
         scene = search.best

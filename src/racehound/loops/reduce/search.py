@@ -7,11 +7,7 @@ from collections.abc import Callable, Hashable, Sequence
 from typing import Generic, TypeVar
 
 from racehound.data.reduction import Pass
-
-
-class TimeIsUpError(Exception):
-    """No candidate can be tried any more."""
-
+from racehound.errors import TimeIsUpError
 
 Teller = Callable[[str, int, str], None]
 """Called with the progress: the name of the pass, how many candidates it has tried, and the size of the best one."""
@@ -55,14 +51,18 @@ class Search(Generic[Candidate]):
         """Candidates tried so far."""
         return sum(done.tried for done in self.passes.values())
 
+    def check_time(self) -> None:
+        """TimeIsUpError where no candidate can be tried any more."""
+        if time.monotonic() >= self._deadline:
+            raise TimeIsUpError("the time to search was over")
+
     def attempt(self, candidate: Candidate, name: str) -> bool:
         """Whether the candidate shows the finding; if so it is the best from now on. TimeIsUpError instead of a try too many."""
         key = self._key(candidate)
         if key in self._known:
             return False
+        self.check_time()
         started = time.monotonic()
-        if started >= self._deadline:
-            raise TimeIsUpError
         self._known.add(key)
         done = self.passes.setdefault(name, Pass(name))
         done.tried += 1

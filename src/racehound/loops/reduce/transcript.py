@@ -75,10 +75,18 @@ class Transaction:
 
 
 def transcript(program: Program, events: Iterable[Event], until_ns: int | None = None) -> list[Recorded]:
-    """The statements of a repetition, by start, without the teardown. `until_ns`: only those that began before."""
+    """The statements of a repetition, by start, without the teardown and without a check that a user has given.
+
+    `until_ns`: only those that began before.
+    """
     texts = _Texts(program)
     statements = [event for event in events if isinstance(event, Statement)]
-    kept = [s for s in statements if (s.start_ns <= until_ns if until_ns is not None else not _cleans_up(s))]
+    left_out = ("destroy", "verify") if program.check else ("destroy",)
+    kept = [
+        s
+        for s in statements
+        if (s.start_ns <= until_ns if until_ns is not None else not (s.session == DIRECTOR and s.phase in left_out))
+    ]
     once = [recorded for step in program.once for recorded in _ran_before(step)]
     return [*once, *(Recorded(statement, texts.of(statement)) for statement in sorted(kept, key=lambda s: s.start_ns))]
 
@@ -98,10 +106,6 @@ def transactions(statements: Sequence[Recorded]) -> list[Transaction]:
                 done.append(Transaction(tuple(open_ones.pop(recorded.session))))
     done += [Transaction(tuple(left)) for left in open_ones.values()]
     return sorted(done, key=lambda transaction: transaction.end_ns)
-
-
-def _cleans_up(statement: Statement) -> bool:
-    return statement.session == DIRECTOR and statement.phase == "destroy"
 
 
 def _ran_before(step: Step) -> list[Recorded]:
