@@ -31,7 +31,7 @@ class Lab:
         self._place = place
         self._runner = runner
         self.found = found
-        self._catalogue = Catalogue(place.kinds, place.database.plain_table)
+        self._catalogue = Catalogue(place.kinds, place.database.plain_table, place.target.dialect.effect)
         self._operations = {each.name: each for each in self._catalogue.operations()}
 
     def alone(self, operation: str) -> Side:

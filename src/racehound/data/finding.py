@@ -51,6 +51,60 @@ class Reproduction(msgspec.Struct, frozen=True):
     reproduced: int
 
 
+CULPRITS_LIMIT = 3
+"""How many culprits a finding names."""
+
+
+class Culprit(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A statement of another session that brought the finding about, or is likely to have."""
+
+    failed: str
+    """The shape of the statement that failed: `ALTER TABLE ADD COLUMN`."""
+    other: str
+    """The shape of the other statement."""
+    certainty: Literal["confirmed", "likely"] = "likely"
+    """confirmed: the two alone show the finding, in lock-step."""
+    count: int = 1
+    """How often the other statement could have caused the error when it came."""
+    apart: int = 0
+    """How often, in the same repetitions, the two ran at the same time without the error."""
+    doubt: int = 0
+    """What speaks against it; 0: nothing. The statements' texts, objects and times tell (`judge/culprits.py`)."""
+
+    @property
+    def order(self) -> tuple[bool, int, float, str, str]:
+        """The likeliest comes first."""
+        share = self.count / (self.count + self.apart)
+        return self.certainty == "likely", self.doubt, -self.count * share, self.failed, self.other
+
+
+def best_culprits(culprits: Iterable[Culprit], limit: int | None = CULPRITS_LIMIT) -> tuple[Culprit, ...]:
+    """The likeliest ones; only the confirmed ones, if there are any."""
+    found = sorted(culprits, key=lambda each: each.order)
+    confirmed = [each for each in found if each.certainty == "confirmed"]
+    return tuple(confirmed or found)[:limit]
+
+
+def merged_culprits(*groups: Iterable[Culprit]) -> tuple[Culprit, ...]:
+    """The culprits of several errors or repetitions, each pair of statements once, the likeliest first."""
+    by_pair: dict[tuple[str, str], Culprit] = {}
+    for culprit in (each for group in groups for each in group):
+        known = by_pair.get((culprit.failed, culprit.other))
+        by_pair[culprit.failed, culprit.other] = culprit if known is None else _together(known, culprit)
+    return tuple(sorted(by_pair.values(), key=lambda each: each.order))
+
+
+def _together(one: Culprit, other: Culprit) -> Culprit:
+    return Culprit(
+        one.failed,
+        one.other,
+        "confirmed" if "confirmed" in (one.certainty, other.certainty) else "likely",
+        one.count + other.count,
+        one.apart + other.apart,
+        min(one.doubt, other.doubt),
+    )
+
+
 class Finding(msgspec.Struct, frozen=True, omit_defaults=True):
     """One defect, with the evidence of the first repetition that showed it, or of the one with the fewest statements since."""
 
@@ -70,8 +124,10 @@ class Finding(msgspec.Struct, frozen=True, omit_defaults=True):
     """The statements that brought it about, as far as that is known, of all sessions, by start."""
     log: tuple[str, ...] = ()
     pairs: dict[str, int] = {}
-    """Pairs of statements that showed it (`X | Y`) and how often."""
+    """Only in files of earlier versions: statements that failed, each with one that ran at that time (`X | Y`), and how often."""
     reproduction: Reproduction | None = None
+    culprits: tuple[Culprit, ...] = ()
+    """The statements of other sessions that brought it about, or are likely to have; the likeliest first, at most three."""
     database: str = ""
     """The database that it was found in, as its makers spell it; `release` is the version."""
     id: str = ""
@@ -137,6 +193,8 @@ class Store:
         self.baseline = baseline
         self._accompany = accompany
         self._findings: dict[str, Finding] = {}
+        self._culprits: dict[str, tuple[Culprit, ...]] = {}
+        """All that are known of each finding."""
         self._dirty: set[str] = set()
         self._lock = threading.Lock()
         self.silenced: Counter[str] = Counter()
@@ -160,14 +218,15 @@ class Store:
             self.silenced[finding.id] += 1
             return False
         known = self._findings.get(finding.id)
+        culprits = self._culprits[finding.id] = merged_culprits(self._culprits.get(finding.id, ()), finding.culprits)
+        finding = msgspec.structs.replace(finding, culprits=best_culprits(culprits))
         if known is None:
             self._findings[finding.id] = finding
             self._write(finding, program, events)
             return True
         shorter = len(finding.statements) < len(known.statements)
         kept = finding if shorter else known
-        pairs = dict(Counter(known.pairs) + Counter(finding.pairs))
-        merged = msgspec.structs.replace(kept, count=known.count + 1, pairs=pairs)
+        merged = msgspec.structs.replace(kept, count=known.count + 1, culprits=finding.culprits)
         self._findings[finding.id] = merged
         if shorter:
             self._write(merged, program, events)

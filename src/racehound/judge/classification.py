@@ -59,13 +59,13 @@ class Classification:
         """The failed statements of one class."""
         return [statement for statement, error_class in self.failed if error_class == wanted]
 
-    def concurrent_writes(self, statement: Statement) -> list[Statement]:
+    def concurrent_writes(self, statement: Statement) -> list[WriteInterval]:
         """What other sessions changed, while the statement ran, of the objects that the statement depends on."""
         return concurrent_writes(statement, self._intervals, self._graph, self._view_ns(statement))
 
     @functools.cached_property
     def _intervals(self) -> list[WriteInterval]:
-        return write_intervals(self._statements)
+        return write_intervals(self._statements, self._dialect.effect)
 
     @functools.cached_property
     def _interrupted(self) -> frozenset[str]:

@@ -48,7 +48,7 @@ def _emptied(history: ObservedHistory, event: Mismatch, about: frozenset[str]) -
 
 def _finding(history: ObservedHistory, event: Mismatch) -> Finding:
     before = [s for s in history.statements if s.start_ns <= event.end_ns]
-    concerned = concerning(before, DependencyGraph(history.program), names_in(event.sql) | {event.object})
+    concerned = concerning(before, DependencyGraph(history.program), names_in(event.sql) | {event.object}, history.dialect.effect)
     return history.finding(
         "contents", "wrong result", f"{normalise(' '.join(event.sql.split()))}: {normalise(event.difference)}",
         f"{event.object}: other rows than must hold after {event.phase}: {' '.join(event.sql.split())}",

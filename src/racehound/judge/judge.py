@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import functools
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 
 import msgspec
 
-from racehound.data.finding import Finding
+from racehound.data.finding import Finding, merged_culprits
 from racehound.data.object_names import names_in
 from racehound.databases.target import Target
 from racehound.errors import TargetError
@@ -73,12 +72,12 @@ def _suspects(oracle: RestOracle, rest: TargetAtRest) -> bool:
 
 
 def distinct(findings: Iterable[Finding]) -> list[Finding]:
-    """One finding per defect: the first one, with the pairs of all."""
+    """One finding per defect: the first one, with the culprits of all."""
     by_id: dict[str, Finding] = {}
     for finding in findings:
         known = by_id.setdefault(finding.id, finding)
-        if known is not finding and finding.pairs:
-            by_id[finding.id] = msgspec.structs.replace(known, pairs=dict(Counter(known.pairs) + Counter(finding.pairs)))
+        if known is not finding and finding.culprits:
+            by_id[finding.id] = msgspec.structs.replace(known, culprits=merged_culprits(known.culprits, finding.culprits))
     return list(by_id.values())
 
 

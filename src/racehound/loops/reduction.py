@@ -192,7 +192,8 @@ class Reducer:
         statements = transcript(self.program, events, culprit.end_ns if culprit else None)
         check = check_of(self.program, [event for event in events if isinstance(event, Mismatch)], self.finding.title)
         common = Scene((), self.program.refers_to, self.program.seed, check)
-        return Guesser(statements, self.finding, common, self._opened.target.dialect.allows_transaction).guesses()
+        dialect = self._opened.target.dialect
+        return Guesser(statements, self.finding, common, dialect.allows_transaction, dialect.effect).guesses()
 
     def _reduce_scene(self, scene: Scene) -> Reduction:
         search = Search(

@@ -6,7 +6,9 @@ import re
 
 from racehound.data.history import Statement
 from racehound.databases.dialect import Dialect
+from racehound.databases.postgres.effects import RULES
 from racehound.databases.postgres.script_support import SCRIPT_SUPPORT
+from racehound.databases.postgres.suspects import suspicion
 from racehound.session import ServerError
 
 _OUTSIDE_TRANSACTIONS = re.compile(
@@ -132,6 +134,8 @@ POSTGRES = Dialect(
     is_internal=is_internal,
     is_race_outcome=is_race_outcome,
     is_transient=is_transient,
+    effect=RULES.effect,
+    suspicion=suspicion,
     shows_corruption=shows_corruption,
     death_in=death_in,
     killed_pid=killed_pid,

@@ -77,7 +77,7 @@ class MatrixRun:
         url = redact(self._choice.url) if self._choice.url else None
         self._directory.write_run(run_id=target.run_id, server_release=target.release, **facts, url=url)
         known, done = read_journal(path) if path.exists() else (None, [])
-        catalogue = Catalogue(opened.kinds, opened.database.plain_table)
+        catalogue = Catalogue(opened.kinds, opened.database.plain_table, opened.target.dialect.effect)
         chosen = choose(catalogue.operations(), self._options)
         header = self._header(opened, catalogue, chosen) if known is None else self._checked(known, target.release)
         journal = Journal(path)
