@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from racehound.data.finding import Finding, Reproduction, read_finding
+from racehound.data.finding import Culprit, Finding, Reproduction, read_finding, write_finding
 from racehound.data.history import Event, Mismatch, Recorder, read_history
 from racehound.data.program import Program
 from racehound.data.rate import Rate, measure
@@ -21,6 +21,7 @@ from racehound.data.scene import Scene
 from racehound.data.schedule import Listed
 from racehound.databases.registry import Opened
 from racehound.errors import RacehoundError, TargetError
+from racehound.loops.reduce.confirmation import culprit_in_scene, serial_orders
 from racehound.loops.reduce.guesses import Guesser, culprit_of
 from racehound.loops.reduce.program_passes import minimise_program
 from racehound.loops.reduce.scene_passes import minimise
@@ -41,6 +42,11 @@ _RECORDINGS = 3
 _LEAST_S = 10.0
 """Seconds that each of several findings gets at least, if there are so many for all."""
 _INTERRUPTED = "interrupted"
+_MOSTLY = 0.5
+"""A scene that shows the finding more rarely confirms no cause."""
+_CONFIRMING_S = 3.0
+"""Seconds for a known weakness, to confirm its cause."""
+_SCENES_OF_A_CULPRIT = 12
 _GUESSING_SHARE = 0.5
 """The share of the time in which a first guess must show the finding."""
 
@@ -162,7 +168,36 @@ class Reducer:
         if reduction is not None:
             write_reduction(self._directory, reduction)
             write_handover(self._directory, self.finding, reduction, self._opened.database.hand_over)
+            if reduction.scene and _share(Rate(reduction.reproduction, 0)) > _MOSTLY:
+                self._keep_culprit(culprit_in_scene(reduction.scene, self.finding, self._opened.target.dialect.effect))
         return reduction
+
+    def confirm(self) -> bool:
+        """Whether a likely cause shows the finding in lock-step, and no serial order does; then it is kept as confirmed."""
+        try:
+            for culprit, scene in self._suspected_scenes():
+                if time.monotonic() >= self._deadline:
+                    return False
+                if self._scenes.shows(scene) and not any(map(self._scenes.shows, serial_orders(scene))):
+                    self._keep_culprit(culprit)
+                    return True
+        finally:
+            self._scenes.close()
+        return False
+
+    def _suspected_scenes(self) -> list[tuple[Culprit, Scene]]:
+        """Guesses in which a likely cause meets the failed statement: a few of each, those of the likeliest cause first."""
+        found: dict[tuple[str, str], list[tuple[Culprit, Scene]]] = {(c.failed, c.other): [] for c in self.finding.culprits}
+        for scene in self._guess(list(read_history(self._directory / "history.jsonl"))):
+            culprit = culprit_in_scene(scene, self.finding, self._opened.target.dialect.effect)
+            if culprit is not None and (culprit.failed, culprit.other) in found:
+                found[culprit.failed, culprit.other].append((culprit, scene))
+        return [each for scenes in found.values() for each in scenes[:_SCENES_OF_A_CULPRIT]]
+
+    def _keep_culprit(self, culprit: Culprit | None) -> None:
+        if culprit is not None:
+            known = read_finding(self._directory)[0]
+            write_finding(self._directory, msgspec.structs.replace(known, culprits=(culprit,)))
 
     # In lock-step
 
@@ -286,7 +321,8 @@ def reduce_all(
 ) -> str:
     """Reduce the findings of a run, worst first, as far as the time goes. Returns why not all of them were reduced, or "".
 
-    Known weaknesses are left out. Ctrl-C ends it with what is known by then.
+    Known weaknesses are not reduced, but in the time that is left their causes are confirmed. Ctrl-C ends it with what is known
+    by then.
     """
     deadline = time.monotonic() + limit_s
     worth = [finding for finding in findings if not finding.is_weakness]
@@ -302,11 +338,26 @@ def reduce_all(
             if reduction is not None and reduction.ending == "interrupted":
                 why = _INTERRUPTED
                 break
+        else:
+            confirm_causes([each for each in findings if each.is_weakness], run, opened, deadline, statement_limit_s)
     except KeyboardInterrupt:
         why = _INTERRUPTED
     except TargetError as error:
         why = str(error)
     return f"{len(worth) - over} of {len(worth)} findings were not reduced: {why}" if over < len(worth) else ""
+
+
+def confirm_causes(
+    findings: Sequence[Finding], run: RunDirectory, opened: Opened, deadline: float, statement_limit_s: float
+) -> None:
+    """Confirm the causes of findings in lock-step, in a few seconds each, until the deadline (as `time.monotonic` counts)."""
+    for finding in findings:
+        left = deadline - time.monotonic()
+        if left <= 0:
+            return
+        if finding.culprits:
+            options = ReduceOptions(min(left, _CONFIRMING_S), statement_limit_s=statement_limit_s)
+            Reducer(run.findings / finding.id, opened, options).confirm()
 
 
 def replay_scene(directory: Path, opened: Opened, repetitions: int, statement_limit_s: float) -> Rate | None:

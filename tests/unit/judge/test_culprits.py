@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import msgspec
+import pytest
 
 from racehound.data.finding import Finding
 from racehound.data.history import Event, Statement
@@ -86,6 +87,43 @@ def test_a_row_that_was_written_meanwhile_was_written_by_a_statement_that_writes
     assert others(*near, updated) == ["REVOKE ALL ON TABLE FROM PUBLIC", "DROP TABLE"]
     assert others(*near, deleted)[0] == "DROP TABLE"
     assert "INSERT INTO VALUES" not in others(*near, updated)
+
+
+OWNED, ROLE, TABLE, SPACE = "DROP OWNED BY r", "DROP ROLE r", "DROP TABLE t", "DROP TABLESPACE t"
+COLUMN, RIGHTS, REINDEX = "ALTER TABLE t DROP COLUMN a", "ALTER DEFAULT PRIVILEGES REVOKE ALL ON TABLES", "REINDEX TABLE t"
+EVERY = [
+    OWNED,
+    ROLE,
+    TABLE,
+    SPACE,
+    COLUMN,
+    RIGHTS,
+    REINDEX,
+    "CREATE TABLE t ()",
+    "INSERT INTO t VALUES (1)",
+    "COMMENT ON TABLE t",
+]
+
+
+@pytest.mark.parametrize(
+    ("message", "suspected"),
+    [
+        ("cache lookup failed for tablespace 3", [OWNED, SPACE]),
+        ("could not find tuple for default ACL 3", [OWNED, ROLE, RIGHTS]),
+        ("role 3 was concurrently dropped", [OWNED, ROLE]),
+        ("cache lookup failed for attribute 3 of relation 4", [OWNED, TABLE, COLUMN, REINDEX]),
+        ("could not open relation with OID 3", [OWNED, TABLE, COLUMN, REINDEX]),
+    ],
+)
+def test_what_is_missing_was_removed_by_a_statement_that_can_remove_it(message: str, suspected: list[str]) -> None:
+    error = internal("GRANT ALL ON t TO r", message)
+    assert [sql for sql in EVERY if POSTGRES.suspicion(error, sql) in ("strong", "some")] == suspected
+
+
+def test_rows_of_different_catalogs_are_less_likely_to_be_the_same_row() -> None:
+    error = internal("GRANT ALL ON TABLESPACE t TO r", "tuple concurrently updated")
+    assert POSTGRES.suspicion(error, "ALTER TABLESPACE t RENAME TO u") == "strong"
+    assert POSTGRES.suspicion(error, "ALTER TABLE x OWNER TO r") == "some"
 
 
 def test_a_key_that_is_there_twice_was_inserted_by_a_statement_of_the_same_sort() -> None:

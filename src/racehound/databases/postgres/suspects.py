@@ -15,13 +15,14 @@ from racehound.databases.dialect import Suspicion
 
 _MISSING = re.compile(
     r"(?:cache lookup failed for|could not find tuple for(?: parent of)?|could not find(?: entry for)?)\s+"
-    r"(?P<sort>[a-z -]*[a-z])(?= [\d\"(]|$)|(?P<other>\w+) \d+ (?:was concurrently dropped|deleted while still in use)"
+    r"(?P<sort>[a-zACL -]*[a-zL])(?= [\d\"(]|$)|(?P<other>\w+) \d+ (?:was concurrently dropped|deleted while still in use)"
     r"|(?P<relation>could not open relation with OID|no relation entry|could not open file|missing chunk)"
 )
 _WRITTEN = re.compile(r"tuple (?:concurrently (?P<how>updated|deleted)|already updated by self)")
 
 _RELATIONS = "TABLE|VIEW|INDEX|SEQUENCE|COLUMN"
 _NOUNS = {
+    "default ACL": "PRIVILEGES|ROLE|SCHEMA",
     "relation": _RELATIONS,
     "attribute": "TABLE|VIEW|TYPE|COLUMN",
     "index": "INDEX|TABLE|CONSTRAINT",
@@ -49,6 +50,20 @@ _NOUNS = {
     "large object": "LARGE OBJECT",
 }
 """By a word of a message: nouns of the statements that remove such objects. Objects of other sorts have a noun of their own."""
+_ALONE = ("role", "database", "tablespace", "subscription", "large object", "default ACL", "replication slot")
+"""Sorts of objects that no CASCADE of another one removes."""
+_SHARED = re.compile(r"(?:ROLE|USER|GROUP|TABLESPACE|DATABASE|SUBSCRIPTION)\b", re.IGNORECASE)
+"""The drop of one of these removes nothing else."""
+_GROUPS = {
+    "TABLESPACE": "tablespace", "DATABASE": "database", "SCHEMA": "schema", "ROLE": "role", "USER": "role", "GROUP": "role",
+    "TYPE": "type", "DOMAIN": "type", "FUNCTION": "function", "PROCEDURE": "function", "ROUTINE": "function",
+    "AGGREGATE": "function", "LANGUAGE": "language", "SERVER": "server", "WRAPPER": "wrapper", "PUBLICATION": "publication",
+    "SUBSCRIPTION": "subscription", "EXTENSION": "extension", "OPERATOR": "operator", "COLLATION": "collation",
+    "STATISTICS": "statistics", "TABLE": "relation", "VIEW": "relation", "INDEX": "relation", "SEQUENCE": "relation",
+    "COLUMN": "relation", "CONSTRAINT": "relation", "TRIGGER": "relation", "RULE": "relation", "POLICY": "relation",
+}  # fmt: skip
+"""The first of these nouns in a statement tells which catalog's row it writes above all."""
+_NOUN = re.compile(rf"\b(?:{'|'.join(_GROUPS)})\b", re.IGNORECASE)
 _WRITES_ROWS = re.compile(r"(?:INSERT|UPDATE|DELETE|MERGE|COPY|SELECT|VALUES|WITH|TABLE|EXPLAIN|TRUNCATE|LOCK)\b", re.IGNORECASE)
 """Statements that write contents, and no row of a catalog but those of statistics."""
 _UNKNOWN = re.compile(r"(?:DO|CALL|EXECUTE|FETCH|MOVE)\b", re.IGNORECASE)
@@ -70,17 +85,17 @@ _RIGHTS = re.compile(r"(?:GRANT|REVOKE|ALTER\s+DEFAULT\s+PRIVILEGES|REASSIGN)\b"
 
 def suspicion(error: Statement, other: str) -> Suspicion:
     """How well a statement of another session accounts for an internal error."""
-    return _suspicion(error.sqlstate, error.message, error.sql.split(None, 1)[0].upper(), other.strip())
+    return _suspicion(error.sqlstate, error.message, error.sql.strip(), other.strip())
 
 
 @functools.lru_cache(maxsize=20_000)
-def _suspicion(sqlstate: str, message: str, verb: str, other: str) -> Suspicion:
+def _suspicion(sqlstate: str, message: str, failed: str, other: str) -> Suspicion:
     if _UNKNOWN.match(other):
         return "weak"
     if sqlstate == "23505":
-        return _inserts(verb, other)
+        return _inserts(failed, other)
     if written := _WRITTEN.match(message):
-        return _writes(other, deleted=written["how"] == "deleted")
+        return _of_one_sort(failed, other, _writes(other, deleted=written["how"] == "deleted"))
     if missing := _MISSING.match(message):
         return _removes(other, (missing["sort"] or missing["other"] or "relation").strip())
     return "none" if _WRITES_ROWS.match(other) and not _REPLACED.match(other) else "some" if _DROP.match(other) else "weak"
@@ -93,9 +108,12 @@ def _removes(other: str, sort: str) -> Suspicion:
     nouns = next((known for word, known in _NOUNS.items() if re.search(rf"\b{word}\b", sort)), sort.upper())
     dropped = _DROP.match(other) or _PART_DROPPED.match(other)
     if dropped:
-        return "strong" if re.search(rf"\b(?:{nouns})\b", dropped["what"], re.IGNORECASE) else "some"
+        elsewhere: Suspicion = "none" if sort in _ALONE or _SHARED.match(dropped["what"]) else "some"
+        return "strong" if re.search(rf"\b(?:{nouns})\b", dropped["what"], re.IGNORECASE) else elsewhere
     if _REPLACED.match(other):
-        return "some"
+        return "none" if sort in _ALONE else "some"
+    if sort == "default ACL" and _RIGHTS.match(other):
+        return "strong"
     calls = re.search(r"\blo_unlink\b|_slot\b", other) if sort in ("large object", "replication slot") else None
     if calls:
         return "strong"
@@ -114,8 +132,14 @@ def _writes(other: str, *, deleted: bool) -> Suspicion:
     return "weak" if deleted else "some" if _CREATE.match(other) else "strong"
 
 
-def _inserts(verb: str, other: str) -> Suspicion:
+def _of_one_sort(failed: str, other: str, suspicion: Suspicion) -> Suspicion:
+    """Less, where both name a sort of object and these differ: a message does not tell which catalog's row it is about."""
+    sorts = {_GROUPS[noun[0].upper()] for noun in (_NOUN.search(failed), _NOUN.search(other)) if noun}
+    return "some" if len(sorts) > 1 and suspicion == "strong" and not _OWNED.match(other) else suspicion
+
+
+def _inserts(failed: str, other: str) -> Suspicion:
     """For a key that an index of a catalog has already."""
     if _DROP.match(other) or _WRITES_ROWS.match(other):
         return "none"
-    return "strong" if other.split(None, 1)[0].upper() == verb else "weak"
+    return "strong" if other.split(None, 1)[0].upper() == failed.split(None, 1)[0].upper() else "weak"

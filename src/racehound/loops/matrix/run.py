@@ -22,6 +22,7 @@ from racehound.errors import UserError
 from racehound.loops.matrix.journal import FILE, Asked, Header, Journal, PairResult, matrix_of, read_journal
 from racehound.loops.matrix.selection import PairSelection, different, select
 from racehound.loops.matrix.worker_pool import MatrixProgress, Report, WorkerPool, targets
+from racehound.loops.reduce.confirmation import culprit_in_program
 from racehound.scenarios.pairs import Catalogue
 
 MATRIX = "matrix.json"
@@ -118,7 +119,8 @@ class MatrixRun:
         return progress.over == progress.pairs
 
     def _keep(self, finding: Finding, program: Program, events: list[Event]) -> None:
-        self._store.add(finding, program, events)
+        culprit = culprit_in_program(program, finding, registry.database(self._choice.name).dialect.effect)
+        self._store.add(msgspec.structs.replace(finding, culprits=(culprit,)) if culprit else finding, program, events)
 
 
 def choose(known: Sequence[Operation], options: MatrixOptions) -> list[Operation]:
