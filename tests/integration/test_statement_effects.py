@@ -57,6 +57,18 @@ def test_no_function_of_pg_catalog_that_cannot_change_anything_counts_as_a_chang
     assert len({name for name in calm if is_harmless("", name)}) > 500
 
 
+def test_the_objects_whose_numbers_a_message_names_are_found_while_they_are_there(target: Target) -> None:
+    session = target.observer
+    for sql in ("CREATE TABLE o_7 (a int)", "CREATE FUNCTION o_8() RETURNS int LANGUAGE sql AS 'SELECT 1'"):
+        assert session.execute(sql).ok
+    numbers = {int(oid) for oid in names(target, "SELECT 'o_7'::regclass::oid UNION SELECT 'o_8'::regproc::oid")}
+    message = f"cache lookup failed for relation {max(numbers)}: {min(numbers)}"
+    assert set(target.dialect.numbers_in(message)) == numbers
+    assert set(target.objects({*numbers, 4_294_000_000}).values()) == {"table public.o_7", "function public.o_8()"}
+    assert session.execute("DROP TABLE o_7").ok
+    assert set(target.objects(numbers).values()) == {"function public.o_8()"}
+
+
 @pytest.mark.parametrize(
     ("prepare", "sql"),
     [

@@ -59,7 +59,7 @@ class Culprit(msgspec.Struct, frozen=True, omit_defaults=True):
     """A statement of another session that brought the finding about, or is likely to have."""
 
     failed: str
-    """The shape of the statement that failed: `ALTER TABLE ADD COLUMN`."""
+    """The shape of the statement that failed: `ALTER TABLE ADD COLUMN`. Where none failed, that of one of the two."""
     other: str
     """The shape of the other statement."""
     certainty: Literal["confirmed", "likely"] = "likely"

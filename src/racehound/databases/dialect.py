@@ -47,6 +47,10 @@ def _related(_error: Statement, _other: str) -> Reach:
     return "related"
 
 
+def _no_numbers(_message: str) -> tuple[int, ...]:
+    return ()
+
+
 def _no_corruption(_error: Statement, _disturbed: bool) -> bool:
     return False
 
@@ -85,6 +89,8 @@ class Dialect:
     """How near the given statement of another session must be to have caused the error."""
     suspicion: Callable[[Statement, str], Suspicion] = _suspicion
     """How well the given statement of another session accounts for the internal error."""
+    numbers_in: Callable[[str], tuple[int, ...]] = _no_numbers
+    """The numbers by which a message names objects (`Target.objects`)."""
     is_missing: Callable[[Statement | ServerError], bool] = _never_missing
     """Whether the error says that an object does not exist, and nothing else."""
     shows_corruption: Callable[[Statement, bool], bool] = _no_corruption

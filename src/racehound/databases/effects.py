@@ -38,26 +38,27 @@ def words_of(text: str) -> frozenset[str]:
 
 _STANDARD_FUNCTIONS = words_of(
     """
-    abs any_value array_agg avg btrim cardinality ceil ceiling char_length character_length coalesce concat corr cos count
-    covar_pop covar_samp cume_dist current_setting date_part date_trunc dense_rank every exp extract first_value floor
-    generate_series greatest json_array json_arrayagg json_exists json_object json_objectagg json_query json_serialize
-    json_table json_value lag last_value lead least left length listagg ln localtime localtimestamp log log10 lower lpad
-    ltrim max min mod normalize now nth_value ntile nullif octet_length overlay percent_rank percentile_cont
-    percentile_disc position power random rank regr_slope repeat replace right round row_number rpad rtrim sign sin sqrt
-    stddev_pop stddev_samp string_agg substr substring sum tan trim trunc unnest upper var_pop var_samp version
-    width_bucket xmlagg xmlelement xmlforest
+    abs any_value array_agg avg btrim cardinality ceil ceiling char_length character_length concat corr cos count
+    covar_pop covar_samp cume_dist current_setting date_part date_trunc dense_rank every exp first_value floor
+    generate_series lag last_value lead length listagg ln localtime localtimestamp log log10 lower lpad ltrim max min mod
+    now nth_value ntile octet_length percent_rank percentile_cont percentile_disc power random rank regr_slope repeat
+    replace round row_number rpad rtrim sign sin sqrt stddev_pop stddev_samp string_agg substr sum tan trunc unnest upper
+    var_pop var_samp version width_bucket xmlagg
     """
 )
 _BEFORE_PARENTHESIS = words_of(
     """
-    all and any array as between by case cast cross cube distinct else end escape except exists fetch filter first for
-    from full group grouping having ilike in inner intersect into is isnull join lateral left like limit
-    natural next not notnull offset on only or order outer over partition range recursive returning right rollup row rows
-    select sets similar some table tablesample then to union unique using values when where window with within bit char
-    character dec decimal float interval national nchar numeric precision time timestamp varchar varying
+    all and any array as between bit by case cast char character coalesce collation columns cross cube dec decimal
+    distinct else end escape except exclude exists extract fetch filter first float for from full greatest group grouping
+    having ilike in inner intersect interval into is isnull join json json_array json_arrayagg json_exists json_object
+    json_objectagg json_query json_scalar json_serialize json_table json_value lateral least left like limit merge_action
+    national natural nchar next normalize not notnull nullif numeric offset on only operator or order outer over overlay
+    partition position precision range recursive returning right rollup row rows select sets similar some substring table
+    tablesample then time timestamp to treat trim union unique using values varchar varying when where window with within
+    xmlattributes xmlconcat xmlelement xmlexists xmlforest xmlnamespaces xmlparse xmlpi xmlroot xmlserialize xmltable
     """
 )
-"""Words before a parenthesis that call no function: keywords and types."""
+"""Words before a parenthesis that call no function: keywords, types, and expressions of the language itself."""
 _TOKEN = re.compile(
     r"""(?P<blank>\s+|--[^\n]*|/\*.*?\*/)
     |(?P<text>[eE]'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|\$(?P<tag>\w*)\$.*?\$(?P=tag)\$)

@@ -14,7 +14,6 @@ from collections.abc import Iterable, Sequence
 from racehound.data.finding import Culprit, best_culprits, normalise
 from racehound.data.history import Statement
 from racehound.data.object_names import names_in
-from racehound.databases.dialect import Dialect
 from racehound.judge.dependencies import DependencyGraph, WriteInterval, is_drop
 from racehound.judge.oracle import ObservedHistory
 from racehound.judge.shapes import shape, shape_with_calls
@@ -32,9 +31,8 @@ def culprits_of(history: ObservedHistory, failed: Statement, writes: Sequence[Wr
 
     `Culprit.apart` counts how often the same two ran at the same time in this repetition without the error.
     """
-    graph = DependencyGraph(history.program)
     doubts: dict[str, int] = {}
-    for write, doubt in suspects(failed, writes, graph, history.dialect):
+    for write, doubt in suspects(history, failed, writes):
         name = _shape(history, write.statement)
         doubts[name] = min(doubt, doubts.get(name, doubt))
     apart = _apart(history, failed, doubts) if doubts else Counter[str]()
@@ -43,14 +41,14 @@ def culprits_of(history: ObservedHistory, failed: Statement, writes: Sequence[Wr
     return best_culprits(found, limit=None)
 
 
-def suspects(
-    failed: Statement, writes: Iterable[WriteInterval], graph: DependencyGraph, dialect: Dialect
-) -> list[tuple[WriteInterval, int]]:
+def suspects(history: ObservedHistory, failed: Statement, writes: Iterable[WriteInterval]) -> list[tuple[WriteInterval, int]]:
     """The writes that can have brought the error about, each with what speaks against it (0: nothing), the least first."""
+    graph, dialect = DependencyGraph(history.program), history.dialect
+    told = _told(history, failed)
     found = []
     for write in writes:
         suspicion = dialect.suspicion(failed, write.statement.sql)
-        distance = _distance(failed, write.statement, graph)
+        distance = _distance(told, failed, write.statement, graph)
         if suspicion != "none" and (distance < _UNRELATED or _OWNED.match(failed.sql)):
             overlaps = write.end_ns >= failed.start_ns
             doubt = 25 * _SUSPICION[suspicion] + 6 * distance + 2 * _mildness(write.statement.sql) + (not overlaps)
@@ -59,14 +57,26 @@ def suspects(
     return sorted(seen or found, key=lambda each: (each[1], -each[0].statement.start_ns))
 
 
+def numbered_objects(history: ObservedHistory, failed: Statement) -> tuple[str, ...]:
+    """A line for each object that an error names by its number and that is still there at rest."""
+    numbers = history.dialect.numbers_in(failed.message)
+    return tuple(
+        f"{number} is {history.objects[number]}, and still there at rest" for number in numbers if number in history.objects
+    )
+
+
+def _told(history: ObservedHistory, failed: Statement) -> frozenset[str]:
+    """The objects that an error names, also those that it names by number."""
+    return names_in(" ".join((failed.message, failed.detail, *numbered_objects(history, failed))))
+
+
 def _mildness(sql: str) -> int:
     """0 for a statement that drops something, 1 for one that alters something, 2 for others."""
     return 0 if is_drop(sql) else 1 if _ALTER.match(sql) else 2
 
 
-def _distance(failed: Statement, other: Statement, graph: DependencyGraph) -> int:
+def _distance(told: frozenset[str], failed: Statement, other: Statement, graph: DependencyGraph) -> int:
     """0: both are about the same object; 1: the other one is about what that is built over; 2: about what is built over it."""
-    told = names_in(f"{failed.message} {failed.detail}")
     own = told or names_in(failed.sql) or frozenset({failed.object})
     about = names_in(other.sql) or frozenset({other.object})
     if _OWNED.match(other.sql):

@@ -10,7 +10,7 @@ from __future__ import annotations
 from racehound.data.finding import CULPRITS_LIMIT, Finding, normalise
 from racehound.data.history import Statement
 from racehound.data.object_names import names_in
-from racehound.judge.culprits import culprits_of, suspects
+from racehound.judge.culprits import culprits_of, numbered_objects, suspects
 from racehound.judge.dependencies import DependencyGraph, WriteInterval
 from racehound.judge.oracle import ObservedHistory
 from racehound.judge.shapes import shape
@@ -27,26 +27,27 @@ def _internal(history: ObservedHistory, statement: Statement, others: list[Write
     function = statement.source.rpartition(" ")[2] or "source unknown"
     signature = f"{statement.sqlstate} {normalise(statement.message)} [{function}]"
     title = f"{statement.sqlstate} {statement.message}"
+    detail = (f"statement: {statement.sql}", *numbered_objects(history, statement))
     if history.dialect.shows_corruption(statement, bool(others)):
         return history.finding(
             "errors", "corruption", signature, title,
-            detail=(f"statement: {statement.sql}",), statements=_context(history, statement, history.statements),
+            detail=detail, statements=_context(history, statement, history.statements),
         )  # fmt: skip
     if not others:
         return history.finding(
             "errors", "internal error", f"{signature} undisturbed", f"{title}, while nobody changed {statement.object}",
-            detail=(f"statement: {statement.sql}",), statements=_context(history, statement, _earlier(history, statement)),
+            detail=detail, statements=_context(history, statement, _earlier(history, statement)),
         )  # fmt: skip
     return history.finding(
         "errors", "known weakness", signature, title,
-        detail=(f"statement: {statement.sql}",), statements=_context(history, statement, _suspected(history, statement, others)),
+        detail=detail, statements=_context(history, statement, _suspected(history, statement, others)),
         culprits=culprits_of(history, statement, others),
     )  # fmt: skip
 
 
 def _suspected(history: ObservedHistory, failed: Statement, others: list[WriteInterval]) -> list[Statement]:
     """The statements that a person looks at first; all others that ran, where none of them can have caused the error."""
-    likely = suspects(failed, others, DependencyGraph(history.program), history.dialect)[:CULPRITS_LIMIT]
+    likely = suspects(history, failed, others)[:CULPRITS_LIMIT]
     return [write.statement for write, _ in likely] or [write.statement for write in others]
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import abc
 import dataclasses
 import functools
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TypeAlias
 
 from racehound.data.finding import Culprit, Finding, Severity
@@ -37,6 +37,8 @@ class ObservedHistory:
     release: str = ""
     """Version of the server."""
     known_errors: KnownErrors = frozenset()
+    objects: Mapping[int, str] = dataclasses.field(default_factory=dict)
+    """What the objects are, at rest, whose numbers internal errors name (`Target.objects`)."""
     log_around: Callable[[Collection[int]], Sequence[str]] = _no_log
     """The last lines that the server logged for these processes."""
 

@@ -76,6 +76,7 @@ def test_what_changes_something_in_postgresql(sql: str) -> None:
         "SELECT sum(a) FILTER (WHERE b) OVER (PARTITION BY c) FROM o_0 TABLESAMPLE system (10)",
         "SELECT racehound.verify_heapam('o_0'), pg_catalog.pg_sleep(1), set_config('a', 'b', true), currval('o_0')",
         "SELECT count(*) FROM pg_logical_slot_peek_changes('s', NULL, NULL)",
+        "SELECT coalesce(max(n), 0), nullif(greatest(1, 2), 3), grouping(a), 'x' OPERATOR(public.@@) b FROM o_0 GROUP BY a",
         "(SELECT 1) UNION (SELECT 2)",
         "TABLE o_0",
         "SHOW work_mem",

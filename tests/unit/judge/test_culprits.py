@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import msgspec
 import pytest
 
@@ -16,8 +18,8 @@ from tests.unit.programs import program, statement
 BUILT = {"o_1": "o_base", "o_2": "o_base", "o_3": "o_base", "o_4": "o_1"}
 
 
-def found(*events: Event) -> Finding:
-    history = ObservedHistory(program(**BUILT), 1, list(events), POSTGRES, "18.6")
+def found(*events: Event, objects: Mapping[int, str] | None = None) -> Finding:
+    history = ObservedHistory(program(**BUILT), 1, list(events), POSTGRES, "18.6", objects=objects or {})
     (finding,) = distinct(judge_errors(history))
     return finding
 
@@ -135,6 +137,15 @@ def test_a_key_that_is_there_twice_was_inserted_by_a_statement_of_the_same_sort(
     )
     near = (statement("o_2", "DROP TYPE o_1", 40, 55), statement("o_3", "CREATE TYPE o_1 AS ENUM ()", 40, 55))
     assert others(*near, twice) == ["CREATE TYPE AS ENUM"]
+
+
+def test_an_object_that_is_named_by_its_number_and_still_there_is_the_one_that_the_cause_is_about() -> None:
+    failed = internal("DROP OWNED BY rh1234abcd_o_1", "cache lookup failed for relation 16412")
+    near = (statement("o_2", "DROP TABLE o_2", 40, 55), statement("o_3", "DROP TABLE o_3 CASCADE", 40, 55))
+    assert [culprit.other for culprit in found(*near, failed).culprits] == ["DROP TABLE", "DROP TABLE CASCADE"]
+    told = found(*near, failed, objects={16412: "table public.o_3"})
+    assert told.culprits[0].other == "DROP TABLE CASCADE"
+    assert told.detail[1] == "16412 is table public.o_3, and still there at rest"
 
 
 def test_reads_that_change_something_are_named_by_their_functions() -> None:

@@ -34,7 +34,7 @@ def test_the_session_with_the_failed_statement_is_told_first_whatever_its_turn()
 
 def test_where_nothing_failed_both_sessions_are_told_with_all_that_they_change() -> None:
     lines = [(1, "BEGIN"), (1, "CREATE FUNCTION s.f"), (1, "SELECT lo_unlink(3)"), (2, "DROP SCHEMA s"), (1, "COMMIT")]
-    assert confirmed(scene(*lines), ORPHAN) == Culprit("DROP SCHEMA", "CREATE FUNCTION; SELECT lo_unlink", "confirmed")
+    assert confirmed(scene(*lines), ORPHAN) == Culprit("CREATE FUNCTION; SELECT lo_unlink", "DROP SCHEMA", "confirmed")
 
 
 def test_three_sessions_or_one_confirm_no_pair() -> None:
@@ -48,7 +48,7 @@ def test_a_pair_of_the_matrix_is_its_own_cause() -> None:
     sessions = tuple(ProgramSession(str(number), (step,)) for number, step in enumerate(steps, 1))
     program = Program(0, "concurrent", "", {}, True, (), (), sessions, (), ())
     found = culprit_in_program(program, ORPHAN, POSTGRES.effect)
-    assert found == Culprit("DROP TABLE", "CREATE VIEW AS TABLE", "confirmed")
+    assert found == Culprit("CREATE VIEW AS TABLE", "DROP TABLE", "confirmed")
 
 
 def test_the_serial_orders_of_a_scene_begin_with_one_session_or_the_other() -> None:

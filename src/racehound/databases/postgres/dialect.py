@@ -8,7 +8,7 @@ from racehound.data.history import Statement
 from racehound.databases.dialect import Dialect
 from racehound.databases.postgres.effects import RULES
 from racehound.databases.postgres.script_support import SCRIPT_SUPPORT
-from racehound.databases.postgres.suspects import suspicion
+from racehound.databases.postgres.suspects import oids_in, suspicion
 from racehound.session import ServerError
 
 _OUTSIDE_TRANSACTIONS = re.compile(
@@ -136,6 +136,7 @@ POSTGRES = Dialect(
     is_transient=is_transient,
     effect=RULES.effect,
     suspicion=suspicion,
+    numbers_in=oids_in,
     shows_corruption=shows_corruption,
     death_in=death_in,
     killed_pid=killed_pid,

@@ -83,6 +83,16 @@ _MAY_REMOVE = re.compile(r"(?:ALTER|REVOKE|REASSIGN|DISCARD)\b", re.IGNORECASE)
 _RIGHTS = re.compile(r"(?:GRANT|REVOKE|ALTER\s+DEFAULT\s+PRIVILEGES|REASSIGN)\b", re.IGNORECASE)
 
 
+_NUMBER = re.compile(r"\b[1-9]\d{4,9}\b")
+_FIRST_NORMAL_OID = 16384
+"""`FirstNormalObjectId` of access/transam.h: no object of a user has a lower OID."""
+
+
+def oids_in(message: str) -> tuple[int, ...]:
+    """The numbers of a message that may be OIDs of objects which users have made."""
+    return tuple(number for text in _NUMBER.findall(message) if _FIRST_NORMAL_OID <= (number := int(text)) < 2**32)
+
+
 def suspicion(error: Statement, other: str) -> Suspicion:
     """How well a statement of another session accounts for an internal error."""
     return _suspicion(error.sqlstate, error.message, error.sql.strip(), other.strip())

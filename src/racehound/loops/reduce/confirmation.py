@@ -29,7 +29,7 @@ def culprit_in_program(program: Program, finding: Finding, effect: EffectOf) -> 
 
 
 def _confirmed(sessions: Sequence[Sequence[str]], finding: Finding, effect: EffectOf) -> Culprit | None:
-    """The session that has the failed statement comes first; without one, that whose turn comes last."""
+    """The session that has the failed statement comes first; without one, the order of the alphabet decides."""
     told = [_shapes(texts, effect) for texts in sessions]
     if len(told) != 2 or not all(told):
         return None
@@ -37,7 +37,8 @@ def _confirmed(sessions: Sequence[Sequence[str]], finding: Finding, effect: Effe
     failed = shape_with_calls(statement.sql, effect(statement.sql)) if statement else ""
     likeness, at, shape = max((_likeness(failed, shape), at, shape) for at, shapes in enumerate(told) for shape in shapes)
     if not likeness:
-        return Culprit("; ".join(told[1]), "; ".join(told[0]), "confirmed")
+        one, other = sorted("; ".join(shapes) for shapes in told)
+        return Culprit(one, other, "confirmed")
     return Culprit(shape, "; ".join(told[1 - at]), "confirmed")
 
 
