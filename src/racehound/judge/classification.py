@@ -19,6 +19,7 @@ from racehound.databases.dialect import Dialect
 from racehound.judge.dependencies import (
     DependencyGraph,
     WriteInterval,
+    begins_transaction,
     concurrent_writes,
     ends_transaction,
     is_drop,
@@ -79,8 +80,8 @@ class Classification:
         earlier = [s for s in self._statements if s.session == statement.session and s.end_ns <= statement.start_ns]
         if not earlier:
             return statement.start_ns
-        boundary = next((s for s in reversed(earlier) if s.sql == "BEGIN" or ends_transaction(s.sql)), None)
-        began = boundary if boundary and boundary.sql == "BEGIN" else earlier[-1]
+        boundary = next((s for s in reversed(earlier) if begins_transaction(s.sql) or ends_transaction(s.sql)), None)
+        began = boundary if boundary and begins_transaction(boundary.sql) else earlier[-1]
         return began.start_ns
 
     def _class_of(self, statement: Statement) -> ErrorClass:

@@ -90,7 +90,7 @@ def _odds(culprit: Culprit) -> str:
     """How often the other statement was there with the error, and without it."""
     if culprit.certainty == "confirmed":
         return ""
-    apart = f", {culprit.apart} times without the error" if culprit.apart else ""
+    apart = f", {_times(culprit.apart)} without the error" if culprit.apart else ""
     return f" ({_times(culprit.count)}{apart})"
 
 

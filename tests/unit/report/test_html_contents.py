@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from racehound.data.finding import Baseline, Culprit, Finding, Store
 from racehound.data.history import PlanStarted, RepetitionEnded, RepetitionStarted
 from racehound.data.matrix import Matrix, Operation, Trial
 from racehound.databases.postgres.dialect import POSTGRES
@@ -64,6 +65,21 @@ def test_the_page_shows_a_matrix_where_there_is_one(run: Path) -> None:
     assert (shown["meetings"][meeting], shown["outcomes"][outcome]) == ("same, commit", "corrupt")
     assert (schedule, [shown["texts"][each] for each in (setup, *sessions)]) == ([1, 2, 1], [list(text) for text in texts])
     assert shown["reasons"][reason] == "row missing"
+
+
+@pytest.mark.parametrize(
+    ("known", "shown"),
+    [
+        ({"culprits": (Culprit("GRANT", "DROP TABLE", count=2, apart=1),)}, [["likely", "GRANT", "DROP TABLE", 2, 1]]),
+        ({"culprits": (Culprit("GRANT", "DROP TABLE", "confirmed"),)}, [["confirmed", "GRANT", "DROP TABLE", 1, 0]]),
+        ({"pairs": {"GRANT | ALTER TABLE": 3}}, [["likely", "GRANT", "ALTER TABLE", 3, 0]]),
+    ],
+)
+def test_a_finding_has_its_causes(run: Path, known: dict[str, Any], shown: list[list[object]]) -> None:
+    finding = msgspec.structs.replace(Finding("errors", "known weakness", "s", "t", statements=(ODD,)), **known)
+    Store(run / "findings", Baseline()).add(finding, program(), [ODD])
+    (told,) = contents_in(page(gather(run, POSTGRES, KINDS)))["findings"]
+    assert told["culprits"] == shown
 
 
 def test_the_totals_are_those_of_the_histories(run: Path) -> None:
