@@ -64,6 +64,10 @@ class Classification:
         """What other sessions changed, while the statement ran, of the objects that the statement depends on."""
         return concurrent_writes(statement, self._intervals, self._graph, self._view_ns(statement))
 
+    def earlier_writes(self, statement: Statement) -> list[WriteInterval]:
+        """The same for what they changed at any time before."""
+        return concurrent_writes(statement, self._intervals, self._graph, 0)
+
     @functools.cached_property
     def _intervals(self) -> list[WriteInterval]:
         return write_intervals(self._statements, self._dialect.effect)

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 from racehound.data.finding import Culprit, best_culprits, normalise
 from racehound.data.history import Statement
 from racehound.data.object_names import names_in
+from racehound.databases.effects import tokens
 from racehound.judge.dependencies import DependencyGraph, WriteInterval, is_drop
 from racehound.judge.oracle import ObservedHistory
 from racehound.judge.shapes import shape, shape_with_calls
@@ -22,17 +23,24 @@ _OWNED = re.compile(r"\s*(?:DROP|REASSIGN)\s+OWNED\b", re.IGNORECASE)
 """Statements that reach all objects which a role owns, or has a privilege on."""
 _ALTER = re.compile(r"\s*(?:ALTER|REASSIGN)\b", re.IGNORECASE)
 _SUSPICION = {"strong": 0, "some": 1, "weak": 2}
+_A_DEGREE = 25
+"""A degree of suspicion weighs more than all else."""
 _UNRELATED = 3
 """The distance of objects that only have something below them in common."""
 
 
-def culprits_of(history: ObservedHistory, failed: Statement, writes: Sequence[WriteInterval]) -> tuple[Culprit, ...]:
+def culprits_of(
+    history: ObservedHistory, failed: Statement, writes: Sequence[WriteInterval], *, certain_texts: bool = False
+) -> tuple[Culprit, ...]:
     """The culprits for a failed statement among the writes of other sessions, the likeliest first.
 
-    `Culprit.apart` counts how often the same two ran at the same time in this repetition without the error.
+    certain_texts: only those that do just what such an error comes from. `Culprit.apart` counts how often the same two ran at the
+    same time in this repetition without the error.
     """
     doubts: dict[str, int] = {}
     for write, doubt in suspects(history, failed, writes):
+        if certain_texts and doubt >= _A_DEGREE:
+            break
         name = _shape(history, write.statement)
         doubts[name] = min(doubt, doubts.get(name, doubt))
     apart = _apart(history, failed, doubts) if doubts else Counter[str]()
@@ -51,7 +59,7 @@ def suspects(history: ObservedHistory, failed: Statement, writes: Iterable[Write
         distance = _distance(told, failed, write.statement, graph)
         if suspicion != "none" and (distance < _UNRELATED or _OWNED.match(failed.sql)):
             overlaps = write.end_ns >= failed.start_ns
-            doubt = 25 * _SUSPICION[suspicion] + 6 * distance + 2 * _mildness(write.statement.sql) + (not overlaps)
+            doubt = _A_DEGREE * _SUSPICION[suspicion] + 6 * distance + 2 * _mildness(write.statement.sql) + (not overlaps)
             found.append((write, doubt))
     seen = [(write, doubt) for write, doubt in found if write.committed and write.visible_ns <= failed.end_ns]
     return sorted(seen or found, key=lambda each: (each[1], -each[0].statement.start_ns))
@@ -77,6 +85,9 @@ def _mildness(sql: str) -> int:
 
 def _distance(told: frozenset[str], failed: Statement, other: Statement, graph: DependencyGraph) -> int:
     """0: both are about the same object; 1: the other one is about what that is built over; 2: about what is built over it."""
+    if not (names_in(failed.sql) | names_in(other.sql)):
+        # Scripts of users have names of their own: which objects depend on which is not known.
+        return 0 if _words(failed.sql) & _words(other.sql) else 2
     own = told or names_in(failed.sql) or frozenset({failed.object})
     about = names_in(other.sql) or frozenset({other.object})
     if _OWNED.match(other.sql):
@@ -86,6 +97,12 @@ def _distance(told: frozenset[str], failed: Statement, other: Statement, graph: 
     if about & graph.ancestors(own | {failed.object}):
         return 1
     return 2 if about & graph.dependents(own) else _UNRELATED
+
+
+def _words(sql: str) -> frozenset[str]:
+    """What is neither a keyword in capital letters nor a literal."""
+    found = (token.strip('"') for token in tokens(sql) if token[0].isalpha() or token[0] in '_"')
+    return frozenset(word.lower() for word in found if not word.isupper())
 
 
 def _apart(history: ObservedHistory, failed: Statement, others: Iterable[str]) -> Counter[str]:

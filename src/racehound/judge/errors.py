@@ -32,11 +32,13 @@ def _internal(history: ObservedHistory, statement: Statement, others: list[Write
         return history.finding(
             "errors", "corruption", signature, title,
             detail=detail, statements=_context(history, statement, history.statements),
+            culprits=culprits_of(history, statement, others),
         )  # fmt: skip
     if not others:
         return history.finding(
             "errors", "internal error", f"{signature} undisturbed", f"{title}, while nobody changed {statement.object}",
             detail=detail, statements=_context(history, statement, _earlier(history, statement)),
+            culprits=culprits_of(history, statement, history.classification.earlier_writes(statement), certain_texts=True),
         )  # fmt: skip
     return history.finding(
         "errors", "known weakness", signature, title,

@@ -139,6 +139,15 @@ def test_a_key_that_is_there_twice_was_inserted_by_a_statement_of_the_same_sort(
     assert others(*near, twice) == ["CREATE TYPE AS ENUM"]
 
 
+def test_in_scripts_of_users_a_statement_with_a_name_in_common_comes_first() -> None:
+    failed = internal('GRANT USAGE ON SCHEMA "App" TO PUBLIC', "tuple concurrently updated")
+    near = (
+        statement("2", "DROP TABLE other", 40, 55, about="o_1"),
+        statement("3", "DROP VIEW app.v", 40, 55, about="o_1"),
+    )
+    assert others(*near, failed) == ["DROP VIEW", "DROP TABLE"]
+
+
 def test_an_object_that_is_named_by_its_number_and_still_there_is_the_one_that_the_cause_is_about() -> None:
     failed = internal("DROP OWNED BY rh1234abcd_o_1", "cache lookup failed for relation 16412")
     near = (statement("o_2", "DROP TABLE o_2", 40, 55), statement("o_3", "DROP TABLE o_3 CASCADE", 40, 55))
@@ -146,6 +155,17 @@ def test_an_object_that_is_named_by_its_number_and_still_there_is_the_one_that_t
     told = found(*near, failed, objects={16412: "table public.o_3"})
     assert told.culprits[0].other == "DROP TABLE CASCADE"
     assert told.detail[1] == "16412 is table public.o_3, and still there at rest"
+
+
+def test_while_nobody_changed_anything_an_earlier_drop_of_such_an_object_is_the_likely_cause() -> None:
+    before = (
+        statement("o_2", "DROP TABLE o_base CASCADE", 10, 20),
+        statement("o_3", "ALTER TABLE o_base RENAME TO x", 10, 20),
+        statement("o_1", "SELECT 1", 30, 40, phase="manipulate"),
+    )
+    finding = found(*before, RENAME)
+    assert finding.severity == "internal error"
+    assert [culprit.other for culprit in finding.culprits] == ["DROP TABLE CASCADE"]
 
 
 def test_reads_that_change_something_are_named_by_their_functions() -> None:
