@@ -131,7 +131,7 @@ class StatementRules:
         return Effect("read" if direction == "TO" else "change")
 
 
-@functools.lru_cache(maxsize=20_000)
+@functools.lru_cache(maxsize=5_000)
 def _effect(rules: StatementRules, sql: str) -> Effect:
     return rules.of_tokens(tokens(sql))
 

@@ -11,7 +11,7 @@ from racehound.databases.effects import Effect
 _CONNECTIVES = {"IF", "NOT", "EXISTS", "ONLY"}
 
 
-@functools.lru_cache(maxsize=20_000)
+@functools.lru_cache(maxsize=5_000)
 def shape(sql: str) -> str:
     """The leading keywords of a statement, without names: `ALTER TABLE ADD COLUMN`."""
     words = [word for word in re.sub(r"'[^']*'|\$\{[^}]*\}", " ", sql).split() if word.isupper() and word.isalpha()]

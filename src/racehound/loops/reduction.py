@@ -46,6 +46,8 @@ _MOSTLY = 0.5
 """A scene that shows the finding more rarely confirms no cause."""
 _CONFIRMING_S = 3.0
 """Seconds for a known weakness, to confirm its cause."""
+_CONFIRMING_ALL_S = 20.0
+"""The same for all of them."""
 _SCENES_OF_A_CULPRIT = 12
 _GUESSING_SHARE = 0.5
 """The share of the time in which a first guess must show the finding."""
@@ -339,7 +341,8 @@ def reduce_all(
                 why = _INTERRUPTED
                 break
         else:
-            confirm_causes([each for each in findings if each.is_weakness], run, opened, deadline, statement_limit_s)
+            until = min(deadline, time.monotonic() + _CONFIRMING_ALL_S)
+            confirm_causes([each for each in findings if each.is_weakness], run, opened, until, statement_limit_s)
     except KeyboardInterrupt:
         why = _INTERRUPTED
     except TargetError as error:

@@ -98,7 +98,7 @@ def suspicion(error: Statement, other: str) -> Suspicion:
     return _suspicion(error.sqlstate, error.message, error.sql.strip(), other.strip())
 
 
-@functools.lru_cache(maxsize=20_000)
+@functools.lru_cache(maxsize=5_000)
 def _suspicion(sqlstate: str, message: str, failed: str, other: str) -> Suspicion:
     if _UNKNOWN.match(other):
         return "weak"
