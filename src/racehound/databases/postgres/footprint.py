@@ -101,7 +101,7 @@ class CatalogFootprints(Footprints):
     def measure(self, side: Side) -> Footprint:
         """The footprint of an operation. CommandFailed when it does not succeed alone."""
         transactional = side.may_be_transaction(self.target.dialect.allows_transaction)
-        touched, tables = self._in_clean_state(lambda: self._undisturbed(side, transactional=transactional))
+        touched, tables = self._undisturbed(side, transactional=transactional)
         for table in () if transactional else tables:
             for mode in _HELD:
                 awaited = self._in_clean_state(functools.partial(self._awaited, side, table, mode))
@@ -127,13 +127,10 @@ class CatalogFootprints(Footprints):
         """What an operation touches, and the tables there were before."""
         for attempt in range(1, _TRIES + 1):
             before = self._maintained()
-            result = self._measured(side, transactional=transactional)
-            if attempt == _TRIES or self._maintained() == before:
+            result, after = self._in_clean_state(lambda: (self._measured(side, transactional=transactional), self._maintained()))
+            if attempt == _TRIES or after == before:
                 return result
-            self._session.reset()
-            if not self.target.reset():
-                break
-        raise TargetError("the footprint of an operation cannot be measured: what it left cannot be dropped")
+        raise AssertionError("unreachable")
 
     def _maintained(self) -> str:
         return _cell(self.target.observer, _MAINTAINED.format(first=self._first))
