@@ -27,7 +27,7 @@ from racehound.scenarios.pairs import Catalogue, Pair
 
 def sample(place: Opened, count: int) -> tuple[list[Pair], int]:
     """Pairs of the catalogue's operations, and how many there are in all."""
-    catalogue = Catalogue(place.kinds, place.database.plain_table)
+    catalogue = Catalogue(place.kinds, place.database.plain_table, place.target.dialect.effect)
     known = catalogue.operations()
     begun = time.monotonic()
     footprints = measure(place.database, place.target, catalogue, known, every=True)

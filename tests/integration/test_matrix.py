@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import pytest
 
 from racehound.data.finding import Finding
 from racehound.data.history import Event
-from racehound.data.matrix import Outcome, Relationship, read_matrix, worst
+from racehound.data.matrix import Operation, Outcome, Relationship, read_matrix, worst
 from racehound.data.program import Program
 from racehound.databases.database import Choice
 from racehound.databases.postgres.footprint import CatalogFootprints
@@ -21,6 +22,7 @@ from racehound.databases.postgres.target import PostgresTarget
 from racehound.databases.registry import Opened, opened
 from racehound.loops.matrix.journal import read_journal
 from racehound.loops.matrix.pair_runner import PairRunner, pair_runner
+from racehound.loops.matrix.selection import select
 from racehound.scenarios.pairs import Catalogue, Side
 
 
@@ -31,17 +33,20 @@ class Lab:
         self._place = place
         self._runner = runner
         self.found = found
-        self._catalogue = Catalogue(place.kinds, place.database.plain_table)
-        self._operations = {each.name: each for each in self._catalogue.operations()}
+        self.catalogue = Catalogue(place.kinds, place.database.plain_table, place.target.dialect.effect)
+        self._operations = {each.name: each for each in self.catalogue.operations()}
 
     def alone(self, operation: str) -> Side:
         """The operation on an object over the plain table."""
-        return self._catalogue.alone(self._operations[operation])
+        return self.catalogue.alone(self._operations[operation])
+
+    def operation(self, name: str) -> Operation:
+        return self._operations[name]
 
     def run(self, x: str, y: str, relationship: Relationship) -> dict[tuple[str, str], Outcome]:
         """By the letter of who comes first, and the mode."""
         self.found.clear()
-        pair = self._catalogue.pair(self._operations[x], self._operations[y], relationship)
+        pair = self.catalogue.pair(self._operations[x], self._operations[y], relationship)
         result = self._runner.run(pair)
         assert not result.trouble
         return {("y" if trial.y_first else "x", trial.mode): trial.outcome for trial in result.trials}
@@ -101,25 +106,74 @@ def test_an_operation_meets_itself_in_one_order(sound: Lab) -> None:
     assert {first for first, _ in outcomes} == {"x"}
 
 
-def test_a_footprint_tells_what_is_written_and_what_is_referred_to(sound: Lab) -> None:
+@pytest.fixture(scope="module")
+def surveyor(sound: Lab) -> Iterator[CatalogFootprints]:
     target = sound._place.target
     assert isinstance(target, PostgresTarget)
-    surveyor = CatalogFootprints(target)
-    try:
-        view = surveyor.measure(sound.alone("View.create"))
-        dropped = surveyor.measure(sound.alone("View.destroy"))
-        vacuumed = surveyor.measure(sound.alone("Table.vacuum"))
-        outside = surveyor.measure(sound.alone("Tablespace.destroy"))
-    finally:
-        surveyor.close()
+    with contextlib.closing(CatalogFootprints(target)) as footprints:
+        yield footprints
+
+
+def test_a_footprint_tells_what_is_written_and_what_is_referred_to(sound: Lab, surveyor: CatalogFootprints) -> None:
+    view = surveyor.measure(sound.alone("View.create"))
+    dropped = surveyor.measure(sound.alone("View.destroy"))
+    outside = surveyor.measure(sound.alone("Tablespace.destroy"))
     assert {"pg_class o_0", "pg_type o_0"} <= view.writes
     assert "pg_class o_base" in view.reads - view.writes
     assert "pg_class o_0" in dropped.writes
     assert view.transactional
-    assert not vacuumed.transactional
     assert "pg_tablespace o_0" in outside.writes
     assert "pg_tablespace o_0" in outside.of("o_0").shared
     assert not outside.transactional
+
+
+def test_what_is_written_in_place_is_part_of_a_footprint(sound: Lab, surveyor: CatalogFootprints) -> None:
+    vacuumed = surveyor.measure(sound.alone("Table.vacuum"))
+    analyzed = surveyor.measure(sound.alone("Table.analyze"))
+    indexed = surveyor.measure(sound.alone("Index.create"))
+    dropped = surveyor.measure(sound.alone("Database.destroy"))
+    commented = surveyor.measure(sound.alone("Table.comment"))
+    assert {"pg_class o_0", "heap o_0"} <= vacuumed.of("o_0").writes
+    assert not vacuumed.transactional
+    assert "heap o_base" not in vacuumed.writes
+    assert {"pg_class o_0", "heap o_0"} <= analyzed.writes
+    assert "pg_class o_base" in indexed.writes, "CREATE INDEX sets relhasindex, reltuples and relpages of the table"
+    assert "pg_database o_0" in dropped.writes
+    assert "pg_class o_base" not in commented.writes
+
+
+def test_an_operation_outside_of_transactions_has_the_locks_that_it_took(sound: Lab, surveyor: CatalogFootprints) -> None:
+    concurrently = surveyor.measure(sound.alone("Index.create[concurrently]"))
+    assert not concurrently.transactional
+    assert {"heap o_base", "pg_class o_base", "pg_class o_0"} <= concurrently.writes
+
+
+@pytest.mark.parametrize(
+    ("operation", "written"),
+    [
+        ("ReplicationSlot.recreate", "pg_replication_slots o_0"),
+        ("ReplicationSlot.write_and_get", "pg_replication_slots o_0"),
+        ("ReplicationSlot.advance", "pg_replication_slots o_0"),
+        ("LargeObject.recreate", "pg_largeobject o_0"),
+        ("LargeObject.write", "pg_largeobject o_0"),
+        ("LargeObject.grant_and_revoke", "pg_largeobject o_0"),
+        ("Sequence.draw", "heap o_0"),
+    ],
+)
+def test_a_read_that_changes_something_has_a_footprint(
+    sound: Lab, surveyor: CatalogFootprints, operation: str, written: str
+) -> None:
+    assert written in surveyor.measure(sound.alone(operation)).of("o_0").writes
+
+
+def test_vacuum_meets_whoever_writes_to_its_table(sound: Lab, surveyor: CatalogFootprints) -> None:
+    names = ("Table.vacuum", "Table.insert", "Table.grant_and_revoke", "Index.create", "Table.count_by_bitmap_scan")
+    operations = [sound.operation(name) for name in names]
+    selection = select(sound.catalogue, operations, {name: surveyor.measure(sound.alone(name)) for name in names})
+    met = {
+        pair.x.name if pair.y.name == "Table.vacuum" else pair.y.name for pair in selection.pairs if "Table.vacuum" in pair.key
+    }
+    assert met == set(names)
 
 
 @pytest.mark.leftovers

@@ -226,7 +226,7 @@ def operations() -> int:
     from racehound.scenarios.pairs import Catalogue
 
     chosen = database(_of_group("target"))
-    known = Catalogue(nonempty_catalogue(chosen, _of_group("kinds_from")), chosen.plain_table).operations()
+    known = Catalogue(nonempty_catalogue(chosen, _of_group("kinds_from")), chosen.plain_table, chosen.dialect.effect).operations()
     click.echo(columns(("operation", "what"), [(each.name, each.shape) for each in known]))
     return 0
 

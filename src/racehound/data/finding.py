@@ -74,6 +74,59 @@ SERIAL_ORDERS: dict[SerialOrders, str] = {
 }
 """The same in words."""
 
+CULPRITS_LIMIT = 3
+"""How many culprits a finding names."""
+
+
+class Culprit(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A statement of another session that brought the finding about, or is likely to have."""
+
+    failed: str
+    """The shape of the statement that failed: `ALTER TABLE ADD COLUMN`. Where none failed, that of one of the two."""
+    other: str
+    """The shape of the other statement."""
+    certainty: Literal["confirmed", "likely"] = "likely"
+    """confirmed: the two alone show the finding, in lock-step."""
+    count: int = 1
+    """How often the other statement could have caused the error when it came."""
+    apart: int = 0
+    """How often, in the same repetitions, the two ran at the same time without the error."""
+    doubt: int = 0
+    """What speaks against it; 0: nothing. The statements' texts, objects and times tell (`judge/culprits.py`)."""
+
+    @property
+    def order(self) -> tuple[bool, int, float, str, str]:
+        """The likeliest comes first."""
+        share = self.count / (self.count + self.apart)
+        return self.certainty == "likely", self.doubt, -self.count * share, self.failed, self.other
+
+
+def best_culprits(culprits: Iterable[Culprit], limit: int | None = CULPRITS_LIMIT) -> tuple[Culprit, ...]:
+    """The likeliest ones; only the confirmed ones, if there are any."""
+    found = sorted(culprits, key=lambda each: each.order)
+    confirmed = [each for each in found if each.certainty == "confirmed"]
+    return tuple(confirmed or found)[:limit]
+
+
+def merged_culprits(*groups: Iterable[Culprit]) -> tuple[Culprit, ...]:
+    """The culprits of several errors or repetitions, each pair of statements once, the likeliest first."""
+    by_pair: dict[tuple[str, str], Culprit] = {}
+    for culprit in (each for group in groups for each in group):
+        known = by_pair.get((culprit.failed, culprit.other))
+        by_pair[culprit.failed, culprit.other] = culprit if known is None else _together(known, culprit)
+    return tuple(sorted(by_pair.values(), key=lambda each: each.order))
+
+
+def _together(one: Culprit, other: Culprit) -> Culprit:
+    return Culprit(
+        one.failed,
+        one.other,
+        "confirmed" if "confirmed" in (one.certainty, other.certainty) else "likely",
+        one.count + other.count,
+        one.apart + other.apart,
+        min(one.doubt, other.doubt),
+    )
+
 
 class Finding(msgspec.Struct, frozen=True, omit_defaults=True):
     """One defect, with the evidence of the first repetition that showed it, or of the one with the fewest statements since."""
@@ -94,7 +147,7 @@ class Finding(msgspec.Struct, frozen=True, omit_defaults=True):
     """The statements that brought it about, as far as that is known, of all sessions, by start."""
     log: tuple[str, ...] = ()
     pairs: dict[str, int] = {}
-    """Pairs of statements that showed it (`X | Y`) and how often."""
+    """Only in files of earlier versions: statements that failed, each with one that ran at that time (`X | Y`), and how often."""
     reproduction: Reproduction | None = None
     first_met: FirstMet | None = None
     """None in the files of earlier versions."""
@@ -105,6 +158,8 @@ class Finding(msgspec.Struct, frozen=True, omit_defaults=True):
     """Whether all sessions sent their statements at once: then `schedule` is the order in which they did."""
     consequences: tuple[str, ...] = ()
     """What follows from it, one line each (`consequence`): defects that were told with it and are no headlines of their own."""
+    culprits: tuple[Culprit, ...] = ()
+    """The statements of other sessions that brought it about, or are likely to have; the likeliest first, at most three."""
     database: str = ""
     """The database that it was found in, as its makers spell it; `release` is the version."""
     id: str = ""
@@ -218,6 +273,8 @@ class Store:
         self.baseline = baseline
         self._accompany = accompany
         self._findings: dict[str, Finding] = {}
+        self._culprits: dict[str, tuple[Culprit, ...]] = {}
+        """All that are known of each finding."""
         self._dirty: set[str] = set()
         self._causes: dict[str, str] = {}
         """What each finding that certainly follows from another one follows from, by id."""
@@ -251,6 +308,8 @@ class Store:
             self.silenced[finding.id] += 1
             return False
         known = self._findings.get(finding.id)
+        culprits = self._culprits[finding.id] = merged_culprits(self._culprits.get(finding.id, ()), finding.culprits)
+        finding = msgspec.structs.replace(finding, culprits=best_culprits(culprits))
         self._findings[finding.id] = merged = finding if known is None else _merged(known, finding)
         if known is None or merged.statements is not known.statements:
             self._write(merged, program, events)
@@ -316,7 +375,10 @@ class Store:
 
 
 def _merged(known: Finding, new: Finding) -> Finding:
-    """The same finding, met again. The evidence is that of the meeting that needs a race, and else that with fewer statements."""
+    """The same finding, met again; its culprits are those of all meetings.
+
+    The evidence is that of the meeting that needs a race, and else that with fewer statements.
+    """
     better = len(new.statements) < len(known.statements)
     if (known.serial_orders, new.serial_orders) in (("show it", "clean"), ("clean", "show it")):
         better = new.serial_orders == "clean"
@@ -324,7 +386,7 @@ def _merged(known: Finding, new: Finding) -> Finding:
     return msgspec.structs.replace(
         with_consequences(kept, known.consequences if better else new.consequences),
         count=known.count + 1,
-        pairs=dict(Counter(known.pairs) + Counter(new.pairs)),
+        culprits=new.culprits,
         first_met=known.first_met,
     )
 

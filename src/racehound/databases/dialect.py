@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable
 from typing import Literal
 
 from racehound.data.history import Statement
+from racehound.databases.effects import STANDARD, EffectOf
 from racehound.session import ServerError
 from racehound.testdrive.support import ScriptSupport
 
@@ -23,6 +25,21 @@ outside ended this session's process. command: somebody ended the session, or th
 itself is gone. internal: something went wrong inside the server. other: another reason, which the message gives."""
 
 
+Suspicion = Literal["strong", "some", "weak", "none"]
+"""How well a statement accounts for an internal error of another session's statement, by both texts.
+
+strong: it does just what such an error comes from. some: what it does may include that. weak: nothing is known of it. none: it
+cannot have caused the error.
+"""
+
+_DROP = re.compile(r"\s*DROP\b", re.IGNORECASE)
+_ALTER = re.compile(r"\s*ALTER\b", re.IGNORECASE)
+
+
+def _suspicion(_error: Statement, other: str) -> Suspicion:
+    return "strong" if _DROP.match(other) else "some" if _ALTER.match(other) else "weak"
+
+
 def _never(_statement: Statement) -> bool:
     return False
 
@@ -33,6 +50,10 @@ def _never_missing(_error: Statement | ServerError) -> bool:
 
 def _related(_error: Statement, _other: str) -> Reach:
     return "related"
+
+
+def _no_numbers(_message: str) -> tuple[int, ...]:
+    return ()
 
 
 def _no_corruption(_error: Statement, _disturbed: bool) -> bool:
@@ -71,8 +92,14 @@ class Dialect:
     """Whether a statement may get this error because of other sessions, and never when it runs alone."""
     is_transient: Callable[[ServerError], bool]
     """Whether the same statement may succeed when it is tried again."""
+    effect: EffectOf = STANDARD.effect
+    """What a statement changes, as its text tells."""
     may_cause: Callable[[Statement, str], Reach] = _related
     """How near the given statement of another session must be to have caused the error."""
+    suspicion: Callable[[Statement, str], Suspicion] = _suspicion
+    """How well the given statement of another session accounts for the internal error."""
+    numbers_in: Callable[[str], tuple[int, ...]] = _no_numbers
+    """The numbers by which a message names objects (`Target.objects`)."""
     is_missing: Callable[[Statement | ServerError], bool] = _never_missing
     """Whether the error says that an object does not exist, and nothing else."""
     shows_corruption: Callable[[Statement, bool], bool] = _no_corruption

@@ -210,6 +210,10 @@ class Target(abc.ABC):
         """The names of the objects in the working database, by name space (`judge.claims`); None if the target cannot tell."""
         return None
 
+    def objects(self, numbers: Collection[int]) -> Mapping[int, str]:  # noqa: ARG002 no objects have numbers
+        """What the objects with these numbers are (`Dialect.numbers_in`): sort and name of each that exists."""
+        return {}
+
     @property
     def database(self) -> str:
         """Name of the working database."""

@@ -19,6 +19,7 @@ from racehound.databases.dialect import Dialect
 from racehound.judge.dependencies import (
     DependencyGraph,
     WriteInterval,
+    begins_transaction,
     concurrent_writes,
     ends_transaction,
     is_drop,
@@ -74,7 +75,7 @@ class Classification:
         """The failed statements of one class."""
         return [statement for statement, error_class in self.failed if error_class == wanted]
 
-    def concurrent_writes(self, statement: Statement) -> list[Statement]:
+    def concurrent_writes(self, statement: Statement) -> list[WriteInterval]:
         """What other sessions changed, while the statement ran, of the objects that the statement depends on."""
         since_ns = statement.start_ns if self._runs_alone(statement) else self._view_ns(statement)
         return concurrent_writes(statement, self._intervals, self._graph, since_ns)
@@ -88,9 +89,13 @@ class Classification:
             s.session != _ALONE and s.start_ns <= statement.end_ns and s.end_ns >= statement.start_ns for s in self._statements
         )
 
+    def earlier_writes(self, statement: Statement) -> list[WriteInterval]:
+        """The same for what they changed at any time before."""
+        return concurrent_writes(statement, self._intervals, self._graph, 0)
+
     @functools.cached_property
     def _intervals(self) -> list[WriteInterval]:
-        return write_intervals(self._statements)
+        return write_intervals(self._statements, self._dialect.effect)
 
     @functools.cached_property
     def _interrupted(self) -> frozenset[str]:
@@ -104,8 +109,8 @@ class Classification:
         earlier = [s for s in self._statements if s.session == statement.session and s.end_ns <= statement.start_ns]
         if not earlier:
             return statement.start_ns
-        boundary = next((s for s in reversed(earlier) if s.sql == "BEGIN" or ends_transaction(s.sql)), None)
-        began = boundary if boundary and boundary.sql == "BEGIN" else earlier[-1]
+        boundary = next((s for s in reversed(earlier) if begins_transaction(s.sql) or ends_transaction(s.sql)), None)
+        began = boundary if boundary and begins_transaction(boundary.sql) else earlier[-1]
         return began.start_ns
 
     def _class_of(self, statement: Statement) -> ErrorClass:

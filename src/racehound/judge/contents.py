@@ -62,7 +62,7 @@ def _first_row(difference: str) -> str:
 
 def _finding(history: ObservedHistory, event: Mismatch) -> Finding:
     before = [s for s in history.statements if s.start_ns <= event.end_ns]
-    concerned = concerning(before, DependencyGraph(history.program), names_in(event.sql) | {event.object})
+    concerned = concerning(before, DependencyGraph(history.program), names_in(event.sql) | {event.object}, history.dialect.effect)
     sql, row = " ".join(event.sql.split()), _first_row(event.difference)
     wrong = "rows where there must be none" if _NONE_EXPECTED.search(event.difference) else normalise(event.difference)
     return history.finding(

@@ -14,16 +14,16 @@ from typing import Protocol
 
 from racehound.data.history import Event, Statement
 from racehound.data.object_names import BASE, names_in
+from racehound.databases.effects import EffectOf
 
-_READ = re.compile(r"\s*(?:SELECT|TABLE|VALUES|SHOW|EXPLAIN|FETCH|SUBSCRIBE|DECLARE|CLOSE|VALIDATE)\b", re.IGNORECASE)
-_SESSION = re.compile(r"\s*(?:BEGIN|SET|RESET|DISCARD|LISTEN)\b", re.IGNORECASE)
 _DROP = re.compile(r"\s*DROP\b", re.IGNORECASE)
-_END = re.compile(r"\s*(?:COMMIT|ROLLBACK|END|ABORT)\b", re.IGNORECASE)
+_BEGIN = re.compile(r"\s*(?:BEGIN|START\s+TRANSACTION)\b", re.IGNORECASE)
+_END = re.compile(r"\s*(?:COMMIT|ROLLBACK(?!\s+TO\b)|END|ABORT)\b", re.IGNORECASE)
 
 
-def is_read(sql: str) -> bool:
-    """Whether a statement only reads (as far as its first word tells)."""
-    return bool(_READ.match(sql))
+def begins_transaction(sql: str) -> bool:
+    """Whether a statement is BEGIN or the like."""
+    return bool(_BEGIN.match(sql))
 
 
 def ends_transaction(sql: str) -> bool:
@@ -34,11 +34,6 @@ def ends_transaction(sql: str) -> bool:
 def is_drop(sql: str) -> bool:
     """Whether a statement drops something."""
     return bool(_DROP.match(sql))
-
-
-def is_write(sql: str) -> bool:
-    """Whether a statement may change a catalog or contents: no read, no setting, no end of a transaction."""
-    return not (is_read(sql) or _SESSION.match(sql) or ends_transaction(sql))
 
 
 class HasReferences(Protocol):
@@ -54,6 +49,10 @@ class WriteInterval:
 
     statement: Statement
     end_ns: int
+    visible_ns: int
+    """Before this moment no other session can have seen what it wrote: the start of COMMIT, or its own, outside a transaction."""
+    committed: bool
+    """Whether it succeeded and its transaction was committed."""
 
 
 class DependencyGraph:
@@ -83,7 +82,7 @@ class DependencyGraph:
         return self.ancestors(named) | self.dependents(named)
 
 
-def write_intervals(events: Iterable[Event]) -> list[WriteInterval]:
+def write_intervals(events: Iterable[Event], effect: EffectOf) -> list[WriteInterval]:
     """The writes of a history. One whose transaction was still open at the end of the history never ends."""
     result: list[WriteInterval] = []
     open_at: dict[str, list[Statement]] = {}
@@ -91,50 +90,56 @@ def write_intervals(events: Iterable[Event]) -> list[WriteInterval]:
     for event in events:
         if not isinstance(event, Statement):
             continue
-        if event.sql == "BEGIN":
+        if begins_transaction(event.sql):
             in_transaction.add(event.session)
         elif ends_transaction(event.sql):
             in_transaction.discard(event.session)
-            result += [WriteInterval(statement, event.end_ns) for statement in open_at.pop(event.session, [])]
-        elif is_write(event.sql):
+            result += [_written_until(event, statement) for statement in open_at.pop(event.session, [])]
+        elif effect(event.sql).sort == "change":
             if event.session in in_transaction:
                 open_at.setdefault(event.session, []).append(event)
             else:
-                result.append(WriteInterval(event, event.end_ns))
-    result += [WriteInterval(statement, 2**63 - 1) for rest in open_at.values() for statement in rest]
+                result.append(WriteInterval(event, event.end_ns, event.start_ns, event.status == "ok"))
+    result += [WriteInterval(statement, _NEVER, _NEVER, committed=False) for rest in open_at.values() for statement in rest]
     return result
+
+
+_NEVER = 2**63 - 1
+
+
+def _written_until(end: Statement, statement: Statement) -> WriteInterval:
+    committed = end.status == "ok" and (end.tag or end.sql).upper().startswith("COMMIT") and statement.status == "ok"
+    return WriteInterval(statement, end.end_ns, end.start_ns, committed)
 
 
 def concurrent_writes(
     statement: Statement, known: Iterable[WriteInterval], graph: DependencyGraph, since_ns: int
-) -> list[Statement]:
+) -> list[WriteInterval]:
     """The writes of other sessions that overlap the time from `since_ns` to the statement's end, and could reach the statement.
 
     A write reaches a statement if it is about an object that is connected with one that the statement names. This is so wide
     because a statement may meet objects that it does not name: DROP OWNED BY may fail at a policy that another session drops.
-    If some of these writes name the same objects as the statement, only those are returned.
     """
-    names = names_in(statement.sql) | names_in(statement.message) | {statement.object}
-    connected = graph.connected(names)
-    found = [
-        interval.statement
+    connected = graph.connected(names_in(statement.sql) | names_in(statement.message) | {statement.object})
+    return [
+        interval
         for interval in known
         if interval.statement.session != statement.session
         and interval.statement.start_ns <= statement.end_ns
         and interval.end_ns >= since_ns
         and graph.ancestors(names_in(interval.statement.sql) | {interval.statement.object}) & connected
     ]
-    closest = [other for other in found if names_in(other.sql) & names]
-    return closest or found
 
 
-def concerning(statements: Iterable[Statement], graph: DependencyGraph, names: frozenset[str]) -> tuple[Statement, ...]:
+def concerning(
+    statements: Iterable[Statement], graph: DependencyGraph, names: frozenset[str], effect: EffectOf
+) -> tuple[Statement, ...]:
     """What succeeded, in any session, on the named objects and their ancestors, by start; on all objects where none is named.
 
     Reads are left out. BEGIN and COMMIT are kept where the same try of a step holds one of the other statements.
     """
     wanted = graph.ancestors(names)
-    done = [s for s in statements if s.status == "ok" and not is_read(s.sql)]
+    done = [s for s in statements if s.status == "ok" and effect(s.sql).sort != "read"]
     chosen = [s for s in done if not names or s.object in wanted or names_in(s.sql) & (wanted - {BASE})]
     attempts = {(s.session, s.step, s.attempt) for s in chosen if not _is_boundary(s)}
     kept = [s for s in done if (s in chosen or _is_boundary(s)) and (s.session, s.step, s.attempt) in attempts]
@@ -142,4 +147,4 @@ def concerning(statements: Iterable[Statement], graph: DependencyGraph, names: f
 
 
 def _is_boundary(statement: Statement) -> bool:
-    return statement.sql == "BEGIN" or ends_transaction(statement.sql)
+    return begins_transaction(statement.sql) or ends_transaction(statement.sql)

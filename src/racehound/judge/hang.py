@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from racehound.data.finding import Finding, normalise
 from racehound.data.history import Overdue, in_flight
-from racehound.judge.errors import shape
 from racehound.judge.oracle import ObservedHistory
+from racehound.judge.shapes import shape
 
 _MEANING = {
     "deadlock": "a cycle of waits that the server never broke",

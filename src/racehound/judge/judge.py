@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import functools
 import re
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 
 import msgspec
 
-from racehound.data.finding import Finding, consequence, with_consequences
+from racehound.data.finding import Finding, consequence, merged_culprits, with_consequences
 from racehound.data.object_names import names_in
 from racehound.databases.target import Target
 from racehound.errors import TargetError
@@ -75,13 +74,12 @@ def _suspects(oracle: RestOracle, rest: TargetAtRest) -> bool:
 
 
 def distinct(findings: Iterable[Finding]) -> list[Finding]:
-    """One finding per defect: the first one, with the pairs and consequences of all."""
+    """One finding per defect: the first one, with the culprits and consequences of all."""
     by_id: dict[str, Finding] = {}
     for finding in findings:
         known = by_id.setdefault(finding.id, finding)
         if known is not finding:
-            pairs = dict(Counter(known.pairs) + Counter(finding.pairs))
-            merged = msgspec.structs.replace(known, pairs=pairs)
+            merged = msgspec.structs.replace(known, culprits=merged_culprits(known.culprits, finding.culprits))
             by_id[finding.id] = with_consequences(merged, finding.consequences)
     return list(by_id.values())
 

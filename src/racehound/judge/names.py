@@ -6,8 +6,8 @@ from racehound.data.finding import Finding, normalise
 from racehound.data.object_names import names_in
 from racehound.judge.claims import Claim, Claims, differing
 from racehound.judge.dependencies import DependencyGraph, concerning
-from racehound.judge.errors import shape
 from racehound.judge.oracle import ObservedHistory, RestOracle, TargetAtRest
+from racehound.judge.shapes import shape
 
 
 class NamesOracle(RestOracle):
@@ -28,5 +28,7 @@ def _finding(history: ObservedHistory, claim: Claim) -> Finding:
         "names", "corruption", f"{what} {state} after {normalise(verb)}",
         f"{what} {claim.key} {state}, though {verb} succeeded",
         detail=tuple(f"statement: {statement.sql}" for statement in claim.statements),
-        statements=concerning(history.statements, DependencyGraph(history.program), names_in(str(claim.key))),
+        statements=concerning(
+            history.statements, DependencyGraph(history.program), names_in(str(claim.key)), history.dialect.effect
+        ),
     )  # fmt: skip

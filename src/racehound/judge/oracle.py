@@ -9,10 +9,10 @@ from __future__ import annotations
 import abc
 import dataclasses
 import functools
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TypeAlias
 
-from racehound.data.finding import Finding, Severity
+from racehound.data.finding import Culprit, Finding, Severity
 from racehound.data.history import Event, Statement
 from racehound.data.program import Program
 from racehound.databases.dialect import Dialect
@@ -37,6 +37,8 @@ class ObservedHistory:
     release: str = ""
     """Version of the server."""
     known_errors: KnownErrors = frozenset()
+    objects: Mapping[int, str] = dataclasses.field(default_factory=dict)
+    """What the objects are, at rest, whose numbers internal errors name (`Target.objects`)."""
     log_around: Callable[[Collection[int]], Sequence[str]] = _no_log
     """The last lines that the server logged for these processes."""
 
@@ -57,13 +59,13 @@ class ObservedHistory:
 
     def finding(
         self, oracle: str, severity: Severity, signature: str, title: str, *,
-        detail: tuple[str, ...] = (), statements: tuple[Statement, ...] = (), pairs: dict[str, int] | None = None,
+        detail: tuple[str, ...] = (), statements: tuple[Statement, ...] = (), culprits: tuple[Culprit, ...] = (),
     ) -> Finding:  # fmt: skip
         """A finding of this repetition, with the server's log around its statements."""
         pids = {statement.pid for statement in statements}
         return Finding(
             oracle, severity, signature, title, self.program.seed, self.number, 1, self.release,
-            detail, statements, tuple(self.log_around(pids)), pairs or {}, database=self.dialect.title,
+            detail, statements, tuple(self.log_around(pids)), culprits=culprits, database=self.dialect.title,
         )  # fmt: skip
 
 

@@ -51,7 +51,7 @@ class SerialFindings:
         if serial is None:
             return msgspec.structs.replace(finding, serial_orders="clean")
         same = {"severity": serial.severity, "signature": serial.signature, "title": serial.title}
-        return msgspec.structs.replace(finding, **same, pairs={}, serial_orders="show it")
+        return msgspec.structs.replace(finding, **same, culprits=(), serial_orders="show it")
 
     def _answer(self, finding: Finding) -> Answer:
         """Equal where the same statements get the same answer. Nothing overlaps in a serial order: an internal error that comes

@@ -9,9 +9,9 @@ from typing import Protocol
 from racehound.data.history import Event, LogLine, Outage, Recorder, Statement
 from racehound.databases.target import Condition, ServerStart, Target, Traces
 from racehound.errors import RacehoundError, TargetError, UnreachableError
-from racehound.judge.errors import shape
 from racehound.judge.injected_faults import InjectedFaults
 from racehound.judge.outage import Decision, Seen, decide, lost_from_outside
+from racehound.judge.shapes import shape
 from racehound.session import ServerError
 
 OnOutage = Callable[[Outage], object]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from racehound.errors import UserError, reason_of
 from racehound.loops.explore import Exploration, explore
 from racehound.loops.hunt import Hunt, HuntOptions, Summary, choose_kinds
 from racehound.loops.reduce.search import Teller, say_nothing
-from racehound.loops.reduction import ReduceOptions, reduce_all
+from racehound.loops.reduction import ReduceOptions, confirm_causes, reduce_all
 from racehound.report.progress import Reporter, outage_line
 from racehound.report.sessions import write_sessions
 from racehound.run.perturbations.registry import PerturbationSet
@@ -64,7 +65,12 @@ def record_hunt(
             if reduce_s and not summary.interrupted and not summary.ended_early:
                 worth = [directory.findings / finding.id for finding in summary.findings if not finding.is_weakness]
                 asked = ReduceOptions(reduce_s, statement_limit_s=options.statement_limit_s)
+                began = time.monotonic()
                 left_out = reduce_all(worth, opened, asked, reduction_progress).left_out
+                if not left_out:
+                    others = [directory.findings / finding.id for finding in summary.findings if finding.is_weakness]
+                    left_s = began + reduce_s - time.monotonic()
+                    left_out = confirm_causes(others, opened, left_s, options.statement_limit_s)
                 if left_out:
                     tell(left_out)
                 summary = _known_by_now(summary, directory)

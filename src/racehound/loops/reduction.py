@@ -13,7 +13,16 @@ from typing import NamedTuple
 
 import msgspec
 
-from racehound.data.finding import SERIAL_ORDERS, Finding, Reproduction, SerialOrders, read_finding, shown, write_finding
+from racehound.data.finding import (
+    SERIAL_ORDERS,
+    Culprit,
+    Finding,
+    Reproduction,
+    SerialOrders,
+    read_finding,
+    shown,
+    write_finding,
+)
 from racehound.data.history import Event, Mismatch, Recorder, read_history
 from racehound.data.program import Program
 from racehound.data.rate import Rate, measure
@@ -23,6 +32,7 @@ from racehound.data.schedule import Listed, Schedule, serial_schedules
 from racehound.databases.registry import Opened
 from racehound.errors import RacehoundError, ServerGoneError, TargetError, TimeIsUpError
 from racehound.judge.serial_findings import same_defect
+from racehound.loops.reduce.confirmation import culprit_in_scene
 from racehound.loops.reduce.guesses import Guesser, culprit_of
 from racehound.loops.reduce.program_passes import minimise_program
 from racehound.loops.reduce.scene_passes import minimise
@@ -43,6 +53,13 @@ _RECORDINGS = 3
 _LEAST_S = 10.0
 """Seconds that each of several findings gets at least, if there are so many for all."""
 _INTERRUPTED = "interrupted"
+_MOSTLY = 0.5
+"""A scene that shows the finding more rarely confirms no cause."""
+_CONFIRMING_S = 3.0
+"""Seconds for a known weakness, to confirm its cause."""
+_CONFIRMING_ALL_S = 20.0
+"""The same for all of them."""
+_SCENES_OF_A_CULPRIT = 12
 _GUESSING_SHARE = 0.5
 """The share of the time in which a first guess must show the finding."""
 _SEARCH_SHARE = 0.8
@@ -277,7 +294,37 @@ class Reducer:
         if reduction is not None:
             write_reduction(self._directory, reduction)
             write_handover(self._directory, self.finding, reduction, self._opened.database.hand_over)
+            if reduction.scene and _share(Rate(reduction.reproduction, 0)) > _MOSTLY:
+                self._keep_culprit(culprit_in_scene(reduction.scene, self.finding, self._opened.target.dialect.effect))
         return reduction
+
+    def confirm(self) -> bool:
+        """Whether a likely cause shows the finding in lock-step, and no serial order does; then it is kept as confirmed."""
+        self._scenes.until(self._deadline)
+        try:
+            for culprit, scene in self._suspected_scenes():
+                if self._scenes.shows(scene):
+                    self._keep_culprit(culprit)
+                    return True
+        except TimeIsUpError:
+            return False
+        finally:
+            self._scenes.close()
+        return False
+
+    def _suspected_scenes(self) -> list[tuple[Culprit, Scene]]:
+        """Guesses in which a likely cause meets the failed statement: a few of each, those of the likeliest cause first."""
+        found: dict[tuple[str, str], list[tuple[Culprit, Scene]]] = {(c.failed, c.other): [] for c in self.finding.culprits}
+        for scene in self._guess(list(read_history(self._directory / "history.jsonl"))):
+            culprit = culprit_in_scene(scene, self.finding, self._opened.target.dialect.effect)
+            if culprit is not None and (culprit.failed, culprit.other) in found:
+                found[culprit.failed, culprit.other].append((culprit, scene))
+        return [each for scenes in found.values() for each in scenes[:_SCENES_OF_A_CULPRIT]]
+
+    def _keep_culprit(self, culprit: Culprit | None) -> None:
+        if culprit is not None:
+            known = read_finding(self._directory)[0]
+            write_finding(self._directory, msgspec.structs.replace(known, culprits=(culprit,)))
 
     @property
     def _search_deadline(self) -> float:
@@ -366,8 +413,8 @@ class Reducer:
             self.program, [event for event in events if isinstance(event, Mismatch)], self.finding.title
         )
         common = Scene((), self.program.refers_to, self.program.seed, check)
-        statements = transcript(self.program, events, until_ns)
-        return Guesser(statements, self.finding, common, self._opened.target.dialect.allows_transaction)
+        statements, dialect = transcript(self.program, events, until_ns), self._opened.target.dialect
+        return Guesser(statements, self.finding, common, dialect.allows_transaction, dialect.effect)
 
     def _reduce_scene(self, scene: Scene) -> Reduction:
         deadline = self._search_deadline
@@ -533,6 +580,27 @@ def reduce_all(
     except TargetError as error:
         why = str(error)
     return ReducedAll(tried, len(directories), why if tried < len(directories) or why == _INTERRUPTED else "")
+
+
+def confirm_causes(directories: Sequence[Path], opened: Opened, limit_s: float, statement_limit_s: float) -> str:
+    """Confirm the causes of findings in lock-step, a few seconds each, at most so many seconds in all, and never more than
+    twenty. Returns why it ended early, or "".
+    """
+    deadline = time.monotonic() + min(limit_s, _CONFIRMING_ALL_S)
+    try:
+        for directory in directories:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                break
+            options = ReduceOptions(min(left, _CONFIRMING_S), statement_limit_s=statement_limit_s)
+            reducer = Reducer(directory, opened, options)
+            if reducer.finding.culprits:
+                reducer.confirm()
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    except TargetError as error:
+        return str(error)
+    return ""
 
 
 def replay_scene(directory: Path, opened: Opened, repetitions: int, statement_limit_s: float) -> Rate | None:

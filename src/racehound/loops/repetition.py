@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Protocol
 
 from racehound.data.finding import Finding, Severity
@@ -248,6 +248,7 @@ class RepetitionRunner:
             return self._spoiled(host, number, events, outage)
         if error is not None:
             raise error
+        objects = _named_by_number(host, events)
         at_rest, unjudged = self._judge_at_rest(host, number, events, whole_plan=whole_plan)
         try:
             host.finish(number, sound=not at_rest)
@@ -261,7 +262,8 @@ class RepetitionRunner:
             host.recorder.append(LogLine(number, text))
         events += host.recorder.take()
         self._tell_all(events)
-        history = dataclasses.replace(_history(host, number, events), known_errors=host.wanted_errors() | known_errors(events))
+        wanted = host.wanted_errors() | known_errors(events)
+        history = dataclasses.replace(_history(host, number, events), known_errors=wanted, objects=objects)
         findings = without_consequences(distinct([*at_rest, *self._judge.history(history)]))
         counts = history.classification.counts
         self._damaged = is_damaged(host, events, findings, counts, unjudged=bool(unjudged or outage))
@@ -321,6 +323,15 @@ def is_damaged(
 def _history(host: SessionHost, number: int, events: list[Event]) -> ObservedHistory:
     target = host.target
     return ObservedHistory(host.program, number, events, target.dialect, target.release, log_around=target.log_around)
+
+
+def _named_by_number(host: SessionHost, events: Sequence[Event]) -> Mapping[int, str]:
+    """What the objects are that internal errors name by their numbers, as far as they are still there."""
+    dialect = host.target.dialect
+    failed = (event for event in events if isinstance(event, Statement) and event.status == "error")
+    messages = {statement.message for statement in failed if dialect.is_internal(statement)}
+    numbers = {number for message in messages for number in dialect.numbers_in(message)}
+    return host.target.objects(numbers) if numbers else {}
 
 
 def _record_judgement(host: SessionHost, number: int, history: ObservedHistory, findings: Sequence[Finding]) -> None:

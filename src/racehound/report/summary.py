@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from racehound.data.finding import CONSEQUENCES, SERIAL_ORDERS, Finding
+from racehound.data.finding import CONSEQUENCES, CULPRITS_LIMIT, SERIAL_ORDERS, Culprit, Finding
 from racehound.data.history import Outage
 from racehound.data.reduction import FILE as REDUCTION
 from racehound.data.reduction import read_reduction
@@ -14,7 +14,6 @@ from racehound.report.progress import outage_line
 from racehound.report.scenes import reduction_text
 from racehound.report.sessions import sessions_text
 
-PAIRS_LIMIT = 3
 LINES_LIMIT = 150
 """Lines of a finding's statements on the console. The file has all of them."""
 
@@ -27,8 +26,8 @@ def summary_text(
     outages: Sequence[Outage] = (),
     early: Sequence[str] = (),
 ) -> str:
-    """Findings, each with its statements by session; then known weaknesses, each with the pairs that showed it; then what needs
-    no race; then outages.
+    """Findings, each with its statements by session; then known weaknesses, each with its culprits; then what needs no race;
+    then outages.
 
     `early`: why the run ended before its time, and what to do, a line each.
     """
@@ -71,8 +70,6 @@ def early_lines(reason: str, command: str) -> list[str]:
 def finding_text(finding: Finding, directory: Path) -> str:
     """One finding with everything that is known about it."""
     lines = _headline(finding, directory)
-    if finding.pairs:
-        lines += ["    pairs of statements (failed | disturbed by):", *_pairs(finding)]
     lines += [f"    log: {line}" for line in finding.log]
     return "\n".join(lines)
 
@@ -83,6 +80,7 @@ def _headline(finding: Finding, directory: Path) -> list[str]:
     lines += [f"    and then: {line}" for line in finding.consequences]
     if replayed := finding.reproduction:
         lines.append(f"    replayed: {replayed.reproduced} of {replayed.tried} repetitions showed it again")
+    lines += culprit_lines(finding)
     lines.append(f"    again: racehound replay {_kept(finding, directory)}")
     return [*lines, *_statements(finding, directory)]
 
@@ -91,7 +89,7 @@ def _weakness(finding: Finding, directory: Path) -> list[str]:
     return [
         f"--- {finding.id}, met {_times(finding.count)}: {finding.signature}",
         _first_met(finding),
-        *_pairs(finding),
+        *culprit_lines(finding),
         *_statements(finding, directory),
     ]
 
@@ -123,10 +121,25 @@ def _shortened(text: str, file: Path) -> list[str]:
     return lines if len(lines) <= LINES_LIMIT else [*lines[:LINES_LIMIT], f"    -- … and so on: {file}"]
 
 
-def _pairs(finding: Finding) -> list[str]:
-    most = sorted(finding.pairs.items(), key=lambda pair: (-pair[1], pair[0]))[:PAIRS_LIMIT]
-    more = len(finding.pairs) - len(most)
-    return [f"    {count:4} × {pair}" for pair, count in most] + ([f"    … and {more} other pairs"] if more else [])
+def culprit_lines(finding: Finding) -> list[str]:
+    """The statements that brought it about, as far as that is known: `failed | the other one`, in the words of the report."""
+    return [f"    {each.certainty} cause: {each.failed} | {each.other}{_odds(each)}" for each in known_culprits(finding)]
+
+
+def known_culprits(finding: Finding) -> list[Culprit]:
+    """The culprits of a finding. A file of an earlier version has pairs of statements instead; the most frequent of those."""
+    if finding.culprits or not finding.pairs:
+        return list(finding.culprits)
+    most = sorted(finding.pairs.items(), key=lambda pair: (-pair[1], pair[0]))[:CULPRITS_LIMIT]
+    return [Culprit(pair.partition(" | ")[0], pair.partition(" | ")[2], count=count) for pair, count in most]
+
+
+def _odds(culprit: Culprit) -> str:
+    """How often the other statement was there with the error, and without it."""
+    if culprit.certainty == "confirmed":
+        return ""
+    apart = f", {_times(culprit.apart)} without the error" if culprit.apart else ""
+    return f" ({_times(culprit.count)}{apart})"
 
 
 def _times(count: int) -> str:

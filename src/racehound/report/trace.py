@@ -15,7 +15,7 @@ import msgspec
 
 from racehound.data.history import Fault, LogLine, Mismatch, Overdue, Statement
 from racehound.databases.dialect import Dialect
-from racehound.judge.errors import shape
+from racehound.judge.shapes import shape
 from racehound.report.error_classes import StatementOutcome, statement_outcomes
 from racehound.report.recorded import Repetition
 

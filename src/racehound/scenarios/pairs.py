@@ -11,17 +11,16 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from racehound.data.finding import normalise
 from racehound.data.matrix import RELATIONSHIPS, Operation, Relationship
 from racehound.data.object_names import BASE
 from racehound.data.program import Program, ProgramSession, Step
+from racehound.databases.effects import Effect, EffectOf
 from racehound.kinds.kind import Kind
 from racehound.testdrive.parser import parse_fragment
 from racehound.testdrive.printer import print_command
 from racehound.testdrive.script import Command, Sql
 
-_SESSION_ONLY = re.compile(r"\s*(?:SET|RESET|DISCARD|LISTEN|LOAD)\b", re.IGNORECASE)
-"""Statements that mean nothing to another session."""
-_READ = re.compile(r"\s*(?:SELECT|TABLE|VALUES|SHOW)\b", re.IGNORECASE)
 _CONNECTIVES = {"IF", "NOT", "EXISTS", "ONLY"}
 _FIRST, _SECOND = "o_0", "o_1"
 
@@ -32,6 +31,8 @@ class Side:
 
     operation: Operation
     target_object: Kind
+    effect: EffectOf
+    """What a statement changes (`Dialect.effect`)."""
 
     @property
     def name(self) -> str:
@@ -64,7 +65,7 @@ class Side:
         if not self.operation.manipulation:
             return ""
         earlier = _commands(self._fragment())[: self.operation.at]
-        return "".join(print_command(c) for c in earlier if not (isinstance(c, Sql) and _leaves_no_trace(c.text)))
+        return "".join(print_command(c) for c in earlier if not (isinstance(c, Sql) and self.effect(c.text).sort != "change"))
 
     def _fragment(self) -> str:
         if self.operation.phase == "create":
@@ -121,9 +122,13 @@ class Pair:
 
 
 class Catalogue:
-    """The kinds whose operations are tried against each other, and the plain table that objects of a pair have in common."""
+    """The kinds whose operations are tried against each other, and the plain table that objects of a pair have in common.
 
-    def __init__(self, kinds: Sequence[type[Kind]], plain_table: Callable[[str], Kind]) -> None:
+    effect: what a statement changes (`Dialect.effect`).
+    """
+
+    def __init__(self, kinds: Sequence[type[Kind]], plain_table: Callable[[str], Kind], effect: EffectOf) -> None:
+        self._effect = effect
         self._kinds = {kind.__name__: kind for kind in kinds}
         self._base = plain_table(BASE)
 
@@ -137,8 +142,8 @@ class Catalogue:
                 continue  # it needs more than SQL
             plain = _operation(kind, "create", target.create(), phase="create")
             destroy = _operation(kind, "destroy", target.destroy(), phase="destroy")
-            seen |= {shape(c.text) for operation in (plain, destroy) for c in Side(operation, target).commands()}
-            found += [plain, *self._variants(kind, seen), *_manipulations(kind, target, seen), destroy]
+            seen |= {shape(c.text) for operation in (plain, destroy) for c in Side(operation, target, self._effect).commands()}
+            found += [plain, *self._variants(kind, seen), *self._manipulations(kind, target, seen), destroy]
         return found
 
     def _variants(self, kind: type[Kind], seen: set[str]) -> Iterator[Operation]:
@@ -154,6 +159,18 @@ class Catalogue:
                     what = f"create[{label}]"
                     yield _operation(kind, what, target.create(), phase="create", attributes=((attribute, value),))
 
+    def _manipulations(self, kind: type[Kind], target: Kind, seen: set[str]) -> Iterator[Operation]:
+        for name in kind.all_manipulations():
+            for at, command in enumerate(_commands(target.manipulate(name))):
+                if not isinstance(command, Sql):
+                    break
+                effect = self._effect(command.text)
+                sort = _sort(kind, command.text, effect)
+                if sort not in seen and effect.sort != "session":
+                    seen.add(sort)
+                    yield Operation(f"{kind.__name__}.{name}", kind.__name__, sort, manipulation=name, at=at)
+                    break
+
     def alone(self, operation: Operation) -> Side:
         """The operation for itself, done to an object over the plain table."""
         return self._side(operation, _FIRST, self._base)
@@ -166,7 +183,7 @@ class Catalogue:
         """Two operations over objects that are related in that way."""
         if relationship == "same":
             alone = self._side(x, BASE, None) if self._kind(x).can_be_referenced else self._side(x, _FIRST, self._base)
-            return Pair(alone, Side(y, alone.target_object), relationship)
+            return Pair(alone, Side(y, alone.target_object, self._effect), relationship)
         if relationship == "y over x":
             below = self._side(x, BASE, None)
             return Pair(below, self._side(y, _FIRST, below.target_object), relationship)
@@ -188,7 +205,8 @@ class Catalogue:
         return self._kind(below).can_be_referenced and (above.creates or not below.creates)
 
     def _side(self, operation: Operation, name: str, refers_to: Kind | None) -> Side:
-        return Side(operation, self._kind(operation)(name=name, refers_to=refers_to, **dict(operation.attributes)))
+        target = self._kind(operation)(name=name, refers_to=refers_to, **dict(operation.attributes))
+        return Side(operation, target, self._effect)
 
     def _kind(self, operation: Operation) -> type[Kind]:
         return self._kinds[operation.kind]
@@ -205,18 +223,12 @@ def shape(sql: str) -> str:
     return " ".join(w for w in words if w.isupper() and w.isalpha() and w not in _CONNECTIVES) or " ".join(sql.split()[:2])
 
 
-def _manipulations(kind: type[Kind], target: Kind, seen: set[str]) -> Iterator[Operation]:
-    for name in kind.all_manipulations():
-        for at, command in enumerate(_commands(target.manipulate(name))):
-            if not isinstance(command, Sql):
-                break
-            sort = shape(command.text)
-            if _READ.match(command.text):
-                sort = f"{kind.__name__} {sort}"
-            if sort not in seen and not _SESSION_ONLY.match(command.text):
-                seen.add(sort)
-                yield Operation(f"{kind.__name__}.{name}", kind.__name__, sort, manipulation=name, at=at)
-                break
+def _sort(kind: type[Kind], sql: str, effect: Effect) -> str:
+    """Two statements with the same one are of one sort. A query is only like another one of its kind that calls the same."""
+    functions = tuple(dict.fromkeys(map(normalise, effect.functions)))
+    if effect.sort == "read" or functions:
+        return " ".join((kind.__name__, shape(sql), *functions))
+    return shape(sql)
 
 
 def _operation(kind: type[Kind], what: str, fragment: str, **facts: Any) -> Operation:  # noqa: ANN401 fields of Operation
@@ -226,7 +238,3 @@ def _operation(kind: type[Kind], what: str, fragment: str, **facts: Any) -> Oper
 
 def _commands(fragment: str) -> tuple[Command, ...]:
     return tuple(dict.fromkeys(parse_fragment(fragment).commands))
-
-
-def _leaves_no_trace(sql: str) -> bool:
-    return bool(_SESSION_ONLY.match(sql) or _READ.match(sql))

@@ -8,6 +8,7 @@ import pytest
 
 from racehound.data.finding import (
     Baseline,
+    Culprit,
     Finding,
     FirstMet,
     Severity,
@@ -51,13 +52,13 @@ def test_different_messages_keep_different_signatures() -> None:
 
 def test_a_defect_met_often_is_one_finding_with_a_count_and_the_shortest_evidence(tmp_path: Path) -> None:
     store = Store(tmp_path, Baseline())
-    assert store.add(finding(pairs={"A | B": 1}), program(), [])
-    assert not store.add(finding(statements=1, repetition=9, pairs={"A | B": 1, "A | C": 1}), program(), [])
+    assert store.add(finding(culprits=(Culprit("A", "B"),)), program(), [])
+    assert not store.add(finding(statements=1, repetition=9, culprits=(Culprit("A", "C"), Culprit("A", "B"))), program(), [])
     assert not store.add(finding(statements=5), program(), [])
     store.flush()
     (kept,) = store.sorted()
     assert (kept.count, kept.repetition, len(kept.statements)) == (3, 9, 1)
-    assert kept.pairs == {"A | B": 2, "A | C": 1}
+    assert [(each.other, each.count) for each in kept.culprits] == [("B", 2), ("C", 1)]
     assert read_finding(tmp_path / kept.id)[0] == kept
 
 

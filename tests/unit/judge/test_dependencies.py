@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from racehound.data.object_names import names_in
+from racehound.databases.effects import STANDARD
 from racehound.judge.dependencies import DependencyGraph, concerning, write_intervals
 from tests.unit.programs import program, statement
 
@@ -23,7 +24,7 @@ def test_a_change_lasts_until_its_transaction_ends() -> None:
         statement("o_1", "DROP TABLE o_1", 2, 3),
         statement("o_0", "COMMIT", 8, 9),
     ]
-    assert {change.statement.sql: change.end_ns for change in write_intervals(history)} == {
+    assert {change.statement.sql: change.end_ns for change in write_intervals(history, STANDARD.effect)} == {
         "DROP TABLE o_0": 9,
         "DROP TABLE o_1": 3,
     }
@@ -40,7 +41,7 @@ def test_what_concerns_an_object_is_told_with_its_transactions_and_without_stran
         statement("o_0", "COMMIT", 6, 7),
         statement("o_0", "REINDEX INDEX o_0", 7, 8, sqlstate="42P01", message="gone"),
     ]
-    told = concerning(history, DependencyGraph(program(o_0="o_base", o_2="o_base")), frozenset({"o_0"}))
+    told = concerning(history, DependencyGraph(program(o_0="o_base", o_2="o_base")), frozenset({"o_0"}), STANDARD.effect)
     assert [s.sql for s in told] == [
         "CREATE TABLE o_base (a TEXT)",
         "BEGIN",

@@ -9,8 +9,9 @@ import pytest
 from racehound.data.finding import Finding
 from racehound.data.history import Event
 from racehound.databases.postgres.dialect import POSTGRES, allows_transaction
-from racehound.judge.errors import judge_errors, shape
+from racehound.judge.errors import judge_errors
 from racehound.judge.oracle import ObservedHistory
+from racehound.judge.shapes import shape
 from tests.unit.programs import program, statement
 
 
@@ -86,7 +87,8 @@ def test_an_internal_error_while_another_changes_the_object_is_a_known_weakness_
     )
     (found,) = judge_errors(case)
     assert found.severity == "known weakness"
-    assert found.pairs == {"ALTER TABLE ADD COLUMN TEXT | DROP TABLE": 1}
+    (culprit,) = found.culprits
+    assert (culprit.failed, culprit.other, culprit.certainty) == ("ALTER TABLE ADD COLUMN TEXT", "DROP TABLE", "likely")
     assert [s.sql for s in found.statements] == ["DROP TABLE o_base", "ALTER TABLE o_base ADD COLUMN c TEXT"]
 
 

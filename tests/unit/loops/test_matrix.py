@@ -25,7 +25,7 @@ from racehound.scenarios.pairs import Catalogue, mirrored
 from racehound.session import Outcome as StatementOutcome
 from racehound.session import ServerError
 
-CATALOGUE = Catalogue(KINDS, PostgresDatabase().plain_table)
+CATALOGUE = Catalogue(KINDS, PostgresDatabase().plain_table, POSTGRES.effect)
 OPERATIONS = {operation.name: operation for operation in CATALOGUE.operations()}
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from racehound.data.finding import Finding
 from racehound.data.matrix import Mode, Outcome
+from racehound.databases.effects import STANDARD
 from racehound.loops.matrix.journal import PairResult
 from racehound.loops.matrix.pair_runner import PairRunner, pair_runner
 from racehound.scenarios.pairs import Catalogue, Pair
@@ -16,7 +17,7 @@ from racehound.session import Outcome as StatementOutcome
 from tests.unit.programs import Box
 from tests.unit.scripted import CRASHED, INTERNAL, MISSING, SYNTAX, ScriptedDatabase, ScriptedTarget, done, opened, refused
 
-CATALOGUE = Catalogue((Box,), Box)
+CATALOGUE = Catalogue((Box,), Box, STANDARD.effect)
 OPERATIONS = {operation.name: operation for operation in CATALOGUE.operations()}
 PAINT, DROP = "PAINT o_base", "DROP o_base"
 

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from racehound.data.finding import SERIAL_ORDERS, Baseline, Finding, FirstMet, Store
+from racehound.data.finding import SERIAL_ORDERS, Baseline, Culprit, Finding, FirstMet, Store
 from racehound.data.history import PlanStarted, RepetitionEnded, RepetitionStarted
 from racehound.data.matrix import Matrix, Operation, Trial
 from racehound.databases.postgres.dialect import POSTGRES
@@ -82,6 +82,21 @@ def test_a_finding_on_the_page_says_when_it_was_met_what_follows_from_it_and_whe
     assert (first["serial_orders"], first["consequences"]) == (SERIAL_ORDERS["clean"], list(finding.consequences))
     assert (first["needs_no_race"], second["needs_no_race"]) == (False, True)
     assert shown["verdict"].startswith("1 finding, 1 that needs no race")
+
+
+@pytest.mark.parametrize(
+    ("known", "shown"),
+    [
+        ({"culprits": (Culprit("GRANT", "DROP TABLE", count=2, apart=1),)}, [["likely", "GRANT", "DROP TABLE", 2, 1]]),
+        ({"culprits": (Culprit("GRANT", "DROP TABLE", "confirmed"),)}, [["confirmed", "GRANT", "DROP TABLE", 1, 0]]),
+        ({"pairs": {"GRANT | ALTER TABLE": 3}}, [["likely", "GRANT", "ALTER TABLE", 3, 0]]),
+    ],
+)
+def test_a_finding_has_its_causes(run: Path, known: dict[str, Any], shown: list[list[object]]) -> None:
+    finding = msgspec.structs.replace(Finding("errors", "known weakness", "s", "t", statements=(ODD,)), **known)
+    Store(run / "findings", Baseline()).add(finding, program(), [ODD])
+    (told,) = contents_in(page(gather(run, POSTGRES, KINDS)))["findings"]
+    assert told["culprits"] == shown
 
 
 def test_the_totals_are_those_of_the_histories(run: Path) -> None:

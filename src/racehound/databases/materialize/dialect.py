@@ -6,6 +6,7 @@ import re
 
 from racehound.data.history import Statement
 from racehound.databases.dialect import Dialect, Reach
+from racehound.databases.effects import StatementRules
 from racehound.databases.materialize import known_errors
 from racehound.databases.materialize.script_support import SCRIPT_SUPPORT
 from racehound.session import ServerError
@@ -80,6 +81,13 @@ def death_in(line: str) -> str:
     return line[match.start() :] if match else ""
 
 
+_RULES = StatementRules(
+    reads=frozenset({"SHOW", "FETCH", "SUBSCRIBE", "VALIDATE"}),
+    session=frozenset({"SET", "RESET", "DISCARD", "DECLARE", "CLOSE", "PREPARE", "DEALLOCATE"}),
+    may_call=False,
+)
+"""No function of Materialize changes anything, and its queries hold no other statements."""
+
 MATERIALIZE = Dialect(
     name="materialize",
     title="Materialize",
@@ -87,6 +95,7 @@ MATERIALIZE = Dialect(
     is_internal=is_internal,
     is_race_outcome=is_race_outcome,
     is_transient=is_transient,
+    effect=_RULES.effect,
     may_cause=may_cause,
     is_missing=is_missing,
     death_in=death_in,

@@ -20,7 +20,7 @@ class HealthJudge(RestOracle):
         return [
             history.finding(
                 "health", problem.severity, normalise(problem.what), problem.title,
-                statements=concerning(history.statements, graph, names_in(problem.title)),
+                statements=concerning(history.statements, graph, names_in(problem.title), history.dialect.effect),
             )
             for problem in cast("MaterializeTarget", rest.target).problems()
         ]  # fmt: skip

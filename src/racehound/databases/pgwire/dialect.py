@@ -11,6 +11,7 @@ import re
 
 from racehound.data.history import Statement
 from racehound.databases.dialect import Dialect, Farewell
+from racehound.databases.effects import StatementRules
 from racehound.session import ServerError
 
 _ALIKE = (re.compile(r"> SELECT\b", re.IGNORECASE), re.compile(r"> INSERT\b", re.IGNORECASE))
@@ -87,6 +88,12 @@ def farewell(error: ServerError) -> Farewell:
     return _FAREWELLS.get(error.sqlstate, "")
 
 
+_RULES = StatementRules(
+    reads=frozenset({"SHOW"}),
+    session=frozenset({"SET", "RESET", "DISCARD", "LISTEN", "DECLARE", "CLOSE", "PREPARE", "DEALLOCATE"}),
+)
+"""FETCH and EXECUTE count as changes: what they run stands in another statement."""
+
 PGWIRE = Dialect(
     name="pgwire",
     title="PostgreSQL-compatible server",
@@ -94,6 +101,7 @@ PGWIRE = Dialect(
     is_internal=is_internal,
     is_race_outcome=is_race_outcome,
     is_transient=is_transient,
+    effect=_RULES.effect,
     shows_corruption=shows_corruption,
     farewell=farewell,
 )

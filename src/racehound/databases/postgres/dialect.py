@@ -7,7 +7,9 @@ import signal
 
 from racehound.data.history import Statement
 from racehound.databases.dialect import Dialect, Farewell
+from racehound.databases.postgres.effects import RULES
 from racehound.databases.postgres.script_support import SCRIPT_SUPPORT
+from racehound.databases.postgres.suspects import oids_in, suspicion
 from racehound.session import ServerError
 
 _OUTSIDE_TRANSACTIONS = re.compile(
@@ -186,6 +188,9 @@ POSTGRES = Dialect(
     is_internal=is_internal,
     is_race_outcome=is_race_outcome,
     is_transient=is_transient,
+    effect=RULES.effect,
+    suspicion=suspicion,
+    numbers_in=oids_in,
     shows_corruption=shows_corruption,
     death_in=death_in,
     killed_pid=killed_pid,

@@ -49,6 +49,13 @@ OBSERVERS = 3
 """Number of observers: two for the two halves of the catalog check, one for the search for leaks."""
 
 _OID_OF_ROLE = "SELECT oid FROM pg_roles WHERE rolname = '{role}'"
+_WITH_OIDS = (
+    "pg_class", "pg_type", "pg_proc", "pg_constraint", "pg_attrdef", "pg_trigger", "pg_rewrite", "pg_policy", "pg_namespace",
+    "pg_database", "pg_tablespace", "pg_operator", "pg_opclass", "pg_opfamily", "pg_statistic_ext", "pg_collation",
+    "pg_conversion", "pg_extension", "pg_event_trigger", "pg_publication", "pg_subscription", "pg_foreign_server",
+    "pg_foreign_data_wrapper", "pg_language", "pg_default_acl", "pg_ts_config", "pg_ts_dict", "pg_cast",
+)  # fmt: skip
+"""Catalogs of the objects that an error may name by their OIDs, as far as everybody may read them."""
 _EXTENSIONS = ("amcheck", "postgres_fdw", "dblink")
 """They are created in the template where the server has them, so that they need not be created in every repetition."""
 
@@ -269,6 +276,14 @@ class PostgresTarget(Target):
 
     def names(self) -> Mapping[str, frozenset[str]]:
         return inventory(self.observer, self.run_id)
+
+    def objects(self, numbers: Collection[int]) -> Mapping[int, str]:
+        listed = ", ".join(map(str, sorted(numbers)))
+        known = [f"SELECT '{name}'::regclass AS class, oid FROM {name} WHERE oid IN ({listed})" for name in _WITH_OIDS]
+        known.append(f"SELECT 'pg_authid'::regclass, oid FROM pg_roles WHERE oid IN ({listed})")
+        described = "i.type || ' ' || i.identity FROM (" + " UNION ALL ".join(known) + ") AS o"
+        outcome = self.observer.execute(f"SELECT o.oid, {described}, pg_identify_object(o.class, o.oid, 0) AS i")
+        return {int(oid or 0): name for oid, name in outcome.rows.cells if name} if outcome.rows is not None else {}
 
     def terminate(self, pid: int) -> None:
         with self._administration() as administration:

@@ -20,7 +20,7 @@ Row = tuple[str, str, str, str, str]
 def try_again(choice: Choice, x: str, y: str, relationship: Relationship | None, times: int, limit_s: float) -> Counter[Row]:
     """How often each trial had each outcome. UserError for operations that do not exist, or cannot be related like that."""
     with tempfile.TemporaryDirectory() as directory, registry.opened(choice, Path(directory) / "server.log") as opened:
-        catalogue = Catalogue(opened.kinds, opened.database.plain_table)
+        catalogue = Catalogue(opened.kinds, opened.database.plain_table, opened.target.dialect.effect)
         known = {each.name: each for each in catalogue.operations()}
         first, second = (_find(known, name) for name in (x, y))
         possible = [each for each in catalogue.relationships(first, second) if relationship in (None, each)]

@@ -22,6 +22,7 @@ from racehound.errors import TERMINATED, TargetError, TerminatedError, UserError
 from racehound.loops.matrix.journal import FILE, Asked, Header, Journal, PairResult, has_header, matrix_of, read_journal
 from racehound.loops.matrix.selection import PairSelection, different, select
 from racehound.loops.matrix.worker_pool import MatrixProgress, Report, WorkerPool, targets
+from racehound.loops.reduce.confirmation import culprit_in_program
 from racehound.report.progress import outage_line
 from racehound.scenarios.pairs import Catalogue
 
@@ -109,7 +110,7 @@ class MatrixRun:
         url = redact(self._choice.url) if self._choice.url else None
         self._directory.write_run(run_id=target.run_id, server_release=target.release, **facts, url=url)
         known, done = read_journal(path) if path.exists() else (None, [])
-        catalogue = Catalogue(opened.kinds, opened.database.plain_table)
+        catalogue = Catalogue(opened.kinds, opened.database.plain_table, opened.target.dialect.effect)
         chosen = choose(catalogue.operations(), self._options)
         header = self._header(opened, catalogue, chosen) if known is None else self._checked(known, target.release)
         journal = Journal(path)
@@ -152,7 +153,8 @@ class MatrixRun:
         return progress.over == progress.pairs
 
     def _keep(self, finding: Finding, program: Program, events: list[Event]) -> None:
-        self._store.add(finding, program, events)
+        culprit = culprit_in_program(program, finding, registry.database(self._choice.name).dialect.effect)
+        self._store.add(msgspec.structs.replace(finding, culprits=(culprit,)) if culprit else finding, program, events)
 
 
 def _reason(error: BaseException) -> str:

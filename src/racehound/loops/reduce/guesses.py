@@ -16,7 +16,8 @@ from racehound.data.finding import Finding
 from racehound.data.history import Statement
 from racehound.data.object_names import names_in
 from racehound.data.scene import SETUP, Line, Scene
-from racehound.judge.dependencies import DependencyGraph, is_drop, is_read
+from racehound.databases.effects import EffectOf
+from racehound.judge.dependencies import DependencyGraph, is_drop
 from racehound.loops.reduce.transcript import DIRECTOR, Recorded, Transaction, transactions
 from racehound.testdrive.printer import print_command
 from racehound.testdrive.script import Sql
@@ -42,6 +43,7 @@ class Guesser:
     finding: Finding
     scene: Scene
     allows_transaction: AllowsTransaction
+    effect: EffectOf
 
     def guesses(self) -> Iterator[Scene]:
         """Scenes, the likeliest first."""
@@ -58,7 +60,8 @@ class Guesser:
         """Pairs of transactions, each once. Those about related objects come first, then those near each other in time."""
         culprit = culprit_of(self.finding)
         evidence = {(s.session, s.start_ns) for s in self.finding.statements}
-        raced = [each for each in known if each.session != DIRECTOR and any(not is_read(s.sql) for s in each.inner)]
+        changing = [each for each in known if any(self.effect(s.sql).sort != "read" for s in each.inner)]
+        raced = [each for each in changing if each.session != DIRECTOR]
         suspected = [each for each in known if culprit and _holds(each, {(culprit.session, culprit.start_ns)})]
         pairs = [
             (first, second)

@@ -17,6 +17,7 @@ from racehound.report.error_classes import statement_outcomes
 from racehound.report.recorded import Repetition
 from racehound.report.reproduction_command import reproduction_command
 from racehound.report.sessions import sessions_text
+from racehound.report.summary import known_culprits
 from racehound.report.timeline import Timeline, timeline
 
 _KNOWN_FILES = {"finding.json", "program.json", "history.jsonl", "sessions.sql"}
@@ -55,7 +56,8 @@ class ShownFinding(msgspec.Struct):
     needs_no_race: bool
     detail: tuple[str, ...]
     consequences: tuple[str, ...]
-    pairs: list[tuple[int, str]]
+    culprits: list[tuple[str, str, str, int, int]]
+    """Certainty, the statement that failed, the other one, how often both came with the error, and how often without it."""
     replay: str
     smallest: Smallest | None
     sessions: str
@@ -85,7 +87,7 @@ def shown_finding(directory: Path, run: Path, facts: dict[str, Any], dialect: Di
         needs_no_race=finding.needs_no_race,
         detail=finding.detail,
         consequences=finding.consequences,
-        pairs=sorted(((count, pair) for pair, count in finding.pairs.items()), key=lambda each: (-each[0], each[1])),
+        culprits=[(each.certainty, each.failed, each.other, each.count, each.apart) for each in known_culprits(finding)],
         replay=reproduction_command(run, finding, program, facts),
         smallest=_smallest(directory),
         sessions=sessions_text(finding),

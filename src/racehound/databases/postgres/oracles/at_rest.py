@@ -291,7 +291,7 @@ def _dump(history: ObservedHistory, error: str) -> Finding:
 
 
 def _culprits(history: ObservedHistory, names: frozenset[str]) -> tuple[Statement, ...]:
-    return concerning(history.statements, DependencyGraph(history.program), names)
+    return concerning(history.statements, DependencyGraph(history.program), names, history.dialect.effect)
 
 
 def _postgres(rest: TargetAtRest) -> PostgresTarget:

@@ -2,7 +2,7 @@
 
 const SHORT = { crash: "s-crash", corruption: "s-corruption", hang: "s-hang", "wrong result": "s-wrong", "internal error": "s-internal",
   "unexplained error": "s-unexplained", leak: "s-leak", "known weakness": "s-known" };
-const PAIRS = 12, TITLE = 200;
+const TITLE = 200;
 const drawn = new Set(); // timelines that are, or were, on the page: drawn anew when the theme changes
 
 function severity(finding) {
@@ -49,7 +49,7 @@ function findingCard(finding, contents) {
     finding.consequences.length ? [el("h4", {}, "What follows from it"), el("ul", { class: "consequences" }, finding.consequences.map((line) => el("li", {}, line)))] : null);
   return el("article", { class: "card finding", "data-id": finding.id, "aria-label": `${finding.severity}: ${finding.title}` },
     head, smallest(finding), el("div", { class: "pad" }, el("h4", {}, "See it again"), command(finding.replay)),
-    finding.timeline ? timelineParts(finding.timeline, contents.outcomes, finding.log) : logLines(finding.log), texts(finding), pairs(finding));
+    finding.timeline ? timelineParts(finding.timeline, contents.outcomes, finding.log) : logLines(finding.log), culprits(finding), texts(finding));
 }
 
 // What it was reduced to: the session and the statement of each turn, in order.
@@ -116,11 +116,11 @@ function texts(finding) {
   return all.map(([name, text]) => el("details", { class: "pad" }, el("summary", {}, name), el("pre", { class: "text", tabindex: 0 }, text)));
 }
 
-function pairs(finding) {
-  if (!finding.pairs.length) return null;
-  const rows = finding.pairs.slice(0, PAIRS).map(([times, pair]) => el("tr", {}, el("td", { class: "number" }, grouped.format(times)), pair.split(" | ").map((each) => el("td", {}, el("code", {}, each)))));
-  const more = finding.pairs.length - PAIRS;
-  return el("div", { class: "pad" }, el("h4", {}, "Pairs of statements that showed it"), el("div", { class: "scrolled" },
-    el("table", {}, el("thead", {}, el("tr", {}, ["times", "failed", "disturbed by"].map((each, at) => el("th", { scope: "col", class: at ? null : "number" }, each)))), el("tbody", {}, rows))),
-    more > 0 ? el("p", { class: "quiet" }, `and ${count(more, "other pair")}`) : null);
+function culprits(finding) {
+  if (!finding.culprits.length) return null;
+  const columns = [["", null], ["the statement that failed", null], ["what another session ran", null], ["with the error", "number"], ["without it", "number"]];
+  const rows = finding.culprits.map(([certainty, failed, other, times, apart]) => el("tr", {}, el("td", {}, certainty),
+    [failed, other].map((each) => el("td", {}, el("code", {}, each))), (certainty === "confirmed" ? ["", ""] : [grouped.format(times), grouped.format(apart)]).map((each) => el("td", { class: "number" }, each))));
+  return el("div", { class: "pad" }, el("h4", {}, "Cause"), el("div", { class: "scrolled" },
+    el("table", {}, el("thead", {}, el("tr", {}, columns.map(([name, sort]) => el("th", { scope: "col", class: sort }, name)))), el("tbody", {}, rows))));
 }
