@@ -18,6 +18,7 @@ from racehound.data.history import Event, Statement
 from racehound.data.older_files import decode
 from racehound.data.program import Program
 from racehound.errors import UserError
+from racehound.session import ServerError
 
 Severity = Literal["crash", "corruption", "wrong result", "hang", "internal error", "leak", "unexplained error", "known weakness"]
 
@@ -42,6 +43,11 @@ def normalise(text: str) -> str:
     """A message without all that differs from run to run: names of objects become `OBJECT`, of runs `RUN`, numbers `N`."""
     text = _RUN.sub("RUN", _OBJECT.sub("OBJECT", text))
     return _NUMBER.sub("N", text)
+
+
+def same_error(one: Statement | ServerError, other: Statement | ServerError) -> bool:
+    """Whether two errors have the same SQLSTATE and, apart from names and numbers, the same message."""
+    return one.sqlstate == other.sqlstate and normalise(one.message) == normalise(other.message)
 
 
 class Reproduction(msgspec.Struct, frozen=True):
@@ -72,6 +78,8 @@ class Finding(msgspec.Struct, frozen=True, omit_defaults=True):
     pairs: dict[str, int] = {}
     """Pairs of statements that showed it (`X | Y`) and how often."""
     reproduction: Reproduction | None = None
+    at_rest: Literal["", "lasting", "passing", "not retried"] = ""
+    """For an error: what became of its statement when it was run again at rest (`data.history.Retried`)."""
     database: str = ""
     """The database that it was found in, as its makers spell it; `release` is the version."""
     id: str = ""
@@ -167,7 +175,8 @@ class Store:
         shorter = len(finding.statements) < len(known.statements)
         kept = finding if shorter else known
         pairs = dict(Counter(known.pairs) + Counter(finding.pairs))
-        merged = msgspec.structs.replace(kept, count=known.count + 1, pairs=pairs)
+        at_rest = "lasting" if "lasting" in (known.at_rest, finding.at_rest) else kept.at_rest
+        merged = msgspec.structs.replace(kept, count=known.count + 1, pairs=pairs, at_rest=at_rest)
         self._findings[finding.id] = merged
         if shorter:
             self._write(merged, program, events)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import abc
+import contextlib
 import dataclasses
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Literal
 
 from racehound.data.addresses import ServiceAddresses
@@ -34,6 +35,18 @@ class Wait:
     def __str__(self) -> str:
         behind = f" waits for {', '.join(map(str, self.blockers))}" if self.blockers else ""
         return f"{self.session} (pid {self.pid}, {self.state}, {self.event or 'no wait event'}){behind}: {self.query}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Clone:
+    """A copy of the working database."""
+
+    open: Callable[[str], Session]
+    """Opens a session of a name in it. TargetError."""
+    variables: Mapping[str, str]
+    """As `Target.variables`, for the copy."""
+    database: str
+    """Its name."""
 
 
 class Target(abc.ABC):
@@ -142,6 +155,13 @@ class Target(abc.ABC):
         TargetError when it does not come back.
         """
         raise TargetError(f"the sessions of {self.dialect.title} were ended, and racehound cannot wait for its recovery")
+
+    def clone(self) -> contextlib.AbstractContextManager[Clone]:
+        """A copy of the working database, which is dropped on exit. Nobody but racehound's observers may be connected.
+
+        TargetError, with the reason, where it cannot be copied.
+        """
+        raise TargetError(f"a database of {self.dialect.title} cannot be cloned")
 
     def names(self) -> Mapping[str, frozenset[str]] | None:
         """The names of the objects in the working database, by name space (`judge.claims`); None if the target cannot tell."""

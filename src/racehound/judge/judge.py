@@ -97,6 +97,7 @@ def without_consequences(findings: Sequence[Finding]) -> list[Finding]:
         for f in findings
         if f.severity in ("internal error", "unexplained error")
         or f.signature.startswith(BACKGROUND)
+        or (f.severity == "known weakness" and f.at_rest == "lasting")
         or (f.severity == "wrong result" and _objects_of(f) & about)
     ]
     attached = msgspec.structs.replace(broken[0], detail=(*broken[0].detail, *(f"and then: {f.title}" for f in following)))

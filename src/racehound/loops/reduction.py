@@ -60,11 +60,11 @@ class ReduceOptions:
 class SceneRunner:
     """Tries scenes in lock-step."""
 
-    def __init__(self, opened: Opened, finding: str, statement_limit_s: float) -> None:
-        self._finding = finding
-        self._recorder = Recorder(opened.scratch / f"scenes-{finding}-{time.monotonic_ns()}.jsonl")
+    def __init__(self, opened: Opened, finding: Finding, statement_limit_s: float) -> None:
+        self._finding = finding.id
+        self._recorder = Recorder(opened.scratch / f"scenes-{finding.id}-{time.monotonic_ns()}.jsonl")
         self._runner = LockstepRunner(opened.target, self._recorder, opened.scratch, statement_limit_s)
-        self._repetitions = RepetitionRunner.of(opened.database)
+        self._repetitions = RepetitionRunner.of(opened.database, retry=finding.at_rest == "lasting")
         self._count = 0
         self._failures = 0
 
@@ -103,9 +103,10 @@ class SceneRunner:
 class ProgramRunner:
     """Tries programs in a storm, as the hunt does."""
 
-    def __init__(self, opened: Opened, finding: str, statement_limit_s: float) -> None:
+    def __init__(self, opened: Opened, finding: Finding, statement_limit_s: float) -> None:
         self._opened = opened
-        self._finding = finding
+        self._finding = finding.id
+        self._retry = finding.at_rest == "lasting"
         self._limit_s = statement_limit_s
 
     def shows(self, program: Program, rate: float, deadline: float) -> bool:
@@ -123,7 +124,7 @@ class ProgramRunner:
         """For each repetition its events if it showed the finding, and None if it did not; until the time is up."""
         path = self._opened.scratch / f"storm-{self._finding}-{time.monotonic_ns()}.jsonl"
         perturbations = PerturbationSet(self._opened.database.perturbations())
-        runs = RepetitionRunner.of(self._opened.database)
+        runs = RepetitionRunner.of(self._opened.database, retry=self._retry)
         with contextlib.closing(Recorder(path)) as recorder:
             runner = StormRunner(
                 self._opened.target, program, recorder, self._opened.scratch, self._limit_s, perturbations=perturbations
@@ -148,8 +149,8 @@ class Reducer:
         self.finding, self.program = read_finding(directory)
         self._started = time.monotonic()
         self._deadline = self._started + options.limit_s
-        self._scenes = SceneRunner(opened, self.finding.id, options.statement_limit_s)
-        self._programs = ProgramRunner(opened, self.finding.id, options.statement_limit_s)
+        self._scenes = SceneRunner(opened, self.finding, options.statement_limit_s)
+        self._programs = ProgramRunner(opened, self.finding, options.statement_limit_s)
         self._guesses = 0
 
     def reduce(self) -> Reduction | None:
@@ -316,7 +317,8 @@ def replay_scene(directory: Path, opened: Opened, repetitions: int, statement_li
     reduction = read_reduction(directory)
     if reduction is None or reduction.scene is None:
         return None
-    scenes = SceneRunner(opened, reduction.finding, statement_limit_s)
+    finding, _ = read_finding(directory)
+    scenes = SceneRunner(opened, finding, statement_limit_s)
     try:
         rate = scenes.measure(reduction.scene, repetitions)
     finally:
@@ -324,7 +326,7 @@ def replay_scene(directory: Path, opened: Opened, repetitions: int, statement_li
     replays = {**reduction.replays, opened.target.release: rate.reproduction}
     known = msgspec.structs.replace(reduction, replays=replays)
     write_reduction(directory, known)
-    write_handover(directory, read_finding(directory)[0], known, opened.database.hand_over)
+    write_handover(directory, finding, known, opened.database.hand_over)
     return rate
 
 

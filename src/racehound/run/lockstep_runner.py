@@ -40,7 +40,7 @@ class LockstepRunner:
         self.target = target
         self.recorder = recorder
         self._temp_dir = temp_dir
-        self._limit_s = limit_s
+        self.limit_s = limit_s
         self._stepping: Stepping | None = None
         self._variables: dict[str, str] = {}
         self._sessions: list[SteppedRecorded] = []
@@ -66,11 +66,25 @@ class LockstepRunner:
             return False
         self._close_sessions()
         self.target.rebuild()
+        self.connect()
+        return True
+
+    def connect(self) -> None:
+        """Open the session `main`, and what leads the target, in the present working database. TargetError."""
         self._stepping = self.target.stepping()
         self._variables = dict(self.target.variables())
-        blocking = BlockingSession(self._stepping.open(DIRECTOR), self._stepping, self._limit_s)
+        blocking = BlockingSession(self._stepping.open(DIRECTOR), self._stepping, self.limit_s)
         self._director = RecordedSession(blocking, self.recorder, StepPosition(DIRECTOR, object=OBJECT), self.target.secrets)
-        return True
+
+    def resting_session(self, name: str) -> Session:
+        """The connection of a session, whose statements are not recorded; a new one if it was lost. TargetError."""
+        self.stepping.end_fast_checks()
+        known = next((each for each in self._all_sessions() if each.position.session == name and not each.lost), None)
+        return self.stepping.open(name) if known is None else known.inner
+
+    def disconnect(self) -> None:
+        """Close all sessions. They are opened again by `connect` and `open_sessions`."""
+        self._close_sessions()
 
     def open_sessions(self, count: int) -> None:
         """Open sessions until there are so many. Those that a schedule does not need stay open and do nothing."""
@@ -84,7 +98,7 @@ class LockstepRunner:
         for number, (session, script) in enumerate(zip(self._sessions, scripts, strict=False), 1):
             session.position.repetition = repetition
             sessions.append(LockstepSession(number, session, ScriptCursor(script, self._context(session))))
-        return LockStep(self.target, self.stepping, self.recorder, sessions, limit_s=self._limit_s, repetition=repetition)
+        return LockStep(self.target, self.stepping, self.recorder, sessions, limit_s=self.limit_s, repetition=repetition)
 
     def run_alone(self, serial: SerialScript, repetition: int) -> CommandFailed | None:
         """Run a script in the session `main`. Return how it failed, if it did."""
@@ -201,6 +215,19 @@ class ScheduledRepetition:
     @property
     def lost(self) -> bool:
         return self._runner.lost
+
+    @property
+    def statement_limit_s(self) -> float:
+        return self._runner.limit_s
+
+    def resting_session(self, name: str) -> Session:
+        return self._runner.resting_session(name)
+
+    def disconnect(self) -> None:
+        self._runner.disconnect()
+
+    def reconnect(self) -> None:
+        self._runner.connect()
 
     def pids(self) -> set[int]:
         return self._runner.pids()

@@ -29,6 +29,38 @@ def allows_transaction(fragment: str) -> bool:
     return not _OUTSIDE_TRANSACTIONS.search(fragment) and not re.search(r"^\$", fragment, re.MULTILINE)
 
 
+_SHARED = re.compile(
+    r"\s*(?:(?:CREATE|DROP|ALTER)\s+(?:DATABASE|TABLESPACE|SUBSCRIPTION)\b|(?:COMMIT|ROLLBACK)\s+PREPARED\b)"
+    r"|.*\bpg_(?:create|drop|copy)_\w*replication_slot\b|.*\bpg_replication_slot_advance\b"
+    r"|.*\bpg_(?:logical_slot|replication_origin)_\w+",
+    re.IGNORECASE | re.DOTALL,
+)
+
+
+def is_shared(sql: str) -> bool:
+    """Whether it is about databases, tablespaces, subscriptions, slots or prepared transactions.
+
+    Shared catalogs and files of the cluster hold them: a clone of a database lacks them, or shows those of the original.
+    """
+    return bool(_SHARED.match(sql))
+
+
+_NO_RETRY = (
+    (re.compile(r"\s*ALTER\s+SYSTEM\b", re.IGNORECASE), "it changes the settings of the whole server"),
+    (re.compile(r"\s*COPY\b.*\bPROGRAM\b", re.IGNORECASE | re.DOTALL), "it runs a program"),
+    (
+        re.compile(r".*\bpg_(?:terminate|cancel)_backend\b", re.IGNORECASE | re.DOTALL),
+        "it ends what other sessions do",
+    ),
+    (re.compile(r".*\bdblink\w*\s*\(", re.IGNORECASE | re.DOTALL), "another connection does it, whose work is not rolled back"),
+)
+
+
+def no_retry(sql: str) -> str:
+    """Why a statement must not be run again at rest: neither a rollback nor a clone keeps its effects from the server."""
+    return next((reason for pattern, reason in _NO_RETRY if pattern.match(sql)), "")
+
+
 _INTERNAL_MESSAGES = re.compile(
     r"cache lookup failed|could not find tuple|could not open relation with OID|tuple concurrently|tuple already updated by self"
     r"|unexpected |no relation entry|could not find|invalid memory alloc|missing chunk number|could not read block"
@@ -137,5 +169,7 @@ POSTGRES = Dialect(
     killed_pid=killed_pid,
     internal_error_in=internal_error_in,
     log_line=log_line,
+    is_shared=is_shared,
+    no_retry=no_retry,
     script_support=SCRIPT_SUPPORT,
 )
