@@ -92,7 +92,7 @@ class Retry:
         return self.failed[0].sqlstate, normalise(self.failed[0].message)
 
     def fails_the_same_way(self, outcome: Outcome) -> bool:
-        """Whether an outcome is an error with the SQLSTATE and the message, apart from names and numbers, of the first of them."""
+        """Whether an outcome is the error of the first of them, apart from names and numbers in the message."""
         return outcome.error is not None and same_error(outcome.error, self.failed[0])
 
     def split(self, error: ServerError | None) -> tuple[Retry | None, Retry | None]:
