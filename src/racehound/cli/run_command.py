@@ -132,6 +132,8 @@ def _summary_text(summary: Summary, directory: RunDirectory) -> str:
         f"{'interrupted after ' if summary.interrupted else ''}{summary.seconds:.0f} s, {summary.plans} plans, "
         f"{summary.repetitions} repetitions, {summary.statements} statements{f': {outcomes}' if outcomes else ''}"
     )
+    if again := str(summary.retries):
+        facts += f"\n{again}"
     return summary_text(summary.findings, facts, summary.silenced, directory.path)
 
 

@@ -321,6 +321,36 @@ def retries_of(repetition: int, events: Sequence[Event]) -> dict[int, Retried]:
     return {identity: retried[number] for identity, number in numbers.items() if number in retried}
 
 
+class RetryCounts(msgspec.Struct):
+    """How many failed statements were run again at rest, and what became of them."""
+
+    retried: int = 0
+    lasting: int = 0
+    passing: int = 0
+    not_retried: int = 0
+    reasons: dict[str, int] = {}
+    """Why statements were not run again, and how many for each reason."""
+
+    def add(self, retried: Iterable[Retried]) -> None:
+        """Count the retries of one repetition: one for each failed statement."""
+        for each in retried:
+            if each.verdict == "not retried":
+                self.not_retried += 1
+                self.reasons[each.reason] = self.reasons.get(each.reason, 0) + 1
+                continue
+            self.retried += 1
+            self.lasting += each.verdict == "lasting"
+            self.passing += each.verdict == "passing"
+
+    def __str__(self) -> str:
+        """In one line; empty where nothing failed."""
+        if not self.retried + self.not_retried:
+            return ""
+        reasons = ", ".join(f"{count} × {reason}" for reason, count in sorted(self.reasons.items(), key=lambda item: -item[1]))
+        left_out = f"; {self.not_retried} not run again ({reasons})" if self.not_retried else ""
+        return f"failed statements run again at rest: {self.retried}, {self.lasting} lasting, {self.passing} passing{left_out}"
+
+
 def in_flight(events: list[Event], start_ns: int, end_ns: int) -> list[Statement]:
     """The statements that ran at some moment between start and end, by start."""
     overlapping = [e for e in events if isinstance(e, Statement) and e.start_ns <= end_ns and e.end_ns >= start_ns]

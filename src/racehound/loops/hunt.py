@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import msgspec
 
 from racehound.data.finding import Finding, Store
-from racehound.data.history import PlanStarted, Recorder, compress
+from racehound.data.history import PlanStarted, Recorder, RetryCounts, compress, retries_of
 from racehound.data.plan import KindEntry, Plan, ScenarioName, draw_plan
 from racehound.data.program import Program, print_program
 from racehound.data.run_directory import RunDirectory
@@ -69,6 +69,8 @@ class Summary(msgspec.Struct, frozen=True):
     silenced: int
     """How many findings the baseline knows."""
     interrupted: bool
+    retries: RetryCounts = msgspec.field(default_factory=RetryCounts)
+    """What became of statements with internal and unexplained errors when they were run again at rest."""
 
 
 def choose_kinds(catalogue: Sequence[type[Kind]], available: Sequence[type[Kind]], names: Sequence[str]) -> list[type[Kind]]:
@@ -134,6 +136,7 @@ class Hunt:
         self._deadline = self._started + options.runtime_s
         self._counts: Counter[str] = Counter()
         self._outcomes: Counter[str] = Counter()
+        self._retries = RetryCounts()
 
     def run(self) -> Summary:
         """Hunt until the runtime is over; the summary is also kept in the run directory."""
@@ -206,6 +209,7 @@ class Hunt:
         self._counts["statements"] += repetition.statements
         self._outcomes["ok"] += repetition.statements - repetition.classes.total()
         self._outcomes.update(repetition.classes)
+        self._retries.add(retries_of(repetition.number, repetition.events).values())
         for finding in repetition.findings:
             if self._store.add(finding, program, repetition.events):
                 self._reporter.finding(finding)
@@ -234,4 +238,5 @@ class Hunt:
             findings=self._store.sorted(),
             silenced=sum(self._store.silenced.values()),
             interrupted=interrupted,
+            retries=self._retries,
         )

@@ -55,6 +55,7 @@ def _headline(finding: Finding, directory: Path) -> list[str]:
 def _weakness(finding: Finding, directory: Path) -> list[str]:
     return [
         f"--- {finding.id}, met {_times(finding.count)}: {finding.signature}",
+        *([f"    run again at rest: {finding.at_rest}"] if finding.at_rest else []),
         *_pairs(finding),
         *_statements(finding, directory),
     ]
