@@ -117,7 +117,7 @@ class ScriptedTarget(Target):
         """What `drop_leftovers` of lock-step waits for; None for nothing."""
         self.log: list[str] = []
         """Lines that the server has logged since they were last asked for."""
-        self.no_clone = ""
+        self.cannot_clone = ""
         """Why the working database cannot be cloned; empty where it can."""
         self.waiting: list[Wait] | None = None
         self.there: Mapping[str, frozenset[str]] | None = None
@@ -251,10 +251,12 @@ class ScriptedTarget(Target):
     def names(self) -> Mapping[str, frozenset[str]] | None:
         return self.there
 
+    @property
+    def no_clone(self) -> str:
+        return self.cannot_clone
+
     @contextlib.contextmanager
     def clone(self) -> Iterator[Clone]:
-        if self.no_clone:
-            raise TargetError(self.no_clone)
         assert not self.sessions, f"{self.sessions[0].name} is still connected"
         self.asked.append("clone")
         yield Clone(lambda name: ScriptedSession(self, f"clone of {name}", next(self._pids)), self.variables(), "clone")

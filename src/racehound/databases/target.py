@@ -156,12 +156,17 @@ class Target(abc.ABC):
         """
         raise TargetError(f"the sessions of {self.dialect.title} were ended, and racehound cannot wait for its recovery")
 
+    @property
+    def no_clone(self) -> str:
+        """Why `clone` is of no use, in a few words; "" if the working database can be cloned."""
+        return f"a database of {self.dialect.title} cannot be cloned"
+
     def clone(self) -> contextlib.AbstractContextManager[Clone]:
         """A copy of the working database, which is dropped on exit. Nobody but racehound's observers may be connected.
 
-        TargetError, with the reason, where it cannot be copied.
+        The observers are new ones afterwards. TargetError, with the reason, where it cannot be copied just now.
         """
-        raise TargetError(f"a database of {self.dialect.title} cannot be cloned")
+        raise TargetError(self.no_clone)
 
     def names(self) -> Mapping[str, frozenset[str]] | None:
         """The names of the objects in the working database, by name space (`judge.claims`); None if the target cannot tell."""

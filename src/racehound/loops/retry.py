@@ -37,12 +37,8 @@ from racehound.testdrive.redaction import HIDDEN, redact, scrub_outcome
 from racehound.testdrive.statements import split_statements
 from racehound.testdrive.variables import UnknownVariableError, substitute
 
-_SETTING = re.compile(
-    r"\s*(?:SET\s+(?!LOCAL\b|CONSTRAINTS\b|TRANSACTION\b)|RESET\b|DISCARD\b|DEALLOCATE\b|PREPARE\s+(?!TRANSACTION\b)|LISTEN\b|LOAD\b"
-    r"|CREATE\s+(?:(?:LOCAL|GLOBAL)\s+)?TEMP|DECLARE\b.*\bWITH\s+HOLD\b|SELECT\s+(?:pg_catalog\.)?set_config\s*\()",
-    re.IGNORECASE | re.DOTALL,
-)
-"""Statements that change the state of their session beyond the end of their transaction."""
+_QUERY = re.compile(r"\s*(?:SELECT|VALUES|TABLE|SHOW)\b", re.IGNORECASE)
+"""Statements that every database takes in a transaction, if it has transactions at all."""
 _CANCELLED = "57014"
 GRACE_S = 5.0
 """How long a cancelled statement may take to end before its session is terminated."""
@@ -122,14 +118,14 @@ def retries(history: ObservedHistory, known: Iterable[int] = ()) -> list[Retry]:
     texts = {id(each.statement): each for each in recorded}
     found: dict[tuple[object, ...], Retry] = {}
     for statement in failed:
-        retry = _retry(texts[id(statement)], units[id(statement)], recorded)
+        retry = _retry(texts[id(statement)], units[id(statement)], recorded, history.dialect)
         key = retry.session, retry.settings, retry.before, retry.sql
         same = found.get(key)
         found[key] = retry if same is None else dataclasses.replace(same, failed=(*same.failed, statement))
     return list(found.values())
 
 
-def _retry(failed: Recorded, unit: Transaction, recorded: Sequence[Recorded]) -> Retry:
+def _retry(failed: Recorded, unit: Transaction, recorded: Sequence[Recorded], dialect: Dialect) -> Retry:
     statement = failed.statement
     before = [each.sql for each in unit.inner if each.statement.status == "ok" and each.statement.end_ns <= statement.start_ns]
     settings = [
@@ -139,7 +135,7 @@ def _retry(failed: Recorded, unit: Transaction, recorded: Sequence[Recorded]) ->
         and each.statement.status == "ok"
         and each.statement.repetition == statement.repetition
         and each.statement.end_ns <= unit.start_ns
-        and _SETTING.match(each.sql)
+        and dialect.changes_session(each.sql)
     ]
     in_transaction = unit.statements[0].begins and failed is not unit.statements[0]
     return Retry((statement,), failed.session, tuple(settings), tuple(before), failed.sql, in_transaction)
@@ -239,7 +235,8 @@ class AtRest:
         parts = [part for part, _ in split_statements(retry.sql)]
         if any(part.split(None, 1)[0].upper() in ("BEGIN", "START") or ends_transaction(part) for part in parts):
             return False
-        return retry.in_transaction or self._dialect.allows_transaction(f"> {retry.sql}\n")
+        allowed = self._dialect.allows_transaction(f"> {retry.sql}\n")
+        return retry.in_transaction or allowed or bool(_QUERY.match(retry.sql))
 
     # The three ways
 
@@ -280,9 +277,9 @@ class AtRest:
 
     def _on_clones(self, found: Sequence[Retry]) -> None:
         """Each on a clone of its own. No session may be connected to the working database while it is copied."""
-        if self._gone:
+        if reason := self._gone or self._target.no_clone:
             for retry in found:
-                self._record(retry, "not retried", reason=self._gone)
+                self._record(retry, "not retried", reason=reason)
             return
         self._host.disconnect()
         for retry in found:

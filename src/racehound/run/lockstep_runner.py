@@ -44,6 +44,8 @@ class LockstepRunner:
         self._stepping: Stepping | None = None
         self._variables: dict[str, str] = {}
         self._sessions: list[SteppedRecorded] = []
+        self._further: list[Session] = []
+        """Sessions that were opened at rest, in place of lost ones."""
         self._director: RecordedSession | None = None
         self._pool = ThreadPoolExecutor(1)
         self._dropping: Future[bool] | None = None
@@ -80,7 +82,10 @@ class LockstepRunner:
         """The connection of a session, whose statements are not recorded; a new one if it was lost. TargetError."""
         self.stepping.end_fast_checks()
         known = next((each for each in self._all_sessions() if each.position.session == name and not each.lost), None)
-        return self.stepping.open(name) if known is None else known.inner
+        if known is not None:
+            return known.inner
+        self._further.append(self.stepping.open(name))
+        return self._further[-1]
 
     def disconnect(self) -> None:
         """Close all sessions. They are opened again by `connect` and `open_sessions`."""
@@ -167,11 +172,11 @@ class LockstepRunner:
         self._close_sessions()
 
     def _close_sessions(self) -> None:
-        for session in self._all_sessions():
+        for session in (*self._all_sessions(), *self._further):
             session.close()
         if self._stepping is not None:
             self._stepping.close()
-        self._sessions, self._director, self._stepping = [], None, None
+        self._sessions, self._further, self._director, self._stepping = [], [], None, None
 
     def _all_sessions(self) -> Sequence[RecordedSession]:
         return [*self._sessions, *([self._director] if self._director else [])]

@@ -196,7 +196,7 @@ def test_a_failed_commit_is_run_on_a_clone_with_its_whole_transaction(runs: Runs
 
 
 def test_what_cannot_be_cloned_is_not_retried_and_says_why(runs: Runs) -> None:
-    runs.target.no_clone = "a database of Scripted cannot be cloned"
+    runs.target.cannot_clone = "a database of Scripted cannot be cloned"
     runs.target.answer("VACUUM o_0", BROKEN)
     finding = only(runs.run("VACUUM o_0"))
     assert (finding.severity, finding.at_rest) == ("internal error", "not retried")

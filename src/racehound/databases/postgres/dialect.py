@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from racehound.data.history import Statement
+from racehound.databases import dialect
 from racehound.databases.dialect import Dialect
 from racehound.databases.postgres.script_support import SCRIPT_SUPPORT
 from racehound.session import ServerError
@@ -43,6 +44,17 @@ def is_shared(sql: str) -> bool:
     Shared catalogs and files of the cluster hold them: a clone of a database lacks them, or shows those of the original.
     """
     return bool(_SHARED.match(sql))
+
+
+_FURTHER_STATE = re.compile(
+    r"\s*(?:DISCARD\b|LISTEN\b|UNLISTEN\b|LOAD\b|DECLARE\b.*\bWITH\s+HOLD\b|SELECT\s+(?:pg_catalog\.)?set_config\s*\()",
+    re.IGNORECASE | re.DOTALL,
+)
+
+
+def changes_session(sql: str) -> bool:
+    """Whether it changes settings, prepared statements, temporary objects, cursors or subscriptions of its session."""
+    return dialect.changes_session(sql) or bool(_FURTHER_STATE.match(sql))
 
 
 _NO_RETRY = (
@@ -171,5 +183,6 @@ POSTGRES = Dialect(
     log_line=log_line,
     is_shared=is_shared,
     no_retry=no_retry,
+    changes_session=changes_session,
     script_support=SCRIPT_SUPPORT,
 )

@@ -163,6 +163,10 @@ class PostgresTarget(Target):
             _must_run(administration, f"CREATE DATABASE {self.database} TEMPLATE {self._template}{self._strategy}")
         self.reconnect()
 
+    @property
+    def no_clone(self) -> str:
+        return ""
+
     @contextlib.contextmanager
     def clone(self) -> Iterator[Clone]:
         self._close_observers()
