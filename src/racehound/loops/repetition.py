@@ -218,7 +218,8 @@ class RepetitionRunner:
         history = observed()
         findings = without_consequences(distinct([*at_rest, *self._judge.history(history)]))
         counts = history.classification.counts
-        self._damaged = left or again.changed or is_damaged(host, events, findings, counts, unjudged=bool(unjudged))
+        self._damaged = is_damaged(host, events, findings, counts, unjudged=bool(unjudged))
+        self._damaged = self._damaged or left or again.changed
         if not left:
             host.leave(number, damaged=self._damaged)
         _record_judgement(host, number, history, findings)
