@@ -6,6 +6,7 @@ says otherwise. It has no threads and never sleeps.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import itertools
 import os
@@ -21,7 +22,7 @@ from racehound.databases.database import CORE_ORACLES, Choice, Database
 from racehound.databases.dialect import Dialect, Farewell
 from racehound.databases.registry import Opened
 from racehound.databases.stepping import Stepping
-from racehound.databases.target import Condition, ServerStart, Target, Traces, Wait
+from racehound.databases.target import Clone, Condition, ServerStart, Target, Traces, Wait
 from racehound.errors import TargetError, UnreachableError
 from racehound.judge.oracle import Oracle, RestOracle, TargetAtRest
 from racehound.kinds.kind import Kind
@@ -79,6 +80,8 @@ SCRIPTED = Dialect(
     is_race_outcome=_is(MISSING, CONFLICT),
     is_transient=_is(CONFLICT),
     is_missing=_is(MISSING),
+    is_shared=lambda sql: "CLUSTER" in sql,
+    no_retry=lambda sql: "it ends the world" if "APOCALYPSE" in sql else "",
     death_in=_behind(DEATH),
     ended_from_outside=_behind(KILLED),
     farewell=lambda error: FAREWELLS.get(error.sqlstate, ""),
@@ -130,6 +133,8 @@ class ScriptedTarget(Target):
         """What `drop_leftovers` of lock-step waits for; None for nothing."""
         self.log: list[str] = []
         """Lines that the server has logged since they were last asked for."""
+        self.cannot_clone = ""
+        """Why the working database cannot be cloned; empty where it can."""
         self.waiting: list[Wait] | None = None
         self.there: Mapping[str, frozenset[str]] | None = None
         self.readable: Callable[[str], bool] = lambda _sql: True
@@ -272,6 +277,17 @@ class ScriptedTarget(Target):
 
     def names(self) -> Mapping[str, frozenset[str]] | None:
         return self.there
+
+    @property
+    def no_clone(self) -> str:
+        return self.cannot_clone
+
+    @contextlib.contextmanager
+    def clone(self) -> Iterator[Clone]:
+        assert not self.sessions, f"{self.sessions[0].name} is still connected"
+        self.asked.append("clone")
+        yield Clone(lambda name: ScriptedSession(self, f"clone of {name}", next(self._pids)), self.variables(), "clone")
+        self.asked.append("drop clone")
 
 
 class ScriptedSession:

@@ -135,6 +135,8 @@ def _summary_text(summary: Summary, directory: RunDirectory, command_to_clean: s
         f"{'interrupted after ' if summary.interrupted else ''}{summary.seconds:.0f} s, {summary.plans} plans, "
         f"{summary.repetitions} repetitions, {summary.statements} statements{f': {outcomes}' if outcomes else ''}"
     )
+    if again := str(summary.retries):
+        facts += f"\n{again}"
     early = early_lines(summary.ended_early, command_to_clean) if summary.ended_early else []
     return summary_text(summary.findings, facts, summary.silenced, directory.path, summary.outages, early)
 

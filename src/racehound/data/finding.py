@@ -19,6 +19,7 @@ from racehound.data.older_files import decode
 from racehound.data.program import Program
 from racehound.data.schedule import Schedule
 from racehound.errors import UserError
+from racehound.session import ServerError
 
 Severity = Literal["crash", "corruption", "wrong result", "hang", "internal error", "leak", "unexplained error", "known weakness"]
 
@@ -43,6 +44,11 @@ def normalise(text: str) -> str:
     """A message without all that differs from run to run: names of objects become `OBJECT`, of runs `RUN`, numbers `N`."""
     text = _RUN.sub("RUN", _OBJECT.sub("OBJECT", text))
     return _NUMBER.sub("N", text)
+
+
+def same_error(one: Statement | ServerError, other: Statement | ServerError) -> bool:
+    """Whether two errors have the same SQLSTATE and, apart from names and numbers, the same message."""
+    return one.sqlstate == other.sqlstate and normalise(one.message) == normalise(other.message)
 
 
 class Reproduction(msgspec.Struct, frozen=True):
@@ -160,6 +166,8 @@ class Finding(msgspec.Struct, frozen=True, omit_defaults=True):
     """What follows from it, one line each (`consequence`): defects that were told with it and are no headlines of their own."""
     culprits: tuple[Culprit, ...] = ()
     """The statements of other sessions that brought it about, or are likely to have; the likeliest first, at most three."""
+    at_rest: Literal["", "lasting", "passing", "not retried"] = ""
+    """For an error: what became of its statement when it was run again at rest (`data.history.Retried`)."""
     database: str = ""
     """The database that it was found in, as its makers spell it; `release` is the version."""
     id: str = ""
@@ -387,6 +395,7 @@ def _merged(known: Finding, new: Finding) -> Finding:
         with_consequences(kept, known.consequences if better else new.consequences),
         count=known.count + 1,
         culprits=new.culprits,
+        at_rest="lasting" if "lasting" in (known.at_rest, new.at_rest) else kept.at_rest,
         first_met=known.first_met,
     )
 

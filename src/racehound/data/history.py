@@ -11,7 +11,7 @@ import os
 import shutil
 import threading
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -153,6 +153,33 @@ class Judged(_Event, frozen=True):
     the file, since the last RepetitionEnded."""
 
 
+RetryVerdict = Literal["lasting", "passing", "not retried"]
+"""lasting: the statement fails the same way when everybody rests. passing: it does not. not retried: that is not known."""
+SerialOutcome = Literal["", "succeeds", "fails the same way", "undecided"]
+"""What becomes of a statement in serial orders of the same statements. "" where none was run."""
+
+
+class Retried(_Event, frozen=True):
+    """A failed statement was run again when everybody rested. A later event about the same statements replaces an earlier one."""
+
+    repetition: int
+    statements: tuple[int, ...]
+    """The numbers of the failed statements, counted as in `Judged`: those of one session with the same text and error."""
+    verdict: RetryVerdict
+    way: Literal["", "in a transaction", "on a clone", "last"] = ""
+    """How it was run: in a transaction that was rolled back; on a clone of the working database; or, for what no clone has, in
+    the working database, of which nothing was needed any more."""
+    reason: str = ""
+    """Why it was not run again, or what is to be known of the verdict."""
+    sqlstate: str = ""
+    """Of the error that it got at rest; empty where it succeeded."""
+    message: str = ""
+    serial: SerialOutcome = ""
+    """For a lasting error: whether the same statement succeeds in serial orders on a new working database."""
+    start_ns: int = 0
+    end_ns: int = 0
+
+
 class Fault(_Event, frozen=True):
     """Something that racehound did to the target or noticed about it, such as a restart or a new working database."""
 
@@ -223,6 +250,7 @@ Event = (
     | PlanStarted
     | RepetitionStarted
     | Judged
+    | Retried
     | RepetitionEnded
     | Fault
     | Disturbed
@@ -288,8 +316,7 @@ def read_history(path: Path) -> Iterator[Event]:
 
 def judged(repetition: int, events: Iterable[Event], failed: Iterable[tuple[Statement, ErrorClass]]) -> Judged:
     """The classes of those failed statements that belong to a repetition. `events`: all since the last RepetitionEnded."""
-    statements = (event for event in events if isinstance(event, Statement) and event.repetition == repetition)
-    numbers = {id(statement): number for number, statement in enumerate(statements)}
+    numbers = statement_numbers(repetition, events)
     return Judged(repetition, tuple((numbers[id(s)], error_class) for s, error_class in failed if id(s) in numbers))
 
 
@@ -308,6 +335,55 @@ def error_classes(events: Iterable[Event]) -> dict[int, ErrorClass]:
         elif isinstance(event, RepetitionEnded):
             statements.clear()
     return found
+
+
+def statement_numbers(repetition: int, events: Iterable[Event]) -> dict[int, int]:
+    """The number of each statement of a repetition (see `Judged`), by its identity.
+
+    `events`: all since the last RepetitionEnded.
+    """
+    statements = (event for event in events if isinstance(event, Statement) and event.repetition == repetition)
+    return {id(statement): number for number, statement in enumerate(statements)}
+
+
+def retries_of(repetition: int, events: Sequence[Event]) -> dict[int, Retried]:
+    """The last retry of each failed statement of a repetition, by the identity of the statement. `events`: as above."""
+    retried: dict[int, Retried] = {}
+    for event in events:
+        if isinstance(event, Retried) and event.repetition == repetition:
+            retried |= dict.fromkeys(event.statements, event)
+    numbers = statement_numbers(repetition, events) if retried else {}
+    return {identity: retried[number] for identity, number in numbers.items() if number in retried}
+
+
+class RetryCounts(msgspec.Struct):
+    """How many failed statements were run again at rest, and what became of them."""
+
+    retried: int = 0
+    lasting: int = 0
+    passing: int = 0
+    not_retried: int = 0
+    reasons: dict[str, int] = {}
+    """Why statements were not run again, and how many for each reason."""
+
+    def add(self, retried: Iterable[Retried]) -> None:
+        """Count the retries of one repetition: one for each failed statement."""
+        for each in retried:
+            if each.verdict == "not retried":
+                self.not_retried += 1
+                self.reasons[each.reason] = self.reasons.get(each.reason, 0) + 1
+                continue
+            self.retried += 1
+            self.lasting += each.verdict == "lasting"
+            self.passing += each.verdict == "passing"
+
+    def __str__(self) -> str:
+        """In one line; empty where nothing failed."""
+        if not self.retried + self.not_retried:
+            return ""
+        reasons = ", ".join(f"{count} × {reason}" for reason, count in sorted(self.reasons.items(), key=lambda item: -item[1]))
+        left_out = f"; {self.not_retried} not run again ({reasons})" if self.not_retried else ""
+        return f"failed statements run again at rest: {self.retried}, {self.lasting} lasting, {self.passing} passing{left_out}"
 
 
 def in_flight(events: list[Event], start_ns: int, end_ns: int) -> list[Statement]:

@@ -64,6 +64,22 @@ def _nothing(_line: str) -> str:
     return ""
 
 
+def _in_one_database(_sql: str) -> bool:
+    return False
+
+
+_SETTING = re.compile(
+    r"\s*(?:SET\s+(?!LOCAL\b|CONSTRAINTS\b|TRANSACTION\b)|RESET\b|PREPARE\s+(?!TRANSACTION\b)|DEALLOCATE\b"
+    r"|CREATE\s+(?:(?:LOCAL|GLOBAL)\s+)?TEMP)",
+    re.IGNORECASE,
+)
+
+
+def changes_session(sql: str) -> bool:
+    """Whether it is SET, PREPARE, the creation of a temporary object, or what undoes one of these."""
+    return bool(_SETTING.match(sql))
+
+
 def _nobody(_line: str) -> int:
     return 0
 
@@ -119,6 +135,12 @@ class Dialect:
     """The internal error of a background process that a log line reports; "" if it reports none."""
     log_line: Callable[[str], tuple[int, str]] = _whole_line
     """The server process and the text of a log message, without the time at its beginning. The process is 0 if unknown."""
+    is_shared: Callable[[str], bool] = _in_one_database
+    """Whether a statement is about what all databases of a server share, so that a clone of one database does not have it."""
+    changes_session: Callable[[str], bool] = changes_session
+    """Whether a statement changes the state of its session beyond the end of the transaction."""
+    no_retry: Callable[[str], str] = _nothing
+    """Why a statement that failed must not be run again when everybody rests, in a few words; "" if it may be."""
     script_support: ScriptSupport = dataclasses.field(default_factory=ScriptSupport)
     """What the testdrive language needs from the database: version, topics of sinks, consistency checks."""
     repetitions: int = 100

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import abc
+import contextlib
 import dataclasses
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Literal
 
 from racehound.data.addresses import ServiceAddresses
@@ -63,6 +64,18 @@ class Traces:
 
 Condition = Literal["unknown", "running", "stopped", "ended"]
 """What the server's processes do, as far as racehound can see from outside. stopped: a signal has stopped them (SIGSTOP)."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Clone:
+    """A copy of the working database."""
+
+    open: Callable[[str], Session]
+    """Opens a session of a name in it. TargetError."""
+    variables: Mapping[str, str]
+    """As `Target.variables`, for the copy."""
+    database: str
+    """Its name."""
 
 
 class Target(abc.ABC):
@@ -205,6 +218,18 @@ class Target(abc.ABC):
         TargetError when it does not come back.
         """
         raise TargetError(f"the sessions of {self.dialect.title} were ended, and racehound cannot wait for its recovery")
+
+    @property
+    def no_clone(self) -> str:
+        """Why `clone` is of no use, in a few words; "" if the working database can be cloned."""
+        return f"a database of {self.dialect.title} cannot be cloned"
+
+    def clone(self) -> contextlib.AbstractContextManager[Clone]:
+        """A copy of the working database, which is dropped on exit. Nobody but racehound's observers may be connected.
+
+        The observers are new ones afterwards. TargetError, with the reason, where it cannot be copied just now.
+        """
+        raise TargetError(self.no_clone)
 
     def names(self) -> Mapping[str, frozenset[str]] | None:
         """The names of the objects in the working database, by name space (`judge.claims`); None if the target cannot tell."""

@@ -2,13 +2,16 @@
 
 An internal error of a statement whose objects nobody changed meanwhile is a finding of its own severity. While somebody changed
 them it is a known weakness, kept with the statements that may have caused it (`culprits.py`): upstream tolerates many of those
-(see docs/reading-findings.md).
+(see docs/reading-findings.md). One that lasts is a corruption: run again at rest, the statement fails in the same way, and in a
+serial order it succeeds (`loops/retry.py`).
 """
 
 from __future__ import annotations
 
-from racehound.data.finding import CULPRITS_LIMIT, Finding, normalise
-from racehound.data.history import Statement
+import msgspec
+
+from racehound.data.finding import CULPRITS_LIMIT, Finding, SerialOrders, normalise
+from racehound.data.history import Retried, SerialOutcome, Statement
 from racehound.data.object_names import names_in
 from racehound.judge.culprits import culprits_of, numbered_objects, suspects
 from racehound.judge.dependencies import DependencyGraph, WriteInterval
@@ -29,27 +32,67 @@ def judge_errors(history: ObservedHistory) -> list[Finding]:
 
 
 def _internal(history: ObservedHistory, statement: Statement, others: list[WriteInterval]) -> Finding:
-    function = statement.source.rpartition(" ")[2] or "source unknown"
-    signature = f"{statement.sqlstate} {normalise(statement.message)} [{function}]"
-    title = f"{statement.sqlstate} {statement.message}"
-    detail = (f"{FAILED}{statement.sql}", *numbered_objects(history, statement))
+    retried = history.retries.get(id(statement))
+    signature, title = _signature(statement), f"{statement.sqlstate} {statement.message}"
+    detail = (f"{FAILED}{statement.sql}", *numbered_objects(history, statement), *_at_rest(retried))
     if history.dialect.shows_corruption(statement, bool(others)):
-        return history.finding(
+        found = history.finding(
             "errors", "corruption", signature, title,
             detail=detail, statements=_context(history, statement, history.statements),
             culprits=culprits_of(history, statement, others),
         )  # fmt: skip
-    if not others:
-        return history.finding(
+    elif retried is not None and retried.serial in ("succeeds", "undecided"):
+        # Something stays broken. That a race has broken it is only certain where a serial order of the same statements does not.
+        found = history.finding(
+            "errors", "corruption" if retried.serial == "succeeds" else "internal error",
+            f"{signature} at rest", f"{title}, and it still fails so when everybody rests",
+            detail=detail,
+            statements=_context(history, statement, _suspected(history, statement, others) or _earlier(history, statement)),
+            culprits=culprits_of(history, statement, others),
+        )  # fmt: skip
+    elif not others:
+        found = history.finding(
             "errors", "internal error", f"{signature}{UNDISTURBED}", f"{title}, while nobody changed {statement.object}",
             detail=detail, statements=_context(history, statement, _earlier(history, statement)),
             culprits=culprits_of(history, statement, history.classification.earlier_writes(statement), certain_texts=True),
         )  # fmt: skip
-    return history.finding(
-        "errors", "known weakness", signature, title,
-        detail=detail, statements=_context(history, statement, _suspected(history, statement, others)),
-        culprits=culprits_of(history, statement, others),
-    )  # fmt: skip
+    else:
+        found = history.finding(
+            "errors", "known weakness", signature, title,
+            detail=detail, statements=_context(history, statement, _suspected(history, statement, others)),
+            culprits=culprits_of(history, statement, others),
+        )  # fmt: skip
+    orders = _ORDERS[retried.serial] if retried else "not tried"
+    return msgspec.structs.replace(found, at_rest=retried.verdict if retried else "", serial_orders=orders)
+
+
+def _at_rest(retried: Retried | None) -> tuple[str, ...]:
+    """What became of a statement that was run again at rest, and in serial orders, a line each."""
+    if retried is None:
+        return ()
+    error = f"{retried.sqlstate} {retried.message}".strip()
+    because = f": {retried.reason}" if retried.reason else ""
+    if retried.verdict == "lasting":
+        serially = _SERIALLY[retried.serial]
+        return (f"run again at rest {retried.way}, it fails the same way: {error}", *([serially] if serially else []))
+    if retried.verdict == "not retried":
+        return (f"not run again at rest{because}",)
+    return (f"passing{because}" if because else f"run again at rest {retried.way}: {error or 'it succeeds'}",)
+
+
+_SERIALLY: dict[SerialOutcome, str] = {
+    "": "",
+    "succeeds": "it succeeds where the same statements run one after the other in a new database",
+    "fails the same way": "it fails so where the same statements run one after the other in a new database, too: no race needed",
+    "undecided": "where the same statements run one after the other in a new database, it neither succeeds nor fails so",
+}
+_ORDERS: dict[SerialOutcome, SerialOrders] = {
+    "": "not tried", "succeeds": "clean", "fails the same way": "show it", "undecided": "not tried",
+}  # fmt: skip
+
+
+def _signature(statement: Statement) -> str:
+    return f"{statement.sqlstate} {normalise(statement.message)} [{statement.source.rpartition(' ')[2] or 'source unknown'}]"
 
 
 def _suspected(history: ObservedHistory, failed: Statement, others: list[WriteInterval]) -> list[Statement]:
@@ -59,12 +102,15 @@ def _suspected(history: ObservedHistory, failed: Statement, others: list[WriteIn
 
 
 def _unexplained(history: ObservedHistory, statement: Statement) -> Finding:
-    return history.finding(
+    retried = history.retries.get(id(statement))
+    found = history.finding(
         "errors", "unexplained error",
         f"{statement.sqlstate} {normalise(statement.message)} from {shape(statement.sql)}",
         f"{statement.sqlstate} {statement.message}, and nothing that others did explains it",
-        detail=(f"{FAILED}{statement.sql}",), statements=_context(history, statement, _earlier(history, statement)),
+        detail=(f"{FAILED}{statement.sql}", *_at_rest(retried)),
+        statements=_context(history, statement, _earlier(history, statement)),
     )  # fmt: skip
+    return msgspec.structs.replace(found, at_rest=retried.verdict if retried else "")
 
 
 def _earlier(history: ObservedHistory, failed: Statement) -> list[Statement]:

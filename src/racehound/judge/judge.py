@@ -114,7 +114,7 @@ def _link(finding: Finding, causes: Sequence[Finding]) -> tuple[Finding, bool] |
         alike = (cause for cause in causes if cause.severity == finding.severity and _told_with(finding, cause))
         return next(((cause, False) for cause in alike), None)
     broken = [cause for cause in causes if cause.severity == "corruption"]
-    if finding.is_weakness and not finding.signature.startswith(BACKGROUND):
+    if finding.is_weakness and finding.at_rest != "lasting" and not finding.signature.startswith(BACKGROUND):
         return None
     numbers, objects = _numbers_of(finding), _objects_of(finding)
     for cause in broken:

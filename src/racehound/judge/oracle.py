@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TypeAlias
 
 from racehound.data.finding import Culprit, Finding, Severity
-from racehound.data.history import Event, Statement
+from racehound.data.history import Event, Retried, Statement, retries_of
 from racehound.data.program import Program
 from racehound.databases.dialect import Dialect
 from racehound.databases.target import Target
@@ -56,6 +56,11 @@ class ObservedHistory:
     def classification(self) -> Classification:
         """The class of each failed statement."""
         return Classification(self.program, self.statements, self.dialect, self.injected_faults, self.known_errors)
+
+    @functools.cached_property
+    def retries(self) -> dict[int, Retried]:
+        """What became of failed statements that were run again at rest, by the identity of the statement."""
+        return retries_of(self.number, self.events)
 
     def finding(
         self, oracle: str, severity: Severity, signature: str, title: str, *,

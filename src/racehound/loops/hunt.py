@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import msgspec
 
 from racehound.data.finding import Finding, FirstMet, Store
-from racehound.data.history import Outage, PlanStarted, Recorder, compress
+from racehound.data.history import Outage, PlanStarted, Recorder, RetryCounts, compress, retries_of
 from racehound.data.plan import KindEntry, Plan, ScenarioName, draw_plan
 from racehound.data.program import Program, print_program
 from racehound.data.run_directory import RunDirectory
@@ -73,6 +73,8 @@ class Summary(msgspec.Struct, frozen=True):
     """Why the hunt ended before its time; empty where it did not. A hunt that was interrupted by Ctrl-C has no reason."""
     outages: list[Outage] = []
     """When the server, or connections to it, were lost, and why."""
+    retries: RetryCounts = msgspec.field(default_factory=RetryCounts)
+    """What became of statements with internal and unexplained errors when they were run again at rest."""
 
 
 def choose_kinds(catalogue: Sequence[type[Kind]], available: Sequence[type[Kind]], names: Sequence[str]) -> list[type[Kind]]:
@@ -140,6 +142,7 @@ class Hunt:
         self._counts: Counter[str] = Counter()
         self._outcomes: Counter[str] = Counter()
         self._outages: list[Outage] = []
+        self._retries = RetryCounts()
 
     def run(self) -> Summary:
         """Hunt until the runtime is over; the summary is also kept in the run directory."""
@@ -226,6 +229,7 @@ class Hunt:
         self._counts["statements"] += repetition.statements
         self._outcomes["ok"] += repetition.statements - repetition.classes.total()
         self._outcomes.update(repetition.classes)
+        self._retries.add(retries_of(repetition.number, repetition.events).values())
         met = FirstMet(round(time.monotonic() - self._started, 1), self._counts["repetitions"])
         for each in repetition.findings:
             finding = msgspec.structs.replace(each, first_met=met)
@@ -258,4 +262,5 @@ class Hunt:
             interrupted=interrupted,
             ended_early=ended_early,
             outages=self._outages,
+            retries=self._retries,
         )

@@ -92,14 +92,14 @@ class SceneRunner:
     such as a check of rows that nobody has written.
     """
 
-    def __init__(self, opened: Opened, finding: str, statement_limit_s: float) -> None:
+    def __init__(self, opened: Opened, finding: Finding, statement_limit_s: float) -> None:
         self.needs_race = True
-        self._finding = finding
+        self._finding = finding.id
         self._serial: dict[tuple[Line, ...], list[list[Finding] | None]] = {}
         """What the serial orders of scenes have shown so far, by the lines of the scene, sessions one after the other."""
-        self._recorder = Recorder(opened.scratch / f"scenes-{finding}-{time.monotonic_ns()}.jsonl")
+        self._recorder = Recorder(opened.scratch / f"scenes-{finding.id}-{time.monotonic_ns()}.jsonl")
         self._runner = LockstepRunner(opened.target, self._recorder, opened.scratch, statement_limit_s)
-        self._repetitions = RepetitionRunner.of(opened.database)
+        self._repetitions = RepetitionRunner.of(opened.database, retry=finding.at_rest == "lasting")
         self._count = 0
         self._failures = 0
 
@@ -186,6 +186,7 @@ class ProgramRunner:
         self.needs_race = True
         self._opened = opened
         self._finding = finding
+        self._retry = finding.at_rest == "lasting"
         self._limit_s = statement_limit_s
 
     def shows(self, program: Program, rate: float, deadline: float) -> bool:
@@ -234,7 +235,7 @@ class ProgramRunner:
         """Repetitions until the time is up; as of `repetitions`. `one_by_one`: see `StormRunner`."""
         path = self._opened.scratch / f"storm-{self._finding.id}-{time.monotonic_ns()}.jsonl"
         perturbations = PerturbationSet(self._opened.database.perturbations())
-        runs = RepetitionRunner.of(self._opened.database)
+        runs = RepetitionRunner.of(self._opened.database, retry=self._retry)
         with contextlib.closing(Recorder(path)) as recorder:
             runner = StormRunner(
                 self._opened.target,
@@ -265,7 +266,7 @@ class Reducer:
         self.finding, self.program = read_finding(directory)
         self._started = time.monotonic()
         self._deadline = self._started + options.limit_s
-        self._scenes = SceneRunner(opened, self.finding.id, options.statement_limit_s)
+        self._scenes = SceneRunner(opened, self.finding, options.statement_limit_s)
         self._programs = ProgramRunner(opened, self.finding, options.statement_limit_s)
         self._guesses = 0
         self._recorded = 0
@@ -611,7 +612,8 @@ def replay_scene(directory: Path, opened: Opened, repetitions: int, statement_li
     reduction = read_reduction(directory)
     if reduction is None or reduction.scene is None:
         return None
-    scenes = SceneRunner(opened, reduction.finding, statement_limit_s)
+    finding, _ = read_finding(directory)
+    scenes = SceneRunner(opened, finding, statement_limit_s)
     try:
         rate = scenes.measure(reduction.scene, repetitions)
     finally:
@@ -619,7 +621,7 @@ def replay_scene(directory: Path, opened: Opened, repetitions: int, statement_li
     replays = {**reduction.replays, opened.target.release: rate.reproduction}
     known = msgspec.structs.replace(reduction, replays=replays)
     write_reduction(directory, known)
-    write_handover(directory, read_finding(directory)[0], known, opened.database.hand_over)
+    write_handover(directory, finding, known, opened.database.hand_over)
     return rate
 
 

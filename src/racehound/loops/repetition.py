@@ -7,13 +7,28 @@ Each is a `SessionHost`. What happens before and after is the same for both, and
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Protocol
 
+import msgspec
+
 from racehound.data.finding import Finding, Severity
-from racehound.data.history import Disturbed, ErrorClass, Event, LogLine, Outage, Recorder, RepetitionEnded, Statement, judged
+from racehound.data.history import (
+    Disturbed,
+    ErrorClass,
+    Event,
+    LogLine,
+    Outage,
+    Recorder,
+    RepetitionEnded,
+    Retried,
+    SerialOutcome,
+    Statement,
+    judged,
+)
 from racehound.data.program import Program
 from racehound.data.schedule import Schedule
 from racehound.databases.database import Database
@@ -25,6 +40,9 @@ from racehound.judge.crash import judge_crashes
 from racehound.judge.judge import Judge, distinct, without_consequences
 from racehound.judge.oracle import ObservedHistory, TargetAtRest
 from racehound.loops.outages import OnOutage, examine
+from racehound.loops.retry import AtRest, Retry
+from racehound.loops.serial_orders import serial_outcome
+from racehound.session import Session
 
 _TRIES = 3
 """How often a repetition is run that outages spoil. A statement that always ends its session must not be tried for ever."""
@@ -53,6 +71,10 @@ class SessionHost(Protocol):
         """In lock-step, the turns as they were taken; else empty."""
 
     @property
+    def statement_limit_s(self) -> float:
+        """Seconds after which a statement counts as hanging."""
+
+    @property
     def lost(self) -> bool:
         """Whether a session that is still in use has lost its connection."""
 
@@ -71,6 +93,15 @@ class SessionHost(Protocol):
 
     def worth_judging(self, look: Callable[[], bool]) -> bool:
         """Whether the state at rest is to be judged. `look` says whether a quick look of each oracle shows anything."""
+
+    def resting_session(self, name: str) -> Session:
+        """At rest, the session of that name, whose statements are not recorded; a new one if its connection was lost."""
+
+    def disconnect(self) -> None:
+        """At rest, close all sessions, so that the working database can be cloned."""
+
+    def reconnect(self) -> None:
+        """Called after `disconnect`: the sessions can be used again, and are new ones."""
 
     def finish(self, number: int, *, sound: bool) -> None:
         """Run what still belongs to the repetition when the state at rest has been judged. sound: nothing was wrong with it."""
@@ -108,6 +139,10 @@ class JudgedRepetition:
         return sum(isinstance(event, Statement) for event in self.events)
 
 
+_SERIAL_TRIES = 3
+"""How many repetitions of a program are tried in serial orders for the same statement, as long as these decide nothing."""
+
+
 def no_known_errors(_events: Sequence[Event]) -> KnownErrors:
     """For programs of which nothing is known beforehand."""
     return frozenset()
@@ -116,19 +151,24 @@ def no_known_errors(_events: Sequence[Event]) -> KnownErrors:
 class RepetitionRunner:
     """Runs and judges repetitions on one target, one after the other."""
 
-    def __init__(self, judge: Judge, on_outage: OnOutage = lambda _outage: None) -> None:
+    def __init__(self, judge: Judge, on_outage: OnOutage = lambda _outage: None, *, retry: bool = True) -> None:
+        """retry: run statements that failed with internal or unexplained errors again at rest (`loops.retry`)."""
         self._judge = judge
         self._on_outage = on_outage
         self._last_outage: Outage | None = None
         self._spoiled_since: float | None = None
         """When the first of the last repetitions in a row was spoiled; None if the last one was not."""
+        self._retry = retry
         self._damaged = True
         self._prepared = False
+        self._serial: dict[tuple[str, str, str, tuple[str, str]], SerialOutcome] = {}
+        """What became of statements with lasting errors in serial orders, by program, session, text and error."""
+        self._serial_tries: Counter[tuple[str, str, str, tuple[str, str]]] = Counter()
 
     @classmethod
-    def of(cls, database: Database, on_outage: OnOutage = lambda _outage: None) -> RepetitionRunner:
+    def of(cls, database: Database, on_outage: OnOutage = lambda _outage: None, *, retry: bool = True) -> RepetitionRunner:
         """With all oracles of a database. `on_outage` is called when connections were lost and it was found out why."""
-        return cls(Judge(oracles(database.oracles, database.own_oracles())), on_outage)
+        return cls(Judge(oracles(database.oracles, database.own_oracles())), on_outage, retry=retry)
 
     def prepare(self, host: SessionHost) -> None:
         """Make the working database ready for the next repetition, and let the oracles look at it if it is a new one.
@@ -242,16 +282,23 @@ class RepetitionRunner:
             host.run(number)
         except (TargetError, UserError) as raised:
             error = raised
-        events = host.recorder.take()
+        events: list[Event] = host.recorder.take()
         outage = self._examine(host, number, events, error)
         if outage is not None:
             return self._spoiled(host, number, events, outage)
         if error is not None:
             raise error
         objects = _named_by_number(host, events)
+
+        def observed() -> ObservedHistory:
+            events.extend(host.recorder.take())
+            wanted = host.wanted_errors() | known_errors(events)
+            return dataclasses.replace(_history(host, number, events), known_errors=wanted, objects=objects)
+
         at_rest, unjudged = self._judge_at_rest(host, number, events, whole_plan=whole_plan)
+        again = AtRest(host, number)
         try:
-            host.finish(number, sound=not at_rest)
+            self._finish(host, observed, again, sound=not at_rest, unjudged=unjudged)
         except TargetError as raised:
             error = raised
         events += host.recorder.take()
@@ -260,16 +307,60 @@ class RepetitionRunner:
             raise error
         for text in host.target.new_log_lines():
             host.recorder.append(LogLine(number, text))
-        events += host.recorder.take()
+        left = bool(again.lasting) and outage is None
+        if left:
+            host.leave(number, damaged=True)
+            self._try_serially(host, observed(), again.lasting, at_rest)
+        history = observed()
         self._tell_all(events)
-        wanted = host.wanted_errors() | known_errors(events)
-        history = dataclasses.replace(_history(host, number, events), known_errors=wanted, objects=objects)
         findings = without_consequences(distinct([*at_rest, *self._judge.history(history)]))
         counts = history.classification.counts
         self._damaged = is_damaged(host, events, findings, counts, unjudged=bool(unjudged or outage))
-        host.leave(number, damaged=self._damaged)
+        self._damaged = self._damaged or left or again.changed
+        if not left:
+            host.leave(number, damaged=self._damaged)
         _record_judgement(host, number, history, findings)
         return JudgedRepetition(number, host.schedule, events + host.recorder.take(), findings, counts)
+
+    def _finish(
+        self, host: SessionHost, observed: Callable[[], ObservedHistory], again: AtRest, *, sound: bool, unjudged: str
+    ) -> None:
+        """Run failed statements again, and then what still belongs to the repetition. `observed`: its history so far."""
+        history = observed()
+        if self._retry and _has_failed(history.events):
+            again.run(observed(), unjudged)
+        if again.changed:
+            host.note("the teardown was left out: a statement that was run again at rest had changed the working database")
+            return
+        before = len(history.events)
+        host.finish(history.number, sound=sound and not again.lasting)
+        history = observed()
+        if self._retry and _has_failed(history.events[before:]):
+            again.run(history, unjudged)
+
+    def _try_serially(
+        self, host: SessionHost, history: ObservedHistory, lasting: Sequence[tuple[Retry, Retried]], at_rest: Sequence[Finding]
+    ) -> None:
+        """Record what becomes of statements with lasting errors in serial orders. The working database is lost.
+
+        After a corruption that an oracle at rest has found, the errors are its consequences, and nothing is tried. What is known
+        of the same statement of the same program is not tried again.
+        """
+        if any(finding.severity == "corruption" for finding in at_rest):
+            return
+        for retry, event in lasting:
+            key = _digest(host.program), retry.session, retry.sql, retry.error
+            outcome = self._serial.get(key, "undecided")
+            tried = self._serial_tries[key]
+            if outcome == "undecided" and tried < _SERIAL_TRIES:
+                self._serial_tries[key] += 1
+                try:
+                    outcome = serial_outcome(host.target, history, retry, host.statement_limit_s)
+                except TargetError as error:
+                    host.note(f"the serial orders of a statement with a lasting error could not be run: {error}")
+                self._serial[key] = outcome
+            host.recorder.append(msgspec.structs.replace(event, serial=outcome))
+        host.target.new_log_lines()  # those of the serial orders belong to no repetition
 
     def _spoiled(self, host: SessionHost, number: int, events: list[Event], outage: Outage) -> JudgedRepetition:
         """The verdict about a repetition that lost its connections. Only whether the server crashed can be judged of it."""
@@ -297,6 +388,14 @@ class RepetitionRunner:
             host.note(f"the state at rest was not judged to the end: {unjudged}")
             host.target.alive()
         return findings, unjudged
+
+
+def _has_failed(events: Sequence[Event]) -> bool:
+    return any(isinstance(event, Statement) and event.status == "error" for event in events)
+
+
+def _digest(program: Program) -> str:
+    return hashlib.blake2b(msgspec.json.encode(program)).hexdigest()
 
 
 def is_damaged(

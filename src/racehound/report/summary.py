@@ -89,6 +89,7 @@ def _weakness(finding: Finding, directory: Path) -> list[str]:
     return [
         f"--- {finding.id}, met {_times(finding.count)}: {finding.signature}",
         _first_met(finding),
+        *([f"    run again at rest: {finding.at_rest}"] if finding.at_rest else []),
         *culprit_lines(finding),
         *_statements(finding, directory),
     ]

@@ -45,11 +45,13 @@ class LockstepRunner:
         self.deadline = math.inf
         """When a schedule ends that is still running, as `time.monotonic` counts."""
         self._temp_dir = temp_dir
-        self._limit_s = limit_s
+        self.limit_s = limit_s
         self.pulse = Pulse(target, recorder)
         self._stepping: Stepping | None = None
         self._variables: dict[str, str] = {}
         self._sessions: list[SteppedRecorded] = []
+        self._further: list[Session] = []
+        """Sessions that were opened at rest, in place of lost ones."""
         self._director: RecordedSession | None = None
         self._pool = ThreadPoolExecutor(1)
         self._dropping: Future[bool] | None = None
@@ -72,11 +74,28 @@ class LockstepRunner:
             return False
         self._close_sessions()
         self.target.rebuild()
+        self.connect()
+        return True
+
+    def connect(self) -> None:
+        """Open the session `main`, and what leads the target, in the present working database. TargetError."""
         self._stepping = self.target.stepping()
         self._variables = dict(self.target.variables())
-        blocking = BlockingSession(self._stepping.open(DIRECTOR), self._stepping, self._limit_s)
+        blocking = BlockingSession(self._stepping.open(DIRECTOR), self._stepping, self.limit_s)
         self._director = RecordedSession(blocking, self.recorder, StepPosition(DIRECTOR, object=OBJECT), self.target.secrets)
-        return True
+
+    def resting_session(self, name: str) -> Session:
+        """The connection of a session, whose statements are not recorded; a new one if it was lost. TargetError."""
+        self.stepping.end_fast_checks()
+        known = next((each for each in self._all_sessions() if each.position.session == name and not each.lost), None)
+        if known is not None:
+            return known.inner
+        self._further.append(self.stepping.open(name))
+        return self._further[-1]
+
+    def disconnect(self) -> None:
+        """Close all sessions. They are opened again by `connect` and `open_sessions`."""
+        self._close_sessions()
 
     def open_sessions(self, count: int) -> None:
         """Open sessions until there are so many. Those that a schedule does not need stay open and do nothing."""
@@ -96,7 +115,7 @@ class LockstepRunner:
             self.recorder,
             sessions,
             self.pulse,
-            limit_s=self._limit_s,
+            limit_s=self.limit_s,
             repetition=repetition,
             deadline=self.deadline,
         )
@@ -179,11 +198,11 @@ class LockstepRunner:
         self._close_sessions()
 
     def _close_sessions(self) -> None:
-        for session in self._all_sessions():
+        for session in (*self._all_sessions(), *self._further):
             session.close()
         if self._stepping is not None:
             self._stepping.close()
-        self._sessions, self._director, self._stepping = [], None, None
+        self._sessions, self._further, self._director, self._stepping = [], [], None, None
 
     def _all_sessions(self) -> Sequence[RecordedSession]:
         return [*self._sessions, *([self._director] if self._director else [])]
@@ -227,6 +246,19 @@ class ScheduledRepetition:
     @property
     def lost(self) -> bool:
         return self._runner.lost
+
+    @property
+    def statement_limit_s(self) -> float:
+        return self._runner.limit_s
+
+    def resting_session(self, name: str) -> Session:
+        return self._runner.resting_session(name)
+
+    def disconnect(self) -> None:
+        self._runner.disconnect()
+
+    def reconnect(self) -> None:
+        self._runner.connect()
 
     def pids(self) -> set[int]:
         return self._runner.pids()

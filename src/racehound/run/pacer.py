@@ -38,7 +38,7 @@ class StormPacer:
         self._missing = Counter(beat for session in program.sessions for beat in _beats(session.steps))
         self._progress: Counter[str] = Counter()
         self._abandoned = False
-        self._ancestors = {session.name: _ancestors(session.name, program.refers_to) for session in program.sessions}
+        self._ancestors = {session.name: ancestors(session.name, program.refers_to) for session in program.sessions}
         self._busy = {session.name for session in program.sessions}
 
     def before(self, session: str, number: int, step: Step) -> None:
@@ -110,7 +110,8 @@ class StormPacer:
         self._lock.wait_for(lambda: self._abandoned or self._missing[beat] <= 0)
 
 
-def _ancestors(name: str, refers_to: Mapping[str, str]) -> frozenset[str]:
+def ancestors(name: str, refers_to: Mapping[str, str]) -> frozenset[str]:
+    """The objects that an object is built over, directly or not, without itself."""
     found = []
     while name in refers_to:
         name = refers_to[name]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from collections.abc import Callable
 from typing import Protocol
 
 import msgspec
@@ -53,6 +54,10 @@ class RecordedSession:
         self.running: Running | None = None
         self.lost = False
         self.observer: StatementObserver | None = None
+        self.failed: Statement | None = None
+        """The last statement that the server refused."""
+        self.on_error: Callable[[Statement], object] | None = None
+        """Is called with each statement that the server refused, in the thread that records it."""
         self._recorder = recorder
         self._secrets = secrets
         self._pid = inner.pid
@@ -88,7 +93,12 @@ class RecordedSession:
         self.running = None
         if outcome.status == "lost":
             self.lost = True
-        self._recorder.append(self._event(self._clean(redact(sql)), scrub_outcome(outcome, sql), start_ns, end_ns))
+        event = self._event(self._clean(redact(sql)), scrub_outcome(outcome, sql), start_ns, end_ns)
+        self._recorder.append(event)
+        if event.status == "error":
+            self.failed = event
+            if self.on_error is not None:
+                self.on_error(event)
 
     def _clean(self, text: str) -> str:
         for secret in self._secrets:

@@ -9,12 +9,13 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from racehound.data.finding import Severity
-from racehound.data.history import Fault, Recorder, RepetitionStarted
+from racehound.data.history import Fault, Recorder, RepetitionStarted, Statement
+from racehound.data.object_names import names_in
 from racehound.data.program import Disturbance, Program, Step, without_timing
 from racehound.data.schedule import Schedule
 from racehound.databases.target import Reset, Target
 from racehound.errors import TargetError, TimeIsUpError
-from racehound.run.pacer import StormPacer, draw_offsets
+from racehound.run.pacer import StormPacer, ancestors, draw_offsets
 from racehound.run.perturbations.controller import PerturbationController
 from racehound.run.perturbations.registry import PerturbationSet
 from racehound.run.pulse import Pulse
@@ -75,6 +76,11 @@ class StormRunner:
         self._signal: queue.SimpleQueue[None] = queue.SimpleQueue()
         """Gets an item whenever a session has finished."""
         self._number = 0
+        self.statement_limit_s = statement_limit_s
+        self._kept: set[str] = set()
+        """Objects that their sessions shall not destroy in this repetition, before everybody rests."""
+        self._held: list[Step] = []
+        """The steps that would have destroyed them, in the order in which sessions came to them."""
         known = perturbations or PerturbationSet()
         self._controller = PerturbationController(target, recorder, program, known) if program.perturbations else None
         self._pulse = Pulse(target, recorder)
@@ -106,6 +112,8 @@ class StormRunner:
         TimeIsUpError where the deadline passes meanwhile.
         """
         self._number = self._pulse.repetition = number
+        self._kept.clear()
+        self._held.clear()
         offsets = draw_offsets(self.program, number)
         named = tuple((session, step, offset) for (session, step), offset in offsets.items())
         drawn = self._controller.draw(number) if self._controller else ()
@@ -127,8 +135,8 @@ class StormRunner:
         return True
 
     def finish(self, number: int, *, sound: bool) -> None:  # noqa: ARG002 the teardown is part of what is judged
-        """Run the teardown."""
-        self._run_alone(self.program.teardown, number)
+        """Destroy the objects that were kept until now, then run the teardown."""
+        self._run_alone((*reversed(self._held), *self.program.teardown), number)
 
     def leave(self, number: int, *, damaged: bool) -> None:
         """Nothing is left to do after the judgement."""
@@ -145,6 +153,20 @@ class StormRunner:
     def session(self, name: str) -> RecordedSession:
         """The connection of a session, which may be `main`. The first call opens it."""
         return self._step_runner(name).session
+
+    def resting_session(self, name: str) -> Session:
+        """The connection of a session, whose statements are not recorded; a new one if it was lost."""
+        known = self._step_runners.get(name)
+        if known is not None and known.session.lost:
+            self._forget([known.session])
+        return self.session(name).inner
+
+    def disconnect(self) -> None:
+        """Close all sessions."""
+        self._close_sessions()
+
+    def reconnect(self) -> None:
+        """Sessions are opened when they are asked for."""
 
     def pids(self) -> set[int]:
         """Server processes of all open sessions."""
@@ -204,7 +226,8 @@ class StormRunner:
                 max_tries=1,  # a session tries whole steps again: no retry shall hide an error
                 is_final=self.target.dialect.is_missing,  # nobody brings back what is gone: it is not waited for
             )
-            known = StepRunner(session, context, self.recorder, self.target.dialect.is_transient)
+            session.on_error = self._keep_objects_of
+            known = StepRunner(session, context, self.recorder, self.target.dialect)
             self._step_runners[name] = known
         return known
 
@@ -212,6 +235,22 @@ class StormRunner:
         if self._controller and name != DIRECTOR:
             return self._controller.open(name)
         return self.target.open(name)
+
+    def _keep_objects_of(self, failed: Statement) -> None:
+        """After an internal error, keep the objects of the statement, and what these are built over, until everybody rests.
+
+        There the statement is run again (`loops.retry`), and only then can its objects show whether they are broken.
+        """
+        if len(self.program.sessions) > 1 and self.target.dialect.is_internal(failed):
+            names = names_in(failed.sql) | names_in(failed.message) | {failed.object}
+            self._kept |= names.union(*(ancestors(name, self.program.refers_to) for name in names))
+
+    def _keeps(self, step: Step) -> bool:
+        """Whether the step destroys an object that is to be kept. It is then run when everybody has rested."""
+        kept = step.phase == "destroy" and step.object in self._kept
+        if kept:
+            self._held.append(step)
+        return kept
 
     def _run_alone(self, steps: tuple[Step, ...], number: int) -> None:
         """Run steps in the session `main`, one after the other. TimeIsUpError where the deadline has passed."""
@@ -238,7 +277,7 @@ class StormRunner:
         if self._controller:
             self._controller.begin(drawn, {session.name: self.session(session.name) for session in sessions})
         for begun, session in enumerate(sessions, 1):
-            self._threads[session.name].start(self._step_runners[session.name], session.steps, pacer)
+            self._threads[session.name].start(self._step_runners[session.name], session.steps, pacer, self._keeps)
             if self._one_by_one:
                 self._wait_for(begun, pacer)
         self._wait_for(len(sessions), pacer)

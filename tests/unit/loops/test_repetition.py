@@ -18,6 +18,7 @@ from racehound.judge import oracles
 from racehound.judge.judge import Judge
 from racehound.judge.oracle import ObservedHistory
 from racehound.loops.repetition import RepetitionRunner
+from racehound.session import Session
 from tests.unit.programs import program, statement
 from tests.unit.scripted import SCRIPTED, ScriptedOracle, ScriptedTarget
 
@@ -33,6 +34,7 @@ class Host:
         self.program = what
         self.lost = False
         self.silent_s = 0.0
+        self.statement_limit_s = 60.0
         self.looks_first = False
         self.events: list[Event] = []
         self.prepared: list[bool] = []
@@ -43,6 +45,8 @@ class Host:
 
     def prepare(self, *, damaged: bool) -> bool:
         self.prepared.append(damaged)
+        if damaged:
+            self.target.rebuild()
         return damaged
 
     def run(self, number: int) -> None:
@@ -60,6 +64,17 @@ class Host:
 
     def leave(self, number: int, *, damaged: bool) -> None:  # noqa: ARG002
         self.left.append(damaged)
+
+    def resting_session(self, name: str) -> Session:
+        known = (session for session in self.target.sessions if session.name == name)
+        return next(known, None) or self.target.open(name)
+
+    def disconnect(self) -> None:
+        for session in list(self.target.sessions):
+            session.close()
+
+    def reconnect(self) -> None:
+        pass
 
     def wanted_errors(self) -> frozenset[tuple[str, int, str]]:
         return frozenset()

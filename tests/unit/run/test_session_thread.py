@@ -42,7 +42,7 @@ def run(target: ScriptedTarget, recorder: Recorder) -> Run:
     """Runs steps in the session o_0 of a program that has no other one."""
     session = RecordedSession(target.open("o_0"), recorder, StepPosition("o_0"))
     context = Context(session, max_tries=1, is_final=SCRIPTED.is_missing)
-    runner = StepRunner(session, context, recorder, SCRIPTED.is_transient)
+    runner = StepRunner(session, context, recorder, SCRIPTED)
     program = Program(1, "concurrent", "", {}, True, (), (), (ProgramSession("o_0", ()),), (), ())
     return lambda step: runner.run(0, step, StormPacer(program, {}))
 

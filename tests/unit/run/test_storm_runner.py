@@ -19,7 +19,7 @@ from racehound.databases.target import Reset
 from racehound.errors import TimeIsUpError
 from racehound.run.storm_runner import StormRunner
 from racehound.session import Outcome
-from tests.unit.scripted import LOST, MISSING, ScriptedTarget, done, refused
+from tests.unit.scripted import CONFLICT, INTERNAL, LOST, MISSING, ScriptedTarget, done, refused
 
 
 def step(name: str, word: str = "CREATE") -> Step:
@@ -215,3 +215,92 @@ def test_an_interrupt_between_two_looks_ends_a_repetition(
     runner.prepare(damaged=True)
     with pytest.raises(KeyboardInterrupt):
         runner.run(1)
+
+
+# Objects that are kept
+
+
+def racing(*others: ProgramSession) -> Program:
+    """o_0 is created in up to three tries, read and destroyed. The other sessions race with it."""
+    create = Step("o_0", "create", "> CREATE TABLE o_0\n> FILL TABLE o_0\n", clear="> CLEAR TABLE o_0\n", tries=3)
+    steps = (create, Step("o_0", "manipulate", "> READ TABLE o_0\n"), Step("o_0", "destroy", "> DROP TABLE o_0\n"))
+    sessions = (ProgramSession("o_0", steps), *others)
+    return msgspec.structs.replace(PROGRAM, refers_to={"o_0": "o_2"}, sessions=sessions, once=(), setup=(), verify=())
+
+
+def dropping(name: str) -> ProgramSession:
+    """Waits until o_0 has been read, and destroys another object."""
+    return ProgramSession(name, (Step(name, "destroy", f"> DROP TABLE {name}\n", beat=1),))
+
+
+def race(storm: Storm, program: Program) -> StormRunner:
+    runner = storm(program)
+    runner.prepare(damaged=True)
+    runner.run(1)
+    return runner
+
+
+def beat_at(program: Program, step: int, beat: int) -> Program:
+    """The program, with a rendezvous before a step of o_0."""
+    own, *others = program.sessions
+    steps = tuple(msgspec.structs.replace(s, beat=beat) if n == step else s for n, s in enumerate(own.steps))
+    return msgspec.structs.replace(program, sessions=(msgspec.structs.replace(own, steps=steps), *others))
+
+
+def test_what_an_internal_error_is_about_and_what_that_is_built_over_is_destroyed_when_everybody_has_rested(
+    target: ScriptedTarget, storm: Storm
+) -> None:
+    target.answer("READ TABLE o_0", refused(INTERNAL))
+    runner = race(storm, beat_at(racing(dropping("o_1"), dropping("o_2")), 2, 1))
+    raced = [sql for _, sql in target.sent]
+    assert "DROP TABLE o_0" not in raced
+    assert "DROP TABLE o_2" not in raced, "o_0 is built over it"
+    assert "DROP TABLE o_1" in raced, "it has nothing to do with the error"
+    runner.finish(1, sound=True)
+    assert sorted(target.texts("main")) == ["DROP TABLE o_0", "DROP TABLE o_2", "DROP TABLE o_base"]
+    runner.run(2)
+    assert "DROP TABLE o_1" in target.texts("o_1")
+
+
+@pytest.mark.parametrize("sqlstate", [MISSING, CONFLICT])
+def test_after_another_error_everything_is_destroyed_in_the_race(target: ScriptedTarget, storm: Storm, sqlstate: str) -> None:
+    target.answer("READ TABLE o_0", refused(sqlstate))
+    race(storm, racing(dropping("o_1")))
+    assert "DROP TABLE o_0" in target.texts("o_0")
+
+
+def test_one_session_alone_destroys_whatever_failed(target: ScriptedTarget, storm: Storm) -> None:
+    target.answer("READ TABLE o_0", refused(INTERNAL))
+    race(storm, racing())
+    assert "DROP TABLE o_0" in target.texts("o_0")
+
+
+def busy(target: ScriptedTarget) -> ProgramSession:
+    """The session of what o_0 is built over. It is at work until o_0 is read: as long as that, o_0 may be tried again."""
+    read = threading.Event()
+
+    def answer_read(_sql: str) -> Outcome:
+        read.set()
+        return done("READ")
+
+    def answer_alter(_sql: str) -> Outcome:
+        assert read.wait(10)
+        return done("ALTER")
+
+    target.answer("READ TABLE o_0", answer_read)
+    target.answer("ALTER TABLE o_2", answer_alter)
+    return ProgramSession("o_2", (step("o_2", "ALTER"),))
+
+
+def test_what_fails_so_again_at_once_is_not_cleared_for_another_try(target: ScriptedTarget, storm: Storm) -> None:
+    target.answer("FILL TABLE o_0", refused(INTERNAL, "lookup failed for 1"), refused(INTERNAL, "lookup failed for 2"))
+    race(storm, racing(busy(target)))
+    assert target.texts("o_0")[:3] == ["CREATE TABLE o_0", "FILL TABLE o_0", "FILL TABLE o_0"]
+    assert "CLEAR TABLE o_0" not in target.texts("o_0")
+
+
+def test_what_succeeds_at_once_is_cleared_and_tried_again(target: ScriptedTarget, storm: Storm) -> None:
+    target.answer("FILL TABLE o_0", refused(INTERNAL), done("FILL"))
+    race(storm, racing(busy(target)))
+    tried = ["CREATE TABLE o_0", "FILL TABLE o_0", "FILL TABLE o_0", "CLEAR TABLE o_0", "CREATE TABLE o_0", "FILL TABLE o_0"]
+    assert target.texts("o_0")[:6] == tried

@@ -6,6 +6,7 @@ import re
 import signal
 
 from racehound.data.history import Statement
+from racehound.databases import dialect
 from racehound.databases.dialect import Dialect, Farewell
 from racehound.databases.postgres.effects import RULES
 from racehound.databases.postgres.script_support import SCRIPT_SUPPORT
@@ -30,6 +31,49 @@ transaction that has written. REINDEX is refused only for partitioned objects, b
 def allows_transaction(fragment: str) -> bool:
     """Whether every statement of a fragment may run inside BEGIN … COMMIT. `$` commands may not: they use other sessions."""
     return not _OUTSIDE_TRANSACTIONS.search(fragment) and not re.search(r"^\$", fragment, re.MULTILINE)
+
+
+_SHARED = re.compile(
+    r"\s*(?:(?:CREATE|DROP|ALTER)\s+(?:DATABASE|TABLESPACE|SUBSCRIPTION)\b|(?:COMMIT|ROLLBACK)\s+PREPARED\b)"
+    r"|.*\bpg_(?:create|drop|copy)_\w*replication_slot\b|.*\bpg_replication_slot_advance\b"
+    r"|.*\bpg_(?:logical_slot|replication_origin)_\w+",
+    re.IGNORECASE | re.DOTALL,
+)
+
+
+def is_shared(sql: str) -> bool:
+    """Whether it is about databases, tablespaces, subscriptions, slots or prepared transactions.
+
+    Shared catalogs and files of the cluster hold them: a clone of a database lacks them, or shows those of the original.
+    """
+    return bool(_SHARED.match(sql))
+
+
+_FURTHER_STATE = re.compile(
+    r"\s*(?:DISCARD\b|LISTEN\b|UNLISTEN\b|LOAD\b|DECLARE\b.*\bWITH\s+HOLD\b|SELECT\s+(?:pg_catalog\.)?set_config\s*\()",
+    re.IGNORECASE | re.DOTALL,
+)
+
+
+def changes_session(sql: str) -> bool:
+    """Whether it changes settings, prepared statements, temporary objects, cursors or subscriptions of its session."""
+    return dialect.changes_session(sql) or bool(_FURTHER_STATE.match(sql))
+
+
+_NO_RETRY = (
+    (re.compile(r"\s*ALTER\s+SYSTEM\b", re.IGNORECASE), "it changes the settings of the whole server"),
+    (re.compile(r"\s*COPY\b.*\bPROGRAM\b", re.IGNORECASE | re.DOTALL), "it runs a program"),
+    (
+        re.compile(r".*\bpg_(?:terminate|cancel)_backend\b", re.IGNORECASE | re.DOTALL),
+        "it ends what other sessions do",
+    ),
+    (re.compile(r".*\bdblink\w*\s*\(", re.IGNORECASE | re.DOTALL), "another connection does it, whose work is not rolled back"),
+)
+
+
+def no_retry(sql: str) -> str:
+    """Why a statement must not be run again at rest: neither a rollback nor a clone keeps its effects from the server."""
+    return next((reason for pattern, reason in _NO_RETRY if pattern.match(sql)), "")
 
 
 _INTERNAL_MESSAGES = re.compile(
@@ -199,5 +243,8 @@ POSTGRES = Dialect(
     tells_every_session=True,
     internal_error_in=internal_error_in,
     log_line=log_line,
+    is_shared=is_shared,
+    no_retry=no_retry,
+    changes_session=changes_session,
     script_support=SCRIPT_SUPPORT,
 )

@@ -27,6 +27,11 @@ SELECT datname FROM pg_database WHERE datname ~ '^{run}_' AND NOT datname = ANY 
 """
 """Databases with subscriptions or prepared transactions: a session in the database must remove these before it can be dropped."""
 
+_IS_HELD = """
+SELECT datname FROM pg_database WHERE datname = '{database}'
+  AND (oid IN (SELECT subdbid FROM pg_subscription) OR datname IN (SELECT database FROM pg_prepared_xacts))
+"""
+
 _BLOCKING = f"""
 SELECT 10, format('ROLLBACK PREPARED %L', gid) FROM pg_prepared_xacts WHERE database = current_database()
 UNION ALL {SUBSCRIPTIONS} ORDER BY 1, 2
@@ -99,6 +104,22 @@ def remove_noted_rows(session: Session, run_id: str, noted_rows: Collection[str]
     else:
         removed = remove_rows(session, noted_rows) if noted_rows else []
     return [f"a row that run {run_id} left: {statement}" for statement in removed]
+
+
+_SLOTS = "SELECT format('SELECT pg_drop_replication_slot(%L)', slot_name) FROM pg_replication_slots WHERE database = '{database}'"
+
+
+def remove_database(session: Session, database: str, connect: Callable[[str], LibpqSession]) -> list[str]:
+    """Drop one database of a run, with its subscriptions, slots and prepared transactions, and end the sessions in it.
+
+    Returns a line with the server's reason for each failed statement.
+    """
+    exists = session.execute(f"SELECT FROM pg_database WHERE datname = '{database}'")
+    if exists.rows is None or not exists.rows.cells:
+        return []
+    failures = _remove_blocking(database, connect) if _column(session.execute(_IS_HELD.format(database=database)), 0) else []
+    drops = [*_column(session.execute(_SLOTS.format(database=database)), 0), f"DROP DATABASE IF EXISTS {database} WITH (FORCE)"]
+    return failures + _execute(session, drops)
 
 
 def _remove_blocking(database: str, connect: Callable[[str], LibpqSession]) -> list[str]:

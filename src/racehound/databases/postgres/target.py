@@ -12,7 +12,7 @@ import functools
 import threading
 import time
 import weakref
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
@@ -24,7 +24,7 @@ from racehound.databases.postgres.kinds import OTHER_SCHEMA, PostgresKind
 from racehound.databases.postgres.server_location import ServerLocation
 from racehound.databases.postgres.shared_catalogs import BrokenRow, broken_rows, note, remove_rows
 from racehound.databases.stepping import Stepping
-from racehound.databases.target import Condition, ServerStart, Target, Traces, Wait
+from racehound.databases.target import Clone, Condition, ServerStart, Target, Traces, Wait
 from racehound.errors import LeftBehindError, TargetError, UnreachableError, UserError
 from racehound.kinds.kind import Kind
 from racehound.services.embedded import installation
@@ -45,6 +45,8 @@ SELECT to_char(pg_postmaster_start_time() AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:M
   coalesce((SELECT to_char(backend_start AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US')
             FROM pg_stat_activity WHERE backend_type = 'checkpointer'), '')
 """
+_LEAVE_LIMIT_S = 1.0
+"""Server processes of sessions that were closed have ended within this time."""
 OBSERVERS = 3
 """Number of observers: two for the two halves of the catalog check, one for the search for leaks."""
 
@@ -69,6 +71,14 @@ FROM pg_stat_activity AS a
 WHERE a.datname = '{database}' AND a.pid <> pg_backend_pid()
 ORDER BY a.pid
 """
+
+
+_CONNECTED = """
+SELECT coalesce(nullif(application_name, ''), backend_type) FROM pg_stat_activity
+WHERE datname = '{database}' AND backend_type <> 'autovacuum worker'
+UNION ALL SELECT 'the prepared transaction ' || gid FROM pg_prepared_xacts WHERE database = '{database}'
+"""
+"""Who prevents a database from being copied. Autovacuum workers do not: CREATE DATABASE ends them."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -193,11 +203,14 @@ class PostgresTarget(Target):
         return is_available(kind, self._facts.major, self._facts.capabilities)
 
     def variables(self) -> Mapping[str, str]:
+        return {**self._constants(), "racehound.user": _value(self.observer.execute("SELECT current_user"))}
+
+    def _constants(self) -> dict[str, str]:
+        """The variables for which nobody has to be asked."""
         return {
             "racehound.run": self.run_id,
             "racehound.database": self.database,
             "racehound.conninfo": self.location.own_conninfo(),
-            "racehound.user": _value(self.observer.execute("SELECT current_user")),
         }
 
     @property
@@ -216,9 +229,41 @@ class PostgresTarget(Target):
         self._clear()
         with self._administration() as administration:
             self._number += 1
-            strategy = " STRATEGY file_copy" if self._facts.major >= 15 else ""
-            _must_run(administration, f"CREATE DATABASE {self.database} TEMPLATE {self._template}{strategy}")
+            _must_run(administration, f"CREATE DATABASE {self.database} TEMPLATE {self._template}{self._strategy}")
         self.reconnect()
+
+    @property
+    def no_clone(self) -> str:
+        return ""
+
+    @contextlib.contextmanager
+    def clone(self) -> Iterator[Clone]:
+        self._close_observers()
+        name = f"{self.database}_clone"
+        try:
+            with self._administration() as administration:
+                self._await_nobody(administration)
+                _must_run(administration, f"CREATE DATABASE {name} TEMPLATE {self.database}{self._strategy}")
+            yield Clone(lambda session: self._connect(name, session), {**self._constants(), "racehound.database": name}, name)
+        finally:
+            from racehound.databases.postgres.leftovers import remove_database
+
+            with self._administration() as administration:
+                left = remove_database(administration, name, lambda database: self._connect(database, "administration"))
+            self.reconnect()
+        if left:
+            raise TargetError(f"a clone of the working database cannot be dropped: {left[0]}")
+
+    def _await_nobody(self, administration: Session) -> None:
+        """Wait until nobody is connected to the working database. TargetError, with who it is, where somebody stays.
+
+        CREATE DATABASE would wait five seconds (PostgreSQL, `CountOtherDBBackends`).
+        """
+        deadline = time.monotonic() + _LEAVE_LIMIT_S
+        while others := _cells(administration.execute(_CONNECTED.format(database=self.database))):
+            if time.monotonic() > deadline:
+                raise TargetError(f"the working database cannot be cloned: {others[0]} is in it")
+            time.sleep(_LOOK_S)
 
     def reconnect(self) -> None:
         """Open new observers in the same working database, after a crash or restart of the server."""
@@ -344,6 +389,11 @@ class PostgresTarget(Target):
             raise TargetError("the target is not started")
         return self._server_facts
 
+    @property
+    def _strategy(self) -> str:
+        """The clause of CREATE DATABASE that makes the copy of a small database fast."""
+        return " STRATEGY file_copy" if self._facts.major >= 15 else ""
+
     def _administration(self) -> _Administration:
         return _Administration(self._connect(None, "administration"))
 
@@ -468,6 +518,11 @@ def _must_run(session: Session, sql: str) -> None:
         raise UnreachableError(f"{sql}: {_message(outcome)}")
     if not outcome.ok:
         raise TargetError(f"{sql}: {_message(outcome)}")
+
+
+def _cells(outcome: Outcome) -> list[str]:
+    """The first column of a result; empty where the query failed."""
+    return [row[0] or "" for row in outcome.rows.cells] if outcome.rows else []
 
 
 def _message(outcome: Outcome) -> str:
