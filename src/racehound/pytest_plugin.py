@@ -226,6 +226,7 @@ def _runs(config: pytest.Config) -> Path:
 
 _COMMON: dict[str, Any] = {
     "target": None, "release": None, "url": None, "options": None, "seed": None, "baseline": None, "statement_limit": 10.0,
+    "reconnect": 30.0,
 }  # fmt: skip
 _HUNT: dict[str, Any] = {
     **_COMMON, "kinds": (), "kinds_from": (), "runtime": 10.0, "scenario": "concurrent", "num_objects": 5, "tries": 100,

@@ -233,9 +233,7 @@ def test_a_slow_statement_is_no_hang(postgres: Server, scripts: Path) -> None:
     assert classes(ended) == {"fine": 2}
 
 
-def test_a_connection_that_somebody_ended_is_no_finding_and_the_next_schedule_has_new_ones(
-    postgres: Server, scripts: Path
-) -> None:
+def test_a_connection_that_somebody_ended_is_no_finding_and_the_next_schedule_goes_on(postgres: Server, scripts: Path) -> None:
     ended = explore(scripts, postgres, "end.sql", "select.sql")
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert classes(ended) == {"fail": 2, "fine": 1}, "when the other session has done all, nobody notices"

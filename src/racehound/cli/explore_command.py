@@ -67,7 +67,8 @@ def command(*, files: tuple[str, ...], **options: Any) -> int:  # noqa: ANN401 c
     _print(exploration, files, options, explored.directory)
     if exploration.interrupted:
         return 130
-    if any(group.outcome not in HARMLESS for group in exploration.classes):
+    crashed = any(outage.verdict == "server crashed" for outage in exploration.outages)
+    if crashed or any(group.outcome not in HARMLESS for group in exploration.classes):
         return 1
     return 2 if exploration.ended_early else 0
 

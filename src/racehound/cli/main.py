@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from racehound.errors import RacehoundError, reason_of
+from racehound.errors import TERMINATED, RacehoundError, TerminatedError, reason_of
 from racehound.version import __version__
 
 COMMANDS = {
@@ -78,9 +78,8 @@ def run(arguments: list[str]) -> int:
         result: Any = cli.main(args=arguments, prog_name="racehound", standalone_mode=False)
     except click.ClickException as error:
         return _refuse(error.format_message())
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("racehound: interrupted", err=True)
-        return 130
+    except (click.Abort, KeyboardInterrupt) as interrupt:
+        return _interrupted(interrupt)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
@@ -89,6 +88,14 @@ def run(arguments: list[str]) -> int:
     except OSError as error:
         return _refuse(reason_of(error))
     return result if isinstance(result, int) else 0
+
+
+def _interrupted(interrupt: BaseException) -> int:
+    """Ctrl-C, or SIGTERM where a command reports that."""
+    if isinstance(interrupt, TerminatedError):
+        return _refuse(TERMINATED)
+    click.echo("racehound: interrupted", err=True)
+    return 130
 
 
 def _refuse(message: str) -> int:

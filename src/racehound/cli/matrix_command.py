@@ -121,7 +121,8 @@ def run_matrix(choice: Choice, options: MatrixOptions, out: str | None, *, goes_
         click.echo(f"not all is done; go on with: racehound matrix --resume {shlex.quote(str(directory.path))}")
         if options.runtime_s == float("inf") and not matrix.ended_early:
             return 130
-    if any(trial.outcome in DEFECTS for trial in matrix.trials):
+    crashed = any(outage.verdict == "server crashed" for outage in matrix.outages)
+    if crashed or any(trial.outcome in DEFECTS for trial in matrix.trials):
         return 1
     return 2 if matrix.ended_early else 0
 

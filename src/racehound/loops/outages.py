@@ -2,28 +2,38 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
+import os
 import time
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from pathlib import Path
+from typing import Protocol, TypeVar
 
 from racehound.data.history import Event, LogLine, Outage, Recorder, Statement
 from racehound.databases.target import Condition, ServerStart, Target, Traces
-from racehound.errors import RacehoundError, TargetError, UnreachableError
+from racehound.errors import RacehoundError, ServerGoneError, TargetError, UnreachableError
 from racehound.judge.injected_faults import InjectedFaults
 from racehound.judge.outage import Decision, Seen, decide, lost_from_outside
 from racehound.judge.shapes import shape
 from racehound.session import ServerError
+from racehound.testdrive.errors import CommandFailed
 
+Done = TypeVar("Done")
 OnOutage = Callable[[Outage], object]
 """Is called with each outage."""
 _LOOK_S = 0.1
 _SETTLE_S = 1.0
 """A server goes on for a moment before it learns that one of its processes has died. After this time it has."""
+_TRIES = 3
+"""How often work is done again that lost the server."""
 _IN_FLIGHT = 10
 """How many statements an outage names at most."""
 
 
 class _Host(Protocol):
+    """What an examination needs of a `SessionHost`."""
+
     @property
     def target(self) -> Target: ...
 
@@ -59,6 +69,35 @@ def _is_of_connection(target: Target, error: RacehoundError) -> bool:
         return bool(target.farewells()) or target.started() != target.last_start
     except TargetError:
         return True
+
+
+def patiently(target: Target, work: Callable[[], Done], on_outage: OnOutage) -> Done:
+    """Do what needs the target outside of a repetition. If the server is lost meanwhile, wait for it and do the work again.
+
+    ServerGoneError when it does not come back.
+    """
+    for _ in range(_TRIES):
+        try:
+            return work()
+        except (TargetError, CommandFailed) as error:
+            with contextlib.closing(Recorder(Path(os.devnull))) as recorder:
+                reason = error if isinstance(error, TargetError) else TargetError(str(error))
+                outage = examine(_Alone(target, recorder), 0, [], reason)
+            if outage is None:
+                raise
+            on_outage(outage)
+            if not outage.back:
+                raise ServerGoneError(f"{outage.verdict}: {outage.why}") from error
+    return work()
+
+
+@dataclasses.dataclass(frozen=True)
+class _Alone:
+    """A target that no repetition uses now."""
+
+    target: Target
+    recorder: Recorder
+    silent_s: float = 0.0
 
 
 class _Examination:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import functools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -15,16 +16,18 @@ from racehound.data.matrix import LeftOut, Matrix, Operation
 from racehound.data.program import Program
 from racehound.data.run_directory import RunDirectory, redact
 from racehound.databases import registry
-from racehound.databases.database import Choice, Database
+from racehound.databases.database import Choice, Database, Footprints
 from racehound.databases.registry import Opened
 from racehound.databases.target import Target
 from racehound.errors import TERMINATED, TargetError, TerminatedError, UserError, reason_of
 from racehound.loops.matrix.journal import FILE, Asked, Header, Journal, PairResult, has_header, matrix_of, read_journal
 from racehound.loops.matrix.selection import PairSelection, different, select
 from racehound.loops.matrix.worker_pool import MatrixProgress, Report, WorkerPool, targets
+from racehound.loops.outages import OnOutage, patiently
 from racehound.loops.reduce.confirmation import culprit_in_program
 from racehound.report.progress import outage_line
 from racehound.scenarios.pairs import Catalogue
+from racehound.testdrive.errors import CommandFailed
 
 MATRIX = "matrix.json"
 Tell = Callable[[str], object]
@@ -135,7 +138,7 @@ class MatrixRun:
     def _header(self, opened: Opened, catalogue: Catalogue, chosen: Sequence[Operation]) -> Header:
         """The header of a new journal. All footprints are measured for it."""
         target = opened.target
-        footprints = measure(opened.database, target, catalogue, chosen, every=self._options.every)
+        footprints = measure(opened.database, target, catalogue, chosen, every=self._options.every, on_outage=self._note_outage)
         operations = tuple(each for each in chosen if each.name in footprints)
         left = select(catalogue, operations, footprints).left_out
         if alike := len(chosen) - len(operations):
@@ -185,13 +188,31 @@ def matches(name: str, pattern: str) -> bool:
 
 
 def measure(
-    database: Database, target: Target, catalogue: Catalogue, chosen: Sequence[Operation], *, every: bool
+    database: Database,
+    target: Target,
+    catalogue: Catalogue,
+    chosen: Sequence[Operation],
+    *,
+    every: bool,
+    on_outage: OnOutage = lambda _outage: None,
 ) -> dict[str, Footprint]:
     """The footprint of each operation, without operations that touch the same as an earlier one, unless every one is wanted."""
-    footprints = database.footprints(target)
+    surveyor: Footprints | None = None
+
+    def footprint(each: Operation) -> Footprint:
+        nonlocal surveyor
+        surveyor = surveyor or database.footprints(target)
+        try:
+            return surveyor.measure(catalogue.alone(each))
+        except (TargetError, CommandFailed):
+            surveyor.close()
+            surveyor = None  # its sessions may be lost
+            raise
+
     try:
-        measured = {each.name: footprints.measure(catalogue.alone(each)) for each in chosen}
+        measured = {each.name: patiently(target, functools.partial(footprint, each), on_outage) for each in chosen}
     finally:
-        footprints.close()
+        if surveyor is not None:
+            surveyor.close()
     kept = chosen if every else different(chosen, measured)
     return {each.name: measured[each.name] for each in kept}
