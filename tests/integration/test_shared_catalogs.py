@@ -92,8 +92,8 @@ def snapshot(session: LibpqSession) -> Snapshot:
     return found
 
 
-def damaging(run_id: str) -> Program:
-    fragment = "> SET allow_system_table_mods = on\n" + "".join(f"> {each.format(run=run_id)}\n" for each in DAMAGE)
+def damaging(run_id: str, fragment: str = "") -> Program:
+    fragment = fragment or "> SET allow_system_table_mods = on\n" + "".join(f"> {each.format(run=run_id)}\n" for each in DAMAGE)
     return Program(
         seed=1, scenario="concurrent", title="by hand", refers_to={}, reset_each=True, once=(), setup=(),
         sessions=(ProgramSession("o_0", (Step("o_0", "manipulate", fragment),)),), verify=(), teardown=(),
@@ -178,6 +178,27 @@ def test_what_may_be_somebody_elses_is_named_and_left_alone(server: EmbeddedServ
     named = [row.statement for row in broken_rows(admin) if row.statement in str(caught.value)]
     assert len(named) == 1
     run(admin, *named, "RESET allow_system_table_mods")
+    assert snapshot(admin) == before
+
+
+def test_what_breaks_beside_a_repetition_that_touches_nothing_shared_is_left_alone(
+    server: EmbeddedServer, admin: LibpqSession, tmp_path: Path
+) -> None:
+    before = snapshot(admin)
+    elsewhere = "> SET allow_system_table_mods = on\n> CREATE ROLE other\n> COMMENT ON ROLE other IS 'x'\n"
+
+    def run_once() -> None:
+        with (
+            opened(Choice("postgres", url=server.address.url()), tmp_path / "log") as place,
+            contextlib.closing(Recorder(tmp_path / "history.jsonl")) as recorder,
+        ):
+            program = damaging("unused", f"{elsewhere}> DELETE FROM pg_authid WHERE rolname = 'other'\n")
+            with contextlib.closing(StormRunner(place.target, program, recorder, place.scratch, 10.0)) as runner:
+                assert RepetitionRunner.of(place.database).run(runner, 1).findings
+
+    with pytest.raises(TargetError, match=r"DELETE FROM pg_catalog\.pg_shdescription") as caught:
+        run_once()
+    run(admin, *[row.statement for row in broken_rows(admin) if row.statement in str(caught.value)])
     assert snapshot(admin) == before
 
 

@@ -62,7 +62,7 @@ class CatalogJudge(RestOracle):
 
     def judge(self, rest: TargetAtRest) -> list[Finding]:
         violations = self._new(rest, self._on(rest).check())
-        if violations:
+        if violations and _touches_cluster(rest):
             _postgres(rest).note_broken_rows()
         return _violations(rest.history, violations)
 
@@ -131,6 +131,11 @@ class LeakJudge(RestOracle):
 
 def _identity(violation: Violation) -> tuple[str, str, str]:
     return violation.normalised, violation.row, violation.refers_to
+
+
+def _touches_cluster(rest: TargetAtRest) -> bool:
+    """Whether a statement names something that the run has in the cluster, outside of its working database."""
+    return any(rest.target.run_id in statement.sql for statement in rest.history.statements if statement.status == "ok")
 
 
 def _written_as_number(history: ObservedHistory, violation: Violation) -> bool:

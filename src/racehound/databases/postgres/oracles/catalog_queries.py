@@ -314,23 +314,22 @@ def _address_arms(builder: _Builder) -> Iterator[str]:
 
 
 def _expression_arms(builder: _Builder) -> Iterator[str]:
-    """An arm for each catalog with expressions, for the constants in them that name an object by its OID."""
-    oids = {catalog.name: catalog.oid for catalog in builder.map.catalogs.values()}
+    """One arm for the constants in all expressions that name an object by its OID: a scan for each catalog, taken apart once."""
+    scans = []
     for catalog in builder.map.catalogs.values():
         columns = [column for column in catalog.trees if (catalog.name, column) not in WITHOUT_DEPENDENCIES]
         if not columns or builder.scope.leaves_out(catalog):
             continue
-        trees = {column: builder.number(Check(catalog.name, column, problem=DANGLING_CONSTANT)) for column in columns}
-        joins, condition, named, oid = constants(trees, oids)
-        yield _arm(
-            *builder.subject(catalog),
-            number="e.n",
-            target=named,
-            oid=oid,
-            column="0",
-            record="''::text",
-            rows=f"{builder.rows(catalog).replace(' WHERE', f' {joins}WHERE')} AND {condition}",
+        numbers = [builder.number(Check(catalog.name, column, problem=DANGLING_CONSTANT)) for column in columns]
+        class_oid, oid, subid = builder.subject(catalog)
+        trees = _list(f"c.{column}::text" for column in columns)
+        scans.append(
+            f"SELECT unnest('{{{_list(numbers)}}}'::int[]), {class_oid}::oid, {oid}::oid, {subid}::int, unnest(ARRAY[{trees}]) "
+            + builder.rows(catalog)
         )
+    if scans:
+        oids = {catalog.name: catalog.oid for catalog in builder.map.catalogs.values()}
+        yield f"SELECT *, 0, ''::text FROM ({constants(' UNION ALL '.join(scans), oids)}) a"
 
 
 def _dependency_arms(builder: _Builder) -> Iterator[str]:

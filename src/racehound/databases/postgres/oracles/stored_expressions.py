@@ -45,24 +45,20 @@ _MARK = "{CONST :consttype "
 """It does not occur in names and texts: a node tree has a backslash before each space and brace of these."""
 
 
-def constants(trees: Mapping[str, int], class_oids: Mapping[str, int]) -> tuple[str, str, str, str]:
-    """SQL for the constants in the node trees of a catalog's row `c`: the joins, the condition, and the class and OID named.
+def constants(trees: str, class_oids: Mapping[str, int]) -> str:
+    """A query for the constants in node trees: number, class, OID and column of the object, and class and OID that it names.
 
-    `trees`: column -> number of its check, which the joins return as `e.n`. `class_oids`: OIDs of the catalogs.
+    `trees`: a query for number, class, OID, column and node tree. `class_oids`: OIDs of the catalogs.
     """
-    columns = ", ".join(f"({number}, c.{column}::text)" for column, number in trees.items())
     types = ", ".join(f"'{oid}'" for oid in CATALOG_OF_TYPE)
-    joins = (
-        f"CROSS JOIN LATERAL (VALUES {columns}) e(n, tree) "
-        f"CROSS JOIN LATERAL pg_catalog.string_to_table(e.tree, '{_MARK}') p(part) "
-        "CROSS JOIN LATERAL (SELECT ARRAY(SELECT (b::int8 + 256) % 256 FROM pg_catalog.string_to_table("
-        r"pg_catalog.substring(p.part, ':constvalue 4 \[ ([-0-9 ]+) \]'), ' ') WITH ORDINALITY t(b, i) ORDER BY i)) v(b) "
-    )
-    condition = f"pg_catalog.split_part(p.part, ' ', 1) IN ({types})"
     cases = " ".join(f"WHEN '{oid}' THEN {class_oids[catalog]}" for oid, catalog in CATALOG_OF_TYPE.items())
-    named = f"(CASE pg_catalog.split_part(p.part, ' ', 1) {cases} END)::oid"
     # A value of four bytes is at the beginning of the eight on a machine with the lowest byte first, else at their end.
-    lowest_first = "v.b[1] + v.b[2] * 256 + v.b[3] * 65536 + v.b[4] * 16777216"
-    highest_first = "v.b[8] + v.b[7] * 256 + v.b[6] * 65536 + v.b[5] * 16777216"
-    oid = f"NULLIF(CASE WHEN v.b[1:4] = '{{0,0,0,0}}' THEN {highest_first} ELSE {lowest_first} END, 0)::oid"
-    return joins, condition, named, oid
+    lowest_first = "b[1] + b[2] * 256 + b[3] * 65536 + b[4] * 16777216"
+    highest_first = "b[8] + b[7] * 256 + b[6] * 65536 + b[5] * 16777216"
+    return f"""SELECT n, class, obj, sub, (CASE type {cases} END)::oid AS target,
+ NULLIF(CASE WHEN b[1:4] = '{{0,0,0,0}}' THEN {highest_first} ELSE {lowest_first} END, 0)::oid AS value
+FROM (SELECT e.n, e.class, e.obj, e.sub, pg_catalog.split_part(p.part, ' ', 1) AS type,
+ ARRAY(SELECT (b::int8 + 256) % 256 FROM pg_catalog.string_to_table(
+  pg_catalog.substring(p.part, ':constvalue 4 \\[ ([-0-9 ]+) \\]'), ' ') WITH ORDINALITY t(b, i) ORDER BY i) AS b
+ FROM ({trees} OFFSET 0) e(n, class, obj, sub, tree) CROSS JOIN LATERAL pg_catalog.string_to_table(e.tree, '{_MARK}') p(part)
+ WHERE pg_catalog.split_part(p.part, ' ', 1) IN ({types}) OFFSET 0) v"""
