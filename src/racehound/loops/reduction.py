@@ -43,9 +43,9 @@ _LEAST_S = 10.0
 """Seconds that each of several findings gets at least, if there are so many for all."""
 _INTERRUPTED = "interrupted"
 _MOSTLY = 0.5
-"""A scene that shows the finding more rarely confirms no cause."""
+"""A scene that shows the finding more rarely confirms no culprit."""
 _CONFIRMING_S = 3.0
-"""Seconds for a known weakness, to confirm its cause."""
+"""Seconds for a known weakness, to confirm its culprit."""
 _CONFIRMING_ALL_S = 20.0
 """The same for all of them."""
 _SCENES_OF_A_CULPRIT = 12
@@ -175,7 +175,7 @@ class Reducer:
         return reduction
 
     def confirm(self) -> bool:
-        """Whether a likely cause shows the finding in lock-step, and no serial order does; then it is kept as confirmed."""
+        """Whether a likely culprit shows the finding in lock-step, and no serial order does; then it is kept as confirmed."""
         try:
             for culprit, scene in self._suspected_scenes():
                 if time.monotonic() >= self._deadline:
@@ -188,7 +188,7 @@ class Reducer:
         return False
 
     def _suspected_scenes(self) -> list[tuple[Culprit, Scene]]:
-        """Guesses in which a likely cause meets the failed statement: a few of each, those of the likeliest cause first."""
+        """Guesses in which a likely culprit meets the failed statement: a few of each, those of the likeliest culprit first."""
         found: dict[tuple[str, str], list[tuple[Culprit, Scene]]] = {(c.failed, c.other): [] for c in self.finding.culprits}
         for scene in self._guess(list(read_history(self._directory / "history.jsonl"))):
             culprit = culprit_in_scene(scene, self.finding, self._opened.target.dialect.effect)
@@ -323,7 +323,7 @@ def reduce_all(
 ) -> str:
     """Reduce the findings of a run, worst first, as far as the time goes. Returns why not all of them were reduced, or "".
 
-    Known weaknesses are not reduced, but in the time that is left their causes are confirmed. Ctrl-C ends it with what is known
+    Known weaknesses are not reduced, but in the time that is left their culprits are confirmed. Ctrl-C ends it with what is known
     by then.
     """
     deadline = time.monotonic() + limit_s
@@ -342,7 +342,7 @@ def reduce_all(
                 break
         else:
             until = min(deadline, time.monotonic() + _CONFIRMING_ALL_S)
-            confirm_causes([each for each in findings if each.is_weakness], run, opened, until, statement_limit_s)
+            confirm_culprits([each for each in findings if each.is_weakness], run, opened, until, statement_limit_s)
     except KeyboardInterrupt:
         why = _INTERRUPTED
     except TargetError as error:
@@ -350,10 +350,10 @@ def reduce_all(
     return f"{len(worth) - over} of {len(worth)} findings were not reduced: {why}" if over < len(worth) else ""
 
 
-def confirm_causes(
+def confirm_culprits(
     findings: Sequence[Finding], run: RunDirectory, opened: Opened, deadline: float, statement_limit_s: float
 ) -> None:
-    """Confirm the causes of findings in lock-step, in a few seconds each, until the deadline (as `time.monotonic` counts)."""
+    """Confirm the culprits of findings in lock-step, in a few seconds each, until the deadline (as `time.monotonic` counts)."""
     for finding in findings:
         left = deadline - time.monotonic()
         if left <= 0:

@@ -1,4 +1,4 @@
-"""Who is named as the cause of an error: only statements that can have caused it, the likeliest first."""
+"""Who is named as the culprit of an error: only statements that can have caused it, the likeliest first."""
 
 from __future__ import annotations
 
