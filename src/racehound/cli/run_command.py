@@ -40,7 +40,7 @@ _PAIRS_OPTIONS = ("target", "scenario", "release", "url", "reconnect", "kinds", 
 @option("--max-findings", type=click.IntRange(1), metavar="N", show_default="none",
         help="End as soon as there are that many, known weaknesses aside.")  # fmt: skip
 @option("--reduce", type=click.FloatRange(0), default=60.0, metavar="SECONDS",
-        help="How long findings are made smaller, and known weaknesses explained, at the end; 0: not at all.")  # fmt: skip
+        help="How long findings are made smaller, and weaknesses looked into, at the end; 0: not at all.")  # fmt: skip
 @option("--reset", type=click.Choice(["objects", "database", "services"]), default="objects",
         help="What is made new before a repetition: the objects in the database, the database, or the whole server.")  # fmt: skip
 @statement_limit

@@ -21,7 +21,7 @@ from racehound.errors import UserError, reason_of
 from racehound.loops.explore import Exploration, explore
 from racehound.loops.hunt import Hunt, HuntOptions, Summary, choose_kinds
 from racehound.loops.reduce.search import Teller, say_nothing
-from racehound.loops.reduction import ReduceOptions, confirm_causes, reduce_all
+from racehound.loops.reduction import ReduceOptions, confirm_culprits, reduce_all
 from racehound.report.progress import Reporter, outage_line
 from racehound.report.sessions import write_sessions
 from racehound.run.perturbations.registry import PerturbationSet
@@ -70,7 +70,7 @@ def record_hunt(
                 if not left_out:
                     others = [directory.findings / finding.id for finding in summary.findings if finding.is_weakness]
                     left_s = began + reduce_s - time.monotonic()
-                    left_out = confirm_causes(others, opened, left_s, options.statement_limit_s)
+                    left_out = confirm_culprits(others, opened, left_s, options.statement_limit_s)
                 if left_out:
                     tell(left_out)
                 summary = _known_by_now(summary, directory)

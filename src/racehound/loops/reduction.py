@@ -54,9 +54,9 @@ _LEAST_S = 10.0
 """Seconds that each of several findings gets at least, if there are so many for all."""
 _INTERRUPTED = "interrupted"
 _MOSTLY = 0.5
-"""A scene that shows the finding more rarely confirms no cause."""
+"""A scene that shows the finding more rarely confirms no culprit."""
 _CONFIRMING_S = 3.0
-"""Seconds for a known weakness, to confirm its cause."""
+"""Seconds for a known weakness, to confirm its culprit."""
 _CONFIRMING_ALL_S = 20.0
 """The same for all of them."""
 _SCENES_OF_A_CULPRIT = 12
@@ -300,7 +300,7 @@ class Reducer:
         return reduction
 
     def confirm(self) -> bool:
-        """Whether a likely cause shows the finding in lock-step, and no serial order does; then it is kept as confirmed."""
+        """Whether a likely culprit shows the finding in lock-step, and no serial order does; then it is kept as confirmed."""
         self._scenes.until(self._deadline)
         try:
             for culprit, scene in self._suspected_scenes():
@@ -314,7 +314,7 @@ class Reducer:
         return False
 
     def _suspected_scenes(self) -> list[tuple[Culprit, Scene]]:
-        """Guesses in which a likely cause meets the failed statement: a few of each, those of the likeliest cause first."""
+        """Guesses in which a likely culprit meets the failed statement: a few of each, those of the likeliest culprit first."""
         found: dict[tuple[str, str], list[tuple[Culprit, Scene]]] = {(c.failed, c.other): [] for c in self.finding.culprits}
         for scene in self._guess(list(read_history(self._directory / "history.jsonl"))):
             culprit = culprit_in_scene(scene, self.finding, self._opened.target.dialect.effect)
@@ -583,8 +583,8 @@ def reduce_all(
     return ReducedAll(tried, len(directories), why if tried < len(directories) or why == _INTERRUPTED else "")
 
 
-def confirm_causes(directories: Sequence[Path], opened: Opened, limit_s: float, statement_limit_s: float) -> str:
-    """Confirm the causes of findings in lock-step, a few seconds each, at most so many seconds in all, and never more than
+def confirm_culprits(directories: Sequence[Path], opened: Opened, limit_s: float, statement_limit_s: float) -> str:
+    """Confirm the culprits of findings in lock-step, a few seconds each, at most so many seconds in all, and never more than
     twenty. Returns why it ended early, or "".
     """
     deadline = time.monotonic() + min(limit_s, _CONFIRMING_ALL_S)

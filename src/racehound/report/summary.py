@@ -124,7 +124,7 @@ def _shortened(text: str, file: Path) -> list[str]:
 
 def culprit_lines(finding: Finding) -> list[str]:
     """The statements that brought it about, as far as that is known: `failed | the other one`, in the words of the report."""
-    return [f"    {each.certainty} cause: {each.failed} | {each.other}{_odds(each)}" for each in known_culprits(finding)]
+    return [f"    {each.certainty} culprit: {each.failed} | {each.other}{_odds(each)}" for each in known_culprits(finding)]
 
 
 def known_culprits(finding: Finding) -> list[Culprit]:

@@ -1,4 +1,4 @@
-"""Who is named as the cause of an error: only statements that can have caused it, the likeliest first."""
+"""Who is named as the culprit of an error: only statements that can have caused it, the likeliest first."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ EVERY = [
     ("message", "suspected"),
     [
         ("cache lookup failed for tablespace 3", [OWNED, SPACE]),
-        ("could not find tuple for default ACL 3", [OWNED, ROLE, RIGHTS]),
+        ("could not find tuple for default ACL 3", [OWNED, RIGHTS]),
         ("role 3 was concurrently dropped", [OWNED, ROLE]),
         ("cache lookup failed for attribute 3 of relation 4", [OWNED, TABLE, COLUMN, REINDEX]),
         ("could not open relation with OID 3", [OWNED, TABLE, COLUMN, REINDEX]),

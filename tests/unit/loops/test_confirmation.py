@@ -1,4 +1,4 @@
-"""Two statements that show a finding by themselves, in lock-step, are its cause."""
+"""Two statements that show a finding by themselves, in lock-step, are its culprits."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_three_sessions_or_one_confirm_no_pair() -> None:
     assert confirmed(scene((1, "DROP TABLE a"), (2, "BEGIN"), (2, "COMMIT")), ORPHAN) is None
 
 
-def test_a_pair_of_the_matrix_is_its_own_cause() -> None:
+def test_a_pair_of_the_matrix_is_its_own_culprit() -> None:
     steps = [Step("o_0", "manipulate", f"> {sql}\n") for sql in ("CREATE VIEW o_1 AS TABLE o_0", "DROP TABLE o_0")]
     sessions = tuple(ProgramSession(str(number), (step,)) for number, step in enumerate(steps, 1))
     program = Program(0, "concurrent", "", {}, True, (), (), sessions, (), ())

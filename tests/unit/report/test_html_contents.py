@@ -92,7 +92,7 @@ def test_a_finding_on_the_page_says_when_it_was_met_what_follows_from_it_and_whe
         ({"pairs": {"GRANT | ALTER TABLE": 3}}, [["likely", "GRANT", "ALTER TABLE", 3, 0]]),
     ],
 )
-def test_a_finding_has_its_causes(run: Path, known: dict[str, Any], shown: list[list[object]]) -> None:
+def test_a_finding_has_its_culprits(run: Path, known: dict[str, Any], shown: list[list[object]]) -> None:
     finding = msgspec.structs.replace(Finding("errors", "known weakness", "s", "t", statements=(ODD,)), **known)
     Store(run / "findings", Baseline()).add(finding, program(), [ODD])
     (told,) = contents_in(page(gather(run, POSTGRES, KINDS)))["findings"]

@@ -1,4 +1,4 @@
-"""The summary of a run: findings with their causes, known weaknesses and what needs no race, each in its place."""
+"""The summary of a run: findings with their culprits, known weaknesses and what needs no race, each in its place."""
 
 from __future__ import annotations
 
@@ -57,20 +57,20 @@ LIKELY = (Culprit("ALTER DOMAIN RENAME TO", "DROP TABLE CASCADE", count=2, apart
 
 def told(finding: Finding) -> list[str]:
     text = summary_text([finding], "", 0, Path("run"))
-    assert [line for line in finding_text(finding, Path("run")).splitlines() if "cause:" in line] == [
-        line for line in text.splitlines() if "cause:" in line
+    assert [line for line in finding_text(finding, Path("run")).splitlines() if "culprit:" in line] == [
+        line for line in text.splitlines() if "culprit:" in line
     ]
-    return [line.strip() for line in text.splitlines() if "cause:" in line]
+    return [line.strip() for line in text.splitlines() if "culprit:" in line]
 
 
-def test_a_cause_is_told_with_how_sure_it_is() -> None:
+def test_a_culprit_is_told_with_how_sure_it_is() -> None:
     assert told(msgspec.structs.replace(FAILED_LOOKUP, culprits=LIKELY)) == [
-        "likely cause: ALTER DOMAIN RENAME TO | DROP TABLE CASCADE (2 times, 3 times without the error)",
-        "likely cause: ALTER DOMAIN | DROP TYPE (once)",
+        "likely culprit: ALTER DOMAIN RENAME TO | DROP TABLE CASCADE (2 times, 3 times without the error)",
+        "likely culprit: ALTER DOMAIN | DROP TYPE (once)",
     ]
     sure = Culprit("ALTER DOMAIN RENAME TO", "DROP TYPE CASCADE", "confirmed")
     finding = msgspec.structs.replace(FAILED_LOOKUP, severity="corruption", culprits=(sure,))
-    assert told(finding) == ["confirmed cause: ALTER DOMAIN RENAME TO | DROP TYPE CASCADE"]
+    assert told(finding) == ["confirmed culprit: ALTER DOMAIN RENAME TO | DROP TYPE CASCADE"]
 
 
 def test_of_an_earlier_versions_pairs_the_three_most_frequent_are_told() -> None:

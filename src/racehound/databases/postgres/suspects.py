@@ -22,7 +22,7 @@ _WRITTEN = re.compile(r"tuple (?:concurrently (?P<how>updated|deleted)|already u
 
 _RELATIONS = "TABLE|VIEW|INDEX|SEQUENCE|COLUMN"
 _NOUNS = {
-    "default ACL": "PRIVILEGES|ROLE|SCHEMA",
+    "default ACL": "PRIVILEGES|SCHEMA",
     "relation": _RELATIONS,
     "attribute": "TABLE|VIEW|TYPE|COLUMN",
     "index": "INDEX|TABLE|CONSTRAINT",
@@ -80,6 +80,7 @@ _REPLACED = re.compile(
 _CREATE = re.compile(r"CREATE\b", re.IGNORECASE)
 _MAY_REMOVE = re.compile(r"(?:ALTER|REVOKE|REASSIGN|DISCARD)\b", re.IGNORECASE)
 """Other statements after which something may be missing."""
+_DEFAULT_RIGHTS = re.compile(r"ALTER\s+DEFAULT\s+PRIVILEGES\b", re.IGNORECASE)
 _RIGHTS = re.compile(r"(?:GRANT|REVOKE|ALTER\s+DEFAULT\s+PRIVILEGES|REASSIGN)\b", re.IGNORECASE)
 
 
@@ -122,12 +123,12 @@ def _removes(other: str, sort: str) -> Suspicion:
         return "strong" if re.search(rf"\b(?:{nouns})\b", dropped["what"], re.IGNORECASE) else elsewhere
     if _REPLACED.match(other):
         return "none" if sort in _ALONE else "some"
-    if sort == "default ACL" and _RIGHTS.match(other):
+    if sort == "default ACL" and _DEFAULT_RIGHTS.match(other):
         return "strong"
     calls = re.search(r"\blo_unlink\b|_slot\b", other) if sort in ("large object", "replication slot") else None
     if calls:
         return "strong"
-    return "weak" if _MAY_REMOVE.match(other) else "none"
+    return "weak" if _MAY_REMOVE.match(other) and sort not in _ALONE else "none"
 
 
 def _writes(other: str, *, deleted: bool) -> Suspicion:
@@ -152,4 +153,5 @@ def _inserts(failed: str, other: str) -> Suspicion:
     """For a key that an index of a catalog has already."""
     if _DROP.match(other) or _WRITES_ROWS.match(other):
         return "none"
-    return "strong" if other.split(None, 1)[0].upper() == failed.split(None, 1)[0].upper() else "weak"
+    words, others = failed.upper().split(None, 2), other.upper().split(None, 2)
+    return "strong" if words[:2] == others[:2] else "some" if words[0] == others[0] else "weak"

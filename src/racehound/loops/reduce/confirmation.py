@@ -1,4 +1,4 @@
-"""Confirmation: the two statements that show a finding by themselves, in lock-step, are its cause."""
+"""Confirmation: the two statements that show a finding by themselves, in lock-step, are its culprits."""
 
 from __future__ import annotations
 

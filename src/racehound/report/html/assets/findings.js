@@ -121,6 +121,6 @@ function culprits(finding) {
   const columns = [["", null], ["the statement that failed", null], ["what another session ran", null], ["with the error", "number"], ["without it", "number"]];
   const rows = finding.culprits.map(([certainty, failed, other, times, apart]) => el("tr", {}, el("td", {}, certainty),
     [failed, other].map((each) => el("td", {}, el("code", {}, each))), (certainty === "confirmed" ? ["", ""] : [grouped.format(times), grouped.format(apart)]).map((each) => el("td", { class: "number" }, each))));
-  return el("div", { class: "pad" }, el("h4", {}, "Cause"), el("div", { class: "scrolled" },
+  return el("div", { class: "pad" }, el("h4", {}, "Culprits"), el("div", { class: "scrolled" },
     el("table", {}, el("thead", {}, el("tr", {}, columns.map(([name, sort]) => el("th", { scope: "col", class: sort }, name)))), el("tbody", {}, rows))));
 }

@@ -1,4 +1,4 @@
-"""A likely cause of an internal error is confirmed by running the two statements in lock-step on a real server."""
+"""A likely culprit of an internal error is confirmed by running the two statements in lock-step on a real server."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def known(directory: Path) -> Finding:
     return read_finding(directory)[0]
 
 
-def test_a_likely_cause_that_shows_the_error_by_itself_is_confirmed(weakness: Path, place: Opened) -> None:
+def test_a_likely_culprit_that_shows_the_error_by_itself_is_confirmed(weakness: Path, place: Opened) -> None:
     assert len(known(weakness).culprits) == 2
     assert Reducer(weakness, place, ReduceOptions(limit_s=30.0)).confirm()
     (culprit,) = known(weakness).culprits
@@ -68,7 +68,7 @@ def test_a_likely_cause_that_shows_the_error_by_itself_is_confirmed(weakness: Pa
     assert culprit.other in ("ALTER TABLE ADD COLUMN", "REVOKE SELECT ON TABLE FROM PUBLIC")
 
 
-def test_a_cause_that_never_shows_the_error_stays_likely(weakness: Path, place: Opened) -> None:
+def test_a_culprit_that_never_shows_the_error_stays_likely(weakness: Path, place: Opened) -> None:
     innocent = (Culprit("GRANT SELECT ON TABLE TO PUBLIC", "DROP TABLE"),)
     finding = weakness / "finding.json"
     finding.write_bytes(msgspec.json.encode(msgspec.structs.replace(known(weakness), culprits=innocent)))
@@ -76,7 +76,7 @@ def test_a_cause_that_never_shows_the_error_stays_likely(weakness: Path, place: 
     assert known(weakness).culprits == innocent
 
 
-def test_the_two_sessions_that_a_finding_was_reduced_to_are_its_cause(weakness: Path, place: Opened) -> None:
+def test_the_two_sessions_that_a_finding_was_reduced_to_are_its_culprits(weakness: Path, place: Opened) -> None:
     _, reduction, _ = reduce(weakness, place, ReduceOptions(limit_s=30.0, repetitions=3))
     assert reduction is not None
     (culprit,) = known(weakness).culprits
