@@ -3,7 +3,7 @@
 An internal error of a statement whose objects nobody changed meanwhile is a finding of its own severity. While somebody changed
 them it is a known weakness, kept with the pair of statements that showed it: upstream tolerates many of those (see
 docs/reading-findings.md). One that lasts is a corruption: run again at rest, the statement fails in the same way, and in a serial
-order it succeeds (`loops/retry.py`).
+order it succeeds (`loops/at_rest.py`).
 """
 
 from __future__ import annotations

@@ -37,7 +37,8 @@ from racehound.judge import oracles
 from racehound.judge.classification import KnownErrors
 from racehound.judge.judge import Judge, distinct, without_consequences
 from racehound.judge.oracle import ObservedHistory, TargetAtRest
-from racehound.loops.retry import AtRest, Retry
+from racehound.loops.at_rest import AtRest
+from racehound.loops.retry import Retry
 from racehound.loops.serial_orders import serial_outcome
 from racehound.session import Session
 
@@ -138,7 +139,7 @@ class RepetitionRunner:
     """Runs and judges repetitions on one target, one after the other."""
 
     def __init__(self, judge: Judge, *, retry: bool = True) -> None:
-        """retry: run statements that failed with internal or unexplained errors again at rest (`loops.retry`)."""
+        """retry: run statements that failed with internal or unexplained errors again at rest (`loops.at_rest`)."""
         self._judge = judge
         self._retry = retry
         self._damaged = True
