@@ -40,7 +40,7 @@ def _internal(history: ObservedHistory, statement: Statement, others: list[State
     elif retried is not None and retried.serial in ("succeeds", "undecided"):
         # Something stays broken. That a race has broken it is only certain where a serial order of the same statements does not.
         found = history.finding(
-            "errors", "corruption" if retried.serial == "succeeds" else "internal error",
+            "errors", "corruption" if retried.serial == "succeeds" and not retried.only_its_session else "internal error",
             f"{signature} at rest", f"{title}, and it still fails so when everybody rests",
             detail=detail, statements=_context(history, statement, others or _earlier(history, statement)),
             pairs=_pairs(statement, others),
@@ -66,7 +66,8 @@ def _at_rest(retried: Retried | None) -> tuple[str, ...]:
     because = f": {retried.reason}" if retried.reason else ""
     if retried.verdict == "lasting":
         serially = _SERIALLY[retried.serial]
-        return (f"run again at rest {retried.way}, it fails the same way: {error}", *([serially] if serially else []))
+        where = "only in its own session, not in a new one" if retried.only_its_session else ""
+        return (f"run again at rest {retried.way}, it fails the same way: {error}", *filter(None, (where, serially)))
     if retried.verdict == "not retried":
         return (f"not run again at rest{because}",)
     return (f"passing{because}" if because else f"run again at rest {retried.way}: {error or 'it succeeds'}",)

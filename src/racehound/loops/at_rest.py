@@ -6,6 +6,7 @@ asked by `loops.serial_orders`.
 - Nothing may remain of a retry, so that it changes no other judgement. Therefore it comes after all oracles at rest, and before
   anything is dropped. The statement is run in a transaction that is rolled back, in the session that it failed in, where that is
   still connected: only this session has the caches that it had. What its transaction had done before it is done before it again.
+  An error that lasts there is asked for in a new session, too: one that only the old session gets is no damage of what is stored.
   So are the session's settings: the statements that changed its state, such as SET and PREPARE.
 - What cannot stand in a transaction is run on a clone of the working database.
 - What all databases of the server share is in no clone. It is run last, in the working database. If it succeeds, the teardown is
@@ -17,6 +18,7 @@ The dialect names statements that must not be run again (`no_retry`).
 
 from __future__ import annotations
 
+import contextlib
 import re
 import time
 from collections.abc import Sequence
@@ -132,10 +134,21 @@ class AtRest:
         except TargetError as error:
             self._record(retry, "not retried", reason=str(error))
             return
-        self._judge(retry, outcome, "in a transaction", start_ns)
         if outcome.status != "lost":
             session.execute("ROLLBACK")
             session.reset()
+        lasting, _ = retry.split(outcome.error)
+        only_here = lasting is not None and self._dialect.is_internal(lasting.failed[0]) and not self._fails_anew(lasting)
+        self._judge(retry, outcome, "in a transaction", start_ns, only_its_session=only_here)
+
+    def _fails_anew(self, retry: Retry) -> bool:
+        """Whether the statement fails in the same way in a new session; False, too, where that cannot be known."""
+        try:
+            with contextlib.closing(self._target.open(retry.session)) as session:
+                self._set_up(session, retry)
+                return retry.fails_the_same_way(self._after_its_transaction(session, retry))
+        except TargetError:
+            return False
 
     def _after_its_transaction(self, session: Session, retry: Retry) -> Outcome:
         """The outcome of the statement in a transaction that is still open.
@@ -213,21 +226,24 @@ class AtRest:
             raise TargetError(self._gone)
         session = self._host.resting_session(retry.session)
         session.reset()
+        self._set_up(session, retry)
+        return session
+
+    def _set_up(self, session: Session, retry: Retry) -> None:
         here = self._here()
         for sql in retry.settings:
             here.run(session, sql)
-        return session
 
     # What became of it
 
-    def _judge(self, retry: Retry, outcome: Outcome, way: str, start_ns: int) -> None:
+    def _judge(self, retry: Retry, outcome: Outcome, way: str, start_ns: int, *, only_its_session: bool = False) -> None:
         outcome = scrub_outcome(outcome, retry.sql)
         if outcome.status == "lost":
             self._lost(retry, outcome, start_ns)
             return
         lasting, passing = retry.split(outcome.error)
         if lasting is not None:
-            self._record(lasting, "lasting", error=outcome.error, way=way, start_ns=start_ns)
+            self._record(lasting, "lasting", error=outcome.error, way=way, start_ns=start_ns, only_its_session=only_its_session)
         if passing is None:
             return
         if outcome.error is not None and outcome.error.sqlstate == _CANCELLED:
@@ -251,7 +267,15 @@ class AtRest:
             self._gone = "the server is gone"
 
     def _record(
-        self, retry: Retry, verdict: str, *, reason: str = "", error: ServerError | None = None, way: str = "", start_ns: int = 0
+        self,
+        retry: Retry,
+        verdict: str,
+        *,
+        reason: str = "",
+        error: ServerError | None = None,
+        way: str = "",
+        start_ns: int = 0,
+        only_its_session: bool = False,
     ) -> None:
         event = Retried(
             repetition=self._repetition,
@@ -261,6 +285,7 @@ class AtRest:
             reason=reason,
             sqlstate=error.sqlstate if error else "",
             message=redact(error.message) if error else "",
+            only_its_session=only_its_session,
             start_ns=start_ns,
             end_ns=time.monotonic_ns() if start_ns else 0,
         )

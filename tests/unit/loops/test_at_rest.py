@@ -97,7 +97,7 @@ def only(repetition: JudgedRepetition) -> Finding:
 
 
 def test_an_error_that_lasts_and_that_no_serial_order_shows_is_a_corruption(runs: Runs) -> None:
-    runs.target.answer("READ o_0", BROKEN, BROKEN_AGAIN, done("READ"))
+    runs.target.answer("READ o_0", BROKEN, BROKEN_AGAIN, BROKEN, done("READ"))
     finding = only(runs.run("READ o_0"))
     assert (finding.severity, finding.at_rest) == ("corruption", "lasting")
     assert finding.title == "XX000 cache lookup failed for box 4711, and it still fails so when everybody rests"
@@ -132,10 +132,18 @@ def test_one_that_a_serial_order_shows_needs_no_race_and_is_no_corruption(runs: 
 
 
 def test_one_that_neither_succeeds_nor_fails_so_in_serial_orders_is_no_corruption(runs: Runs) -> None:
-    runs.target.answer("READ o_0", BROKEN, BROKEN, refused(MISSING))
+    runs.target.answer("READ o_0", BROKEN, BROKEN, BROKEN, refused(MISSING))
     finding = only(runs.run("READ o_0"))
     assert (finding.severity, finding.at_rest) == ("internal error", "lasting")
     assert finding.signature.endswith("at rest")
+
+
+def test_one_that_only_its_own_session_gets_is_no_corruption(runs: Runs) -> None:
+    runs.target.answer("READ o_0", BROKEN, BROKEN_AGAIN, done("READ"))
+    finding = only(runs.run("READ o_0"))
+    assert (finding.severity, finding.at_rest) == ("internal error", "lasting")
+    assert "only in its own session, not in a new one" in finding.detail
+    assert runs.retried().serial == "succeeds"
 
 
 def test_an_unexplained_error_is_run_again_too_and_stays_what_it_is(runs: Runs) -> None:
@@ -171,7 +179,7 @@ def test_settings_of_the_session_are_made_again(runs: Runs) -> None:
 
 
 def test_what_its_transaction_had_done_is_left_out_where_it_fails_now(runs: Runs) -> None:
-    runs.target.answer("READ o_0", BROKEN, BROKEN_AGAIN, done("READ"))
+    runs.target.answer("READ o_0", BROKEN, BROKEN_AGAIN, BROKEN, done("READ"))
     runs.target.answer("PAINT o_0", done("PAINT"), refused(MISSING), done("PAINT"))
     assert only(runs.run("PAINT o_0", "READ o_0", window="commit")).at_rest == "lasting"
 
@@ -263,7 +271,7 @@ def test_a_retry_comes_after_the_oracles_at_rest_and_before_the_teardown(runs: R
 
 
 def test_a_history_that_was_recorded_gives_the_same_verdicts(runs: Runs) -> None:
-    runs.target.answer("READ o_0", BROKEN, BROKEN, done("READ"))
+    runs.target.answer("READ o_0", BROKEN, BROKEN, BROKEN, done("READ"))
     repetition = runs.run("READ o_0")
     program = Program(1, "concurrent", "", {"o_0": "o_base"}, True, (), (), (), (), ())
     again = judge_errors(ObservedHistory(program, 1, runs.recorded, SCRIPTED, "1.0"))
