@@ -174,6 +174,8 @@ class Retried(_Event, frozen=True):
     sqlstate: str = ""
     """Of the error that it got at rest; empty where it succeeded."""
     message: str = ""
+    only_its_session: bool = False
+    """For a lasting error: a new session does not get it. Then only what the session has in its caches is wrong."""
     serial: SerialOutcome = ""
     """For a lasting error: whether the same statement succeeds in serial orders on a new working database."""
     start_ns: int = 0

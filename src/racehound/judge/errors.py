@@ -3,7 +3,7 @@
 An internal error of a statement whose objects nobody changed meanwhile is a finding of its own severity. While somebody changed
 them it is a known weakness, kept with the statements that may have caused it (`culprits.py`): upstream tolerates many of those
 (see docs/reading-findings.md). One that lasts is a corruption: run again at rest, the statement fails in the same way, and in a
-serial order it succeeds (`loops/retry.py`).
+serial order it succeeds (`loops/at_rest.py`).
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def _internal(history: ObservedHistory, statement: Statement, others: list[Write
     elif retried is not None and retried.serial in ("succeeds", "undecided"):
         # Something stays broken. That a race has broken it is only certain where a serial order of the same statements does not.
         found = history.finding(
-            "errors", "corruption" if retried.serial == "succeeds" else "internal error",
+            "errors", "corruption" if retried.serial == "succeeds" and not retried.only_its_session else "internal error",
             f"{signature} at rest", f"{title}, and it still fails so when everybody rests",
             detail=detail,
             statements=_context(history, statement, _suspected(history, statement, others) or _earlier(history, statement)),
@@ -74,7 +74,8 @@ def _at_rest(retried: Retried | None) -> tuple[str, ...]:
     because = f": {retried.reason}" if retried.reason else ""
     if retried.verdict == "lasting":
         serially = _SERIALLY[retried.serial]
-        return (f"run again at rest {retried.way}, it fails the same way: {error}", *([serially] if serially else []))
+        where = "only in its own session, not in a new one" if retried.only_its_session else ""
+        return (f"run again at rest {retried.way}, it fails the same way: {error}", *filter(None, (where, serially)))
     if retried.verdict == "not retried":
         return (f"not run again at rest{because}",)
     return (f"passing{because}" if because else f"run again at rest {retried.way}: {error or 'it succeeds'}",)

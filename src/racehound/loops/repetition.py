@@ -39,8 +39,9 @@ from racehound.judge.classification import KnownErrors
 from racehound.judge.crash import judge_crashes
 from racehound.judge.judge import Judge, distinct, without_consequences
 from racehound.judge.oracle import ObservedHistory, TargetAtRest
+from racehound.loops.at_rest import AtRest
 from racehound.loops.outages import OnOutage, examine
-from racehound.loops.retry import AtRest, Retry
+from racehound.loops.retry import Retry
 from racehound.loops.serial_orders import serial_outcome
 from racehound.session import Session
 
@@ -152,7 +153,7 @@ class RepetitionRunner:
     """Runs and judges repetitions on one target, one after the other."""
 
     def __init__(self, judge: Judge, on_outage: OnOutage = lambda _outage: None, *, retry: bool = True) -> None:
-        """retry: run statements that failed with internal or unexplained errors again at rest (`loops.retry`)."""
+        """retry: run statements that failed with internal or unexplained errors again at rest (`loops.at_rest`)."""
         self._judge = judge
         self._on_outage = on_outage
         self._last_outage: Outage | None = None

@@ -56,7 +56,7 @@ class StepRunner:
     def _still_fails(self, step: Step, attempt: int) -> bool:
         """Whether the statement that has just failed with an internal error fails the same way at once.
 
-        Then its objects are not cleared away for another try: at rest they show whether they are broken (`loops.retry`).
+        Then its objects are not cleared away for another try: at rest they show whether they are broken (`loops.at_rest`).
         """
         failed, position = self.session.failed, self.session.position
         if failed is None or (failed.object, failed.step, failed.attempt) != (step.object, position.step, attempt):

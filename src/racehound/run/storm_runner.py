@@ -239,7 +239,7 @@ class StormRunner:
     def _keep_objects_of(self, failed: Statement) -> None:
         """After an internal error, keep the objects of the statement, and what these are built over, until everybody rests.
 
-        There the statement is run again (`loops.retry`), and only then can its objects show whether they are broken.
+        There the statement is run again (`loops.at_rest`), and only then can its objects show whether they are broken.
         """
         if len(self.program.sessions) > 1 and self.target.dialect.is_internal(failed):
             names = names_in(failed.sql) | names_in(failed.message) | {failed.object}
