@@ -91,11 +91,11 @@ class SceneRunner:
         self._runner.deadline = deadline
 
     def shows(self, scene: Scene) -> bool:
-        """Whether the scene shows the finding, and counts; False for one that cannot be run.
+        """Whether the scene shows the finding, and counts; False for one that cannot be run, and for one of only a setup.
 
         TargetError when the target cannot go on, TimeIsUpError where that cannot be said in time.
         """
-        met = self._met(scene)
+        met = self._met(scene) if scene.turns else []
         return bool(met) and (not self.needs_race or self._serial_order(scene, met)[0] == "clean")
 
     def serial_orders(self, scene: Scene) -> tuple[SerialOrders, Schedule]:
