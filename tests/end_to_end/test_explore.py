@@ -83,6 +83,38 @@ def test_the_run_directory_holds_the_evidence(directory: Path, wrong: subprocess
     assert "schedule: " in (finding / "finding.json").read_text()
 
 
+def test_an_sql_check_must_return_no_row(directory: Path) -> None:
+    """A seat is sold twice where both look before one has sold it."""
+    sell = "BEGIN;\nINSERT INTO seat SELECT 1, '{0}' WHERE NOT EXISTS (SELECT FROM seat WHERE no = 1);\nCOMMIT;\n"
+    for name in "ab":
+        (directory / f"{name}.sql").write_text(sell.format(name))
+    (directory / "seats.sql").write_text("CREATE TABLE seat (no int, who text);\n")
+    (directory / "twice.sql").write_text("SELECT no, count(*) FROM seat GROUP BY no HAVING count(*) > 1;\n")
+    ended = explore(directory, "a.sql", "b.sql", "--setup", "seats.sql", "--check", "twice.sql", out="twice")
+    assert ended.returncode == 1, ended.stdout
+    assert re.search(r"^wrong +12 ", ended.stdout, re.M)
+    assert re.search(r"^\*\*\* wrong result, met 12 times: .*: got 1 2$", ended.stdout, re.M)
+    assert "+1 2" in ended.stdout
+    assert re.search(
+        r"first met after [\d.]+ s, in repetition \d+ of the run; no serial order of the same statements", ended.stdout
+    )
+
+
+def test_what_a_serial_order_answers_needs_no_race(directory: Path) -> None:
+    """PostgreSQL says 23505 on an index of its catalogs, in place of "already exists"."""
+    for name in "cd":
+        (directory / f"{name}.sql").write_text("BEGIN;\nCREATE TEXT SEARCH DICTIONARY d (TEMPLATE = simple);\nCOMMIT;\n")
+    ended = explore(directory, "c.sql", "d.sql", out="dictionary")
+    assert ended.returncode == 0, ended.stdout
+    assert re.search(r"^no race needed +20 +23505 ", ended.stdout, re.M)
+    assert "0 findings and 1 that need no race" in ended.stdout
+    again = explore(directory, "c.sql", "d.sql", "--replay", "1 1 2 1 2 2", out="dictionary-again")
+    assert again.returncode == 0, again.stdout
+    assert re.search(r"^no race needed +1 +23505 ", again.stdout, re.M)
+    listed = racehound("findings", "dictionary", cwd=directory)
+    assert re.search(r"no race needed: 23505 .* \(first met after [\d.]+ s, in repetition 1 of the run\)", listed.stdout)
+
+
 def test_nothing_worse_than_an_expected_error_is_a_success(directory: Path) -> None:
     around = ("--setup", "setup.sql", "--check", "sound.td", "--teardown", "setup.sql")
     ended = explore(directory, "migration.sql", "workload.sql", *around, out="ok")

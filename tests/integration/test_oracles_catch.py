@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from racehound.data.finding import Finding
-from racehound.data.history import Recorder
+from racehound.data.history import Recorder, Statement
 from racehound.data.program import Phase, Program, ProgramSession, Step
 from racehound.databases.database import Choice
 from racehound.databases.postgres.target import PostgresTarget
@@ -74,9 +75,46 @@ def test_a_deleted_catalog_row_is_corruption(judge: Judge) -> None:
     damage = "> CREATE SCHEMA o_0 CREATE TABLE o_0_table (a TEXT)\n" + CHEAT + "> DELETE FROM pg_namespace WHERE nspname = 'o_0'"
     found = judge(program(session(damage)))
     assert {finding.severity for finding in found} == {"corruption"}
-    (schema,) = [f for f in found if f.signature == "pg_class.relnamespace -> pg_namespace.oid: row missing"]
+    (schema,) = found  # one defect, one finding
+    assert schema.signature == "pg_class.relnamespace -> pg_namespace.oid: row missing"
     assert [s.sql for s in schema.statements if "pg_namespace" in s.sql]
-    assert [f for f in found if f.signature.startswith("pg_dump")], "pg_dump must have failed, too"
+    told = "\n".join(schema.consequences)
+    assert "pg_type.typnamespace -> pg_namespace.oid: row missing" in told
+    assert "pg_depend.refobjid -> pg_namespace.oid: row missing" in told
+    assert "pg_dump fails: " in told
+
+
+def test_a_membership_without_its_role_is_one_defect_whoever_tells_it(judge: Judge, place: Opened) -> None:
+    """The catalog oracle sees it, and a check of contents does: both name the role that is gone."""
+    role, member = (f"{place.target.run_id}_o_0_{name}" for name in ("role", "member"))
+    damage = f"> CREATE ROLE {role}\n> CREATE ROLE {member}\n> GRANT {role} TO {member}\n{CHEAT}"
+    damage += f"> DELETE FROM pg_authid WHERE rolname = '{role}'"
+    known = "SELECT FROM pg_authid AS a WHERE a.oid = m.roleid"
+    found = judge(program(session(damage), verify=f"> SELECT m.roleid FROM pg_auth_members AS m WHERE NOT EXISTS ({known})\n"))
+    (membership,) = found
+    assert membership.signature == "pg_auth_members.roleid -> pg_authid.oid: row missing"
+    assert [line for line in membership.consequences if line.startswith("wrong result ")]
+    place.target.restart()
+
+
+def test_racehounds_own_check_of_an_index_that_is_being_dropped_is_no_weakness(place: Opened, tmp_path: Path) -> None:
+    """amcheck looks the index up, waits for its table, and then does not find it any more."""
+    drop = "> BEGIN\n> DROP INDEX o_0\n> SELECT count(*) FROM pg_sleep(0.2)\n1\n> COMMIT"
+    check = "> SELECT count(*) FROM pg_sleep(0.1)\n1\n> SELECT racehound.bt_index_check('o_0'::regclass, true)\n\"\"\n"
+    raced = program(
+        ProgramSession("o_1", (Step("o_0", "destroy", drop, beat=0),)),
+        ProgramSession("o_0", (Step("o_0", "verify", check, beat=0),)),
+        setup=f"{TABLE}> CREATE INDEX o_0 ON o_base (a)\n",
+    )
+    with (
+        contextlib.closing(Recorder(tmp_path / "history.jsonl")) as recorder,
+        contextlib.closing(StormRunner(place.target, raced, recorder, tmp_path, statement_limit_s=10.0)) as runner,
+    ):
+        repetition = RepetitionRunner.of(place.database).run(runner, 1)
+    failed = [event for event in repetition.events if isinstance(event, Statement) and event.status == "error"]
+    assert [(each.sqlstate, each.phase) for each in failed] == [("XX000", "verify")]
+    assert repetition.findings == []
+    assert repetition.classes == {"expected": 1}
 
 
 def test_broken_rows_of_shared_catalogs_are_told_once(judge: Judge, place: Opened) -> None:

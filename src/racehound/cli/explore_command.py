@@ -29,7 +29,7 @@ _ALSO_FOR_REPLAY = ("setup", "teardown", "check", "release")
 @click.argument("files", nargs=-1, required=True, metavar="SCRIPTS…")
 @option("--setup", metavar="FILE", help="Run before each schedule.")
 @option("--teardown", metavar="FILE", help="Run after each schedule; what it leaves in the database is dropped.")
-@option("--check", metavar="FILE", help="Run at the end of each schedule: what it does not find as it says is a wrong result.")
+@option("--check", metavar="FILE", help="Run at the end of each schedule. An .sql check must return no row.")
 @option("--strategy", type=click.Choice(["all", "random", "pct"]), help="Which interleavings.",
         show_default="all if there are no more than --schedules, else random")  # fmt: skip
 @option("--schedules", type=click.IntRange(1), metavar="N", help="Run so many at most.", show_default="1000")
@@ -45,7 +45,7 @@ def command(*, files: tuple[str, ...], **options: Any) -> int:  # noqa: ANN401 c
     """Explore the interleavings of two or more session SCRIPTS (.td or .sql): each has a session, one statement is let go at a
     time, all oracles judge after each schedule.
 
-    Exit code 0: nothing worse than an expected error, 1: findings, 2: bad input, 130: interrupted.
+    Exit code 0: nothing worse than an expected error or what needs no race, 1: findings, 2: bad input, 130: interrupted.
     """
     from racehound import api
     from racehound.loops.explore import HARMLESS

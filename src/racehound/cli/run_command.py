@@ -54,7 +54,7 @@ def command(ctx: click.Context, /, **options: Any) -> int:  # noqa: ANN401 click
 
     With --scenario pairs nothing is drawn: every operation meets every other one, as by racehound matrix, until all is done.
 
-    Ends with a summary. Exit code 0: clean, 1: findings, 2: bad input, 130: interrupted.
+    Ends with a summary. Exit code 0: clean but for what needs no race, 1: findings, 2: bad input, 130: interrupted.
     """
     from racehound.cli.reduce_command import reduction_progress
     from racehound.data.finding import Baseline, read_baseline

@@ -208,7 +208,7 @@ class Store:
     """The findings of a run, each defect once, in `findings/<id>/` of the run directory. Several threads may add to it.
 
     A finding that certainly follows from another one is listed under that, also where it is met without it: then the other one
-    was not to be seen any more. If it was met first, its directory is moved to `consequences/` of the other one's.
+    was not to be seen any more. If it was met first, its directory is moved to `consequences/` beside `findings/`.
 
     `accompany` is called with the directory of each finding that was written. It writes the files that belong beside it.
     """
@@ -286,9 +286,9 @@ class Store:
         self._causes |= {each: cause for each in consequence_ids(known.consequences, certain_only=True) if each != cause}
         self._tell_alone(identity, cause)
         self._dirty.add(cause)
-        below = self.directory / cause / CONSEQUENCES
-        below.mkdir(parents=True, exist_ok=True)
-        (self.directory / identity).rename(below / identity)
+        beside = self.directory.parent / CONSEQUENCES
+        beside.mkdir(exist_ok=True)
+        (self.directory / identity).rename(beside / identity)
 
     def _tell_alone(self, identity: str, cause: str) -> None:
         finding, count = self._findings[cause], self._alone[identity]
@@ -346,7 +346,7 @@ _PROGRAM = msgspec.json.Decoder(Program)
 
 
 CONSEQUENCES = "consequences"
-"""Directory, in that of a finding, of findings that were met before it and follow from it."""
+"""Directory, in that of a run, of findings that were met before the one that they follow from."""
 
 
 def write_finding(directory: Path, finding: Finding) -> None:

@@ -4,6 +4,7 @@
 run.json              what was run: version, target, release, options, seed, calendar time of the monotonic clock's zero
 history/000001-SEED.jsonl[.gz]   every event of a plan, the first one holds its program
 findings/ID/          finding.json, program.json, history.jsonl (the repetition), sessions.sql (to paste into psql)
+consequences/ID/      the same of what was met before the finding that it follows from
 server.log            the log of a server that racehound started
 summary.json          written at the end
 ```

@@ -10,11 +10,12 @@ from concurrent.futures import ThreadPoolExecutor, wait
 
 import msgspec
 
-from racehound.data.finding import Finding, consequence, with_consequences
+from racehound.data.finding import Finding, Severity, consequence, with_consequences
 from racehound.data.object_names import names_in
 from racehound.databases.target import Target
 from racehound.errors import TargetError
 from racehound.judge.crash import BACKGROUND
+from racehound.judge.errors import FAILED
 from racehound.judge.oracle import HistoryOracle, ObservedHistory, Oracle, RestOracle, TargetAtRest
 
 
@@ -88,9 +89,12 @@ def distinct(findings: Iterable[Finding]) -> list[Finding]:
 def without_consequences(findings: Sequence[Finding]) -> list[Finding]:
     """The findings of one repetition without those that follow from another one of them, which are listed under that one.
 
-    A corruption may be seen by several oracles, and may bring about internal and unexplained errors, leaks, and wrong rows. It is
-    certain that a finding follows from it where both name the same number of an object. Where they only name the same object, or
-    where a broken catalog may have brought an error about, it is likely, and the line says so.
+    A corruption may be seen by several oracles, and may bring about internal and unexplained errors, leaks, and wrong rows. A
+    finding follows from it where both name the same number of an object. It probably does where both name the same object, or
+    where it is an error that a broken catalog may bring about.
+
+    An error or a wrong result that names the same number certainly follows from it: what is broken may be dropped before the
+    oracles at rest look. What these oracles find themselves where they see no corruption is a defect of its own.
 
     A crash is told by several lines of the log, and a cycle of waits by each statement in it.
     """
@@ -120,13 +124,17 @@ def _link(finding: Finding, causes: Sequence[Finding]) -> tuple[Finding, bool] |
     numbers, objects = _numbers_of(finding), _objects_of(finding)
     for cause in broken:
         if numbers & _numbers_of(cause):
-            return cause, True
+            return cause, finding.severity in _PASSING
     if finding.severity == "corruption":
         return next(((c, False) for c in broken if c.oracle != finding.oracle and objects & _objects_of(c)), None)
     for cause in broken:
         if objects & _objects_of(cause) or finding.severity not in ("wrong result", "leak"):
             return cause, False
     return None
+
+
+_PASSING: tuple[Severity, ...] = ("internal error", "unexplained error", "wrong result")
+"""Severities of what sessions meet in the middle of a race."""
 
 
 def _told_with(finding: Finding, cause: Finding) -> bool:
@@ -143,8 +151,9 @@ _NUMBER = re.compile(r"(?<![\w.])\d{5,}(?![\w.])")
 
 
 def _numbers_of(finding: Finding) -> frozenset[str]:
-    """The numbers of objects that a finding's title and details name."""
-    return frozenset(_NUMBER.findall("\n".join((finding.title, *finding.detail))))
+    """The numbers of objects that a finding's title and details name, but for those that a statement just happens to hold."""
+    told = (line for line in finding.detail if not line.startswith(FAILED))
+    return frozenset(_NUMBER.findall("\n".join((finding.title, *told))))
 
 
 def _objects_of(finding: Finding) -> frozenset[str]:

@@ -10,7 +10,7 @@ from racehound.report.columns import columns
 
 _COLOURS: dict[Outcome, int] = {
     "crash": 41, "corrupt": 41, "wrong": 45, "hang": 45, "internal": 43, "leak": 43, "unexplained": 43,
-    "known weakness": 33, "expected": 36, "blocked": 34, "fine": 32,
+    "known weakness": 33, "no race needed": 36, "expected": 36, "blocked": 34, "fine": 32,
 }  # fmt: skip
 """Codes of ISO 6429 (SGR)."""
 _DEFECTS_SHOWN = 40

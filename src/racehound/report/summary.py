@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from racehound.data.finding import SERIAL_ORDERS, Finding
+from racehound.data.finding import CONSEQUENCES, SERIAL_ORDERS, Finding
 from racehound.data.reduction import FILE as REDUCTION
 from racehound.data.reduction import read_reduction
 from racehound.report.handover.directory import DIRECTORY as HANDOVER
@@ -55,7 +55,7 @@ def _headline(finding: Finding, directory: Path) -> list[str]:
     lines += [f"    and then: {line}" for line in finding.consequences]
     if replayed := finding.reproduction:
         lines.append(f"    replayed: {replayed.reproduced} of {replayed.tried} repetitions showed it again")
-    lines.append(f"    again: racehound replay {directory / 'findings' / finding.id}")
+    lines.append(f"    again: racehound replay {_kept(finding, directory)}")
     return [*lines, *_statements(finding, directory)]
 
 
@@ -68,6 +68,12 @@ def _weakness(finding: Finding, directory: Path) -> list[str]:
     ]
 
 
+def _kept(finding: Finding, directory: Path) -> Path:
+    """The directory of a finding in that of a run."""
+    apart = directory / CONSEQUENCES / finding.id
+    return apart if apart.is_dir() else directory / "findings" / finding.id
+
+
 def _first_met(finding: Finding) -> str:
     """When it was first met, and whether it needs a race."""
     met = f"first met {finding.first_met}; " if finding.first_met else ""
@@ -76,7 +82,7 @@ def _first_met(finding: Finding) -> str:
 
 def _statements(finding: Finding, directory: Path) -> list[str]:
     """The statements that it was reduced to, or else those that ran when it was met."""
-    kept = directory / "findings" / finding.id
+    kept = _kept(finding, directory)
     reduction = read_reduction(kept)
     if reduction is None:
         return _shortened(sessions_text(finding), kept / "sessions.sql")

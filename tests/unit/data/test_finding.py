@@ -89,7 +89,7 @@ ORPHAN = finding("orphan", consequences=(consequence(DUMPED, certain=True),))
 
 
 def test_what_follows_from_another_finding_is_listed_under_it_also_where_it_is_met_alone(tmp_path: Path) -> None:
-    store = Store(tmp_path, Baseline())
+    store = Store(tmp_path / "findings", Baseline())
     assert store.add(ORPHAN, program(), [])
     assert not store.add(DUMPED, program(), [])
     assert not store.add(DUMPED, program(), [])
@@ -97,7 +97,7 @@ def test_what_follows_from_another_finding_is_listed_under_it_also_where_it_is_m
     (kept,) = store.sorted()
     assert (kept.id, kept.count) == (ORPHAN.id, 1)
     assert kept.consequences == (f"{ORPHAN.consequences[0]} (met without it, too: 2 times)",)
-    assert read_finding(tmp_path / kept.id)[0] == kept
+    assert read_finding(tmp_path / "findings" / kept.id)[0] == kept
     assert shown(DUMPED.id, store.sorted())
 
 
@@ -110,11 +110,11 @@ def test_what_was_met_before_its_cause_moves_below_it(tmp_path: Path) -> None:
     (kept,) = store.sorted()
     assert kept.consequences == (f"{ORPHAN.consequences[0]} (met without it, too: 1 time)",)
     assert [directory.name for directory in finding_directories(tmp_path)] == [ORPHAN.id]
-    assert read_finding(tmp_path / "findings" / ORPHAN.id / "consequences" / DUMPED.id)[0] == DUMPED
+    assert read_finding(tmp_path / "consequences" / DUMPED.id)[0] == DUMPED
 
 
 def test_what_only_came_with_another_finding_stays_one_of_its_own_where_it_is_met_alone(tmp_path: Path) -> None:
-    store = Store(tmp_path, Baseline())
+    store = Store(tmp_path / "findings", Baseline())
     store.add(finding("orphan", consequences=(consequence(DUMPED, certain=False),)), program(), [])
     assert store.add(DUMPED, program(), [])
     assert {each.id for each in store.sorted()} == {ORPHAN.id, DUMPED.id}
@@ -123,7 +123,7 @@ def test_what_only_came_with_another_finding_stays_one_of_its_own_where_it_is_me
 def test_consequences_of_consequences_are_listed_under_the_first_cause(tmp_path: Path) -> None:
     error = finding("cache lookup failed", "internal error")
     dumped = msgspec.structs.replace(DUMPED, consequences=(consequence(error, certain=True),))
-    store = Store(tmp_path, Baseline())
+    store = Store(tmp_path / "findings", Baseline())
     for each in (error, dumped, ORPHAN, dumped, error):
         store.add(each, program(), [])
     (kept,) = store.sorted()
@@ -134,14 +134,14 @@ def test_consequences_of_consequences_are_listed_under_the_first_cause(tmp_path:
 
 def test_a_known_weakness_is_no_consequence(tmp_path: Path) -> None:
     weakness = msgspec.structs.replace(DUMPED, severity="known weakness")
-    store = Store(tmp_path, Baseline())
+    store = Store(tmp_path / "findings", Baseline())
     for each in (weakness, ORPHAN, weakness):
         store.add(each, program(), [])
     assert {each.id: each.count for each in store.sorted()} == {ORPHAN.id: 1, weakness.id: 2}
 
 
 def test_what_follows_from_a_finding_of_the_baseline_is_silenced_with_it(tmp_path: Path) -> None:
-    store = Store(tmp_path, Baseline(ids=frozenset((ORPHAN.id,))))
+    store = Store(tmp_path / "findings", Baseline(ids=frozenset((ORPHAN.id,))))
     store.add(ORPHAN, program(), [])
     assert not store.add(DUMPED, program(), [])
     assert store.sorted() == []

@@ -27,22 +27,25 @@ LEAK = Finding("leaks", "leak", "slot", "slot rh1234abcd_o_2 is still there")
 OTHER_LEAK = Finding("leaks", "leak", "backend", "backend 12 is still there")
 
 
-@pytest.mark.parametrize("finding", [DUMP, LASTING, MEMBERSHIP])
+@pytest.mark.parametrize("finding", [LASTING, MEMBERSHIP])
 def test_what_names_the_same_number_as_a_corruption_follows_from_it(finding: Finding) -> None:
-    """A membership without its role, say, which the catalog oracle, a check of contents, pg_dump and an error all tell."""
+    """A membership without its role, say, which the catalog oracle, a check of contents and an error all tell."""
     (told,) = without_consequences([ORPHAN, finding])
     assert told.id == ORPHAN.id
     assert told.consequences == (consequence(finding, certain=True),)
 
 
-@pytest.mark.parametrize("finding", [ERROR, SAME, LEAK, NAMED, BEHIND])
+@pytest.mark.parametrize("finding", [DUMP, ERROR, SAME, LEAK, NAMED, BEHIND])
 def test_what_comes_with_a_corruption_and_perhaps_from_it_is_listed_as_such(finding: Finding) -> None:
     (told,) = without_consequences([ORPHAN, finding])
     assert told.consequences == (consequence(finding, certain=False),)
     assert told.consequences[0].startswith("in the same repetition, ")
 
 
-@pytest.mark.parametrize("finding", [OTHER_ORPHAN, OTHER, OTHER_LEAK, WEAKNESS])
+INSERTING = Finding("names", "corruption", "no item", "no item o_7", detail=("statement: INSERT INTO o_7 VALUES (16390)",))
+
+
+@pytest.mark.parametrize("finding", [INSERTING, OTHER_ORPHAN, OTHER, OTHER_LEAK, WEAKNESS])
 def test_another_defect_stays_a_finding_of_its_own(finding: Finding) -> None:
     assert without_consequences([ORPHAN, finding]) == [ORPHAN, finding]
 

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from racehound.data.finding import SERIAL_ORDERS, Baseline, Finding, FirstMet, Store
 from racehound.data.history import PlanStarted, RepetitionEnded, RepetitionStarted
 from racehound.data.matrix import Matrix, Operation, Trial
 from racehound.databases.postgres.dialect import POSTGRES
@@ -64,6 +65,23 @@ def test_the_page_shows_a_matrix_where_there_is_one(run: Path) -> None:
     assert (shown["meetings"][meeting], shown["outcomes"][outcome]) == ("same, commit", "corrupt")
     assert (schedule, [shown["texts"][each] for each in (setup, *sessions)]) == ([1, 2, 1], [list(text) for text in texts])
     assert shown["reasons"][reason] == "row missing"
+
+
+def test_a_finding_on_the_page_says_when_it_was_met_what_follows_from_it_and_whether_it_needs_a_race(run: Path) -> None:
+    finding = Finding(
+        "catalog", "corruption", "row missing", "row missing",
+        first_met=FirstMet(12.5, 1234), serial_orders="clean", consequences=("corruption 0123456789: pg_dump fails",),
+    )  # fmt: skip
+    alone = Finding("errors", "internal error", "23505", "23505", serial_orders="show it")
+    store = Store(run / "findings", Baseline())
+    for each in (finding, alone):
+        store.add(each, program(), [])
+    shown = contents_in(page(gather(run, POSTGRES, KINDS)))
+    first, second = shown["findings"]
+    assert first["first_met"] == "after 12.5 s, in repetition 1,234 of the run"
+    assert (first["serial_orders"], first["consequences"]) == (SERIAL_ORDERS["clean"], list(finding.consequences))
+    assert (first["needs_no_race"], second["needs_no_race"]) == (False, True)
+    assert shown["verdict"].startswith("1 finding, 1 that needs no race")
 
 
 def test_the_totals_are_those_of_the_histories(run: Path) -> None:

@@ -165,7 +165,11 @@ def _leak(history: ObservedHistory, leak: Leak) -> Finding:
 
 
 def _violations(history: ObservedHistory, violations: Iterable[Violation]) -> list[Finding]:
-    """One finding for each defect, with the rows that show it. Its other sorts of violations are told as its consequences."""
+    """One finding for each defect, with the rows that show it. Its other sorts of violations are told as its consequences.
+
+    Each of these is a defect of its own where it comes alone: a row in pg_depend may be that of a default, which no reference of
+    another catalog shows.
+    """
     by_defect: dict[str, list[Violation]] = {}
     for group in one_defect_each(violations):
         by_defect.setdefault(group[0].normalised, []).extend(group)
@@ -177,7 +181,7 @@ def _defect(history: ObservedHistory, rows: Iterable[Violation]) -> Finding:
     for violation in rows:
         by_sort.setdefault(violation.normalised, []).append(violation)
     first, *others = (_corruption(history, signature, each) for signature, each in by_sort.items())
-    return with_consequences(first, [consequence(each, certain=True) for each in others])
+    return with_consequences(first, [consequence(each, certain=False) for each in others])
 
 
 _ROWS_TOLD = 20

@@ -1,8 +1,8 @@
 // The race matrix as a heat map: a row for X, a column for Y; the worst of what was tried; a cell opens its statements.
 
-const CELL_COLOUR = { fine: "fine", blocked: "blocked", expected: "explained", "known weakness": "weak", unexplained: "unexplained", leak: "unexplained",
+const CELL_COLOUR = { fine: "fine", blocked: "blocked", expected: "explained", "no race needed": "explained", "known weakness": "weak", unexplained: "unexplained", leak: "unexplained",
   internal: "internal", hang: "wrong", wrong: "wrong", corrupt: "wrong", crash: "lost" };
-const CALM = 3; // outcomes that races may have: fine, blocked, expected
+const CALM = 4; // outcomes that are no defects of a race: fine, blocked, expected, no race needed
 const TRIAL = { x: 0, y: 1, meeting: 2, outcome: 3, schedule: 4, setup: 5, sessions: 6, reason: 7 };
 
 class Heat {
