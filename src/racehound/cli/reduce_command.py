@@ -42,6 +42,7 @@ def command(
     from racehound.databases.registry import opened
     from racehound.loops.reduction import ReduceOptions, reduce
     from racehound.report.scenes import reduction_text
+    from racehound.report.summary import handover_text
 
     directories = finding_directories(Path(path))
     if not directories:
@@ -57,6 +58,8 @@ def command(
             finding, reduction = reduce(directory, server, reduce_options, reduction_progress())
             click.echo(f"--- {finding.id}  {finding.severity}: {finding.title}")
             click.echo(reduction_text(reduction) if reduction else "nothing smaller shows it in the time that there was\n")
+            if reduction is not None and (handed_over := handover_text(directory, run_directory)):
+                click.echo(f"{handed_over}\n")
             reduced += reduction is not None
             if reduction is not None and reduction.ending == "interrupted":
                 return 130

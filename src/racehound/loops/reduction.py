@@ -29,7 +29,8 @@ from racehound.loops.reduce.search import Search, Teller, TimeIsUpError, say_not
 from racehound.loops.reduce.sequential import nearly
 from racehound.loops.reduce.transcript import check_of, transcript
 from racehound.loops.repetition import RepetitionRunner
-from racehound.report.handover import write_handover
+from racehound.loops.verification import SHORT_LIMIT_S, verify_kit
+from racehound.report.handover import kit_of, write_handover
 from racehound.run.lockstep_runner import LockstepRunner
 from racehound.run.perturbations.registry import PerturbationSet
 from racehound.run.storm_runner import StormRunner
@@ -55,6 +56,8 @@ class ReduceOptions:
     repetitions: int = 20
     """How often the result is run at the end."""
     statement_limit_s: float = 3.0
+    verify: bool = True
+    """Whether what is handed over is verified, too."""
 
 
 class SceneRunner:
@@ -162,6 +165,8 @@ class Reducer:
         if reduction is not None:
             write_reduction(self._directory, reduction)
             write_handover(self._directory, self.finding, reduction, self._opened.database.hand_over)
+            if self._options.verify and reduction.ending != _INTERRUPTED:
+                verify_kit(self._directory, self._opened.database, self._opened.scratch)
         return reduction
 
     # In lock-step
@@ -295,17 +300,28 @@ def reduce_all(
             left = deadline - time.monotonic()
             if left <= 0:
                 break
-            options = ReduceOptions(min(left, max(_LEAST_S, limit_s / len(worth))), statement_limit_s=statement_limit_s)
+            options = ReduceOptions(
+                min(left, max(_LEAST_S, limit_s / len(worth))), statement_limit_s=statement_limit_s, verify=False
+            )
             _, reduction = reduce(run.findings / finding.id, opened, options, tell)
             over += 1
             if reduction is not None and reduction.ending == "interrupted":
                 why = _INTERRUPTED
                 break
+        _verify_first(worth, run, opened)
     except KeyboardInterrupt:
         why = _INTERRUPTED
     except TargetError as error:
         why = str(error)
     return f"{len(worth) - over} of {len(worth)} findings were not reduced: {why}" if over < len(worth) else ""
+
+
+def _verify_first(findings: Sequence[Finding], run: RunDirectory, opened: Opened) -> None:
+    """Verify the kit of the first finding that has one: somebody waits for the end of the hunt, so not those of all."""
+    for finding in findings:
+        if kit_of(run.findings / finding.id).is_dir():
+            verify_kit(run.findings / finding.id, opened.database, opened.scratch, SHORT_LIMIT_S, fetch=False)
+            return
 
 
 def replay_scene(directory: Path, opened: Opened, repetitions: int, statement_limit_s: float) -> Rate | None:

@@ -1,31 +1,60 @@
-"""A scene as scripts for psql: one for the setup, and one for each session. They pause while other sessions have their turns."""
+"""A kit as scripts for psql: for the setup, each session, the check and the clean-up. Sessions pause while others have turns."""
 
 from __future__ import annotations
 
-from racehound.data.scene import Scene
-from racehound.report.handover.plain import blocks, setup_of
+from collections.abc import Iterable
 
-CHECK = "check.sql"
+from racehound.data.scene import SETUP
+from racehound.databases.postgres.handover.kit import Kit
+from racehound.databases.postgres.handover.sign import Sign
+from racehound.report.handover.plain import blocks
+
+SETUP_FILE = "setup.sql"
+CHECK_FILE = "check.sql"
+CLEANUP_FILE = "cleanup.sql"
+PAUSE = "press Enter when all turns before have been taken, or are blocked. "
 
 
-def scripts(scene: Scene, check: str) -> dict[str, str]:
+def session_file(session: int) -> str:
+    """Name of the script of a session."""
+    return f"session-{session}.sql"
+
+
+def scripts(kit: Kit) -> dict[str, str]:
     """File names and texts. Each session's script is run in a separate psql: `psql -f session-1.sql`."""
-    found = {"setup.sql": "".join(f"{sql};\n" for sql in setup_of(scene))} if scene.setup else {}
-    for session in scene.sessions:
-        found[f"session-{session}.sql"] = _session(scene, session)
-    if check:
-        found[CHECK] = f"-- Must return no row.\n{check};\n"
+    found = {}
+    if kit.setup:
+        found[SETUP_FILE] = "\\set ON_ERROR_STOP on\n" + _statements([*kit.settings.get(SETUP, ()), *kit.setup])
+    for session in kit.scene.sessions:
+        found[session_file(session)] = _session(kit, session)
+    if kit.sign.query:
+        found[CHECK_FILE] = _check(kit.sign)
+    if kit.removal.statements:
+        found[CLEANUP_FILE] = "-- Removes what the scripts have made, and what they have left broken.\n" + _statements(
+            kit.removal.statements
+        )
     return found
 
 
-def _session(scene: Scene, session: int) -> str:
-    text = ["\\set VERBOSITY verbose"]
-    for taker, turns in blocks(scene):
+def _session(kit: Kit, session: int) -> str:
+    text = ["\\set VERBOSITY verbose", *(f"{setting};" for setting in kit.settings.get(session, ()))]
+    for taker, turns in blocks(kit.scene):
         if taker != session:
             continue
         first = turns[0][0]
         if first > 1:
-            text.append(f"\\prompt 'Turn {first}: press Enter when all turns before have been taken, or are blocked. ' go")
+            text.append(f"\\prompt 'Turn {first}: {PAUSE}' go")
         for number, line in turns:
             text += [f"\\echo turn {number}", f"{line.sql};"]
     return "\n".join([*text, ""])
+
+
+def _check(sign: Sign) -> str:
+    if not sign.expected:
+        return f"-- Must return no row.\n{sign.query};\n"
+    rows = "".join(f"--   {' | '.join(row)}\n" for row in sign.expected)
+    return f"-- Must return these rows, in any order:\n{rows}{sign.query};\n"
+
+
+def _statements(statements: Iterable[str]) -> str:
+    return "".join(f"{sql};\n" for sql in statements)
