@@ -17,8 +17,8 @@ from racehound.data.program import Program
 from racehound.data.rate import Rate, measure
 from racehound.data.reduction import Ending, Reduction, read_reduction, write_reduction
 from racehound.data.run_directory import RunDirectory
-from racehound.data.scene import Scene
-from racehound.data.schedule import Listed
+from racehound.data.scene import Line, Scene
+from racehound.data.schedule import Listed, Schedule
 from racehound.databases.registry import Opened
 from racehound.errors import RacehoundError, TargetError
 from racehound.loops.reduce.guesses import Guesser, culprit_of
@@ -70,6 +70,8 @@ class SceneRunner:
         self._repetitions = RepetitionRunner.of(opened.database)
         self._count = 0
         self._failures = 0
+        self._taken: dict[tuple[Line, ...], Schedule] = {}
+        """For scenes that showed the finding, the turns as they were taken: a turn of a blocked session goes to the next one."""
 
     def shows(self, scene: Scene) -> bool:
         """Whether the scene shows the finding; False for one that cannot be run. TargetError when the target cannot go on."""
@@ -85,7 +87,14 @@ class SceneRunner:
         except RacehoundError:
             return False  # a variable cut in two, say
         self._failures = 0
-        return any(met.id == self._finding for met in repetition.findings)
+        shown = any(met.id == self._finding for met in repetition.findings)
+        if shown:
+            self._taken[scene.lines] = scheduled.schedule
+        return shown
+
+    def as_taken(self, scene: Scene) -> Scene:
+        """A scene that showed the finding, with its turns in the order in which they were taken: other programs keep to it."""
+        return scene.taken_in(self._taken.get(scene.lines, scene.schedule))
 
     def can_read(self, sql: str) -> bool:
         """Whether it is a statement by its grammar, as far as the target can tell."""
@@ -209,7 +218,7 @@ class Reducer:
         )
         ending = _searched(lambda: minimise(search, self._scenes.can_read))
         best, rate = self._steady(search)
-        return self._reduction(rate, ending, search, scene=best)
+        return self._reduction(rate, ending, search, scene=self._scenes.as_taken(best))
 
     def _steady(self, search: Search[Scene]) -> tuple[Scene, Rate]:
         """The smallest accepted scene that shows the finding often enough, or else the one that shows it most often."""

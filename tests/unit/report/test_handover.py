@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 
-from racehound.data.finding import Finding, Reproduction
+from racehound.data.finding import Finding, Reproduction, Severity
 from racehound.data.reduction import Pass, Reduction
 from racehound.data.scene import SETUP, Line, Scene
 from racehound.data.verification import RUNS, SHOWN, Verification, read_verification, write_verification
@@ -148,6 +149,35 @@ def test_a_form_that_cannot_be_written_is_left_out_by_name(tmp_path: Path) -> No
     files = handed(tmp_path, scene=braces)
     assert "race.spec" not in files
     assert "There is no `race.spec`: a spec cannot hold a closing brace, and turn 5 has one." in files["report.md"]
+
+
+@pytest.mark.parametrize(("severity", "why"), [("crash", "isolationtester ends when"), ("hang", "isolationtester waits minutes")])
+def test_a_spec_has_no_sign_for_the_end_of_a_server_or_for_none(severity: Severity, why: str, tmp_path: Path) -> None:
+    files = handed(tmp_path, finding=Finding(severity, severity, "sig", "title"))
+    assert "race.spec" not in files
+    assert f"There is no `race.spec`: {why}" in files["report.md"]
+    assert constants(files["race.py"])["ENDING"] == severity
+
+
+def test_a_session_stays_as_long_as_something_depends_on_it(tmp_path: Path) -> None:
+    lines = (Line(1, "SELECT pg_advisory_lock(1)"), Line(2, "SELECT 1"), Line(2, "DROP SCHEMA o_0"))
+    files = handed(tmp_path, scene=Scene(lines))
+    assert files["session-1.sql"].splitlines()[-1].startswith("\\prompt 'The end: ")
+    assert "The end" not in files["session-2.sql"]
+    assert "The end" not in handed(tmp_path)["session-2.sql"]
+
+
+def test_where_sessions_may_deadlock_the_last_one_to_wait_fails_as_in_lock_step(tmp_path: Path) -> None:
+    assert "deadlock_timeout" not in "".join(handed(tmp_path).values())
+    lines = (
+        Line(1, "BEGIN"), Line(2, "BEGIN"), Line(1, "LOCK o_1"), Line(2, "LOCK o_2"), Line(1, "LOCK o_2"), Line(2, "LOCK o_1"),
+        Line(1, "COMMIT"), Line(2, "COMMIT"),
+    )  # fmt: skip
+    files = handed(tmp_path, scene=Scene(lines))
+    for name in ("session-1.sql", "session-2.sql"):
+        assert "SET deadlock_timeout = '1ms';" in files[name]
+    assert files["race.spec"].count("SET deadlock_timeout = '1ms';") == 2
+    assert "deadlock_timeout" not in files.get("setup.sql", "")
 
 
 def test_a_sign_that_only_racehound_knows_leaves_scripts_for_psql_alone(tmp_path: Path) -> None:

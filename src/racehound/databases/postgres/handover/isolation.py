@@ -12,6 +12,10 @@ CHECK_ROWS_STEP = "must_return_the_rows_below"
 
 def obstacle(kit: Kit) -> str:
     """Why no spec can be written; "" where one can. In a spec, a block ends at the first closing brace, even inside a string."""
+    if kit.sign.ending == "crash":
+        return "isolationtester ends when a connection is lost, and does not clean up then"
+    if kit.sign.ending == "hang":
+        return "isolationtester waits minutes for a statement that does not end"
     if any("}" in line.sql for line in kit.scene.lines):
         turn = next((str(turn) for turn, line in enumerate(kit.scene.turns, 1) if "}" in line.sql), "")
         return f"a spec cannot hold a closing brace, and {f'turn {turn}' if turn else 'the setup'} has one"

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from racehound.data.finding import Finding
 from racehound.data.scene import SETUP, Line, Scene
 from racehound.databases.postgres.handover.names import Names
-from racehound.databases.postgres.handover.needs import Needs, needs_of, session_settings, without_variables
+from racehound.databases.postgres.handover.needs import LAST_TO_WAIT_FAILS, Needs, needs_of, session_settings, without_variables
 from racehound.databases.postgres.handover.removal import Removal, removal_of
 from racehound.databases.postgres.handover.sign import Sign, sign_of
 from racehound.judge.dependencies import ends_transaction
@@ -38,6 +38,8 @@ class Kit:
             number: session_settings(line.sql for line in self.scene.lines if line.session == number)
             for number in (SETUP, *self.scene.sessions)
         }
+        if _may_deadlock(self.scene.turns):
+            by_session |= {number: (LAST_TO_WAIT_FAILS, *by_session[number]) for number in self.scene.sessions}
         return {number: settings for number, settings in by_session.items() if settings}
 
     @functools.cached_property
@@ -59,12 +61,35 @@ def kit_of(scene: Scene, finding: Finding, title: str) -> Kit:
     return Kit(names.read(title), scene.with_lines(read), sign_of(finding, scene, names), needs)
 
 
+def _may_deadlock(turns: Sequence[Line]) -> bool:
+    """Whether a session takes a lock after another one took one, in a transaction that held one before."""
+    held: dict[int, bool] = {}
+    """Sessions that have run a statement in an open transaction, and whether another one has run one since."""
+    opened: set[int] = set()
+    for line in turns:
+        if _begins(line.sql):
+            opened.add(line.session)
+        elif ends_transaction(line.sql):
+            opened.discard(line.session)
+            held.pop(line.session, None)
+        elif held.get(line.session):
+            return True
+        else:
+            held |= {session: True for session in held if session != line.session}
+            if line.session in opened:
+                held.setdefault(line.session, False)
+    return False
+
+
+def _begins(sql: str) -> bool:
+    return sql.split(None, 1)[0].upper() in ("BEGIN", "START") if sql.split() else False
+
+
 def _ends(lines: list[Line]) -> list[Line]:
     """A ROLLBACK for each session that has not ended its transaction: racehound does so before it looks at the state at rest."""
     open_ones: dict[int, bool] = {}
     for line in lines:
-        word = line.sql.split(None, 1)[0].upper() if line.sql.split() else ""
-        if word in ("BEGIN", "START"):
+        if _begins(line.sql):
             open_ones[line.session] = True
         elif ends_transaction(line.sql):
             open_ones[line.session] = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from racehound.data.scene import SETUP
@@ -12,6 +13,8 @@ from racehound.report.handover.plain import blocks
 SETUP_FILE = "setup.sql"
 CHECK_FILE = "check.sql"
 CLEANUP_FILE = "cleanup.sql"
+_LASTING = re.compile(r"\b(?:TEMP|TEMPORARY|LISTEN|WITH\s+HOLD)\b|pg_temp|advisory_lock", re.IGNORECASE)
+END = "The end: "
 PAUSE = "press Enter when all turns before have been taken, or are blocked. "
 
 
@@ -46,7 +49,16 @@ def _session(kit: Kit, session: int) -> str:
             text.append(f"\\prompt 'Turn {first}: {PAUSE}' go")
         for number, line in turns:
             text += [f"\\echo turn {number}", f"{line.sql};"]
+    if _keeps_something(kit, session):
+        text.append(f"\\prompt '{END}{PAUSE}' go")
     return "\n".join([*text, ""])
+
+
+def _keeps_something(kit: Kit, session: int) -> bool:
+    """Whether the session must stay until all turns have been taken, since something lasts as long as it does."""
+    if kit.scene.turns[-1].session == session:
+        return False
+    return kit.sign.ending == "hang" or any(_LASTING.search(line.sql) for line in kit.scene.of(session))
 
 
 def _check(sign: Sign) -> str:
