@@ -28,7 +28,9 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("reduce")
     hunt = ("--seed", SEED, "--runtime", "60", "--max-findings", "2", "--quiet", "--out", "run")
     assert racehound("run", *hunt, cwd=directory).returncode == 1
-    ended = racehound("reduce", "run", "--runtime", "30", cwd=directory)
+    # Each finding may take its time, and then the result is run again; most take a few seconds.
+    findings = len(list((directory / "run" / "findings").iterdir()))
+    ended = racehound("reduce", "run", "--runtime", "30", cwd=directory, timeout=60 + 60 * findings)
     assert ended.returncode == 1, ended.stdout + ended.stderr
     # Roles and the like would stay on the server that all tests share.
     local = [

@@ -29,9 +29,9 @@ def rows(session: Connection, sql: str) -> list[tuple[Any, ...]]:
     return session.execute(sql).fetchall()
 
 
-def until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
-    """Wait until the condition holds, also on a busy machine. AssertionError if it does not in time."""
+def until(condition: Callable[[], bool], seconds: float = 60.0, state: Callable[[], object] = lambda: "") -> None:
+    """Wait until the condition holds, also on a busy machine. AssertionError, with the state then, if it does not in time."""
     deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, "it did not come about"
+        assert time.monotonic() < deadline, f"it did not come about: {state()}"
         time.sleep(0.005)
