@@ -32,8 +32,8 @@ _SESSION_SETTINGS = (
 """Statements of sessions, and the setting without which they fail. racehound's own servers have it for all sessions."""
 
 LAST_TO_WAIT_FAILS = "SET deadlock_timeout = '1ms'"
-"""A session looks for a deadlock once, so long after it began to wait. If that is short, the last one to wait finds the cycle, and
-fails. racehound's lock-step sees to that, too."""
+"""A session looks for a deadlock once, so long after it began to wait. If that is short, the last one to wait finds the cycle
+and fails. racehound's lock-step sees to that, too."""
 
 _SERVER_SETTINGS = (
     (re.compile(r"logical_(?:replication_)?slot|CREATE\s+SUBSCRIPTION|pg_logical_", re.IGNORECASE), "wal_level", "logical"),
