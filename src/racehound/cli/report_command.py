@@ -63,7 +63,7 @@ def _html(run: Path, out: Path, plans: tuple[int, ...]) -> None:
 
 
 def _verify(run: Path, database: Database) -> None:
-    """Verify the kits that were not verified yet, and say what came of it."""
+    """Verify the kits that were not verified yet, or not to the end, and say what came of it."""
     from racehound.data.finding import finding_directories
     from racehound.data.verification import read_verification
     from racehound.loops.verification import verify_kit
@@ -72,7 +72,8 @@ def _verify(run: Path, database: Database) -> None:
     from racehound.services import scratch
 
     waiting = [directory for directory in finding_directories(run) if kit_of(directory).is_dir()]
-    waiting = [directory for directory in waiting if read_verification(kit_of(directory)) is None]
+    known = {directory: read_verification(kit_of(directory)) for directory in waiting}
+    waiting = [directory for directory, verification in known.items() if verification is None or verification.hindered]
     if not waiting:
         return
     place = scratch.create("verify")

@@ -202,6 +202,19 @@ def test_the_script_knows_the_error_that_a_finding_is_about(tmp_path: Path) -> N
     assert values["ERROR"] == ("XX000", r"cache\ lookup\ failed\ for\ \S+\ \w+")
 
 
+def test_the_script_knows_the_slot_that_must_be_gone(tmp_path: Path) -> None:
+    scene = Scene(
+        (Line(1, "SELECT pg_create_logical_replication_slot('${racehound.run}_o_1', 'test_decoding')"), Line(2, "SELECT 1"))
+    )
+    finding = Finding(
+        "leaks", "leak", "sig", "replication slot rh1234abcd_o_1 is still there 5 s after every session has left: x"
+    )
+    files = handed(tmp_path, scene=scene, finding=finding)
+    name = constants(files["race.py"])["TURNS"][0][1].split("'")[1]
+    assert constants(files["race.py"])["CHECK"].endswith(f"WHERE slot_name = '{name}'")
+    assert f"WHERE slot_name IN ('{name}')" in files["cleanup.sql"]
+
+
 def test_the_script_knows_the_rows_that_a_check_must_return(tmp_path: Path) -> None:
     scene = msgspec.structs.replace(SCENE, check="> SELECT balance FROM o_3\n80\n")
     finding = Finding("contents", "wrong result", "sig", "o_3: other rows than must hold")

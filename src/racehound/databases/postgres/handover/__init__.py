@@ -10,7 +10,7 @@ from racehound.databases.postgres.handover.kit import Kit, kit_of
 from racehound.databases.postgres.handover.needs import DATABASE
 
 PSQL = "psql"
-_UNKNOWN = "no query and no error tells whether the finding shows, only racehound's own check does"
+UNKNOWN_SIGN = "no query and no error tells whether the finding shows, only racehound's own check does"
 _EXPECTED = {
     "query": "The query returns no row, whatever the order of the statements.",
     "rows": "The query returns the rows that some order of the transactions, one after the other, leaves.",
@@ -30,7 +30,7 @@ def hand_over_kit(kit: Kit) -> HandOver:
     """The files of a kit, and what its bug report says."""
     files = psql.scripts(kit)
     left_out = {}
-    obstacle = "" if kit.sign.known else _UNKNOWN
+    obstacle = "" if kit.sign.known else UNKNOWN_SIGN
     if obstacle:
         left_out[script.FILE] = obstacle
     else:

@@ -19,6 +19,7 @@ HANG_S = 10.0
 Ending = Literal["", "hang", "crash"]
 
 _CODE = re.compile(r"(?P<sqlstate>[0-9A-Z]{5}) (?P<message>.*)", re.DOTALL)
+_LEAK = re.compile(r"(?P<sort>replication slot|prepared transaction) (?P<name>\S+) is still there")
 _VARYING = {"OBJECT": r"\S+", "RUN": r"\S+", "N": r"\w+"}
 
 
@@ -45,23 +46,41 @@ class Sign:
 
 def sign_of(finding: Finding, scene: Scene, names: Names) -> Sign:
     """The sign of a finding, in a scene whose names are to be `names`."""
-    rows = broken_rows(finding.title)
+    found = _rows(finding, scene, names) or _ending(finding, names) or _failure(finding, names)
+    return found or Sign(names.read(finding.title))
+
+
+def _rows(finding: Finding, scene: Scene, names: Names) -> Sign | None:
+    rows, left = broken_rows(finding.title), _LEAK.match(finding.title)
     if rows is not None:
         return Sign(rows.what, query=rows.query, removal=rows.removal)
-    if scene.check:
-        checked = _check(scene.check, names)
-        if checked is not None:
-            return checked
+    if left is not None:
+        return _leak(left["sort"], names.read(left["name"]))
+    return _check(scene.check, names) if scene.check else None
+
+
+def _ending(finding: Finding, names: Names) -> Sign | None:
     if finding.severity == "hang":
         return Sign("a statement does not end, though nobody holds what it waits for", ending="hang")
     if finding.severity == "crash":
         return Sign(f"a process of the server ends: {names.read(finding.title)}", ending="crash")
+    return None
+
+
+def _failure(finding: Finding, names: Names) -> Sign | None:
     error = _error(finding)
     if error is None:
-        return Sign(names.read(finding.title))
+        return None
     sqlstate, message = error
     what = f"a statement fails with {sqlstate} {names.read(message)}"
     return Sign(what, sqlstate=sqlstate, error=_pattern(message))
+
+
+def _leak(sort: str, name: str) -> Sign:
+    what = f"the {sort} {name} is left when all sessions have ended"
+    if sort == "replication slot":
+        return Sign(what, query=f"SELECT slot_name, slot_type, active FROM pg_replication_slots WHERE slot_name = '{name}'")
+    return Sign(what, query=f"SELECT gid, database FROM pg_prepared_xacts WHERE gid = '{name}'")
 
 
 def _check(fragment: str, names: Names) -> Sign | None:

@@ -18,7 +18,7 @@ from typing import IO, Self
 import msgspec
 
 from racehound.data.verification import NOT_SHOWN, RUNS, SHOWN, Verification
-from racehound.databases.postgres.handover import PSQL, hand_over_kit, isolation, psql, script
+from racehound.databases.postgres.handover import PSQL, UNKNOWN_SIGN, hand_over_kit, isolation, psql, script
 from racehound.databases.postgres.handover.kit import Kit
 from racehound.databases.postgres.handover.needs import DATABASE
 from racehound.databases.postgres.handover.sign import HANG_S, Sign
@@ -102,6 +102,8 @@ def verify(directory: Path, kit: Kit, release: str, scratch: Path, limit_s: floa
     deadline = began + limit_s
     directory = directory.absolute()
     left_out = dict(hand_over_kit(kit).left_out)
+    if not kit.sign.known:
+        return Verification(release, left_out=left_out, hindered=UNKNOWN_SIGN)
     try:
         if not fetch and not releases.installed(release):
             return Verification(release, left_out=left_out, hindered=f"PostgreSQL {release} is not installed for racehound")
