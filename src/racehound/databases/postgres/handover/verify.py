@@ -34,6 +34,7 @@ _LOOK_S = 0.02
 _LINES = 12
 """The most lines of what psql printed that are kept."""
 _CODE = re.compile(r"ERROR:  (?P<sqlstate>[0-9A-Z]{5}): (?P<message>.*)")
+_DIRECTORY = re.compile(r"^psql:\S*/")
 _LEFT = """
 SELECT 'role ' || rolname FROM pg_authid WHERE oid >= 16384
 UNION ALL SELECT 'database ' || datname FROM pg_database WHERE oid >= 16384 AND datname <> current_database()
@@ -199,11 +200,11 @@ def _run_psql(stock: _Stock, directory: Path, kit: Kit, observed: list[str], con
         shown = any(text is None for text in texts)
     elif any(text is None for text in texts):
         raise _NotRunError("a statement did not end")
-    lines = [line for text in texts if text is not None for line in text.splitlines()]
+    lines = [_DIRECTORY.sub("psql:", line) for text in texts if text is not None for line in text.splitlines()]
     if sign.ending == "crash":
         signs = [line for line in lines if "server closed the connection" in line or "terminating connection because of" in line]
     elif sign.error:
-        signs = [line for line in lines if _is_error(line, sign)]
+        signs = _told(lines, sign)
     else:
         signs = []
     shown = shown or bool(signs)
@@ -313,6 +314,17 @@ class _Psql:
     def said(self) -> str:
         """What it has printed so far."""
         return self._output.read_text(errors="replace")
+
+
+def _told(lines: list[str], sign: Sign) -> list[str]:
+    """The messages of the error, each with the lines that belong to it."""
+    found: list[str] = []
+    within = False
+    for line in lines:
+        within = _is_error(line, sign) or (within and not line.startswith(("turn ", "Turn ", psql.END, "psql:")))
+        if within:
+            found.append(line)
+    return found
 
 
 def _is_error(line: str, sign: Sign) -> bool:
