@@ -43,6 +43,22 @@ COMMENT_SCENE = Scene((
 ))  # fmt: skip
 
 
+LOST_UPDATE = Scene(
+    (
+        Line(SETUP, "CREATE TABLE o_1 (balance int)"), Line(SETUP, "INSERT INTO o_1 VALUES (100)"),
+        Line(1, "BEGIN"), Line(1, "UPDATE o_1 SET balance = 90"),
+        Line(2, "UPDATE o_1 SET balance = 90"), Line(1, "COMMIT"),
+    ),
+    check="> SELECT balance, balance > 85 FROM o_1\n80 false\n",
+)  # fmt: skip
+WRONG = Finding("contents", "wrong result", "s", "o_1: other rows than must hold after verify")
+LOCKS = Scene((
+    Line(SETUP, "CREATE TABLE o_1 ()"), Line(SETUP, "CREATE TABLE o_2 ()"), Line(1, "BEGIN"), Line(2, "BEGIN"),
+    Line(1, "LOCK o_1"), Line(2, "LOCK o_2"), Line(1, "LOCK o_2"), Line(2, "LOCK o_1"),
+))  # fmt: skip
+DEADLOCK = Finding("errors", "unexplained error", "s", "40P01 deadlock detected")
+
+
 def written(directory: Path, scene: Scene, finding: Finding) -> Kit:
     kit = kit_of(scene, finding, finding.title)
     for name, text in hand_over_kit(kit).files.items():
@@ -62,6 +78,16 @@ def test_every_form_shows_it_twice_where_nothing_of_racehound_is(
     assert not verification.settings
     assert f"PostgreSQL {RELEASE} on" in verification.version
     assert any("(1 row)" in line for line in verification.observed)
+
+
+@pytest.mark.parametrize(("scene", "finding", "line"), [(LOST_UPDATE, WRONG, "90 | t"), (LOCKS, DEADLOCK, "psql:session-2.sql:")])
+def test_wrong_rows_and_errors_show_also_where_a_session_waits(
+    scene: Scene, finding: Finding, line: str, tmp_path: Path, scratch_dir: Path
+) -> None:
+    verification = verify(tmp_path, written(tmp_path, scene, finding), RELEASE, scratch_dir, 120, fetch=False)
+    assert verification.as_promised, verification
+    assert set(verification.forms) == {"psql", "race.py", "race.spec"}
+    assert any(line in said for said in verification.observed), verification.observed
 
 
 def test_a_kit_of_what_is_no_defect_is_not_verified(tmp_path: Path, scratch_dir: Path) -> None:
