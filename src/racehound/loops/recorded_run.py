@@ -21,6 +21,7 @@ from racehound.loops.explore import Exploration, explore
 from racehound.loops.hunt import Hunt, HuntOptions, Summary, choose_kinds
 from racehound.loops.reduce.search import Teller, say_nothing
 from racehound.loops.reduction import reduce_all
+from racehound.loops.verification import verify_first
 from racehound.report.progress import Reporter
 from racehound.report.sessions import write_sessions
 from racehound.run.perturbations.registry import PerturbationSet
@@ -66,6 +67,7 @@ def record_hunt(
                 left_out = reduce_all(summary.findings, directory, opened, reduce_s, limit_s, reduction_progress)
                 if left_out:
                     tell(left_out)
+                verify_first([directory.findings / each.id for each in summary.findings if not each.is_weakness], opened)
             conclude(summary)
             return summary
 

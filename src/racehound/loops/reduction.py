@@ -29,8 +29,8 @@ from racehound.loops.reduce.search import Search, Teller, TimeIsUpError, say_not
 from racehound.loops.reduce.sequential import nearly
 from racehound.loops.reduce.transcript import check_of, transcript
 from racehound.loops.repetition import RepetitionRunner
-from racehound.loops.verification import SHORT_LIMIT_S, verify_kit
-from racehound.report.handover import kit_of, write_handover
+from racehound.loops.verification import verify_kit
+from racehound.report.handover import write_handover
 from racehound.run.lockstep_runner import LockstepRunner
 from racehound.run.perturbations.registry import PerturbationSet
 from racehound.run.storm_runner import StormRunner
@@ -317,20 +317,11 @@ def reduce_all(
             if reduction is not None and reduction.ending == "interrupted":
                 why = _INTERRUPTED
                 break
-        _verify_first(worth, run, opened)
     except KeyboardInterrupt:
         why = _INTERRUPTED
     except TargetError as error:
         why = str(error)
     return f"{len(worth) - over} of {len(worth)} findings were not reduced: {why}" if over < len(worth) else ""
-
-
-def _verify_first(findings: Sequence[Finding], run: RunDirectory, opened: Opened) -> None:
-    """Verify the kit of the first finding that has one: somebody waits for the end of the hunt, so not those of all."""
-    for finding in findings:
-        if kit_of(run.findings / finding.id).is_dir():
-            verify_kit(run.findings / finding.id, opened.database, opened.scratch, SHORT_LIMIT_S, fetch=False)
-            return
 
 
 def replay_scene(directory: Path, opened: Opened, repetitions: int, statement_limit_s: float) -> Rate | None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterable
 from pathlib import Path
 
 from racehound.data.finding import read_finding
 from racehound.data.reduction import read_reduction
 from racehound.data.verification import Verification, write_verification
 from racehound.databases.database import Database
+from racehound.databases.registry import Opened
 from racehound.report.handover import kit_of, write_handover
 
 LIMIT_S = 120.0
@@ -35,3 +38,12 @@ def verify_kit(
         write_verification(kit_of(directory), verification)
         write_handover(directory, finding, reduction, database.hand_over)
     return verification
+
+
+def verify_first(directories: Iterable[Path], opened: Opened) -> None:
+    """Verify the kit of the first finding that has one, for a short time: somebody waits for the end of a hunt. Ctrl-C ends it."""
+    with_kit = (directory for directory in directories if kit_of(directory).is_dir())
+    with contextlib.suppress(KeyboardInterrupt):
+        for directory in with_kit:
+            verify_kit(directory, opened.database, opened.scratch, SHORT_LIMIT_S, fetch=False)
+            return

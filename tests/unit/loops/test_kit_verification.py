@@ -13,8 +13,7 @@ from racehound.data.run_directory import RunDirectory
 from racehound.data.scene import Line, Scene
 from racehound.data.verification import RUNS, SHOWN, Verification, read_verification
 from racehound.databases.registry import Opened
-from racehound.loops.reduction import reduce_all
-from racehound.loops.verification import LIMIT_S, SHORT_LIMIT_S, verify_kit
+from racehound.loops.verification import LIMIT_S, SHORT_LIMIT_S, verify_first, verify_kit
 from racehound.report.handover import kit_of
 from tests.unit.programs import program
 from tests.unit.scripted import ScriptedDatabase, ScriptedTarget
@@ -83,14 +82,12 @@ def test_a_database_that_verifies_nothing_leaves_the_kit_unverified(run: RunDire
 
 
 def test_at_the_end_of_a_hunt_only_the_first_kit_is_verified_and_not_for_long(
-    run: RunDirectory, tmp_path: Path, target: ScriptedTarget, monkeypatch: pytest.MonkeyPatch
+    run: RunDirectory, tmp_path: Path, target: ScriptedTarget
 ) -> None:
-    """The reductions themselves are of no matter here: these are known already."""
     database = VerifyingDatabase()
     findings = [kept(run, "storm only", scene=None), kept(run, "one"), kept(run, "two")]
-    for finding in findings[1:]:
-        verify_kit(run.findings / finding.id, ScriptedDatabase(), tmp_path)
-    monkeypatch.setattr("racehound.loops.reduction.reduce", lambda *_: (findings[0], None))
-    reduce_all(findings, run, Opened(database, target, tmp_path), 5.0, 1.0)
+    for finding in findings:
+        verify_kit(run.findings / finding.id, ScriptedDatabase(), tmp_path)  # writes the kit
+    verify_first([run.findings / finding.id for finding in findings], Opened(database, target, tmp_path))
     assert database.asked == [("one", "1.0", SHORT_LIMIT_S, False)]
     assert SHORT_LIMIT_S <= 10
