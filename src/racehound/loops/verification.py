@@ -41,7 +41,7 @@ def verify_kit(
 
 
 def verify_first(directories: Iterable[Path], opened: Opened) -> None:
-    """Verify the kit of the first finding that has one, for a short time: somebody waits for the end of a hunt. Ctrl-C ends it."""
+    """Verify the kit of the first finding that has one, for a short time: somebody waits for a hunt to end. Ctrl-C ends it."""
     with_kit = (directory for directory in directories if kit_of(directory).is_dir())
     with contextlib.suppress(KeyboardInterrupt):
         for directory in with_kit:
