@@ -133,7 +133,7 @@ def test_the_spec_has_one_permutation_the_check_at_its_end_and_a_teardown(tmp_pa
     spec = handed(tmp_path)["race.spec"]
     assert spec.splitlines()[-1] == "permutation s1_1 s1_2 s2_3 s1_4 must_return_no_row"
     assert spec.count("{") == spec.count("}")
-    assert "DROP SCHEMA IF EXISTS schema_1 CASCADE;" in spec[spec.index("teardown") :]
+    assert "\n    DROP SCHEMA IF EXISTS schema_1 CASCADE;\n" in spec[spec.index("teardown") :]
 
 
 def test_in_a_spec_what_may_stand_in_no_transaction_has_a_teardown_of_its_own(tmp_path: Path) -> None:
@@ -200,6 +200,8 @@ def test_the_script_knows_the_error_that_a_finding_is_about(tmp_path: Path) -> N
     values = constants(handed(tmp_path, finding=finding)["race.py"])
     assert values["CHECK"] == ""
     assert values["ERROR"] == ("XX000", r"cache\ lookup\ failed\ for\ \S+\ \w+")
+    report = (kit_of(tmp_path) / "report.md").read_text()
+    assert report.splitlines()[0] == '# A statement fails with XX000 cache lookup failed for "o_17" N'
 
 
 def test_the_script_knows_the_slot_that_must_be_gone(tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ def spec(kit: Kit) -> str:
         step = CHECK_ROWS_STEP if kit.sign.expected else CHECK_STEP
         steps["check"] = [(step, kit.sign.query)]
         order.append(step)
-    *before, last = [";\n    ".join(map(_indented, group)) for group in kit.removal.blocks] or [""]
+    *before, last = [";\n".join(group) for group in kit.removal.blocks] or [""]
     while len(before) > len(steps):
         name = f"cleanup_{len(steps)}"
         steps[name] = [(f"{name}_begins", "SELECT")]  # a session needs a step

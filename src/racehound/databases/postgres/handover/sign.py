@@ -19,6 +19,8 @@ HANG_S = 10.0
 Ending = Literal["", "hang", "crash"]
 
 _CODE = re.compile(r"(?P<sqlstate>[0-9A-Z]{5}) (?P<message>.*)", re.DOTALL)
+_OID = re.compile(r"\b\d{4,}\b")
+"""Numbers that are others in each run."""
 _LEAK = re.compile(r"(?P<sort>replication slot|prepared transaction) (?P<name>\S+) is still there")
 _VARYING = {"OBJECT": r"\S+", "RUN": r"\S+", "N": r"\w+"}
 
@@ -72,7 +74,7 @@ def _failure(finding: Finding, names: Names) -> Sign | None:
     if error is None:
         return None
     sqlstate, message = error
-    what = f"a statement fails with {sqlstate} {names.read(message)}"
+    what = f"a statement fails with {sqlstate} {_OID.sub('N', names.read(message))}"
     return Sign(what, sqlstate=sqlstate, error=_pattern(message))
 
 
