@@ -83,7 +83,10 @@ def test_what_is_made_is_removed_the_last_first_and_roles_at_the_end() -> None:
     )
     assert removal.statements == (
         "ROLLBACK PREPARED 'x'",
-        "DROP ROUTINE IF EXISTS function_1 CASCADE",
+        (
+            "DO $$BEGIN DROP ROUTINE IF EXISTS function_1 CASCADE; EXCEPTION WHEN internal_error THEN "
+            "EXECUTE 'ALTER SCHEMA public RENAME TO broken_' || txid_current(); CREATE SCHEMA public; END$$"
+        ),
         "DROP TABLE IF EXISTS s.table_1 CASCADE",
         "DROP DATABASE IF EXISTS database_1 WITH (FORCE)",
         "DELETE FROM pg_depend",

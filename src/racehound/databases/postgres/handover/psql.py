@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from racehound.data.scene import SETUP
 from racehound.databases.postgres.handover.kit import Kit
+from racehound.databases.postgres.handover.removal import MOVED
 from racehound.databases.postgres.handover.sign import Sign
 from racehound.report.handover.plain import blocks
 
@@ -14,6 +15,7 @@ SETUP_FILE = "setup.sql"
 CHECK_FILE = "check.sql"
 CLEANUP_FILE = "cleanup.sql"
 _LASTING = re.compile(r"\b(?:TEMP|TEMPORARY|LISTEN|WITH\s+HOLD)\b|pg_temp|advisory_lock", re.IGNORECASE)
+_STAYS = f"-- What no DROP can reach any more stays in a schema {MOVED}… until the database is dropped.\n"
 END = "The end: "
 PAUSE = "press Enter when all turns before have been taken, or are blocked. "
 
@@ -33,9 +35,9 @@ def scripts(kit: Kit) -> dict[str, str]:
     if kit.sign.query:
         found[CHECK_FILE] = _check(kit.sign)
     if kit.removal.statements:
-        found[CLEANUP_FILE] = "-- Removes what the scripts have made, and what they have left broken.\n" + _statements(
-            kit.removal.statements
-        )
+        stays = _STAYS if any(MOVED in sql for sql in kit.removal.statements) else ""
+        what = "-- Removes what the scripts have made, and what they have left broken.\n"
+        found[CLEANUP_FILE] = what + stays + _statements(kit.removal.statements)
     return found
 
 

@@ -26,6 +26,10 @@ _PREPARED = re.compile(r"\bPREPARE\s+TRANSACTION\s+('(?:[^']|'')+')", re.IGNOREC
 _SLOT = re.compile(r"\bpg_create_(?:logical|physical)_replication_slot\s*\(\s*('(?:[^']|'')+')", re.IGNORECASE)
 _LARGE_OBJECT = re.compile(r"\blo_(?:create|from_bytea|creat|import)\s*\(", re.IGNORECASE)
 _ROLES = ("ROLE", "USER", "GROUP")
+MOVED = "broken_"
+"""What the name of a schema begins with in which something stays that no DROP can reach any more."""
+_CAREFUL = ("TYPE", "DOMAIN", "FUNCTION", "PROCEDURE", "AGGREGATE", "SCHEMA")
+"""What cannot be dropped where a row that it needs is missing: the server fails to describe it."""
 _ROUTINES = ("FUNCTION", "PROCEDURE", "AGGREGATE")
 
 
@@ -58,7 +62,8 @@ def removal_of(statements: Sequence[str], broken_rows: str) -> Removal:
     whole = "\n".join(statements)
     slots = ", ".join(dict.fromkeys(_SLOT.findall(whole)))
     lines = [f"ROLLBACK PREPARED {gid}" for gid in dict.fromkeys(_PREPARED.findall(whole))]
-    lines += [_drop(noun, name) for noun, name in reversed(local)]
+    careful = _CAREFUL if broken_rows else ()
+    lines += [_drop_or_move(noun, name) if noun in careful else _drop(noun, name) for noun, name in reversed(local)]
     if _LARGE_OBJECT.search(whole):
         lines.append("SELECT lo_unlink(oid) FROM pg_largeobject_metadata")
     if slots:
@@ -94,6 +99,14 @@ def _drop(noun: str, name: str) -> str:
             f"ALTER SUBSCRIPTION {name} DISABLE; ALTER SUBSCRIPTION {name} SET (slot_name = NONE); DROP SUBSCRIPTION {name}"
         )
     return f"DROP {'ROUTINE' if noun in _ROUTINES else noun} IF EXISTS {name} CASCADE"
+
+
+def _drop_or_move(noun: str, name: str) -> str:
+    """A DROP; where the server fails to describe the object, its schema gets another name, so that the old one is free."""
+    schema = name if noun == "SCHEMA" else name.rpartition(".")[0] or "public"
+    again = " CREATE SCHEMA public;" if schema == "public" else ""
+    moved = f"EXECUTE 'ALTER SCHEMA {schema} RENAME TO {MOVED}' || txid_current();{again}"
+    return f"DO $$BEGIN {_drop(noun, name)}; EXCEPTION WHEN internal_error THEN {moved} END$$"
 
 
 def _where_it_exists(sql: str) -> str:

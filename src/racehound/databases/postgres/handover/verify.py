@@ -41,7 +41,7 @@ UNION ALL SELECT 'database ' || datname FROM pg_database WHERE oid >= 16384 AND 
 UNION ALL SELECT 'tablespace ' || spcname FROM pg_tablespace WHERE oid >= 16384
 UNION ALL SELECT 'replication slot ' || slot_name FROM pg_replication_slots
 UNION ALL SELECT 'prepared transaction ' || gid FROM pg_prepared_xacts
-UNION ALL SELECT 'schema ' || nspname FROM pg_namespace WHERE oid >= 16384 AND nspname !~ '^pg_'
+UNION ALL SELECT 'schema ' || nspname FROM pg_namespace WHERE oid >= 16384 AND nspname !~ '^(pg_|broken_|public$)'
 UNION ALL SELECT 'relation ' || relname FROM pg_class WHERE oid >= 16384 AND relnamespace = 'public'::regnamespace
 """
 """What a clean-up must not leave on a stock server."""
