@@ -45,6 +45,7 @@ def command(
     from racehound.databases.registry import opened
     from racehound.loops.reduction import ReduceOptions, reduce_all
     from racehound.report.scenes import reduction_text
+    from racehound.report.summary import handover_text
 
     directories = finding_directories(Path(path))
     if not directories:
@@ -63,6 +64,8 @@ def command(
         click.echo(reduction_text(done.reduction) if done.reduction else f"not reduced: {done.tried}\n")
         if done.reduction is not None:
             reduced.append(done.finding.id)
+            if handed_over := handover_text(run_directory / "findings" / done.finding.id, run_directory):
+                click.echo(f"{handed_over}\n")
 
     with opened(chosen, run_directory / "reduce-server.log") as server:
         ended = reduce_all(directories, server, reduce_options, reduction_progress(), show)

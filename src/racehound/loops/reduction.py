@@ -31,6 +31,7 @@ from racehound.loops.reduce.search import Search, Teller, say_nothing
 from racehound.loops.reduce.sequential import nearly
 from racehound.loops.reduce.transcript import check_of, transcript
 from racehound.loops.repetition import JudgedRepetition, RepetitionRunner
+from racehound.loops.verification import SHORT_LIMIT_S, verify_kit
 from racehound.report.handover import write_handover
 from racehound.run.lockstep_runner import LockstepRunner
 from racehound.run.perturbations.registry import PerturbationSet
@@ -66,6 +67,8 @@ class ReduceOptions:
     repetitions: int = 20
     """How often the result is run at the end."""
     statement_limit_s: float = 3.0
+    verify: bool = True
+    """Whether what is handed over is verified, too."""
 
 
 class SceneRunner:
@@ -85,6 +88,8 @@ class SceneRunner:
         self._repetitions = RepetitionRunner.of(opened.database)
         self._count = 0
         self._failures = 0
+        self._taken: dict[tuple[Line, ...], Schedule] = {}
+        """For scenes that showed the finding, the turns as they were taken: a turn of a blocked session goes to the next one."""
 
     def until(self, deadline: float) -> None:
         """From now on a try ends at that time, as `time.monotonic` counts."""
@@ -143,7 +148,13 @@ class SceneRunner:
         except RacehoundError:
             return None  # a variable cut in two, say
         self._failures = 0
+        if schedule == scene.schedule and shown(self._finding, repetition.findings):
+            self._taken[scene.lines] = scheduled.schedule
         return repetition.findings
+
+    def as_taken(self, scene: Scene) -> Scene:
+        """A scene that showed the finding, with its turns in the order in which they were taken: other programs keep to it."""
+        return scene.taken_in(self._taken.get(scene.lines, scene.schedule))
 
     def can_read(self, sql: str) -> bool:
         """Whether it is a statement by its grammar, as far as the target can tell."""
@@ -277,6 +288,9 @@ class Reducer:
         if reduction is not None:
             write_reduction(self._directory, reduction)
             write_handover(self._directory, self.finding, reduction, self._opened.database.hand_over)
+            if self._options.verify and reduction.ending != _INTERRUPTED:
+                left = max(SHORT_LIMIT_S, self._deadline - time.monotonic())
+                verify_kit(self._directory, self._opened.database, self._opened.scratch, left)
         return reduction
 
     @property
@@ -299,7 +313,7 @@ class Reducer:
                     return scene
                 self._alone += 1
                 if alone is None and may_be_alone:
-                    alone = scene.in_order(order)
+                    alone = scene.taken_in(order)
         if alone is not None:
             self._needs_no_race()
             return alone
@@ -378,7 +392,7 @@ class Reducer:
         best, rate = self._steady(search)
         count = math.factorial(len(best.sessions))
         tried = len(serial_schedules([len(best.of(number)) for number in best.sessions]))
-        return self._reduction(rate, ending, search, (tried, count), scene=best)
+        return self._reduction(rate, ending, search, (tried, count), scene=self._scenes.as_taken(best))
 
     def _steady(self, search: Search[Scene]) -> tuple[Scene, Rate]:
         """The smallest accepted scene that shows the finding often enough, or else the one that shows it most often."""
