@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @click.command("reduce")
 @click.argument("path", metavar="RUN_DIR|FINDING")
 @option("--runtime", type=click.FloatRange(0, min_open=True), default=120.0, metavar="SECONDS",
-        help="How long for all findings together; what is begun then ends within a few seconds.")  # fmt: skip
+        help="How long for all findings together. Then the last kit is verified, in a few seconds.")  # fmt: skip
 @option("--floor", type=click.FloatRange(0, 1), default=0.9, metavar="SHARE",
         help="What shows the finding less often is no reduction, where a larger one shows it as often.")  # fmt: skip
 @option("--repetitions", type=click.IntRange(1), default=20, help="How often the result is tried at the end.")

@@ -31,7 +31,7 @@ from racehound.loops.reduce.search import Search, Teller, say_nothing
 from racehound.loops.reduce.sequential import nearly
 from racehound.loops.reduce.transcript import check_of, transcript
 from racehound.loops.repetition import JudgedRepetition, RepetitionRunner
-from racehound.loops.verification import SHORT_LIMIT_S, verify_kit
+from racehound.loops.verification import verify_kit
 from racehound.report.handover import write_handover
 from racehound.run.lockstep_runner import LockstepRunner
 from racehound.run.perturbations.registry import PerturbationSet
@@ -52,6 +52,8 @@ _OVER: list[Event] = []
 """Stands for the end of repetitions."""
 SERIAL_STORMS = 6
 """Serial orders of a storm's program that are tried: all of up to three sessions."""
+_LEAST_VERIFICATION_S = 30.0
+"""Seconds for verifying a kit, also where the reduction has taken all its time; usually it takes a few."""
 _LEAST_CONFIRMATION_S = 2.0
 """Seconds for running the result again, also where the search has taken all its time and the machine is busy."""
 
@@ -61,7 +63,7 @@ class ReduceOptions:
     """What a user asks of a reduction."""
 
     limit_s: float = 60.0
-    """Seconds. A reduction ends within a few seconds after them."""
+    """Seconds. A reduction ends within a few seconds after them; verifying its kit may come on top."""
     floor: float = 0.9
     """The least rate. A smaller scene that shows the finding more rarely is no reduction, if a larger one does not."""
     repetitions: int = 20
@@ -289,7 +291,7 @@ class Reducer:
             write_reduction(self._directory, reduction)
             write_handover(self._directory, self.finding, reduction, self._opened.database.hand_over)
             if self._options.verify and reduction.ending != _INTERRUPTED:
-                left = max(SHORT_LIMIT_S, self._deadline - time.monotonic())
+                left = max(_LEAST_VERIFICATION_S, self._deadline - time.monotonic())
                 verify_kit(self._directory, self._opened.database, self._opened.scratch, left)
         return reduction
 
