@@ -74,8 +74,9 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def hunt(run: Path, seed: int, release: str) -> None:
-    asked = ("--seed", str(seed), "--runtime", str(HUNT_S), "--num-objects", "5", "--reduce", "0", "--quiet")
+def hunt(run: Path, seed: int, release: str, *more: str) -> None:
+    """Hunt into a run directory. more: further options."""
+    asked = ("--seed", str(seed), "--runtime", str(HUNT_S), "--num-objects", "5", "--reduce", "0", "--quiet", *more)
     command([*RACEHOUND, "run", "--release", release, *asked, "--out", str(run)])
 
 

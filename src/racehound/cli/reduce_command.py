@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @click.command("reduce")
 @click.argument("path", metavar="RUN_DIR|FINDING")
 @option("--runtime", type=click.FloatRange(0, min_open=True), default=120.0, metavar="SECONDS",
-        help="How long for all findings together; what is begun then ends within a few seconds.")  # fmt: skip
+        help="How long for all findings together. Then the last kit is verified, in a few seconds.")  # fmt: skip
 @option("--floor", type=click.FloatRange(0, 1), default=0.9, metavar="SHARE",
         help="What shows the finding less often is no reduction, where a larger one shows it as often.")  # fmt: skip
 @option("--repetitions", type=click.IntRange(1), default=20, help="How often the result is tried at the end.")
@@ -46,6 +46,7 @@ def command(
     from racehound.databases.registry import opened
     from racehound.loops.reduction import ReduceOptions, reduce_all
     from racehound.report.scenes import reduction_text
+    from racehound.report.summary import handover_text
 
     directories = finding_directories(Path(path))
     if not directories:
@@ -64,6 +65,8 @@ def command(
         click.echo(reduction_text(done.reduction) if done.reduction else f"not reduced: {done.tried}\n")
         if done.reduction is not None:
             reduced.append(done.finding.id)
+            if handed_over := handover_text(run_directory / "findings" / done.finding.id, run_directory):
+                click.echo(f"{handed_over}\n")
 
     interrupted = False
     with opened(chosen, run_directory / "reduce-server.log", tell) as server, ending_early(chosen, run_directory) as early:

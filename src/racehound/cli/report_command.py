@@ -58,7 +58,31 @@ def _html(run: Path, out: Path, plans: tuple[int, ...]) -> None:
     from racehound.report.html.page import page
 
     _, database = _read(run)
+    _verify(run, database)
     write_atomically(out, page(gather(run, database.dialect, database.kinds(), plans)).encode())
+
+
+def _verify(run: Path, database: Database) -> None:
+    """Verify the kits that were not verified yet, or not to the end, and say what came of it."""
+    from racehound.data.finding import finding_directories
+    from racehound.data.verification import read_verification
+    from racehound.loops.verification import verify_kit
+    from racehound.report.handover import kit_of
+    from racehound.report.summary import handover_text
+    from racehound.services import scratch
+
+    waiting = [directory for directory in finding_directories(run) if kit_of(directory).is_dir()]
+    known = {directory: read_verification(kit_of(directory)) for directory in waiting}
+    waiting = [directory for directory, verification in known.items() if verification is None or verification.hindered]
+    if not waiting:
+        return
+    place = scratch.create("verify")
+    try:
+        for directory in waiting:
+            if verify_kit(directory, database, place) is not None:
+                click.echo(handover_text(directory, run), err=True)
+    finally:
+        scratch.remove(place)
 
 
 def _trace(run: Path, out: Path) -> None:

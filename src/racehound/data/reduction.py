@@ -79,14 +79,30 @@ def _program_size(program: Program | None) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class HandOver:
-    """A reduced finding in forms that can be run without racehound."""
+    """A reduced finding in forms that can be run without racehound, and what a bug report says of it."""
 
     files: Mapping[str, str]
     """File names and texts."""
     how: Sequence[str]
     """How each form is run, a sentence each."""
+    scene: Scene
+    """The statements as the files have them."""
     check: str = ""
     """A query whose rows show the finding; "" where there is none."""
+    what: str = ""
+    """What is wrong, as a clause; "" where only the finding's title says it."""
+    expected: str = ""
+    """What should be instead, a sentence."""
+    settings: Sequence[str] = ()
+    """Settings that the server must have, a line each, as in its configuration file."""
+    session_settings: Mapping[int, Sequence[str]] = dataclasses.field(default_factory=dict)
+    """The SET statements that a session runs first, by its number."""
+    needs: Sequence[str] = ()
+    """What else whoever runs it has to provide, a line each."""
+    cleanup: Sequence[str] = ()
+    """The statements that remove what it makes."""
+    left_out: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """Forms that cannot be written: the name of the file, and why."""
 
 
 _REDUCTION = msgspec.json.Decoder(Reduction)

@@ -77,13 +77,11 @@ class Scene(msgspec.Struct, frozen=True, omit_defaults=True):
         """One session's lines."""
         return tuple(line for line in self.lines if line.session == session)
 
-    def in_order(self, schedule: Schedule) -> Scene:
-        """The scene with the same lines of each session, whose turns come in the order of another schedule.
-
-        The schedule numbers the sessions as this scene does.
-        """
-        left = {number: iter(self.of(number)) for number in self.sessions}
-        return self.with_lines([*self.setup, *(next(left[number]) for number in schedule)])
+    def taken_in(self, schedule: Schedule) -> Scene:
+        """The scene with its turns in the order in which sessions took them; those that nobody took come last."""
+        left = {number: list(self.of(number)) for number in self.sessions}
+        taken = [left[number].pop(0) for number in schedule if left.get(number)]
+        return self.with_lines([*self.setup, *taken, *(line for number in self.sessions for line in left[number])])
 
     def with_lines(self, lines: Iterable[Line]) -> Scene:
         """The scene with other lines: the setup's first, sessions numbered in the order of their first turns."""

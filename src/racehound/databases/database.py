@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from racehound.data.footprint import Footprint
     from racehound.data.reduction import HandOver
     from racehound.data.scene import Scene
+    from racehound.data.verification import Verification
     from racehound.judge.oracle import Oracle
     from racehound.kinds.text_kinds import KindBases
     from racehound.run.perturbations.perturbation import Perturbation
@@ -210,4 +211,22 @@ class Database(abc.ABC):
 
     def hand_over(self, scene: Scene, finding: Finding, title: str) -> HandOver | None:  # noqa: ARG002 no format of its own
         """A reduced finding in formats that run without racehound; None if only testdrive scripts are to be written."""
+        return None
+
+    def verify_hand_over(
+        self,
+        directory: Path,  # noqa: ARG002 nothing is verified
+        scene: Scene,  # noqa: ARG002
+        finding: Finding,  # noqa: ARG002
+        release: str,  # noqa: ARG002
+        scratch: Path,  # noqa: ARG002
+        limit_s: float,  # noqa: ARG002
+        *,
+        fetch: bool,  # noqa: ARG002
+    ) -> Verification | None:
+        """Run the files of `hand_over` in a directory on a server of that release as others have it; None if that is impossible.
+
+        `scratch`: a directory for the server. `limit_s`: seconds for all of it. `fetch`: also get a release that is not here.
+        The result says what hindered it.
+        """
         return None

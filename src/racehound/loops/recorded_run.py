@@ -22,6 +22,7 @@ from racehound.loops.explore import Exploration, explore
 from racehound.loops.hunt import Hunt, HuntOptions, Summary, choose_kinds
 from racehound.loops.reduce.search import Teller, say_nothing
 from racehound.loops.reduction import ReduceOptions, confirm_culprits, reduce_all
+from racehound.loops.verification import verify_first
 from racehound.report.progress import Reporter, outage_line
 from racehound.report.sessions import write_sessions
 from racehound.run.perturbations.registry import PerturbationSet
@@ -64,7 +65,7 @@ def record_hunt(
             reporter.close()
             if reduce_s and not summary.interrupted and not summary.ended_early:
                 worth = [directory.findings / finding.id for finding in summary.findings if not finding.is_weakness]
-                asked = ReduceOptions(reduce_s, statement_limit_s=options.statement_limit_s)
+                asked = ReduceOptions(reduce_s, statement_limit_s=options.statement_limit_s, verify=False)
                 began = time.monotonic()
                 left_out = reduce_all(worth, opened, asked, reduction_progress).left_out
                 if not left_out:
@@ -74,6 +75,7 @@ def record_hunt(
                 if left_out:
                     tell(left_out)
                 summary = _known_by_now(summary, directory)
+                verify_first(worth, opened)
             conclude(summary)
             return summary
 

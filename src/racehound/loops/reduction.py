@@ -41,6 +41,7 @@ from racehound.loops.reduce.search import Search, Teller, say_nothing
 from racehound.loops.reduce.sequential import nearly
 from racehound.loops.reduce.transcript import check_of, transcript
 from racehound.loops.repetition import JudgedRepetition, RepetitionRunner
+from racehound.loops.verification import verify_kit
 from racehound.report.handover import write_handover
 from racehound.run.lockstep_runner import LockstepRunner
 from racehound.run.perturbations.registry import PerturbationSet
@@ -68,6 +69,8 @@ _OVER: list[Event] = []
 """Stands for the end of repetitions."""
 SERIAL_STORMS = 6
 """Serial orders of a storm's program that are tried: all of up to three sessions."""
+_LEAST_VERIFICATION_S = 30.0
+"""Seconds for verifying a kit, also where the reduction has taken all its time; usually it takes a few."""
 _LEAST_CONFIRMATION_S = 2.0
 """Seconds for running the result again, also where the search has taken all its time and the machine is busy."""
 
@@ -77,12 +80,14 @@ class ReduceOptions:
     """What a user asks of a reduction."""
 
     limit_s: float = 60.0
-    """Seconds. A reduction ends within a few seconds after them."""
+    """Seconds. A reduction ends within a few seconds after them; verifying its kit may come on top."""
     floor: float = 0.9
     """The least rate. A smaller scene that shows the finding more rarely is no reduction, if a larger one does not."""
     repetitions: int = 20
     """How often the result is run at the end."""
     statement_limit_s: float = 3.0
+    verify: bool = True
+    """Whether what is handed over is verified, too."""
 
 
 class SceneRunner:
@@ -102,17 +107,19 @@ class SceneRunner:
         self._repetitions = RepetitionRunner.of(opened.database, retry=finding.at_rest == "lasting")
         self._count = 0
         self._failures = 0
+        self._taken: dict[tuple[Line, ...], Schedule] = {}
+        """For scenes that showed the finding, the turns as they were taken: a turn of a blocked session goes to the next one."""
 
     def until(self, deadline: float) -> None:
         """From now on a try ends at that time, as `time.monotonic` counts."""
         self._runner.deadline = deadline
 
     def shows(self, scene: Scene) -> bool:
-        """Whether the scene shows the finding, and counts; False for one that cannot be run.
+        """Whether the scene shows the finding, and counts; False for one that cannot be run, and for one of only a setup.
 
         TargetError when the target cannot go on, TimeIsUpError where that cannot be said in time.
         """
-        met = self._met(scene)
+        met = self._met(scene) if scene.turns else []
         return bool(met) and (not self.needs_race or self._serial_order(scene, met)[0] == "clean")
 
     def serial_orders(self, scene: Scene) -> tuple[SerialOrders, Schedule]:
@@ -160,7 +167,13 @@ class SceneRunner:
         except RacehoundError:
             return None  # a variable cut in two, say
         self._failures = 0
+        if schedule == scene.schedule and shown(self._finding, repetition.findings):
+            self._taken[scene.lines] = scheduled.schedule
         return repetition.findings
+
+    def as_taken(self, scene: Scene) -> Scene:
+        """A scene that showed the finding, with its turns in the order in which they were taken: other programs keep to it."""
+        return scene.taken_in(self._taken.get(scene.lines, scene.schedule))
 
     def can_read(self, sql: str) -> bool:
         """Whether it is a statement by its grammar, as far as the target can tell."""
@@ -297,6 +310,9 @@ class Reducer:
             write_handover(self._directory, self.finding, reduction, self._opened.database.hand_over)
             if reduction.scene and _share(Rate(reduction.reproduction, 0)) > _MOSTLY:
                 self._keep_culprit(culprit_in_scene(reduction.scene, self.finding, self._opened.target.dialect.effect))
+            if self._options.verify and reduction.ending != _INTERRUPTED:
+                left = max(_LEAST_VERIFICATION_S, self._deadline - time.monotonic())
+                verify_kit(self._directory, self._opened.database, self._opened.scratch, left)
         return reduction
 
     def confirm(self) -> bool:
@@ -347,7 +363,7 @@ class Reducer:
                     return scene
                 self._alone += 1
                 if alone is None and may_be_alone:
-                    alone = scene.in_order(order)
+                    alone = scene.taken_in(order)
         if alone is not None:
             self._needs_no_race()
             return alone
@@ -426,7 +442,7 @@ class Reducer:
         best, rate = self._steady(search)
         count = math.factorial(len(best.sessions))
         tried = len(serial_schedules([len(best.of(number)) for number in best.sessions]))
-        return self._reduction(rate, ending, search, (tried, count), scene=best)
+        return self._reduction(rate, ending, search, (tried, count), scene=self._scenes.as_taken(best))
 
     def _steady(self, search: Search[Scene]) -> tuple[Scene, Rate]:
         """The smallest accepted scene that shows the finding often enough, or else the one that shows it most often."""

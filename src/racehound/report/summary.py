@@ -9,7 +9,8 @@ from racehound.data.finding import CONSEQUENCES, CULPRITS_LIMIT, SERIAL_ORDERS, 
 from racehound.data.history import Outage
 from racehound.data.reduction import FILE as REDUCTION
 from racehound.data.reduction import read_reduction
-from racehound.report.handover.directory import DIRECTORY as HANDOVER
+from racehound.data.verification import read_verification
+from racehound.report.handover import kit_of
 from racehound.report.progress import outage_line
 from racehound.report.scenes import reduction_text
 from racehound.report.sessions import sessions_text
@@ -113,8 +114,20 @@ def _statements(finding: Finding, directory: Path) -> list[str]:
     reduction = read_reduction(kept)
     if reduction is None:
         return _shortened(sessions_text(finding), kept / "sessions.sql")
-    handed_over = [f"    for others to run: {kept / HANDOVER}"] if (kept / HANDOVER).is_dir() else []
-    return [*_shortened(reduction_text(reduction), kept / REDUCTION), *handed_over]
+    handed_over = handover_text(kept, directory)
+    return [*_shortened(reduction_text(reduction), kept / REDUCTION), *([f"    {handed_over}"] if handed_over else [])]
+
+
+def handover_text(finding_directory: Path, run: Path) -> str:
+    """Where the files for others are, and whether they show the finding on a server like theirs; "" where there are none."""
+    kit = kit_of(finding_directory)
+    if not kit.is_dir():
+        return ""
+    verification = read_verification(kit)
+    if verification is None:
+        return f"not yet verified, so perhaps not for others to run: {kit} (racehound report {run} verifies it)"
+    word = "for others to run" if verification.as_promised else "not all of it is for others to run"
+    return f"{word}: {kit} ({verification.facts})"
 
 
 def _shortened(text: str, file: Path) -> list[str]:

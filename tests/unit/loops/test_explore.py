@@ -10,7 +10,7 @@ import pytest
 from racehound.data.finding import Baseline, Finding, Store, read_finding
 from racehound.data.history import RepetitionEnded, read_history
 from racehound.data.run_directory import RunDirectory
-from racehound.data.schedule import Schedule
+from racehound.data.schedule import Schedule, print_schedule
 from racehound.loops.explore import Class, Exploration, explore
 from racehound.loops.recorded_run import read_scripts
 from racehound.run.strategies import ExploreOptions
@@ -137,5 +137,6 @@ def test_a_finding_says_when_it_was_first_met(lab: Lab) -> None:
     lab.target.answer(SECOND, lambda _sql: refused(INTERNAL, "torn") if lab.between() else done("DROP"))
     finding = only(lab.explore())
     assert finding.first_met is not None
+    assert finding.detail[-1] == f"schedule: {print_schedule(finding.schedule)}"
     assert finding.first_met.repetition == 3  # after the two serial schedules
     assert read_finding(lab.run.findings / finding.id)[0].first_met == finding.first_met

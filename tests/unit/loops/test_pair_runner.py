@@ -137,6 +137,7 @@ def test_what_comes_serially_does_not_hide_what_needs_a_race(trials: Trials) -> 
     }
     assert {(finding.severity, finding.serial_orders) for finding in trials.kept} == {("unexplained error", "clean")}
     assert [each.first_met.repetition for each in trials.kept if each.first_met] == [2, 3, 5, 6]
+    assert {(each.schedule, each.together) for each in trials.kept} == {((1, 1, 2, 1), False)}
 
 
 def test_both_serial_orders_are_run_once_for_each_order_of_the_pair(trials: Trials) -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from racehound.data.finding import Finding
     from racehound.data.reduction import HandOver
     from racehound.data.scene import Scene
+    from racehound.data.verification import Verification
     from racehound.judge.oracle import Oracle
     from racehound.kinds.text_kinds import KindBases
     from racehound.run.perturbations.perturbation import Perturbation
@@ -131,3 +132,11 @@ class PostgresDatabase(Database):
         from racehound.databases.postgres.handover import hand_over
 
         return hand_over(scene, finding, title)
+
+    def verify_hand_over(
+        self, directory: Path, scene: Scene, finding: Finding, release: str, scratch: Path, limit_s: float, *, fetch: bool
+    ) -> Verification:
+        from racehound.databases.postgres.handover.kit import kit_of
+        from racehound.databases.postgres.handover.verify import verify
+
+        return verify(directory, kit_of(scene, finding, finding.title), release, scratch, limit_s, fetch=fetch)

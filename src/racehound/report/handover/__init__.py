@@ -3,6 +3,6 @@
 All of it is text made from the finding and its reduction. Nothing here connects to a server.
 """
 
-from racehound.report.handover.directory import write_handover
+from racehound.report.handover.directory import kit_of, write_handover
 
-__all__ = ["write_handover"]
+__all__ = ["kit_of", "write_handover"]

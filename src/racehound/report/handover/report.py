@@ -1,10 +1,13 @@
-"""A bug report in Markdown."""
+"""A bug report in Markdown that reads as plain text, too: a mailing list takes it as it is."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from racehound.data.finding import Finding
 from racehound.data.reduction import HandOver, Reduction
-from racehound.data.scene import Scene
+from racehound.data.scene import SETUP, Scene
+from racehound.data.verification import Verification
 from racehound.report.handover.plain import setup_of
 
 _EXPECTED = {
@@ -17,30 +20,129 @@ _EXPECTED = {
     "unexplained error": "A statement fails only for a reason that its author, or somebody who ran at the same time, has given.",
     "leak": "What is dropped leaves nothing behind.",
 }
+_CONTROL = ("BEGIN", "COMMIT", "ROLLBACK")
+_WIDEST = 56
+"""Characters of a statement that stands in a column."""
 
 
-def report(scene: Scene, finding: Finding, reduction: Reduction, forms: HandOver) -> str:
+def report(finding: Finding, reduction: Reduction, forms: HandOver, verification: Verification | None) -> str:
     """The bug report of a reduced finding."""
-    check = forms.check
-    setup = "".join(f"{sql};\n" for sql in setup_of(scene))
-    return "\n".join([
-        f"# {finding.title}", "",
-        f"{reduction.database} {reduction.release}. Taken statement by statement, it showed:", "",
-        *(f"- {release}: {replayed.reproduced} times of {replayed.tried}" for release, replayed in reduction.releases.items()),
-        "",
-        *(["## Before", "", "```sql", f"{setup}```", ""] if setup else []),
-        "## Turns", "", *_table(scene), "",
-        "## Observed", "", f"{finding.title} ({finding.severity})", *(f"- {line}" for line in finding.detail), "",
-        *(["```sql", f"{check};", "```", "", "returns rows.", ""] if check else []),
-        "## Expected", "", _EXPECTED[finding.severity], "",
-        "## Again", "", *(f"- {how}" for how in forms.how), "",
-    ])  # fmt: skip
+    scene = forms.scene
+    setup = "".join(f"{sql};\n" for sql in [*forms.session_settings.get(SETUP, ()), *setup_of(scene)])
+    sections = {
+        "Version": _version(reduction, forms, verification),
+        "Setup": _sql(setup),
+        "Turns": f"{_turns(scene, forms.session_settings)}\n\nA statement that waits for a lock goes on as soon as it can.",
+        "Observed": _observed(finding, forms, verification),
+        "Expected": forms.expected or _EXPECTED[finding.severity],
+        "Releases tried": _releases(reduction),
+        "Clean-up": _sql("".join(f"{sql};\n" for sql in forms.cleanup)),
+        "How to run it": _how(forms, verification),
+    }
+    parts = [f"# {_subject(finding, forms)}", _summary(finding, forms, verification)]
+    parts += [f"## {heading}\n\n{text.rstrip()}" for heading, text in sections.items() if text]
+    return "\n\n".join(parts) + "\n"
 
 
-def _table(scene: Scene) -> list[str]:
-    sessions = scene.sessions
-    rows = [f"| turn | {' | '.join(f'session {number}' for number in sessions)} |", f"| --- |{' --- |' * len(sessions)}"]
-    for turn, line in enumerate(scene.turns, 1):
-        sql = " ".join(line.sql.split()).replace("|", "\\|")
-        rows.append(f"| {turn} | {' | '.join(f'`{sql}`' if line.session == number else '' for number in sessions)} |")
-    return rows
+def _subject(finding: Finding, forms: HandOver) -> str:
+    return _capital(forms.what) if forms.what else finding.title
+
+
+def _summary(finding: Finding, forms: HandOver, verification: Verification | None) -> str:
+    """One sentence: what is done, what is wrong then, and what follows."""
+    statements = list(dict.fromkeys(" ".join(line.sql.split()) for line in forms.scene.turns if line.sql.upper() not in _CONTROL))
+    if len(statements) == 2:
+        when = f"When `{statements[0]}` and `{statements[1]}` run at the same time, in the order below"
+    else:
+        when = "When the statements below run at the same time, in their order"
+    follows = [*finding_consequences(finding), *(verification.consequences if verification else ())]
+    after = "; ".join(follows) or _GENERAL.get(finding.severity, "")
+    return f"{when}, {forms.what or finding.title}{f'; what follows: {after}' if after else ''}."
+
+
+_GENERAL = {
+    "corruption": "the row stays, and whatever relies on it fails or is wrong",
+    "internal error": "its transaction is lost, and the message does not tell its author why",
+    "known weakness": "its transaction is lost, and the message does not tell its author why",
+    "crash": "all sessions of the server are ended",
+    "hang": "the session waits until somebody ends it",
+    "wrong result": "no session was told of an error",
+}
+"""What follows of a finding of that severity, where nothing more is known."""
+
+
+def finding_consequences(finding: Finding) -> tuple[str, ...]:
+    """What is known to follow from a finding, a line each."""
+    return tuple(getattr(finding, "consequences", ()))
+
+
+def _version(reduction: Reduction, forms: HandOver, verification: Verification | None) -> str:
+    version = verification.version if verification and verification.version else f"{reduction.database} {reduction.release}"
+    lines = [version]
+    if verification and verification.system:
+        lines.append(f"Operating system: {verification.system}")
+    settings = verification.settings if verification and verification.forms else forms.settings
+    lines.append(f"Settings that differ from the default: {', '.join(settings) if settings else 'none'}.")
+    lines += [f"It needs {need}." for need in forms.needs]
+    return "\n\n".join(lines)
+
+
+def _turns(scene: Scene, settings: Mapping[int, object]) -> str:
+    """Two columns where the statements are short; else a numbered list."""
+    first = [(session, f"{sql}") for session in scene.sessions for sql in _settings(settings, session)]
+    rows = [*first, *((line.session, line.sql) for line in scene.turns)]
+    if len(scene.sessions) == 2 and all("\n" not in sql and len(sql) < _WIDEST for _, sql in rows):
+        left, right = scene.sessions
+        width = max(len(sql) for session, sql in [*rows, (left, f"session {left}")] if session == left) + 4
+        head = [f"{f'session {left}':{width}}session {right}", f"{'-' * (width - 3)}   {'-' * (width - 3)}"]
+        lines = [f"{sql + ';':{width}}" if session == left else f"{'':{width}}{sql};" for session, sql in rows]
+        return _fenced("\n".join(line.rstrip() for line in [*head, *lines]), "")
+    lines = [f"-- {turn}. session {session}\n{sql};" for turn, (session, sql) in enumerate(rows, 1)]
+    return _fenced("\n".join(lines), "sql")
+
+
+def _settings(settings: Mapping[int, object], session: int) -> tuple[str, ...]:
+    own = settings.get(session, ())
+    assert isinstance(own, tuple)
+    return own
+
+
+def _observed(finding: Finding, forms: HandOver, verification: Verification | None) -> str:
+    parts = []
+    if forms.check:
+        parts += ["This query returns" + (" rows:" if not forms.expected or "no row" in forms.expected else " other rows:"),
+                  _fenced(f"{forms.check};", "sql")]  # fmt: skip
+    observed = "\n".join(verification.observed) if verification else ""
+    if observed:
+        parts.append(_fenced(observed, ""))
+    elif not forms.check:
+        parts.append(f"{_capital(forms.what or finding.title)}.")
+    if verification and verification.consequences:
+        parts += ["Before the clean-up:", _fenced("\n".join(verification.consequences), "")]
+    return "\n\n".join(parts)
+
+
+def _releases(reduction: Reduction) -> str:
+    rows = reduction.releases.items()
+    return "\n".join(
+        f"- {reduction.database} {release}: shown {replayed.reproduced} of {replayed.tried} times" for release, replayed in rows
+    )
+
+
+def _how(forms: HandOver, verification: Verification | None) -> str:
+    lines = [f"- {how}" for how in forms.how]
+    lines += [f"- There is no `{name}`: {why}." for name, why in forms.left_out.items()]
+    lines.append(f"- {_capital(verification.facts)}." if verification else "- Not yet verified on a stock server.")
+    return "\n".join(lines)
+
+
+def _sql(text: str) -> str:
+    return _fenced(text.rstrip(), "sql") if text.strip() else ""
+
+
+def _fenced(text: str, language: str) -> str:
+    return f"```{language}\n{text}\n```"
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]

@@ -17,4 +17,4 @@ def scripts(scene: Scene) -> HandOver:
         found[f"session-{session}.td"] = "\n".join(
             f"# from turn {turns[0][0]}\n" + "".join(print_command(Sql(line.sql)) for _, line in turns) for turns in own
         )
-    return HandOver(found, ["`.td`: scripts of testdrive, a session each; the comments say whose turn it is."])
+    return HandOver(found, ["`.td`: scripts of testdrive, a session each; the comments say whose turn it is."], scene)

@@ -45,6 +45,12 @@ def find(release: str | None = None) -> Installation:
     return _cached(name) or _fetch(name)
 
 
+def installed(release: str) -> bool:
+    """Whether a release is here, so that `find` needs no network. UserError when the text is not a release number."""
+    parse(release)
+    return release in (wheel().version, str(wheel().major)) or (cache_dir() / _AREA / release.strip()).is_dir()
+
+
 def parse(release: str) -> tuple[int, int | None]:
     """`17.4` is (17, 4), `17` is (17, None). UserError for anything else, and for releases before 14."""
     match = _RELEASE.fullmatch(release.strip())

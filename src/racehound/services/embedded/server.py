@@ -140,15 +140,20 @@ class EmbeddedServer:
         settings: Mapping[str, str] | None = None,
         *,
         durable: bool = False,
+        stock: bool = False,
     ) -> None:
         """Prepare the server without starting it. `settings` override the default ones. The server appends to the log file.
 
-        UserError for an invalid name of a setting, or a scratch directory whose path is too long for a socket.
+        stock: a server as others have it, with the settings of initdb, but without TCP. It can connect to itself with libpq's
+        defaults. UserError for an invalid name of a setting, or a scratch directory whose path is too long for a socket.
         """
         self._user = server_user()
         self.installation = reachable(installation, self._user, scratch_dir)
         self.log_path = log_path.absolute()
-        self._configuration = configuration(installation.major, settings or {}, durable=durable)
+        self._stock = stock
+        self._configuration = (
+            configuration_lines(settings or {}) if stock else configuration(installation.major, settings or {}, durable=durable)
+        )
         self._base = Path(tempfile.mkdtemp(prefix="pg", dir=scratch_dir.absolute()))
         self._removable = (self._base, scratch_dir) if scratch.is_mine(scratch_dir) else (self._base,)
         self.data_dir = self._base / "data"
@@ -263,7 +268,7 @@ class EmbeddedServer:
             raise TargetError(f"cannot copy the data directory: {' '.join(copied.stderr.split())}")
 
     def _launch(self) -> None:
-        address = ("-h", "127.0.0.1", "-p", str(self._port), "-k", str(self._base))
+        address = ("-h", "" if self._stock else "127.0.0.1", "-p", str(self._port), "-k", str(self._base))
         command = self._command(("postgres", "-D", str(self.data_dir), *address), self.log_path, signal.SIGQUIT)
         self._process = process.GuardedProcess(command)
         self._process.start()
@@ -272,13 +277,19 @@ class EmbeddedServer:
         return process.Command(
             argv=(str(self.installation.bin / argv[0]), *argv[1:]),
             # The user's environment is not passed on, since variables such as PGDATA and PGOPTIONS have an effect.
-            env={"PATH": os.environ.get("PATH", os.defpath), "HOME": str(self._base), "LC_ALL": "C", "TZ": "UTC"},
+            env=self._environment(),
             cwd=self._base,
             user=self._user,
             log=log,
             stop_signal=stop_signal,
             remove_when_orphaned=self._removable,
         )
+
+    def _environment(self) -> dict[str, str]:
+        environment = {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(self._base), "LC_ALL": "C", "TZ": "UTC"}
+        if self._stock:
+            environment |= {"PGHOST": str(self._base), "PGPORT": str(self._port)}
+        return environment
 
     def _until_ready(self) -> bool:
         """Wait until a connection succeeds; False when the server ends instead. TargetError when neither happens in time."""
@@ -321,16 +332,26 @@ class EmbeddedServer:
 
 def configuration(major: int, settings: Mapping[str, str], *, durable: bool) -> str:
     """The text to append to postgresql.conf for a major release. UserError for an invalid name of a setting."""
+    merged = racehound_settings(major)
+    merged |= dict.fromkeys(_NOT_DURABLE, "on") if durable else _NOT_DURABLE
+    return configuration_lines({**merged, **settings})
+
+
+def racehound_settings(major: int) -> dict[str, str]:
+    """The settings that racehound gives its servers of a major release."""
     merged = dict(_SETTINGS)
     for since, more in _SETTINGS_SINCE.items():
         if major >= since:
             merged |= more
-    merged |= dict.fromkeys(_NOT_DURABLE, "on") if durable else _NOT_DURABLE
-    merged |= settings
-    for name in merged:
+    return merged
+
+
+def configuration_lines(settings: Mapping[str, str]) -> str:
+    """Settings as lines of postgresql.conf. UserError for an invalid name of a setting."""
+    for name in settings:
         if not _SETTING_NAME.fullmatch(name):
             raise UserError(f"{name!r} cannot be the name of a PostgreSQL setting")
-    return "".join(f"{name} = {_quoted(value)}\n" for name, value in merged.items())
+    return "".join(f"{name} = {_quoted(value)}\n" for name, value in settings.items())
 
 
 def _quoted(value: str) -> str:
