@@ -27,8 +27,15 @@ FAILED = "statement: "
 def judge_errors(history: ObservedHistory) -> list[Finding]:
     """A finding for each internal and each unexplained error of a repetition."""
     classes = history.classification
-    found = [_internal(history, statement, classes.concurrent_writes(statement)) for statement in classes.of_class("internal")]
+    internal = [*classes.of_class("internal"), *filter(lambda each: _lasts(history, each), classes.overtaken_checks)]
+    found = [_internal(history, statement, classes.concurrent_writes(statement)) for statement in internal]
     return found + [_unexplained(history, statement) for statement in classes.of_class("unexplained")]
+
+
+def _lasts(history: ObservedHistory, statement: Statement) -> bool:
+    """Whether it fails in the same way at rest, and no serial order is known to show that."""
+    retried = history.retries.get(id(statement))
+    return retried is not None and retried.verdict == "lasting" and retried.serial != "fails the same way"
 
 
 def _internal(history: ObservedHistory, statement: Statement, others: list[WriteInterval]) -> Finding:

@@ -56,13 +56,17 @@ class Retry:
 def retries(history: ObservedHistory, known: Iterable[int] = ()) -> list[Retry]:
     """What is to be run again after a repetition, in the order in which it failed.
 
+    Racehound's own checks that others overtook are run again, too: what they looked at may be broken for good.
+
     known: identities of statements to leave out.
     """
-    left_out = set(known)
+    left_out, checks = set(known), set(map(id, history.classification.overtaken_checks))
     failed = [
         statement
         for statement, error_class in history.classification.failed
-        if error_class in ("internal", "unexplained") and statement.repetition == history.number and id(statement) not in left_out
+        if (error_class in ("internal", "unexplained") or id(statement) in checks)
+        and statement.repetition == history.number
+        and id(statement) not in left_out
     ]
     if not failed:
         return []

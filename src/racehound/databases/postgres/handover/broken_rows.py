@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import re
 
+from racehound.databases.postgres.oracles.catalog_map import CatalogMap
 from racehound.databases.postgres.oracles.catalog_queries import NO_DEPENDENCY, NO_OWNER, ROW_MISSING
 from racehound.databases.postgres.oracles.catalog_rules import RULES
 from racehound.databases.postgres.oracles.recorded_dependencies import DEPENDENCIES, OWNERS
@@ -26,6 +27,8 @@ _ARRAYS = frozenset((
     "prattrs", "stxkeys", "tgattr",
 ))  # fmt: skip
 """Columns that are arrays of references (`is_array` of `pg_get_catalog_foreign_keys()`)."""
+_ANY_SERVER = CatalogMap(version=0, database=0, first_unpinned=12_000, catalogs={}, keys=())
+"""The map that a query is written with which any server can run; 12,000 is `FirstUnpinnedObjectId` (`transam.h`)."""
 _FIRST_NORMAL_OID = 16384
 _NAMES = {
     "pg_am": "amname", "pg_authid": "rolname", "pg_class": "relname", "pg_collation": "collname", "pg_constraint": "conname",
@@ -139,7 +142,7 @@ def _by_rule(title: str) -> BrokenRows | None:
     rule = next((rule for rule in RULES if title.startswith(f"{rule.catalog}.{rule.column}: {rule.problem}")), None)
     if rule is None:
         return None
-    text = rule.sql(_FIRST_NORMAL_OID, 0).replace(
+    text = rule.sql(_FIRST_NORMAL_OID, _ANY_SERVER).replace(
         "IN (0, 0)", "IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))"
     )
     query = " ".join(text.replace("pg_catalog.", "").split())
