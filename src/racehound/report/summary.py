@@ -99,6 +99,9 @@ def handover_text(finding_directory: Path, run: Path) -> str:
     verification = read_verification(kit)
     if verification is None:
         return f"not yet verified, so perhaps not for others to run: {kit} (racehound report {run} verifies it)"
+    if verification.hindered:
+        said = f"{verification.facts}; racehound report {run} tries again"
+        return f"not verified to the end, so perhaps not for others to run: {kit} ({said})"
     word = "for others to run" if verification.as_promised else "not all of it is for others to run"
     return f"{word}: {kit} ({verification.facts})"
 
