@@ -91,6 +91,8 @@ class HandOver:
     """A query whose rows show the finding; "" where there is none."""
     what: str = ""
     """What is wrong, as a clause; "" where only the finding's title says it."""
+    follows: Sequence[str] = ()
+    """What is known to follow from it, a line each."""
     expected: str = ""
     """What should be instead, a sentence."""
     settings: Sequence[str] = ()

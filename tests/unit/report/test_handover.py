@@ -260,6 +260,14 @@ def test_the_report_says_what_is_wrong_in_one_sentence_and_has_a_column_for_each
     assert "Not yet verified" in report
 
 
+def test_the_report_tells_what_certainly_follows(tmp_path: Path) -> None:
+    lines = ("corruption 0123456789: pg_depend.objid -> pg_proc.oid: row missing (rh1234abcd_o_0)",
+             "in the same repetition, leak 1123456789: something else")  # fmt: skip
+    report = handed(tmp_path, finding=msgspec.structs.replace(FINDING, consequences=lines))["report.md"]
+    assert "what follows: pg_depend.objid -> pg_proc.oid: row missing (schema_1)." in report.splitlines()[2]
+    assert "something else" not in report
+
+
 def test_the_report_names_all_releases_that_it_was_tried_on(tmp_path: Path) -> None:
     report = handed(tmp_path, replays={"18.6": Reproduction(20, 0), "17.5": Reproduction(10, 10)})["report.md"]
     listed = [line for line in report.splitlines() if line.startswith("- PostgreSQL 1")]

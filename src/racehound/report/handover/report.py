@@ -55,7 +55,7 @@ def _summary(finding: Finding, forms: HandOver, verification: Verification | Non
         when = f"When `{statements[0]}` and `{statements[1]}` run at the same time, in the order below"
     else:
         when = "When the statements below run at the same time, in their order"
-    follows = [*finding_consequences(finding), *(verification.consequences if verification else ())]
+    follows = [*forms.follows, *(verification.consequences if verification else ())]
     after = "; ".join(follows) or _GENERAL.get(finding.severity, "")
     return f"{when}, {forms.what or finding.title}{f'; what follows: {after}' if after else ''}."
 
@@ -69,11 +69,6 @@ _GENERAL = {
     "wrong result": "no session was told of an error",
 }
 """What follows of a finding of that severity, where nothing more is known."""
-
-
-def finding_consequences(finding: Finding) -> tuple[str, ...]:
-    """What is known to follow from a finding, a line each."""
-    return tuple(getattr(finding, "consequences", ()))
 
 
 def _version(reduction: Reduction, forms: HandOver, verification: Verification | None) -> str:

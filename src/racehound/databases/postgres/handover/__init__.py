@@ -48,6 +48,7 @@ def hand_over_kit(kit: Kit) -> HandOver:
         scene=kit.scene,
         check=sign.query,
         what=sign.what,
+        follows=kit.follows,
         expected=_EXPECTED[sign.ending or ("error" if sign.error else rows if sign.query else "")],
         settings=[f"{name} = {value}" for name, value in kit.needs.server.items()],
         session_settings={number: tuple(settings) for number, settings in kit.settings.items()},

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from racehound.data.finding import Finding
+from racehound.data.finding import Finding, consequence_ids
 from racehound.data.scene import SETUP, Line, Scene
 from racehound.databases.postgres.handover.names import Names
 from racehound.databases.postgres.handover.needs import LAST_TO_WAIT_FAILS, Needs, needs_of, session_settings, without_variables
@@ -26,6 +26,8 @@ class Kit:
     scene: Scene
     sign: Sign
     needs: Needs
+    follows: tuple[str, ...] = ()
+    """What certainly follows from the finding, a line each."""
 
     @property
     def setup(self) -> list[str]:
@@ -58,7 +60,12 @@ def kit_of(scene: Scene, finding: Finding, title: str) -> Kit:
         msgspec.structs.replace(line, sql=names.read(without_variables(line.sql)), object="")
         for line in (*first, *lines, *_ends(lines))
     ]
-    return Kit(names.read(title), scene.with_lines(read), sign_of(finding, scene, names), needs)
+    return Kit(names.read(title), scene.with_lines(read), sign_of(finding, scene, names), needs, _follows(finding, names))
+
+
+def _follows(finding: Finding, names: Names) -> tuple[str, ...]:
+    certain = consequence_ids(finding.consequences, certain_only=True)
+    return tuple(names.read(line.partition(f" {identity}: ")[2]) for identity, line in certain.items())
 
 
 def _may_deadlock(turns: Sequence[Line]) -> bool:
