@@ -115,6 +115,8 @@ class PostgresTarget(Target):
         self._server_facts: ServerFacts | None = None
         self._observers: tuple[LibpqSession, ...] = ()
         self._cleaner: DatabaseCleaner | None = None
+        self._listener: LibpqSession | None = None
+        """A session that is always idle. When the server ends, it is told so at any moment of a run."""
         self._sessions: weakref.WeakSet[LibpqSession] = weakref.WeakSet()
         """All that it has opened, as long as somebody uses them."""
         self._sessions_lock = threading.Lock()
@@ -150,6 +152,7 @@ class PostgresTarget(Target):
         with self._administration() as administration:
             self._server_facts = _read_facts(administration)
             self.location.mark_log(administration)
+        self._listen()
         if self._server_facts.major < OLDEST:
             raise UserError(f"PostgreSQL {self._server_facts.release} is too old: racehound needs {OLDEST} or newer")
         self._make_template()
@@ -173,6 +176,8 @@ class PostgresTarget(Target):
 
     def stop(self) -> None:
         self._close_observers()
+        if self._listener is not None:
+            self._listener.close()
         failures: list[str] = []
         left = self.left_behind()
         if self._server_facts is not None and not self.owned:
@@ -226,6 +231,7 @@ class PostgresTarget(Target):
             if not (self.owned and self._end_is_known):
                 raise UnreachableError("the server does not answer any more")
             self._renew()
+        self._listen()
         self._clear()
         with self._administration() as administration:
             self._number += 1
@@ -268,6 +274,7 @@ class PostgresTarget(Target):
     def reconnect(self) -> None:
         """Open new observers in the same working database, after a crash or restart of the server."""
         self._close_observers()
+        self._listen()
         self._observers = tuple(self._connect(self.database, "observer") for _ in range(OBSERVERS))
         self._cleaner = DatabaseCleaner(self.observer, self.run_id)
 
@@ -343,7 +350,8 @@ class PostgresTarget(Target):
         return ServerStart(f"{server} UTC", f"{processes} UTC")
 
     def farewells(self) -> list[ServerError]:
-        told = [(observer.farewell(), observer.fileno) for observer in self._observers]
+        listening = [*self._observers, *([self._listener] if self._listener else [])]
+        told = [(session.farewell(), session.fileno) for session in listening]
         return [error or _NO_WORD for error, fileno in told if error or fileno < 0]
 
     def traces(self) -> Traces:
@@ -415,6 +423,14 @@ class PostgresTarget(Target):
         with self._sessions_lock:
             self._sessions.add(session)
         return session
+
+    def _listen(self) -> None:
+        """Open the idle session, unless there is one."""
+        if self._listener is not None:
+            if self._listener.farewell() is None and self._listener.fileno >= 0:
+                return
+            self._listener.close()
+        self._listener = self._connect(None, "observer")
 
     def _close_observers(self) -> None:
         for observer in self._observers:
