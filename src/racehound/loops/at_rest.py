@@ -254,11 +254,12 @@ class AtRest:
 
     def _lost(self, retry: Retry, outcome: Outcome, start_ns: int) -> None:
         """The server ended the session over it: that is for the oracle of crashes to judge, so it is recorded as a statement."""
-        failed = retry.failed[0]
+        failed, told = retry.failed[0], outcome.error
         self._host.recorder.append(
             Statement(
                 self._repetition, failed.session, failed.object, "verify", failed.step, failed.attempt, failed.sql,
-                start_ns, time.monotonic_ns(), "lost", message=outcome.error.message if outcome.error else "", pid=failed.pid,
+                start_ns, time.monotonic_ns(), "lost", sqlstate=told.sqlstate if told else "",
+                message=told.message if told else "", pid=failed.pid,
             )
         )  # fmt: skip
         self._record(retry, "not retried", reason="the connection was lost when it was run again")

@@ -33,7 +33,7 @@ def replay(
     perturbations as repetition N of the hunt did.
     """
     finding, program = read_finding(directory)
-    runs = RepetitionRunner.of(opened.database)
+    runs = RepetitionRunner.of(opened.database, retry=finding.at_rest == "lasting")
     with contextlib.closing(Recorder(opened.scratch / f"replay-{finding.id}.jsonl")) as recorder:
         in_lockstep = finding.schedule and not storm
         hosts = (

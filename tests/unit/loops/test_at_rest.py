@@ -21,7 +21,7 @@ from racehound.run.lockstep_program import lockstep_program
 from racehound.run.lockstep_runner import LockstepRunner
 from racehound.run.storm_runner import StormRunner
 from racehound.session import Outcome
-from tests.unit.scripted import INTERNAL, LOST, MISSING, SCRIPTED, SYNTAX, ScriptedDatabase, ScriptedTarget, done, refused
+from tests.unit.scripted import CRASHED, INTERNAL, MISSING, SCRIPTED, SYNTAX, ScriptedDatabase, ScriptedTarget, done, refused
 
 BROKEN = refused(INTERNAL, "cache lookup failed for box 4711")
 BROKEN_AGAIN = refused(INTERNAL, "cache lookup failed for box 4712")
@@ -158,7 +158,7 @@ def test_after_a_corruption_that_an_oracle_has_found_a_lasting_error_is_its_cons
     runs.target.answer("READ o_0", BROKEN)
     finding = only(runs.run("READ o_0"))
     assert finding.oracle == "at rest"
-    assert finding.detail[0].startswith("and then: XX000 cache lookup failed")
+    assert "XX000 cache lookup failed" in finding.consequences[0]
     assert runs.retried().verdict == "lasting"
     assert runs.target.count("rebuild") == 1, "no serial order is run"
 
@@ -246,7 +246,7 @@ def test_nothing_is_run_again_where_the_state_at_rest_could_not_be_judged(runs: 
 
 
 def test_a_server_that_crashes_over_it_is_a_crash(runs: Runs) -> None:
-    runs.target.answer("READ o_0", BROKEN, LOST)
+    runs.target.answer("READ o_0", BROKEN, CRASHED)
     repetition = runs.run("READ o_0")
     assert "crash" in {finding.severity for finding in repetition.findings}
     assert runs.retried().verdict == "not retried"

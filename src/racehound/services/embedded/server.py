@@ -288,7 +288,7 @@ class EmbeddedServer:
     def _environment(self) -> dict[str, str]:
         environment = {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(self._base), "LC_ALL": "C", "TZ": "UTC"}
         if self._stock:
-            environment |= {"PGHOST": str(self._base), "PGPORT": str(self._port)}
+            environment |= {"PGHOST": str(self._base), "PGPORT": str(self._port), "PGPASSFILE": str(self._passfile)}
         return environment
 
     def _until_ready(self) -> bool:
