@@ -186,7 +186,7 @@ WANTED_AT_URL = {**WANTED, "kill": "undecided", "crash": "server crashed"}
 
 def _at_url(directory: Path, case: Case, number: int) -> Verdict:
     with _server(directory) as server, _link(server) as link:
-        url = f"postgres://{server.address.user}@{link.endpoint}/postgres?sslmode=disable"
+        url = dataclasses.replace(server.address, host=link.endpoint.host, port=link.endpoint.port).url()
         run = Run(directory, case, "--url", url)
         run.await_hunt()
         if case == "kill":

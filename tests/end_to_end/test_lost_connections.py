@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import os
 import re
@@ -115,9 +116,8 @@ def test_a_hunt_that_is_cut_off_for_good_ends_with_its_summary_and_the_command_t
 ) -> None:
     with own_composition("toxiproxy") as composition, Links(composition) as links:
         link = links.open_to("postgres", Endpoint(server.address.host, server.address.port))
-        hunt = Hunt(
-            tmp_path, "--url", f"postgres://postgres@{link.endpoint}/postgres?sslmode=disable", "--reconnect", "1",
-        )  # fmt: skip
+        address = dataclasses.replace(server.address, host=link.endpoint.host, port=link.endpoint.port)
+        hunt = Hunt(tmp_path, "--url", address.url(), "--reconnect", "1")
         hunt.begin()
         link.impose(Cut())
         code = hunt.end()
