@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 from psycopg.conninfo import make_conninfo
 
+from racehound.services import credentials
 from racehound.services.embedded.server import EmbeddedServer
 from racehound.wire.session import LibpqSession
 from tests.end_to_end.command import COMMAND, racehound
@@ -81,11 +82,11 @@ def ordinary_user(server: EmbeddedServer, database: str, privilege: str) -> Iter
             assert outcome.ok, outcome
             return outcome.rows.cells if outcome.rows else []
 
-        must(f"CREATE ROLE {name} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE")
+        password = credentials.draw()
+        must(f"CREATE ROLE {name} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE PASSWORD '{password}'")
         must(f"GRANT CREATE ON {privilege} TO {name}")
-        found = Server(
-            make_conninfo(database, user=name), lambda: [row[0] or "" for row in must("SELECT nspname FROM pg_namespace")]
-        )
+        url = make_conninfo(database, user=name, password=password)
+        found = Server(url, lambda: [row[0] or "" for row in must("SELECT nspname FROM pg_namespace")])
         yield found
         assert found.left() == []
         must(f"DROP OWNED BY {name} CASCADE")

@@ -57,7 +57,8 @@ def test_databases_with_subscriptions_and_prepared_transactions_are_removed(
         run(publisher, "CREATE TABLE t (a integer)", "CREATE PUBLICATION p FOR TABLE t")
         run(publisher, f"SELECT pg_create_logical_replication_slot('{run_id}_o_0', 'pgoutput')")
     with contextlib.closing(connect(here)) as subscriber:
-        source = f"CONNECTION '{embedded_server.address.conninfo(there)}' PUBLICATION p"
+        conninfo = embedded_server.address.conninfo(there).replace("'", "''")
+        source = f"CONNECTION '{conninfo}' PUBLICATION p"
         run(subscriber, "CREATE TABLE t (a integer)")
         run(subscriber, f"CREATE SUBSCRIPTION {run_id}_o_0 {source} WITH (create_slot = false, copy_data = false)")
         run(subscriber, "BEGIN", "INSERT INTO t VALUES (1)", f"PREPARE TRANSACTION '{run_id}_p'")

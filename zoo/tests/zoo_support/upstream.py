@@ -13,7 +13,6 @@ from racehound.databases.materialize.connected_services import from_variables
 from racehound.databases.materialize.kinds.kafka import UpsertSource
 from racehound.databases.materialize.kinds.mysql import MySqlSource
 from racehound.databases.materialize.kinds.postgres import PostgresSource
-from racehound.databases.materialize.kinds.upstream import PASSWORD
 from racehound.databases.materialize.script_support import SCRIPT_SUPPORT
 from racehound.services.backends.instance import Instance
 from racehound.testdrive.interpreter import Context, Interpreter
@@ -23,6 +22,7 @@ from racehound_zoo.server import Zoo
 
 _SERVICES = ("kafka", "schema-registry", "postgres", "mysql")
 _RUN = "recorded"
+_PASSWORD = "of this test"
 _seeds = itertools.count(1)
 """The number is part of the names of topics, so that each zoo has topics of its own."""
 _RECORDS = 200
@@ -36,7 +36,7 @@ class UpstreamServices:
         seed = next(_seeds)
         found = {key: value for each in instances for key, value in each.service.variables(each.access).items()}
         around = from_variables(found)
-        fixed = {"racehound.run": _RUN, "racehound.source-password": "of this test"}
+        fixed = {"racehound.run": _RUN, "racehound.source-password": _PASSWORD}
         variables = {**around.variables(), **fixed, "racehound.upsert-records": str(_RECORDS)}
         self._spellings = {
             "127.0.0.1:21092": variables["testdrive.kafka-addr"],
@@ -48,7 +48,7 @@ class UpstreamServices:
             "USER postgres": f"USER {_RUN}_o_pg_role",
             "USER o_pg_role": f"USER {_RUN}_o_pg_role",
             "USER o_my_role": f"USER {_RUN}_o_my_role",
-            "'***'": f"'{PASSWORD}'",
+            "'***'": f"'{_PASSWORD}'",
         }
         self._session = LibpqSession.connect(zoo.url, "outside")
         services = around.services(None, None)
@@ -63,12 +63,16 @@ class UpstreamServices:
                 timeout=60,
             )
         )
+        self._environment = pytest.MonkeyPatch()
         self._postgres, self._mysql = PostgresSource("o_pg"), MySqlSource("o_my")
 
     def __enter__(self) -> Self:
+        # The server of the record let roles in without a password. The emulator runs in this process.
+        self._environment.setenv("PGPASSWORD", _PASSWORD)
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._environment.undo()
         self._interpreter.close()
         self._session.close()
 
