@@ -119,7 +119,7 @@ def test_racehounds_own_check_of_an_index_that_is_being_dropped_is_no_weakness(p
 
 def test_a_default_whose_text_search_configuration_is_gone_is_corruption(judge: Judge) -> None:
     """As CREATE TABLE leaves it beside DROP TEXT SEARCH CONFIGURATION … CASCADE: nothing in pg_depend tells of it."""
-    table = "CREATE TABLE o_0_table (v tsvector DEFAULT to_tsvector('o_0'::regconfig, 'x'))"
+    table = "CREATE TABLE o_0_table (v tsvector DEFAULT to_tsvector('o_0'::regconfig, 'x'), CHECK (v @@ to_tsquery('o_0', 'x')))"
     gone = "(SELECT oid FROM pg_ts_config WHERE cfgname = 'o_0')"
     damage = "\n> ".join(
         (
@@ -133,9 +133,10 @@ def test_a_default_whose_text_search_configuration_is_gone_is_corruption(judge: 
     )
     drop = Step("o_0", "destroy", "> DROP TABLE o_0_table")
     found = judge(program(session(damage), teardown=(drop, DROP)))
-    assert [(f.severity, f.signature) for f in found if f.signature.startswith("pg_attrdef")] == [
-        ("corruption", "pg_attrdef.adbin -> pg_ts_config.oid: a constant names an object that does not exist")
-    ]
+    broken = "a constant names an object that does not exist"
+    (told,) = (f for f in found if f.signature == f"stored expression: {broken}")
+    assert (told.severity, told.title.partition(" (")[0]) == ("corruption", f"pg_attrdef.adbin -> pg_ts_config.oid: {broken}")
+    assert [line.partition(" ")[0] for line in told.detail if broken in line] == ["pg_attrdef", "pg_constraint"], "one defect"
 
 
 def test_a_constant_that_a_statement_writes_as_a_number_needs_no_object(judge: Judge) -> None:

@@ -215,16 +215,22 @@ def _violations(history: ObservedHistory, violations: Iterable[Violation]) -> li
     """
     by_defect: dict[str, list[Violation]] = {}
     for group in one_defect_each(violations):
-        by_defect.setdefault(group[0].normalised, []).extend(group)
+        by_defect.setdefault(_signature(group[0]), []).extend(group)
     return [_defect(history, rows) for rows in by_defect.values()]
 
 
 def _defect(history: ObservedHistory, rows: Iterable[Violation]) -> Finding:
     by_sort: dict[str, list[Violation]] = {}
     for violation in rows:
-        by_sort.setdefault(violation.normalised, []).append(violation)
+        by_sort.setdefault(_signature(violation), []).append(violation)
     first, *others = (_corruption(history, signature, each) for signature, each in by_sort.items())
     return with_consequences(first, [consequence(each, certain=False) for each in others])
+
+
+def _signature(violation: Violation) -> str:
+    """What is equal for one defect. PostgreSQL records what the constants of any expression name in one place, whichever column
+    the expression is in and whichever catalog the constants name (`find_expr_references_walker` in `dependency.c`)."""
+    return f"stored expression: {DANGLING_CONSTANT}" if violation.check == DANGLING_CONSTANT else violation.normalised
 
 
 _ROWS_TOLD = 20
@@ -264,7 +270,7 @@ def _corruption(history: ObservedHistory, signature: str, rows: list[Violation])
         "catalog",
         "corruption",
         signature,
-        f"{signature}{what}",
+        f"{rows[0].normalised}{what}",
         detail=tuple(_in_words(row) for row in rows[:_ROWS_TOLD]),
         statements=_culprits(history, names),
     )
