@@ -5,9 +5,9 @@ asked by `loops.serial_orders`.
 
 - Nothing may remain of a retry, so that it changes no other judgement. Therefore it comes after all oracles at rest, and before
   anything is dropped. The statement is run in a transaction that is rolled back, in the session that it failed in, where that is
-  still connected: only this session has the caches that it had. What its transaction had done before it is done before it again.
-  An error that lasts there is asked for in a new session, too: one that only the old session gets is no damage of what is stored.
-  So are the session's settings: the statements that changed its state, such as SET and PREPARE.
+  still connected: only this session has the caches that it had. What its transaction had done before it is done before it again,
+  and so are the statements that had changed the state of the session, such as SET and PREPARE. An error that lasts there is asked
+  for in a new session, too: one that only the old session gets is no damage of what is stored.
 - What cannot stand in a transaction is run on a clone of the working database.
 - What all databases of the server share is in no clone. It is run last, in the working database. If it succeeds, the teardown is
   left out, and the next repetition gets a new working database.

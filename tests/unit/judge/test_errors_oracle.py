@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TypedDict
 
+import msgspec
 import pytest
 
 from racehound.data.finding import Finding
-from racehound.data.history import Event
+from racehound.data.history import Event, Retried, RetryVerdict, SerialOutcome, statement_numbers
+from racehound.data.program import ProgramSession
 from racehound.databases.postgres.dialect import POSTGRES, allows_transaction
 from racehound.judge.errors import judge_errors
 from racehound.judge.oracle import ObservedHistory
@@ -205,3 +207,25 @@ def test_what_may_run_inside_a_transaction(fragment: str, allowed: bool) -> None
 def test_the_shape_of_a_statement_has_no_names() -> None:
     assert shape("ALTER TABLE IF EXISTS o_0 RENAME TO o_0_tmp") == "ALTER TABLE RENAME TO"
     assert shape("select 1") == "select 1"
+
+
+@pytest.mark.parametrize(
+    ("verdict", "serial", "told"),
+    [
+        ("passing", "", []),
+        ("lasting", "fails the same way", []),
+        ("lasting", "succeeds", ["corruption"]),
+        ("lasting", "undecided", ["internal error"]),
+    ],
+)
+def test_an_own_check_that_others_overtook_is_told_only_if_it_fails_for_good(
+    verdict: RetryVerdict, serial: SerialOutcome, told: list[str]
+) -> None:
+    both = tuple(ProgramSession(name, ()) for name in ("o_0", "o_1"))
+    change = statement("o_1", "DROP TABLE o_0 CASCADE", 0, 10)
+    check = statement("o_0", "SELECT bt_index_check('o_0'::regclass)", 5, 12, phase="verify", **LOOKUP)
+    (number,) = (number for known, number in statement_numbers(1, [change, check]).items() if known == id(check))
+    events: list[Event] = [change, check, Retried(1, (number,), verdict, serial=serial)]
+    case = ObservedHistory(msgspec.structs.replace(program(), sessions=both), 1, events, POSTGRES, "18.6")
+    assert case.classification.overtaken_checks == [check]
+    assert severities(judge_errors(case)) == told
