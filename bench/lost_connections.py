@@ -240,9 +240,10 @@ def _link(server: EmbeddedServer) -> Iterator[Link]:
 def _backends(server: EmbeddedServer) -> list[int]:
     """The server processes of the hunt's sessions that run a statement now, or else all of them."""
     with contextlib.closing(LibpqSession.connect(server.address.conninfo())) as session:
-        for state in ("state = 'active'", "true"):
+        for state, limit_s in (("state = 'active'", 0.5), ("true", STARTED_LIMIT_S)):
             query = f"SELECT pid FROM pg_stat_activity WHERE application_name ~ '^racehound rh.* o_' AND {state}"
-            for _ in range(50):
+            until = time.monotonic() + limit_s
+            while time.monotonic() < until:
                 rows = session.execute(query).rows
                 if rows and rows.cells:
                     return [int(pid or 0) for (pid,) in rows.cells]
